@@ -1,0 +1,45 @@
+"""The row under test, and the one table of skips (`skips.py`): a skip that the table does not name is a failure."""
+
+import fnmatch
+import os
+
+import pytest
+from skips import SKIPS
+
+
+def current_row():
+    """The name of the row in the matrix, `B4K3_ROW`; `default` outside the matrix."""
+    return os.environ.get("B4K3_ROW", "default")
+
+
+def reason_to_skip(nodeid, row):
+    for pattern, rows, reason in SKIPS:
+        if fnmatch.fnmatchcase(nodeid, pattern) and any(fnmatch.fnmatchcase(row, r) for r in rows.split()):
+            return reason
+    return None
+
+
+def pytest_report_header(config):
+    return "b4k3 row: %s" % current_row()
+
+
+def pytest_collection_modifyitems(config, items):
+    row = current_row()
+    for item in items:
+        reason = reason_to_skip(item.nodeid, row)
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and not reason_to_skip(item.nodeid, current_row()):
+        report.outcome = "failed"
+        report.longrepr = "skipped without a line in tests/skips.py: %s" % (report.longrepr,)
+
+
+@pytest.fixture(scope="session")
+def row():
+    return current_row()
