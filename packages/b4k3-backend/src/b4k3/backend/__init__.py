@@ -23,9 +23,9 @@ _NAMES = {
     "skip_initialization": "_row",
     "assign_weights": "_row",
     "weight_path": "_row",
-    "attention": "attention",
-    "mask_bias": "attention",
-    "layer_normalization": "normalization",
+    "attention": "_attention",
+    "mask_bias": "_attention",
+    "layer_normalization": "_normalization",
 }
 _MODULES = ("K",)
 
