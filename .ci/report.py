@@ -1,4 +1,8 @@
-"""What CI prints at its end: `report.py FOLDER` reads the files that `run` leaves there; `report.py rows` names the rows."""
+"""The tables at the end of CI.
+
+report.py FOLDER    reads what `run` left in the folder; exit status 1 if a step failed
+report.py rows      names the rows of hatch.toml
+"""
 
 import collections
 import json

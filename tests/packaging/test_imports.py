@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from workspace import FRAMEWORKS, PACKAGES
 
 LOADED = "import json, sys; before = set(sys.modules); import %s; print(json.dumps(sorted(set(sys.modules) - before)))"

@@ -6,6 +6,7 @@ import subprocess
 import zipfile
 
 import pytest
+
 from workspace import FRAMEWORKS, PACKAGES, folder
 
 PYTHONS = ("3.7", "3.13")  # the oldest and the newest that a row has
@@ -32,7 +33,7 @@ def uv(*arguments, **options):
         [os.environ.get("HATCH_UV", "uv")] + [str(a) for a in arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
         **options,
     )
     assert result.returncode == 0, result.stdout

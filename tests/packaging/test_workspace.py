@@ -4,6 +4,7 @@ import fnmatch
 import re
 
 import pytest
+
 from skips import SKIPS
 from workspace import PACKAGES, ROOT, folder, read_toml
 
@@ -105,8 +106,9 @@ def test_both_ends_of_an_extra_are_tested(extra):
 
 
 def test_default_environment_is_the_jax_row():
-    default = set(read_toml(ROOT / "hatch.toml")["envs"]["default"]["dependencies"]) - {"pytest"}
-    assert default == {"%s==%s" % (name, ".".join(map(str, v))) for name, (v,) in pins("keras3-jax").items()}
+    dependencies = read_toml(ROOT / "hatch.toml")["envs"]["default"]["dependencies"]
+    pinned = (dependency.split("==") for dependency in dependencies if "==" in dependency)
+    assert {name: {numbers(release)} for name, release in pinned} == pins("keras3-jax")
 
 
 @pytest.mark.parametrize("readme", [README, README_ZH], ids=lambda path: path.name)
@@ -116,12 +118,22 @@ def test_readme_names_every_row(readme):
 
 
 def test_readmes_are_in_step():
-    english, chinese = (path.read_text(encoding="utf-8") for path in (README, README_ZH))
-    for part in (r"^#+(?= )", r"^```.*?^```$", r"`[^`\n]+`"):  # levels of the headings, blocks of code, code in the text
-        found = [sorted(re.findall(part, re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)) for text in (english, chinese)]
-        if "```" in part:
-            found = [re.findall(part, text, re.M | re.S) for text in (english, chinese)]
-        assert found[0] == found[1]
+    """The same code, headings of the same levels in the same order, the same names and links in each section."""
+    sections = [readme_sections(path) for path in (README, README_ZH)]
+    assert len(sections[0]) == len(sections[1])
+    for english, chinese in zip(*sections):
+        assert english == chinese
+
+
+def readme_sections(path):
+    """[(level of the heading, its blocks of code, the code in its text, what its links point to)]"""
+    found = []
+    for hashes, body in re.findall(r"^(#+) .*?$(.*?)(?=^#+ |\Z)", path.read_text(encoding="utf-8"), re.M | re.S):
+        blocks = re.findall(r"^```.*?^```$", body, re.M | re.S)
+        text = re.sub(r"^```.*?^```$", "", body, flags=re.M | re.S)
+        links = set(re.findall(r"\]\((.+?)\)", text)) - {README.name, README_ZH.name}
+        found.append((len(hashes), blocks, sorted(re.findall(r"`[^`\n]+`", text)), links))
+    return found
 
 
 @pytest.mark.parametrize("glob, row_globs, reason", SKIPS)
