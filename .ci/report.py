@@ -15,6 +15,7 @@ LINE = "%-18s %8s %8s %8s %8s   %s"
 
 
 def row_names():
+    """The rows of hatch.toml, as hatch itself reads them."""
     environments = json.loads(subprocess.check_output(["hatch", "env", "show", "--json"]))
     return [name.split(".", 1)[1] for name in environments if name.startswith("rows.")]
 
