@@ -21,13 +21,15 @@ _NAMES = {
     "custom_objects": "_row",
     "TruncatedNormal": "_row",
     "skip_initialization": "_row",
+    "assert_at_most": "_row",
     "assign_weights": "_row",
     "weight_path": "_row",
     "attention": "_attention",
+    "lowest": "_attention",
     "mask_bias": "_attention",
     "layer_normalization": "_normalization",
 }
-_MODULES = ("K",)
+_MODULES = ("K", "activations")
 
 __all__ = sorted(_NAMES) + list(_MODULES) + ["__version__"]
 

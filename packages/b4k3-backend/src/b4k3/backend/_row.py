@@ -17,6 +17,7 @@ register = implementation.register
 custom_objects = implementation.custom_objects
 TruncatedNormal = implementation.TruncatedNormal
 skip_initialization = implementation.skip_initialization
+assert_at_most = implementation.assert_at_most
 assign_weights = implementation.assign_weights
 weight_path = implementation.weight_path
 fused_attention = implementation.fused_attention

@@ -8,11 +8,13 @@ from . import ops
 from .flavour import keras
 from .fused import fused_attention, fused_layer_normalization
 from .initializers import TruncatedNormal
+from .checks import assert_at_most
 from .layer import Layer, assign_weights, build_sublayer, register, weight_path
 
 __all__ = [
     "Layer",
     "TruncatedNormal",
+    "assert_at_most",
     "assign_weights",
     "build_sublayer",
     "custom_objects",

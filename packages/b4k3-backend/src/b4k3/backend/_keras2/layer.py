@@ -31,6 +31,11 @@ class Layer(keras.layers.Layer):
         if self.reads_ids:
             self._autocast = False
 
+    @property
+    def sublayer_dtype(self):
+        """The dtype policy for layers that this one owns; None for the default where a layer has no policy."""
+        return None if TF1 or is_standalone else getattr(self, "dtype_policy", None) or self._dtype_policy
+
     if not hasattr(keras.layers.Layer, "compute_dtype"):
 
         @property

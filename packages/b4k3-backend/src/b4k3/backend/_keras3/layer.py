@@ -24,6 +24,11 @@ class Layer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
+    @property
+    def sublayer_dtype(self):
+        """The dtype policy for layers that this one owns."""
+        return self.dtype_policy
+
 
 def build_sublayer(layer, input_shape):
     """Build a layer that another one owns. Call it in the owner's `build`.
