@@ -18,7 +18,7 @@ def test_several_blocks():
     pairs = [(b"%06d" % number, b"x" * 1000) for number in range(1000)]
     data = write_table(pairs)
     assert list(read_table(memoryview(data))) == pairs
-    assert data.count(b"000262") == 1  # the first block ends here, and the index has a shorter key
+    assert len(data) > 3 * 262144  # so much for one block
 
 
 @pytest.mark.parametrize(
