@@ -6,8 +6,8 @@ from __future__ import annotations
 class TokenizerBase:
     """The common part of `Tokenizer` and `SpTokenizer`, with the interface of bert4keras.
 
-    A subclass gives `_tokenize(text)`, `token_to_id`, `id_to_token` and `decode`; for speed `_ids_of_texts(texts)`, and
-    for the offsets of `encode_batch` `_tokens_and_offsets(text)`.
+    A subclass gives `_tokenize(text)`, `token_to_id`, `id_to_token` and `decode`; for the offsets of `encode_batch`
+    `_offsets_of_texts(texts)`, and where it has a fast way to many texts `_ids_of_texts(texts)`.
 
     Arguments:
         token_start, token_end: the tokens around a text, None for none.
@@ -51,8 +51,8 @@ class TokenizerBase:
         """Readable text of ids."""
         raise NotImplementedError
 
-    def _tokens_and_offsets(self, text):
-        """(tokens, [(start, end) in characters of `text`]), without specials."""
+    def _offsets_of_texts(self, texts):
+        """For each text (start, end) in its characters for each of its ids, without specials."""
         raise NotImplementedError("%s has no offsets" % type(self).__name__)
 
     def _ids_of_texts(self, texts):
@@ -119,6 +119,40 @@ class TokenizerBase:
             second = second[1:]
         first_ids, second_ids = self.tokens_to_ids(first), self.tokens_to_ids(second)
         return first_ids + second_ids, [0] * len(first_ids) + [1] * len(second_ids)
+
+    def encode_batch(
+        self,
+        texts,
+        pairs=None,
+        maxlen=None,
+        truncation="longest_first",
+        stride=0,
+        padding=False,
+        workers=1,
+    ):
+        """Encode many texts, or pairs of texts, at once.
+
+        Arguments:
+            texts: list of str.
+            pairs: list of str, the second text of each, or None.
+            maxlen: at most so many ids in a row, specials included.
+            truncation: "longest_first", "only_first" or "only_second", as in Hugging Face's tokenizers.
+            stride: how many tokens a row of `overflowing` repeats of the row before it.
+            padding: False; True or "longest" for the longest row's length; "max_length" for `maxlen`; or a length.
+                Padding is on the right.
+            workers: processes that share the work; worth it from some megabytes of text.
+
+        Returns:
+            `Encoding`, whose fields (`ids`, `type_ids`, `tokens`, `offsets`, `attention_mask`, `special_tokens_mask`,
+            `overflowing`, `sample_index`) are computed when they are first asked for.
+
+        Raises:
+            TypeError: one text in place of a list, or something that is no str in it.
+            ValueError: arguments that cannot be met, such as a `maxlen` without room for the specials.
+        """
+        from .encoding import encode_batch
+
+        return encode_batch(self, texts, pairs, maxlen, truncation, stride, padding, workers)
 
     def _truncation_index(self, truncate_from):
         if truncate_from == "right":
