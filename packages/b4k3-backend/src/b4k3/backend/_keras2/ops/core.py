@@ -202,7 +202,7 @@ def map(f, xs):
 
 
 def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
-    """As keras.ops.scan; the scanned axis must not be empty, because the first step tells the structure of the result."""
+    """As keras.ops.scan; the scanned axis must not be empty: its first step tells the structure of the result."""
     n = shape(tf.nest.flatten(xs)[0])[0] if xs is not None else length
 
     def element(i):
