@@ -13,6 +13,7 @@ from .__about__ import __version__
 _NAMES = {
     "BackendError": "_runtime",
     "row": "_runtime",
+    "orthogonally_resize": "_resize",
     "keras": "_row",
     "ops": "_row",
     "Layer": "_row",
@@ -29,6 +30,7 @@ _NAMES = {
     "mask_bias": "_attention",
     "layer_normalization": "_normalization",
 }
+_NAMES.update({n: "stubs" for n in "Sinusoidal sinusoidal_embeddings apply_rotary_position_embeddings attention_normalize sequence_masking".split()})
 _MODULES = ("K", "activations")
 
 __all__ = sorted(_NAMES) + list(_MODULES) + ["__version__"]
