@@ -1,8 +1,10 @@
-"""The precompiled charsmap of a SentencePiece model: a double array (darts-clone) from UTF-8 byte strings to replacements.
+"""The precompiled charsmap of a SentencePiece model: a double array (darts-clone) from UTF-8 byte strings to
+replacements.
 
-Nearly all of a text is changed one character at a time. So the rules for one character are read into a dictionary once, for
-`str.translate`, together with the characters that can continue a longer rule; the array itself is only walked where a text
-has such a character. (The rules cannot all be listed: the array shares its tails, and nmt_nfkc spells 225,276 of them.)
+Nearly all of a text is changed one character at a time. So the rules for one character are read into a dictionary
+once, for `str.translate`, together with the characters that can continue a longer rule; the array itself is only
+walked where a text has such a character. (The rules cannot all be listed: the array shares its tails, and nmt_nfkc
+spells 225,276 of them.)
 """
 
 from __future__ import annotations
@@ -20,11 +22,11 @@ _HAS_VALUE = 1 << 8
 class Charsmap:
     """The replacement rules of a normalizer.
 
-    Arguments: `blob` bytes: the array's size in bytes (4 bytes, little-endian), the array, the replacements, each closed by a
-    null byte; empty for no rules. `source` names the file in messages. Raises `SentencePieceError`.
+    Arguments: `blob` bytes: the array's size in bytes (4 bytes, little-endian), the array, the replacements, each
+    closed by a null byte; empty for no rules. `source` names the file in messages. Raises `SentencePieceError`.
 
-    Attributes: `single`, dict from one character to its replacement; `continuers`, frozenset of the characters that can be the
-    second or a later one of a longer key.
+    Attributes: `single`, dict from one character to its replacement; `continuers`, frozenset of the characters that
+    can be the second or a later one of a longer key.
     """
 
     def __init__(self, blob=b"", source="<bytes>"):

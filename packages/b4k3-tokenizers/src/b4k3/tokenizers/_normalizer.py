@@ -1,7 +1,8 @@
 """SentencePiece's normalizer: charsmap, white space, the space symbol and the dummy prefix.
 
-`align` is the algorithm itself, one character at a time, with the origin of every character. `normalize` gives the same text
-by passes over the whole string, and hands the texts where that is not exact (combining marks, mostly) to `align`.
+`align` is the algorithm itself, one character at a time, with the origin of every character. `normalize` gives the
+same text by passes over the whole string, and hands the texts where that is not exact (combining marks, mostly) to
+`align`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ class _Translation(dict):
 class Normalizer:
     """Normalise text as the C++ library does.
 
-    Arguments: `charsmap`, a `Charsmap`; `add_dummy_prefix`, `remove_extra_whitespaces`, `escape_whitespaces` and `suffix`
-    (the dummy space goes to the end), as in the model file; `symbols`, user-defined pieces, which are left as they are.
-    A lone surrogate counts as U+FFFD.
+    Arguments: `charsmap`, a `Charsmap`; `add_dummy_prefix`, `remove_extra_whitespaces`, `escape_whitespaces` and
+    `suffix` (the dummy space goes to the end), as in the model file; `symbols`, user-defined pieces, which are left
+    as they are. A lone surrogate counts as U+FFFD.
     """
 
     def __init__(
@@ -80,7 +81,8 @@ class Normalizer:
         return "".join(parts)
 
     def align(self, text):
-        """The normalised text and, for each of its characters and for its end, the index in `text` where it comes from."""
+        """The normalised text and, for each of its characters and for its end, the index in `text` where it comes
+        from."""
         position, end = 0, len(text)
         while self._remove and position < end:
             piece, length = self._prefix(text, position)

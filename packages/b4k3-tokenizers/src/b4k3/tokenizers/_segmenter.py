@@ -1,8 +1,9 @@
-"""What unigram and BPE models share: cutting normalised text into chunks that no piece crosses, and a bounded cache of them.
+"""What unigram and BPE models share: cutting normalised text into chunks that no piece crosses, and a bounded cache
+of them.
 
-Two neighbouring characters that are neighbours in no piece are a place where every segmentation has a boundary. So a text
-falls apart into chunks that can be segmented one by one: at the space symbol in most models, and in scripts without spaces
-after one to three characters. Chunks repeat, so nearly all of them come out of the cache.
+Two neighbouring characters that are neighbours in no piece are a place where every segmentation has a boundary. So a
+text falls apart into chunks that can be segmented one by one: at the space symbol in most models, and in scripts
+without spaces after one to three characters. Chunks repeat, so nearly all of them come out of the cache.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""SentencePiece `.model` files: a bounded parser of the protobuf, and the checks that the C++ library makes when it loads one.
+"""SentencePiece `.model` files: a bounded parser of the protobuf, and the checks that the C++ library makes when it
+loads one.
 
-The format is google/sentencepiece's `sentencepiece_model.proto`. Only what segmentation needs is kept. Nothing in a file
-can make the parser allocate more than a small multiple of the file's size.
+The format is google/sentencepiece's `sentencepiece_model.proto`. Only what segmentation needs is kept. Nothing in a
+file can make the parser allocate more than a small multiple of the file's size.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class SpmModel:
 def parse_model(data, source="<bytes>"):
     """Parse the bytes of a `.model` file.
 
-    Arguments: `data` bytes; `source` names the file in messages. Returns an `SpmModel` whose pieces passed the checks of the
-    C++ library. Raises `SentencePieceError`.
+    Arguments: `data` bytes; `source` names the file in messages. Returns an `SpmModel` whose pieces passed the checks
+    of the C++ library. Raises `SentencePieceError`.
     """
     if len(data) > MAX_FILE_SIZE:
         raise SentencePieceError(
@@ -137,7 +138,8 @@ def _read_message(data, begin, end, fields, target, source):
 
 
 def _fields(data, position, end, source):
-    """Yield (field number, wire type, value or (begin, end), position); lengths are checked against the message's end."""
+    """Yield (field number, wire type, value or (begin, end), position); lengths are checked against the message's
+    end."""
     while position < end:
         at = position
         key, position = _varint(data, position, end, source)
@@ -155,8 +157,8 @@ def _fields(data, position, end, source):
                 raise SentencePieceError("%s: wire type %d at byte %d; not a SentencePiece model" % (source, wire, at))
             if size > end - position:
                 raise SentencePieceError(
-                    "%s: field %d at byte %d wants %d bytes and %d are left; the file is cut short or not a SentencePiece "
-                    "model" % (source, number, at, size, end - position)
+                    "%s: field %d at byte %d wants %d bytes and %d are left; the file is cut short or not a SentencePiece"
+                    " model" % (source, number, at, size, end - position)
                 )
             value = (position, position + size)
             position += size

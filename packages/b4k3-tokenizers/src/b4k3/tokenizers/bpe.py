@@ -38,8 +38,8 @@ class BPE(Segmenter):
     def segment(self, text, dropout=0.0, rng=None):
         """Nodes (start, end, id, piece) of normalised text.
 
-        With `dropout` each merge is left out with that probability (BPE-dropout, Provilkov et al. 2020, arXiv:1910.13267);
-        `rng` is a `random.Random`.
+        With `dropout` each merge is left out with that probability (BPE-dropout, Provilkov et al. 2020,
+        arXiv:1910.13267); `rng` is a `random.Random`.
         """
         symbols, frozen = self._split(text)
         parts = {}

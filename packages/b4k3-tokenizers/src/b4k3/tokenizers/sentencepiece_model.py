@@ -1,5 +1,5 @@
-"""SentencePiece models in pure Python: text to pieces and back, exactly as google/sentencepiece (Kudo and Richardson 2018,
-arXiv:1808.06226) does it."""
+"""SentencePiece models in pure Python: text to pieces and back, exactly as google/sentencepiece (Kudo and Richardson
+2018, arXiv:1808.06226) does it."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ class SentencePieceModel:
 
     @property
     def bos_id(self):
-        """The id of the piece for the beginning of a sentence, -1 if the model has none; likewise `eos_id`, `pad_id`."""
+        """The id of the piece for the beginning of a sentence, -1 if the model has none; likewise `eos_id`,
+        `pad_id`."""
         return self._control_id("bos_piece")
 
     @property
@@ -190,14 +191,15 @@ class SentencePieceModel:
     def encode_with_offsets(self, text):
         """Ids, pieces and offsets of a text: three lists of equal length.
 
-        Offsets are (start, end) in characters of the text, end exclusive. A piece that begins with the space symbol begins
-        at the white space that it stands for; of the bytes of one character all but the last are empty.
+        Offsets are (start, end) in characters of the text, end exclusive. A piece that begins with the space symbol
+        begins at the white space that it stands for; of the bytes of one character all but the last are empty.
         """
         normalized, origin = self._normalizer.align(text)
         return self._spell(self._nodes(self._segmenter.encode_unmerged(normalized)), normalized, origin)
 
     def nbest(self, text, n):
-        """The `n` (at most 1024) best segmentations of a text: a list of (ids, score), best first. Unigram models only."""
+        """The `n` (at most 1024) best segmentations of a text: a list of (ids, score), best first. Unigram models
+        only."""
         if self.model_type != "unigram":
             raise SentencePieceError(
                 "%s: n-best needs a unigram model, this is %r" % (self._spec.source, self.model_type)
@@ -268,8 +270,8 @@ class SentencePieceModel:
     # ---- pieces to text
 
     def decode(self, ids):
-        """The text of ids. Control symbols vanish, the unknown piece becomes the model's `unk_surface` (" ⁇ "), bytes that
-        are not UTF-8 become U+FFFD. Raises IndexError for an id that is not in the model."""
+        """The text of ids. Control symbols vanish, the unknown piece becomes the model's `unk_surface` (" ⁇ "), bytes
+        that are not UTF-8 become U+FFFD. Raises IndexError for an id that is not in the model."""
         return self._join([(i, self.id_to_piece(i)) for i in ids])
 
     def decode_pieces(self, pieces):

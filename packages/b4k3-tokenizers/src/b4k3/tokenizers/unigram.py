@@ -1,9 +1,9 @@
 """Segmentation with a unigram language model: the most probable one, the n best, and samples.
 
-Kudo 2018, "Subword Regularization" (arXiv:1804.10959), as the C++ library google/sentencepiece does it. That library adds
-scores up from the beginning of the text in float32. Where two segmentations of a chunk are nearly equally good, its rounding
-decides, and it depends on all the text before. Such chunks are found by their margin, and only they are segmented again
-with the score so far and float32 sums.
+Kudo 2018, "Subword Regularization" (arXiv:1804.10959), as the C++ library google/sentencepiece does it. That library
+adds scores up from the beginning of the text in float32. Where two segmentations of a chunk are nearly equally good,
+its rounding decides, and it depends on all the text before. Such chunks are found by their margin, and only they are
+segmented again with the score so far and float32 sums.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ class Unigram(Segmenter):
         return _Close(ids) if margin > len(chunk) * _NEAR_MARGIN else _Close((_NEAR_TIE,))
 
     def _exact_path(self, chunk, score):
-        """Viterbi in float32 from the score of the text before: (ids, score after the chunk), as the C++ library gets it."""
+        """Viterbi in float32 from the score of the text before: (ids, score after the chunk), as the C++ library gets
+        it."""
         size = len(chunk)
         best = array("f", bytes(4 * (size + 1)))
         came = array("i", [-1]) * (size + 1)
@@ -183,8 +184,8 @@ class Unigram(Segmenter):
     def n_best(self, text, n):
         """The `n` most probable segmentations of normalised text: list of (nodes, score), best first.
 
-        A node is (start, end, id). A* from the end of the text, with the exact Viterbi scores of the rest as heuristic; the
-        agenda is cut to its best part when it has 10,000 entries, as in the C++ library.
+        A node is (start, end, id). A* from the end of the text, with the exact Viterbi scores of the rest as
+        heuristic; the agenda is cut to its best part when it has 10,000 entries, as in the C++ library.
         """
         ends = self._lattice(text)
         best = _viterbi_scores(ends)
@@ -204,8 +205,8 @@ class Unigram(Segmenter):
         return results
 
     def sample(self, text, alpha, rng):
-        """Nodes (start, end, id) of a segmentation drawn with probability ~ exp(alpha * score): forward filtering, backward
-        sampling. `rng` is a `random.Random`."""
+        """Nodes (start, end, id) of a segmentation drawn with probability ~ exp(alpha * score): forward filtering,
+        backward sampling. `rng` is a `random.Random`."""
         ends = self._lattice(text)
         total = [0.0]  # log of the summed weights of all segmentations up to each position
         for nodes in ends[1:]:
