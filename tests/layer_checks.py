@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+
 from b4k3.backend import Layer, custom_objects, keras, ops, row, weight_path
 
 SIZES = ((2, 5), (3, 8))  # (batch, length): every model runs on both
