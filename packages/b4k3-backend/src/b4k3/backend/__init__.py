@@ -30,7 +30,12 @@ _NAMES = {
     "mask_bias": "_attention",
     "layer_normalization": "_normalization",
 }
-_NAMES.update({n: "stubs" for n in "Sinusoidal sinusoidal_embeddings apply_rotary_position_embeddings attention_normalize sequence_masking".split()})
+_NAMES.update(
+    {
+        n: "stubs"
+        for n in "Sinusoidal sinusoidal_embeddings apply_rotary_position_embeddings attention_normalize sequence_masking".split()
+    }
+)
 _MODULES = ("K", "activations")
 
 __all__ = sorted(_NAMES) + list(_MODULES) + ["__version__"]
