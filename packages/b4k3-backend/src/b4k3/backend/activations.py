@@ -50,6 +50,9 @@ OURS = {
     "leaky_relu": leaky_relu,
 }
 
+# So that keras.layers.Dense(activation="gelu_erf") works too: names that no Keras has.
+keras.utils.get_custom_objects().update(gelu_erf=gelu_erf, gelu_tanh=gelu_tanh)
+
 _gelu = gelu_erf
 
 
