@@ -12,30 +12,47 @@ from .__about__ import __version__
 # public name -> the module that defines it
 _NAMES = {
     "BackendError": "_runtime",
-    "row": "_runtime",
-    "orthogonally_resize": "_resize",
-    "keras": "_row",
-    "ops": "_row",
     "Layer": "_row",
-    "build_sublayer": "_row",
-    "register": "_row",
-    "custom_objects": "_row",
+    "Sinusoidal": "positions",
     "TruncatedNormal": "_row",
-    "skip_initialization": "_row",
+    "align": "tensors",
+    "apply_rotary_position_embeddings": "positions",
     "assert_at_most": "_row",
     "assign_weights": "_row",
-    "weight_path": "_row",
     "attention": "_attention",
+    "attention_normalize": "masking",
+    "batch_gather": "tensors",
+    "build_sublayer": "_row",
+    "custom_objects": "_row",
+    "divisible_temporal_padding": "tensors",
+    "dtype": "tensors",
+    "flatten": "tensors",
+    "gelu_erf": "activations",
+    "gelu_tanh": "activations",
+    "keras": "_row",
+    "layer_normalization": "_normalization",
+    "leaky_relu": "activations",
     "lowest": "_attention",
     "mask_bias": "_attention",
-    "layer_normalization": "_normalization",
+    "multilabel_categorical_crossentropy": "losses",
+    "ops": "_row",
+    "orthogonally_resize": "_resize",
+    "piecewise_linear": "tensors",
+    "pool1d": "tensors",
+    "register": "_row",
+    "reshape": "tensors",
+    "root_mean_square": "tensors",
+    "row": "_runtime",
+    "search_layer": "searching",
+    "sequence_masking": "masking",
+    "set_gelu": "activations",
+    "sinusoidal_embeddings": "positions",
+    "skip_initialization": "_row",
+    "sparse_multilabel_categorical_crossentropy": "losses",
+    "swish": "activations",
+    "weight_path": "_row",
+    "where": "tensors",
 }
-_NAMES.update(
-    {
-        n: "stubs"
-        for n in "Sinusoidal sinusoidal_embeddings apply_rotary_position_embeddings attention_normalize sequence_masking".split()
-    }
-)
 _MODULES = ("K", "activations")
 
 __all__ = sorted(_NAMES) + list(_MODULES) + ["__version__"]

@@ -50,6 +50,9 @@ OURS = {
     "leaky_relu": leaky_relu,
 }
 
+# On Keras 2, keras.layers.Dense(activation="gelu_erf") then works too; Keras 3 wants the function itself there.
+keras.utils.get_custom_objects().update(gelu_erf=gelu_erf, gelu_tanh=gelu_tanh)
+
 _gelu = gelu_erf
 
 
