@@ -12,6 +12,8 @@ import tensorflow.compat.v2 as tf
 from .flavour import is_standalone, keras
 from .layer import TF1, register
 
+custom_gradient = tf.custom_gradient
+
 _RANDOM = ("Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "SpatialDropout1D", "SpatialDropout2D")
 _state = threading.local()
 

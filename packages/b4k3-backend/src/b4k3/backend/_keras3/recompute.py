@@ -15,6 +15,7 @@ import keras
 from .k import learning_phase
 
 Dropout = keras.layers.Dropout
+custom_gradient = keras.ops.custom_gradient
 
 
 class _Body(keras.layers.Layer):
