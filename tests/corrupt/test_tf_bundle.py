@@ -1,4 +1,4 @@
-"""One broken tensor bundle per fault. Each gives CheckpointError, which names the file and the variable, in little memory.
+"""One broken tensor bundle per fault. Each gives CheckpointError, which names file and variable, in little memory.
 
 TensorFlow's own reader aborts the process on several of these.
 """
@@ -9,6 +9,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint
 
 from . import bundles

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_checkpoint
 
 ARRAYS = {"a": np.arange(3.0), "b": np.ones((2, 2), "float32")}

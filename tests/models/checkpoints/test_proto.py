@@ -1,6 +1,7 @@
 """The wire format, against values worked out by hand from its specification."""
 
 import pytest
+
 from b4k3.models.checkpoints import _proto
 from b4k3.models.checkpoints._proto import BYTES, FIXED32, VARINT, WireError
 

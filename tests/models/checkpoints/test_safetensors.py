@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_checkpoint
 
 NAMES = "F16 BF16 F32 F64 C64 BOOL I8 I16 I32 I64 U8 U16 U32 U64".split()

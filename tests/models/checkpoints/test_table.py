@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import _table
 from b4k3.models.checkpoints._table import read_table, write_table
 

@@ -1,12 +1,13 @@
 """Against TensorFlow, on the rows that have it: we read what it writes, it reads what we write, bit for bit.
 
-Seeded random sets of variables go through every dtype, through empty and scalar shapes, partitions and several data files.
+Seeded random sets of variables go through every dtype, empty and scalar shapes, partitions and several data files.
 """
 
 import os
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 
 DTYPES = "float32 float64 float16 bfloat16 int8 int16 int32 int64 uint8 uint16 bool complex64 complex128".split()

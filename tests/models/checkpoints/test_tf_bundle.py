@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_checkpoint
 from corrupt import bundles
 
