@@ -88,8 +88,9 @@ def locate(path):
 
 def _locate_in_folder(folder):
     """A `checkpoint` file first, then the kinds in the order of FORMATS; of the first kind there must be one only."""
-    if os.path.exists(os.path.join(folder, "checkpoint")):
-        return "tf", _follow_state(os.path.join(folder, "checkpoint"))
+    state = os.path.join(folder, "checkpoint")
+    if os.path.exists(state) and not os.path.isdir(state):
+        return "tf", _follow_state(state)
     names = sorted(os.listdir(folder))
     prefixes = [name[: -len(".index")] for name in names if name.endswith(".index")]
     if prefixes:

@@ -16,10 +16,11 @@ from ._files import Staging, map_file, read_small
 from ._json import JSONError, parse_json
 from .base import Checkpoint, CheckpointError, Entry
 
+# In the order in which the project's own writer puts variables: larger items first, so that all are aligned.
 NAMES = {
-    "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "C64": "complex64", "BOOL": "bool",
-    "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "U8": "uint8", "U16": "uint16", "U32": "uint32",
-    "U64": "uint64",
+    "U64": "uint64", "I64": "int64", "F64": "float64", "C64": "complex64", "F32": "float32", "U32": "uint32",
+    "I32": "int32", "BF16": "bfloat16", "F16": "float16", "U16": "uint16", "I16": "int16", "I8": "int8", "U8": "uint8",
+    "BOOL": "bool",
 }  # fmt: skip
 CODES = {name: code for code, name in NAMES.items()}
 OTHER = ("F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E5M2FNUZ", "F8_E4M3FNUZ")  # one byte each; listed as skipped
@@ -171,7 +172,8 @@ def save(path, plan, max_shard_size=None):
     for spec in plan.specs:
         if spec.name == "__metadata__" or spec.dtype not in CODES:
             raise _refuse(path, spec.name, f"of dtype {spec.dtype} cannot be stored in safetensors")
-    shards = plan.shards(max_shard_size, key=lambda spec: (-_dtypes.ITEM_SIZE[spec.dtype], spec.name))
+    order = list(NAMES)
+    shards = plan.shards(max_shard_size, key=lambda spec: (order.index(CODES[spec.dtype]), spec.name))
     with Staging(path) as staging:
         if len(shards) == 1:
             files = [(_write_file(staging, shards[0], plan), path)]
