@@ -153,14 +153,14 @@ INDEX_FAULTS = {
             block_entry(b"k" * 60000, b""),
             *[block_entry(b"k" * (60001 + i), b"", shared=60000 + i) for i in range(5000)],
         ),
-        "the keys have more than",
+        "too many or too long keys",
         None,
     ),
     "a key too long": (raw(block_entry(b"k" * 70000, b"")), "key of 70000 bytes", None),
     "very many restart points": (table([block(GOOD, restarts=(0,) + (1,) * 200000)]), "restart point", None),
     "an index of very many blocks": (
         table([GOOD], index=lambda h: [(n, varint(0) + varint(0)) for n, _ in NUMBERS]),
-        "block at byte 0: checksum",
+        "overlaps the one before",
         None,
     ),
 }
@@ -188,6 +188,15 @@ def test_index(tmp_path, fault):
     index, message, variable = INDEX_FAULTS[fault]
     prefix = bundles.write(tmp_path, index, A + B)
     check_refused(prefix, message, variable, [prefix])
+
+
+@pytest.mark.parametrize("count, message", [(30000, "data-00000-of-00001: No such file"), (45000, "too many")])
+def test_very_many_variables(tmp_path, count, message):
+    """Ten times those of the largest model open; more are refused, and either way the memory is bounded."""
+    pairs = [(b"", header())] + [(b"%06d" % number, entry(b"", (0,))) for number in range(count)]
+    index = table([pairs[at : at + 1000] for at in range(0, count, 1000)])
+    prefix = bundles.write(tmp_path, index)
+    check_refused(prefix, message, None, [prefix])
 
 
 def test_the_good_bundle(tmp_path):

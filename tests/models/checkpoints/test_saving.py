@@ -262,3 +262,11 @@ def test_refused_paths_and_types(tmp_path):
             save_checkpoint(str(tmp_path / "a.bin"), {"a": np.zeros(1)}, format=format)
     with pytest.raises(TypeError, match="mapping"):
         save_checkpoint(str(tmp_path / "a"), [np.zeros(1)])
+
+
+@pytest.mark.parametrize("format", ["tf", "safetensors"])
+def test_nothing_is_written_that_would_not_be_read(tmp_path, format):
+    tensors = dict.fromkeys(("%0100d" % number for number in range(40000)), np.float32(0))
+    with pytest.raises(CheckpointError, match="too many|more than"):
+        save_checkpoint(path_for(tmp_path, format), tensors, format=format)
+    assert os.listdir(str(tmp_path)) == []

@@ -19,8 +19,8 @@ class Checkpoint(Mapping):
     """A lazy, read-only mapping: variable name -> numpy array. Made by `open_checkpoint`.
 
     Opening reads names, shapes and places only; `checkpoint[name]` reads that variable and no other. Where the bytes
-    allow it the array is a read-only view of the file, which stays mapped as long as such an array lives. A file that is
-    open must not be cut short in place; replacing it by another, as `save_checkpoint` does, is safe.
+    allow it the array is a read-only view of the file, which stays mapped as long as such an array lives. A file
+    that is open must not be cut short in place; replacing it by another, as `save_checkpoint` does, is safe.
 
     Attributes:
         path: str, the file or prefix, as error messages name it.

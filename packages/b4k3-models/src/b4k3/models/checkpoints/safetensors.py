@@ -176,7 +176,7 @@ def save(path, plan, max_shard_size=None):
     shards = plan.shards(max_shard_size, key=lambda spec: (order.index(CODES[spec.dtype]), spec.name))
     with Staging(path) as staging:
         if len(shards) == 1:
-            files = [(_write_file(staging, shards[0], plan), path)]
+            files = [(_write_file(staging, path, shards[0], plan), path)]
         else:
             while os.path.exists(_shard_path(path, 1, len(shards))):
                 shards.append([])  # the old files must stay as they are until the index is replaced
@@ -201,7 +201,7 @@ def _remove_others(path, written):
             os.unlink(other)
 
 
-def _write_file(staging, specs, plan):
+def _write_file(staging, path, specs, plan):
     header, offset = {"__metadata__": {"format": "pt"}}, 0  # without it transformers refuses the file
     for spec in specs:
         place = [offset, offset + spec.size]
@@ -209,6 +209,8 @@ def _write_file(staging, specs, plan):
         offset += spec.size
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 8)
+    if len(text) > MAX_HEADER:
+        raise CheckpointError(f"{path}: a header of {len(text)} bytes, more than {MAX_HEADER}; use max_shard_size")
     with staging.open() as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for spec in specs:
@@ -220,7 +222,7 @@ def _write_shards(staging, path, shards, plan):
     files, places = [], {}
     for number, specs in enumerate(shards, 1):
         final = _shard_path(path, number, len(shards))
-        files.append((_write_file(staging, specs, plan), final))
+        files.append((_write_file(staging, path, specs, plan), final))
         places.update((spec.name, os.path.basename(final)) for spec in specs)
     size = sum(spec.size for spec in plan.specs)
     index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(places.items()))}

@@ -14,7 +14,7 @@ from . import _dtypes
 from ._crc32c import masked_crc32c
 from ._files import check_regular, map_file
 from ._proto import WireError
-from ._table import TableError, read_table
+from ._table import Table, TableError
 from ._tf_writer import data_path, save  # noqa: F401  (save is part of what a container module offers)
 from .base import Checkpoint, CheckpointError, Entry
 
@@ -136,7 +136,7 @@ def _read_index(path):
     """(header, dict: key in bytes -> BundleEntry) of an index file."""
     header, raw = None, {}
     try:
-        for key, value in read_table(memoryview(map_file(path))):
+        for key, value in Table(memoryview(map_file(path))):
             if header is None:
                 header = _read_header(path, key, value)
                 continue
