@@ -159,3 +159,24 @@ def test_whole_files(tmp_path, name):
     save_checkpoint(str(path), small, format=name.split(".")[1])
     data = path.read_bytes()
     survivors(str(path), lambda rng: put(path, mutate(data, rng)), 1000)
+
+
+def test_version_1_with_right_checksums(tmp_path):
+    pairs, metas, whole = {}, b"", bundles.slice_proto([None, None])
+    for name, dtype, tensor in [(b"f", 1, bundles.field(5, b"\0" * 24)), (b"i", 9, bundles.field(10, bytes(range(6))))]:
+        shape = bundles.field(2, bundles.shape_proto((2, 3)))
+        metas += bundles.field(1, bundles.field(1, name) + shape + bundles.field(3, dtype) + bundles.field(4, whole))
+        value = bundles.field(1, name) + bundles.field(2, whole) + bundles.field(3, tensor)
+        pairs[bundles.slice_key(name, [None, None])] = bundles.field(2, value)
+    pairs[b""] = bundles.field(1, metas)
+    path = tmp_path / "model.ckpt-1"
+    path.write_bytes(bundles.table([sorted(pairs.items())]))
+    assert sum(array.size for array in open_checkpoint(str(path)).values()) == 12
+
+    def write(rng):
+        mutant = dict(pairs)
+        key = rng.choice(sorted(pairs))
+        mutant[key] = mutate(mutant[key], rng)
+        put(path, bundles.table([sorted(mutant.items())]))
+
+    assert 0 < survivors(str(path), write, 1000) < 500

@@ -43,6 +43,14 @@ def read_small(path, limit):
         return file.read(limit)
 
 
+def read_tail(path, size):
+    """The last bytes of a regular file."""
+    length = check_regular(path)
+    with open(path, "rb") as file:
+        file.seek(max(0, length - size))
+        return file.read(size)
+
+
 def sync_folder(folder):
     """Makes renames in a folder durable, where the system can do that."""
     with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import _bundle_format as _format
-from . import _dtypes
+from . import _dtypes, _slices
 from ._crc32c import masked_crc32c
 from ._files import check_regular, map_file
 from ._proto import WireError
@@ -217,44 +217,22 @@ def _resolve_slices(path, key, entry, raw):
     if isinstance(count, str):
         raise _refuse(path, key, count)
     pieces = []
-    for stored in entry.slices:
-        extents = _checked_extents(path, key, entry.shape, stored)
-        piece = raw.get(_format.slice_key(key, stored))
-        if piece is None or piece.slices:
-            raise _refuse(path, key, f"misses the slice {extents}")
-        if piece.dtype != entry.dtype or piece.shape != tuple(length for _, length in extents):
-            found = f"dtype {piece.dtype} and shape {list(piece.shape)}"
-            raise _refuse(path, key, f"has a slice {extents} with {found}, which does not fit it")
-        _checked_size(path, key, piece)
-        pieces.append((extents, piece))
-    _check_tiling(path, key, entry.shape, [extents for extents, _ in pieces])
+    try:
+        for stored in entry.slices:
+            extents = _slices.checked_extents(stored, entry.shape)
+            pieces.append((extents, _resolve_slice(path, key, entry, raw, extents, stored)))
+        _slices.check_tiling([extents for extents, _ in pieces], entry.shape)
+    except _slices.SliceError as error:
+        raise _refuse(path, key, str(error)) from None
     return pieces
 
 
-def _checked_extents(path, key, shape, stored):
-    if len(stored) != len(shape):
-        raise _refuse(path, key, f"has a slice of {len(stored)} dimensions, it has {len(shape)}")
-    extents = [(start, dim if length == -1 else length) for (start, length), dim in zip(stored, shape)]
-    if any(start < 0 or length < 0 or start + length > dim for (start, length), dim in zip(extents, shape)):
-        raise _refuse(path, key, f"has a slice {extents} outside its shape {list(shape)}")
-    return extents
-
-
-def _check_tiling(path, key, shape, slices):
-    """The slices must be the cells of a grid, each once: the only way in which TensorFlow partitions a variable."""
-    axes = [sorted(set(extents)) for extents in zip(*slices)]
-    for axis, (intervals, dim) in enumerate(zip(axes, shape)):
-        at = 0
-        for start, length in intervals:
-            if start != at:
-                wrong = "missing" if start > at else "overlapping"
-                raise _refuse(path, key, f"has {wrong} slices at {min(start, at)} of axis {axis}")
-            at += length
-        if at != dim:
-            raise _refuse(path, key, f"has missing slices at {at} of axis {axis}")
-    cells = 1
-    for intervals in axes:
-        cells *= len(intervals)
-    if len(slices) != cells or len(set(map(tuple, slices))) != cells:
-        wrong = "missing" if len(slices) < cells else "overlapping"
-        raise _refuse(path, key, f"has {wrong} slices: {len(slices)} of a grid of {cells}")
+def _resolve_slice(path, key, entry, raw, extents, stored):
+    piece = raw.get(_format.slice_key(key, stored))
+    if piece is None or piece.slices:
+        raise _refuse(path, key, f"misses the slice {extents}")
+    if piece.dtype != entry.dtype or piece.shape != tuple(length for _, length in extents):
+        found = f"dtype {piece.dtype} and shape {list(piece.shape)}"
+        raise _refuse(path, key, f"has a slice {extents} with {found}, which does not fit it")
+    _checked_size(path, key, piece)
+    return piece
