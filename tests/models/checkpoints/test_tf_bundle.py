@@ -140,6 +140,14 @@ def test_bytes_between_variables_are_allowed(tmp_path):
     assert checkpoint["a"].sum() == checkpoint["b"].sum() == 6
 
 
+def test_an_open_checkpoint_stays_the_one_that_was_opened(tmp_path):
+    prefix = save_checkpoint(str(tmp_path / "model.ckpt"), {"a": np.zeros(4), "b": np.zeros(4)})
+    checkpoint = open_checkpoint(prefix)
+    save_checkpoint(prefix, {"a": np.ones(4), "b": np.ones(4)})
+    assert checkpoint["a"].sum() == checkpoint["b"].sum() == 0
+    assert open_checkpoint(prefix)["a"].sum() == 4
+
+
 def test_only_what_is_asked_for_is_checked(tmp_path):
     one = np.ones((2, 3), "<f4").tobytes()
     pairs = [(b"a", bundles.entry(one, crc=1)), (b"b", bundles.entry(one, offset=24))]

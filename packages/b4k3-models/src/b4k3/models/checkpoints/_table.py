@@ -47,7 +47,7 @@ class Table:
             if offset < end:
                 raise TableError(f"index block: the block at byte {offset} overlaps the one before")
             if self._separators and separator <= self._separators[-1]:
-                raise TableError(f"index block: key {separator!r} is a duplicate or out of order")
+                raise TableError(f"index block: key {separator[:300]!r} is a duplicate or out of order")
             end = offset + size + _TRAILER_SIZE
             self._separators.append(separator)
             self._handles.append((offset, size))
@@ -57,14 +57,16 @@ class Table:
         last = self._separators[number - 1] if number else None
         for key, value in _read_block(self._data, handle, f"block at byte {handle[0]}", self._budget):
             if last is not None and key <= last:
-                raise TableError(f"key {key!r} is a duplicate or out of order, it comes after {last!r}")
+                raise TableError(f"key {key[:300]!r} is a duplicate or out of order, it comes after {last[:300]!r}")
             if key > self._separators[number]:
-                raise TableError(f"key {key!r} is out of order, its block ends with {self._separators[number]!r}")
+                end = self._separators[number][:300]
+                raise TableError(f"key {key[:300]!r} is out of order, its block ends with {end!r}")
             last = key
             yield key, value
 
     def __iter__(self):
         """Yields (key, value), both bytes, in ascending order of keys."""
+        self._budget = [MAX_KEYS_TOTAL]
         for number in range(len(self._handles)):
             yield from self._block(number)
 

@@ -153,16 +153,10 @@ def _follow_state(path):
 
 def _unescape(text):
     """The string that a quoted string of Protocol Buffers' text format stands for."""
-    simple = {"n": b"\n", "r": b"\r", "t": b"\t"}
+    simple = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
-    def byte(match):
+    def replace(match):
         code = match.group(1)
-        if code[0] in "01234567":
-            return bytes([int(code, 8) & 0xFF])
-        return simple.get(code, code.encode("utf-8"))
+        return bytes([int(code, 8) & 0xFF]) if code[:1] in b"01234567" else simple.get(code, code)
 
-    parts = re.split(r"\\([0-7]{1,3}|.)", text)
-    data = b"".join(
-        part.encode("utf-8") if number % 2 == 0 else byte(re.match("(.+)", part)) for number, part in enumerate(parts)
-    )
-    return data.decode("utf-8", "replace")
+    return re.sub(rb"\\([0-7]{1,3}|.)", replace, text.encode("utf-8")).decode("utf-8", "replace")

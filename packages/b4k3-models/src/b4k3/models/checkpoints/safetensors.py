@@ -147,9 +147,10 @@ def _read_index(path):
     places = index.get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
         raise CheckpointError(f"{path}: weight_map is missing or not an object of strings")
-    entries, skipped = [], {}
-    for file in sorted(set(places.values())):
-        names = [name for name in places if places[name] == file]
+    entries, skipped, files = [], {}, {}
+    for name, file in places.items():
+        files.setdefault(file, []).append(name)
+    for file, names in sorted(files.items()):
         if os.path.basename(file) != file or file in ("", ".", "..") or "\0" in file or "\\" in file:
             raise _refuse(path, names[0], f"is in {file!r}, which is not a file of the same folder")
         try:
