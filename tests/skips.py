@@ -4,6 +4,7 @@ Row names are those of `hatch.toml`; `default` is the environment of `hatch run 
 """
 
 SKIPS = [
+    ("tests/test_demo.py::*", "keras* tf*", "needs the MiniLM package, which only the default environment installs"),
     ("tests/packaging/test_contracts.py::*", "keras* tf*", "reads files only: run once, in the default environment"),
     ("tests/packaging/test_workspace.py::*", "keras* tf*", "reads files only: run once, in the default environment"),
     ("tests/packaging/test_wheels.py::*", "default keras* tf*", "has an environment of its own: hatch run wheels:test"),

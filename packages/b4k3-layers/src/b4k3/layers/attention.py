@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from b4k3.backend import (
+    Dense,
     Layer,
     apply_rotary_position_embeddings,
     attention,
@@ -52,9 +53,9 @@ class MultiHeadAttention(Layer):
         attention_dropout=None,
         return_attention_scores=False,
         kernel_initializer="glorot_uniform",
-        **kwargs
+        **kwargs,
     ):
-        super(MultiHeadAttention, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.heads = heads
         self.head_size = head_size
         self.out_dim = out_dim or heads * head_size
@@ -74,7 +75,7 @@ class MultiHeadAttention(Layer):
             self.dropout = keras.layers.Dropout(attention_dropout, name="dropout", dtype=self.sublayer_dtype)
 
     def _dense(self, units, name):
-        return keras.layers.Dense(
+        return Dense(
             units,
             use_bias=self.use_bias,
             kernel_initializer=self.kernel_initializer,
@@ -156,7 +157,7 @@ class MultiHeadAttention(Layer):
 
     @property
     def _scale(self):
-        return self.key_size ** -0.5 if self.attention_scale else 1.0
+        return self.key_size**-0.5 if self.attention_scale else 1.0
 
     def _explicit(self, qw, kw, vw, v_mask, bias, position, p_bias, training):
         """Attention whose scores are looked at on the way, so that no fused kernel will do."""
@@ -184,7 +185,7 @@ class MultiHeadAttention(Layer):
         return [out, (q[0], self.heads, q[1], k[1])] if self.return_attention_scores else out
 
     def get_config(self):
-        config = super(MultiHeadAttention, self).get_config()
+        config = super().get_config()
         config.update(
             heads=self.heads,
             head_size=self.head_size,

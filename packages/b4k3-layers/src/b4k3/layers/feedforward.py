@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, activations, build_sublayer, keras, register
+from b4k3.backend import Dense, Layer, activations, build_sublayer, keras, register
 
 
 @register
@@ -23,7 +23,7 @@ class FeedForward(Layer):
     """
 
     def __init__(self, units, activation="relu", use_bias=True, kernel_initializer="glorot_uniform", **kwargs):
-        super(FeedForward, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.units = units
         self.activation = activation if isinstance(activation, (list, tuple)) else [activation]
         self.activation = [activations.get(a) for a in self.activation]
@@ -38,7 +38,7 @@ class FeedForward(Layer):
         self.built = True
 
     def _add_dense(self, attribute, units, name, input_shape, activation=None):
-        dense = keras.layers.Dense(
+        dense = Dense(
             units,
             activation=activation,
             use_bias=self.use_bias,
@@ -60,7 +60,7 @@ class FeedForward(Layer):
         return tuple(input_shape)
 
     def get_config(self):
-        config = super(FeedForward, self).get_config()
+        config = super().get_config()
         names = [activations.serialize(a) for a in self.activation]
         config.update(
             units=self.units,

@@ -1,0 +1,87 @@
+"""What WordPiece asks of a character, by the Unicode tables of the running Python.
+
+The rules are those of Google's `tokenization.py` (google-research/bert): ASCII symbols count as punctuation although
+Unicode does not say so, tab, line feed and carriage return are spaces, every other control or format character is
+dropped, and eight blocks are "CJK characters" that stand alone.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from bisect import bisect
+
+_CJK_BLOCKS = (
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B820, 0x2CEAF),
+    (0x2F800, 0x2FA1F),
+)
+_CJK_STARTS = [first for first, _ in _CJK_BLOCKS]
+ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+
+# full-width forms, CJK symbols, general punctuation and small forms after which decoded text has no space
+CJK_PUNCTUATION = "".join(
+    chr(code)
+    for first, last in (
+        (0xFF01, 0xFF0D),
+        (0xFF0F, 0xFF0F),
+        (0xFF1A, 0xFF20),
+        (0xFF3B, 0xFF40),
+        (0xFF5B, 0xFF64),
+        (0x3000, 0x3003),
+        (0x3008, 0x3011),
+        (0x3014, 0x301F),
+        (0x3030, 0x3030),
+        (0x303E, 0x303F),
+        (0x2013, 0x2014),
+        (0x2018, 0x2019),
+        (0x201B, 0x201F),
+        (0x2026, 0x2027),
+        (0xFE4F, 0xFE4F),
+        (0xFE51, 0xFE51),
+        (0xFE54, 0xFE54),
+        (0x00B7, 0x00B7),
+    )
+    for code in range(first, last + 1)
+)
+
+
+def is_space(ch):
+    """Is the character a space: blank, tab, line feed, carriage return or category Zs?"""
+    return ch in " \t\n\r" or unicodedata.category(ch) == "Zs"
+
+
+def is_punctuation(ch):
+    """Is the character an ASCII symbol or of a category P*?"""
+    return ch in ASCII_PUNCTUATION or unicodedata.category(ch)[0] == "P"
+
+
+def is_cjk_character(ch):
+    """Is the character in one of the eight ideograph blocks (not kana, not hangul)?"""
+    code = ord(ch)
+    block = bisect(_CJK_STARTS, code) - 1
+    return block >= 0 and code <= _CJK_BLOCKS[block][1]
+
+
+def is_control(ch):
+    """Is the character of category Cc or Cf? True of tab and line ends too: ask `is_space` first."""
+    return unicodedata.category(ch) in ("Cc", "Cf")
+
+
+def is_dropped(ch):
+    """Does the character vanish: NUL, the replacement character, or a control that is no space?"""
+    return ch in "\0\ufffd" or (is_control(ch) and ch not in "\t\n\r")
+
+
+def strip_accents(text):
+    """The canonical decomposition of `text` without its nonspacing marks (category Mn)."""
+    return "".join(ch for ch in unicodedata.normalize("NFD", text) if unicodedata.category(ch) != "Mn")
+
+
+def lowercase_and_normalize(text):
+    """Lower case, canonically decomposed, without nonspacing marks."""
+    return strip_accents(text.lower())
