@@ -158,7 +158,7 @@ class Tokenizer(TokenizerBase):
     def _ids_of_texts(self, texts):
         if not self._is_plain:
             return super()._ids_of_texts(texts)
-        return [*map(self._word_pieces.ids, texts)]
+        return self._word_pieces.ids_of_texts(texts)
 
     def _offsets_of_texts(self, texts):
         return [*map(self._word_pieces.offsets if self._is_plain else self._offsets, texts)]
