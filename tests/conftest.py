@@ -4,6 +4,7 @@ import fnmatch
 import os
 
 import pytest
+
 from skips import SKIPS
 
 

@@ -1,3 +1,72 @@
-"""One Keras for b4k3: Keras 3 on JAX, PyTorch or TensorFlow, tf.keras, tf_keras and keras 2.3.1 behind one set of names."""
+"""One Keras for b4k3: Keras 3 on JAX, PyTorch or TensorFlow, tf.keras, tf_keras and keras 2.3.1 behind one set of names.
+
+Nothing is imported before it is asked for: the first name that needs Keras decides the row (see `_runtime`).
+"""
+
+from __future__ import annotations
+
+import importlib
 
 from .__about__ import __version__
+
+# public name -> the module that defines it
+_NAMES = {
+    "BackendError": "_runtime",
+    "Layer": "_row",
+    "Sinusoidal": "positions",
+    "TruncatedNormal": "_row",
+    "align": "tensors",
+    "apply_rotary_position_embeddings": "positions",
+    "assert_at_most": "_row",
+    "assign_weights": "_row",
+    "attention": "_attention",
+    "attention_normalize": "masking",
+    "batch_gather": "tensors",
+    "build_sublayer": "_row",
+    "custom_objects": "_row",
+    "divisible_temporal_padding": "tensors",
+    "dtype": "tensors",
+    "flatten": "tensors",
+    "gelu_erf": "activations",
+    "gelu_tanh": "activations",
+    "keras": "_row",
+    "layer_normalization": "_normalization",
+    "leaky_relu": "activations",
+    "lowest": "_attention",
+    "mask_bias": "_attention",
+    "multilabel_categorical_crossentropy": "losses",
+    "ops": "_row",
+    "orthogonally_resize": "_resize",
+    "piecewise_linear": "tensors",
+    "pool1d": "tensors",
+    "register": "_row",
+    "reshape": "tensors",
+    "root_mean_square": "tensors",
+    "row": "_runtime",
+    "search_layer": "searching",
+    "sequence_masking": "masking",
+    "set_gelu": "activations",
+    "sinusoidal_embeddings": "positions",
+    "skip_initialization": "_row",
+    "sparse_multilabel_categorical_crossentropy": "losses",
+    "swish": "activations",
+    "weight_path": "_row",
+    "where": "tensors",
+}
+_MODULES = ("K", "activations")
+
+__all__ = sorted(_NAMES) + list(_MODULES) + ["__version__"]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module("." + name, __name__)
+    if name in _NAMES:
+        value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError("module %r has no attribute %r" % (__name__, name))
+
+
+def __dir__():
+    return __all__

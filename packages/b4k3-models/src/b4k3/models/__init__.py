@@ -1,3 +1,40 @@
-"""Chinese and multilingual pretrained transformers for every Keras, loaded from the checkpoints their authors published."""
+"""Chinese and multilingual pretrained transformers for every Keras, loaded from the checkpoints their authors published.
+
+`b4k3.models.checkpoints` needs no Keras: nothing here is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
 
 from .__about__ import __version__
+
+# public name -> the module that defines it
+_NAMES = {
+    "BERT": "architectures.bert",
+    "ConfigError": "config",
+    "CheckpointError": "checkpoints",
+    "LM_Mask": "masks",
+    "LoadReport": "loading",
+    "Transformer": "transformer",
+    "UniLM_Mask": "masks",
+    "build_transformer_model": "builder",
+    "extend_with_language_model": "masks",
+    "extend_with_unified_language_model": "masks",
+    "register_architecture": "registry",
+    "register_dialect": "registry",
+}
+
+__all__ = sorted(_NAMES) + ["__version__"]
+
+
+def __getattr__(name):
+    if name in _NAMES:
+        value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError("module %r has no attribute %r" % (__name__, name))
+
+
+def __dir__():
+    return __all__

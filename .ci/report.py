@@ -1,0 +1,72 @@
+"""The tables at the end of CI.
+
+report.py FOLDER    reads what `run` left in the folder; exit status 1 if a step failed
+report.py rows      names the rows of hatch.toml
+"""
+
+import collections
+import json
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+LINE = "%-18s %8s %8s %8s %8s   %s"
+
+
+def row_names():
+    """The rows of hatch.toml, as hatch itself reads them."""
+    environments = json.loads(subprocess.check_output(["hatch", "env", "show", "--json"]))
+    return [name.split(".", 1)[1] for name in environments if name.startswith("rows.")]
+
+
+def read_step(status_file):
+    """-> (exit status, seconds, counts of the tests, [(test, reason of its skip)])."""
+    status, seconds = map(int, status_file.read_text().split())
+    counts, skips = collections.Counter(), []
+    junit = status_file.with_suffix(".xml")
+    if junit.exists():
+        for case in ElementTree.parse(junit).iter("testcase"):
+            kinds = {child.tag: child for child in case}
+            if "failure" in kinds or "error" in kinds:
+                counts["failed"] += 1
+            elif "skipped" in kinds:
+                counts["skipped"] += 1
+                skips.append(kinds["skipped"].get("message"))
+            else:
+                counts["passed"] += 1
+    return status, seconds, counts, skips
+
+
+def report(folder):
+    """Print the tables; return whether all is well."""
+    total, reasons, failed_steps = collections.Counter(), collections.defaultdict(dict), []
+    print("\n" + LINE % ("step", "passed", "skipped", "failed", "seconds", ""))
+    for status_file in sorted(folder.glob("*.status"), key=lambda path: path.stat().st_mtime):
+        name = status_file.stem
+        status, seconds, counts, skips = read_step(status_file)
+        for reason, count in collections.Counter(skips).items():
+            reasons[reason].setdefault(count, []).append(name)
+        if status:
+            failed_steps.append(name)
+        if status and not counts["failed"]:
+            counts["failed"] = 1  # it broke before, after or without pytest
+        total.update(counts)
+        verdict = "exit status %d, see %s.log" % (status, name) if status else ""
+        numbers = tuple(counts[kind] for kind in ("passed", "skipped", "failed"))
+        print(LINE % ((name,) + numbers + (seconds, verdict)))
+    print("\nskipped, by reason:" if reasons else "\nnothing skipped")
+    for reason, where in sorted(reasons.items()):
+        print("  " + reason)
+        for count, names in where.items():
+            print("      %d tests on %s" % (count, " ".join(names)))
+    print("\nfailed: %s" % ", ".join(failed_steps) if failed_steps else "\nall steps passed")
+    print("%d passed, %d failed, %d skipped" % (total["passed"], total["failed"], total["skipped"]))
+    return not failed_steps
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "rows":
+        print(*row_names())
+    else:
+        sys.exit(not report(pathlib.Path(sys.argv[1])))

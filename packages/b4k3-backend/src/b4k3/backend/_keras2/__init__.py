@@ -1,0 +1,28 @@
+"""Keras 2 over TensorFlow: what b4k3 uses of Keras 3, under the same names."""
+
+from __future__ import annotations
+
+from .._initialization import skip_initialization
+from .._serialization import custom_objects
+from . import ops
+from .checks import assert_at_most
+from .flavour import keras
+from .fused import fused_attention, fused_layer_normalization
+from .initializers import TruncatedNormal
+from .layer import Layer, assign_weights, build_sublayer, register, weight_path
+
+__all__ = [
+    "Layer",
+    "TruncatedNormal",
+    "assert_at_most",
+    "assign_weights",
+    "build_sublayer",
+    "custom_objects",
+    "fused_attention",
+    "fused_layer_normalization",
+    "keras",
+    "ops",
+    "register",
+    "skip_initialization",
+    "weight_path",
+]

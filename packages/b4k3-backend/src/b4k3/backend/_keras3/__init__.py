@@ -1,0 +1,29 @@
+"""Keras 3: the language that b4k3 is written in, so there is little to add."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from .._initialization import skip_initialization
+from .._serialization import custom_objects
+from .checks import assert_at_most
+from .fused import fused_attention, fused_layer_normalization
+from .initializers import TruncatedNormal
+from .layer import Layer, assign_weights, build_sublayer, register, weight_path
+
+__all__ = [
+    "Layer",
+    "TruncatedNormal",
+    "assert_at_most",
+    "assign_weights",
+    "build_sublayer",
+    "custom_objects",
+    "fused_attention",
+    "fused_layer_normalization",
+    "keras",
+    "ops",
+    "register",
+    "skip_initialization",
+    "weight_path",
+]

@@ -1,0 +1,52 @@
+"""Fused kernels of the frameworks. Each function returns None where it has no kernel for what it was given."""
+
+from __future__ import annotations
+
+import keras
+
+BACKEND = keras.config.backend()
+
+if BACKEND == "torch":
+    import torch
+elif BACKEND == "jax":
+    import jax
+
+
+def fused_attention(query, key, value, mask_bias, mask, bias, scale, dropout, training):
+    """Attention by torch's or JAX's own function; arguments as of `b4k3.backend.attention`."""
+    if isinstance(query, keras.KerasTensor):
+        return None
+    rate = dropout.rate if dropout is not None and training else 0.0
+    if BACKEND == "torch":
+        return torch_attention(query, key, value, mask_bias(mask, bias, dtype_name(query)), scale, rate)
+    if BACKEND == "jax" and not rate and query.shape[-1] == value.shape[-1]:
+        return jax.nn.dot_product_attention(query, key, value, bias=mask_bias(mask, bias), scale=scale)
+    return None
+
+
+def torch_attention(query, key, value, bias, scale, rate):
+    query, key, value = (x.transpose(1, 2) for x in (query, key, value))  # [b, h, n, d]
+    if bias is not None:
+        bias = bias.expand(query.shape[:-1] + key.shape[-2:-1])  # [b, h, n, m]
+    out = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=bias, dropout_p=rate, scale=scale
+    )
+    return out.transpose(1, 2)  # [b, n, h, dv]
+
+
+def fused_layer_normalization(x, gamma, beta, epsilon):
+    """Layer normalisation by torch's own function, for weights of one axis."""
+    if BACKEND != "torch" or isinstance(x, keras.KerasTensor):
+        return None
+    weights = []
+    for weight in (gamma, beta):
+        if weight is not None:
+            weight = keras.ops.convert_to_tensor(weight, dtype=dtype_name(x))
+            if len(weight.shape) != 1:
+                return None
+        weights.append(weight)
+    return torch.nn.functional.layer_norm(x, x.shape[-1:], weights[0], weights[1], epsilon)
+
+
+def dtype_name(x):
+    return keras.backend.standardize_dtype(x.dtype)

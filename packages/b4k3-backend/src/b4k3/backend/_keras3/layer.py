@@ -1,0 +1,56 @@
+"""The base of our layers on Keras 3."""
+
+from __future__ import annotations
+
+import keras
+
+from .._serialization import make_register
+
+register = make_register(keras.saving.register_keras_serializable)
+
+
+class Layer(keras.layers.Layer):
+    """Base of every b4k3 layer: supports masks, and leaves its inputs alone where they are ids.
+
+    A subclass that reads ids sets `reads_ids = True`: Keras would otherwise cast them to the compute dtype of a mixed
+    policy first, and bfloat16 cannot tell 257 from 256.
+    """
+
+    reads_ids = False
+
+    def __init__(self, **kwargs):
+        if self.reads_ids:
+            kwargs.setdefault("autocast", False)
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    @property
+    def sublayer_dtype(self):
+        """The dtype policy for layers that this one owns."""
+        return self.dtype_policy
+
+
+def build_sublayer(layer, input_shape):
+    """Build a layer that another one owns. Call it in the owner's `build`.
+
+    Arguments:
+        layer: the sublayer, an attribute of its owner.
+        input_shape: the shape that it will be called on.
+    """
+    if not layer.built:
+        layer.build(tuple(input_shape))
+
+
+def assign_weights(pairs):
+    """Set variables from arrays.
+
+    Arguments:
+        pairs: iterable of (variable, array of the same shape); the array is cast to the variable's dtype.
+    """
+    for variable, value in pairs:
+        variable.assign(value)
+
+
+def weight_path(weight):
+    """The name of a weight with that of its layers, 'Transformer-0-FeedForward/intermediate/kernel' for instance."""
+    return getattr(weight, "path", weight.name)

@@ -1,0 +1,26 @@
+"""The implementation of the row: the folder `_keras3` or `_keras2`, which offer the same names."""
+
+from __future__ import annotations
+
+from ._runtime import row
+
+if row.is_keras3:
+    from . import _keras3 as implementation
+else:
+    from . import _keras2 as implementation
+
+keras = implementation.keras
+ops = implementation.ops
+Layer = implementation.Layer
+build_sublayer = implementation.build_sublayer
+register = implementation.register
+custom_objects = implementation.custom_objects
+TruncatedNormal = implementation.TruncatedNormal
+skip_initialization = implementation.skip_initialization
+assert_at_most = implementation.assert_at_most
+assign_weights = implementation.assign_weights
+weight_path = implementation.weight_path
+fused_attention = implementation.fused_attention
+fused_layer_normalization = implementation.fused_layer_normalization
+
+from . import activations  # noqa: E402, F401 (whoever has a Keras from us has our activations by name)

@@ -1,0 +1,103 @@
+"""Token embeddings, which are also the output projection of a tied head."""
+
+from __future__ import annotations
+
+from b4k3.backend import Layer, keras, ops, register
+
+
+@register
+class Embedding(Layer):
+    """Rows of a table by their ids; called with `mode='dense'`, the product with the transposed table.
+
+    Mask in: that of the input. Mask out: with `mask_zero`, ids that are not 0; the first token is never masked,
+    because T5 starts with id 0. In mode 'dense' the mask of the input.
+
+    Arguments:
+        input_dim: number of rows.
+        output_dim: size of a row.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the table.
+        mask_zero: whether id 0 is padding.
+    """
+
+    reads_ids = True
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        embeddings_constraint=None,
+        mask_zero=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = keras.constraints.get(embeddings_constraint)
+        self.mask_zero = mask_zero
+        self._mode = "embedding"
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.input_dim, self.output_dim),
+            initializer=self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
+        self.built = True
+
+    def call(self, inputs, mode="embedding"):
+        """Look up or project.
+
+        Arguments:
+            inputs: ids [batch, n] of any dtype; in mode 'dense' float [..., output_dim].
+            mode: 'embedding' or 'dense'.
+
+        Returns:
+            [batch, n, output_dim]; in mode 'dense' [..., input_dim].
+        """
+        self._set_mode(mode)
+        if mode == "dense":
+            table = ops.cast(ops.convert_to_tensor(self.embeddings), self.compute_dtype)
+            return ops.matmul(ops.cast(inputs, self.compute_dtype), ops.transpose(table))
+        rows = ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0)
+        return ops.cast(rows, self.compute_dtype)
+
+    def _set_mode(self, mode):
+        """Keras asks for masks and shapes after a call without repeating its arguments."""
+        if mode not in ("embedding", "dense"):
+            raise ValueError("%s: mode=%r, expected 'embedding' or 'dense'" % (self.name, mode))
+        self._mode = mode
+
+    def compute_mask(self, inputs, mask=None):
+        if self._mode == "dense":
+            return mask
+        if not self.mask_zero:
+            return None
+        mask = ops.not_equal(inputs, 0)
+        return ops.concatenate([ops.ones_like(mask[:, :1]), mask[:, 1:]], axis=1)
+
+    def compute_output_spec(self, inputs, mode="embedding"):
+        self._set_mode(mode)
+        return super().compute_output_spec(inputs, mode=mode)
+
+    def compute_output_shape(self, input_shape):
+        if self._mode == "dense":
+            return tuple(input_shape[:-1]) + (self.input_dim,)
+        return tuple(input_shape) + (self.output_dim,)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            input_dim=self.input_dim,
+            output_dim=self.output_dim,
+            embeddings_initializer=keras.initializers.serialize(self.embeddings_initializer),
+            embeddings_regularizer=keras.regularizers.serialize(self.embeddings_regularizer),
+            embeddings_constraint=keras.constraints.serialize(self.embeddings_constraint),
+            mask_zero=self.mask_zero,
+        )
+        return config

@@ -1,0 +1,51 @@
+"""Attention biases that let a Transformer read from left to right, wholly or in its second segment."""
+
+from __future__ import annotations
+
+from b4k3.backend import Layer, lowest, ops, register
+
+
+def hide_unless(visible, dtype):
+    """0 where `visible` (bool) and a very negative number elsewhere."""
+    return ops.cast(ops.logical_not(visible), dtype) * lowest(dtype)
+
+
+class _AttentionBias(Layer):
+    reads_ids = True
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+@register
+class LanguageModelMask(_AttentionBias):
+    """The bias of a language model: position i sees the positions up to i.
+
+    Mask out: None. Input: any tensor [batch, n], read for its length only. Output: float [1, 1, n, n].
+    """
+
+    def call(self, inputs):
+        i = ops.arange(0, ops.shape(inputs)[1], dtype="int32")
+        visible = ops.expand_dims(i, 0) <= ops.expand_dims(i, 1)  # [n, n]
+        return hide_unless(visible, self.compute_dtype)[None, None]
+
+    def compute_output_shape(self, input_shape):
+        return (1, 1, input_shape[1], input_shape[1])
+
+
+@register
+class UniLMMask(_AttentionBias):
+    """The bias of UniLM: segment 0 sees itself wholly, segment 1 also what stands before in itself.
+
+    Mask out: None. Input: segment ids [batch, n]. Output: float [batch, 1, n, n].
+
+    Reference: Dong et al., UniLM, https://arxiv.org/abs/1905.03197
+    """
+
+    def call(self, inputs):
+        order = ops.cumsum(ops.cast(inputs, "int32"), axis=1)  # [b, n]
+        visible = ops.expand_dims(order, 1) <= ops.expand_dims(order, 2)  # [b, n, n]
+        return ops.expand_dims(hide_unless(visible, self.compute_dtype), 1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], 1, input_shape[1], input_shape[1])

@@ -1,0 +1,281 @@
+"""Position embeddings: learned, sinusoidal, rotary and relative."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from b4k3.backend import Layer, Sinusoidal, assert_at_most, keras, ops, register, sinusoidal_embeddings
+
+
+def split_positions(inputs, custom):
+    """Inputs of a layer as (x, custom position ids or None)."""
+    return tuple(inputs) if custom else (inputs, None)
+
+
+def merge_positions(x, positions, mode):
+    """Bring positions [1 or batch, n, d] into x [batch, n, d]."""
+    if mode == "add":
+        return x + positions
+    if mode == "mul":
+        return x * (positions + 1.0)
+    positions = positions + ops.zeros_like(x[..., :1])  # the batch axis
+    return positions if mode == "zero" else ops.concatenate([x, positions], axis=-1)
+
+
+class _Positions(Layer):
+    """What position layers have in common: x or [x, position ids] in, x with positions out, the mask of x kept."""
+
+    reads_ids = True
+
+    def __init__(self, output_dim, merge_mode="add", custom_position_ids=False, **kwargs):
+        super().__init__(**kwargs)
+        self.output_dim = output_dim
+        self.merge_mode = merge_mode
+        self.custom_position_ids = custom_position_ids
+
+    def positions(self, x, position_ids):
+        """Arguments: x [batch, n, d], position_ids [batch, n] or None. Returns: float [1 or batch, n, output_dim]."""
+        raise NotImplementedError
+
+    def call(self, inputs):
+        """Arguments: inputs: float [batch, n, d], or [that, ids [batch, n]].
+
+        Returns: [batch, n, d], or for another merge mode than 'add', 'mul' and 'zero' [batch, n, d + output_dim].
+        """
+        x, position_ids = split_positions(inputs, self.custom_position_ids)
+        x = ops.cast(x, self.compute_dtype)
+        positions = ops.cast(self.positions(x, position_ids), self.compute_dtype)
+        return merge_positions(x, positions, self.merge_mode)
+
+    def compute_mask(self, inputs, mask=None):
+        return mask[0] if self.custom_position_ids and mask is not None else mask
+
+    def compute_output_shape(self, input_shape):
+        shape = tuple(input_shape[0] if self.custom_position_ids else input_shape)
+        if self.merge_mode in ("add", "mul"):
+            return shape
+        return shape[:2] + ((self.output_dim if self.merge_mode == "zero" else shape[2] + self.output_dim),)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            output_dim=self.output_dim, merge_mode=self.merge_mode, custom_position_ids=self.custom_position_ids
+        )
+        return config
+
+
+@register
+class PositionEmbedding(_Positions):
+    """Learned absolute positions.
+
+    Mask in and out: that of x.
+
+    Arguments:
+        input_dim: number of positions.
+        output_dim: size of an embedding.
+        merge_mode: 'add', 'mul' (x · (p + 1)), 'zero' (p alone); any other name concatenates.
+        hierarchical: None, or the weight alpha (True: 0.4) by which position i is composed of i // n and i % n, so that
+            a table of n rows serves n² positions, https://spaces.ac.cn/archives/7947
+        embeddings_initializer: of the table.
+        custom_position_ids: whether the inputs are [x, position ids].
+    """
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        merge_mode="add",
+        hierarchical=None,
+        embeddings_initializer="zeros",
+        custom_position_ids=False,
+        **kwargs,
+    ):
+        super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
+        self.input_dim = input_dim
+        self.hierarchical = hierarchical
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            name="embeddings", shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer
+        )
+        self.built = True
+
+    def positions(self, x, position_ids):
+        table = ops.convert_to_tensor(self.embeddings)
+        if position_ids is not None:
+            return self._rows(table, ops.cast(position_ids, "int32"))
+        n = ops.shape(x)[1]
+        rows = self.input_dim**2 if self.hierarchical else self.input_dim
+        table = assert_at_most(
+            table, n, rows, "%s: the sequence is longer than its %d positions; cut the input" % (self.name, rows)
+        )
+        if self.hierarchical:
+            return ops.expand_dims(self._rows(table, ops.arange(0, n, dtype="int32")), 0)
+        return ops.expand_dims(table[:n], 0)
+
+    def _rows(self, table, ids):
+        if not self.hierarchical:
+            return ops.take(table, ids, axis=0)
+        alpha = 0.4 if self.hierarchical is True else self.hierarchical
+        base = (table - alpha * table[:1]) / (1 - alpha)
+        high = ops.take(base, ids // self.input_dim, axis=0)
+        low = ops.take(base, ids % self.input_dim, axis=0)
+        return alpha * high + (1 - alpha) * low
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            input_dim=self.input_dim,
+            hierarchical=self.hierarchical,
+            embeddings_initializer=keras.initializers.serialize(self.embeddings_initializer),
+        )
+        return config
+
+
+@register
+class SinusoidalPositionEmbedding(_Positions):
+    """Fixed positions, sin and cos interleaved.
+
+    Mask in and out: that of x.
+
+    Arguments:
+        output_dim: size of an embedding.
+        merge_mode, custom_position_ids: as of `PositionEmbedding`.
+
+    Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
+    """
+
+    def positions(self, x, position_ids):
+        if position_ids is None:
+            position_ids = ops.expand_dims(ops.arange(0, ops.shape(x)[1], dtype="float32"), 0)
+        return sinusoidal_embeddings(ops.cast(position_ids, "float32"), self.output_dim)
+
+
+@register
+class RotaryPositionEmbedding(SinusoidalPositionEmbedding):
+    """The table of sines and cosines that `MultiHeadAttention(p_bias='rotary')` turns queries and keys by.
+
+    Mask in and out: that of x.
+
+    Arguments:
+        output_dim: the key size of the attention.
+        custom_position_ids: whether the inputs are [x, position ids].
+
+    Reference: Su et al., RoFormer, https://arxiv.org/abs/2104.09864
+    """
+
+    def __init__(self, output_dim, merge_mode="zero", custom_position_ids=False, **kwargs):
+        super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
+
+
+def relative_distances(q, v):
+    """Key position minus query position. Arguments: q [b, n, …], v [b, m, …]. Returns: int32 [n, m]."""
+    n, m = ops.shape(q)[1], ops.shape(v)[1]
+    return ops.expand_dims(ops.arange(0, m, dtype="int32"), 0) - ops.expand_dims(ops.arange(0, n, dtype="int32"), 1)
+
+
+@register
+class RelativePositionEmbedding(Layer):
+    """A vector for each clipped distance between a query and a key.
+
+    Mask out: None, as its output has no batch axis.
+
+    Arguments:
+        input_dim: odd number of distances, 2 · max_relative_position + 1.
+        output_dim: key size of the attention.
+        embeddings_initializer: of the table.
+
+    Reference: Shaw et al., https://arxiv.org/abs/1803.02155; NEZHA, https://arxiv.org/abs/1909.00204
+    """
+
+    def __init__(self, input_dim, output_dim, embeddings_initializer="zeros", **kwargs):
+        super().__init__(**kwargs)
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            name="embeddings", shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer
+        )
+        self.built = True
+
+    def call(self, inputs):
+        """Arguments: inputs: [q [batch, n, …], v [batch, m, …]]. Returns: float [n, m, output_dim]."""
+        rows = ops.take(self.embeddings, self.bucket(relative_distances(*inputs)), axis=0)
+        return ops.cast(rows, self.compute_dtype)
+
+    def bucket(self, distance):
+        """Arguments: distance: int32 [n, m]. Returns: int32 row of the table for each."""
+        limit = (self.input_dim - 1) // 2
+        return ops.clip(distance, -limit, limit) + limit
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0][1], input_shape[1][1], self.output_dim)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            input_dim=self.input_dim,
+            output_dim=self.output_dim,
+            embeddings_initializer=keras.initializers.serialize(self.embeddings_initializer),
+        )
+        return config
+
+
+@register
+class RelativePositionEmbeddingT5(RelativePositionEmbedding):
+    """A vector for each bucket of distances, finer for near ones.
+
+    Mask out: None, as its output has no batch axis.
+
+    Arguments:
+        input_dim: number of buckets.
+        output_dim: number of heads.
+        max_distance: distances from here on share a bucket.
+        bidirectional: whether keys behind the query have buckets of their own.
+        embeddings_initializer: of the table.
+
+    Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683
+    """
+
+    def __init__(
+        self, input_dim, output_dim, max_distance=128, bidirectional=True, embeddings_initializer="zeros", **kwargs
+    ):
+        super().__init__(input_dim, output_dim, embeddings_initializer, **kwargs)
+        self.max_distance = max_distance
+        self.bidirectional = bidirectional
+
+    def bucket(self, distance):
+        buckets = self.input_dim
+        behind = -distance
+        offset = 0
+        if self.bidirectional:
+            buckets //= 2
+            offset = ops.cast(behind < 0, "int32") * buckets
+            behind = ops.abs(behind)
+        else:
+            behind = ops.maximum(behind, 0)
+        exact = buckets // 2
+        far = ops.log(ops.cast(ops.maximum(behind, 1), "float32") / exact) / np.log(self.max_distance / exact)
+        far = ops.minimum(exact + ops.cast(far * (buckets - exact), "int32"), buckets - 1)
+        return offset + ops.where(behind < exact, behind, far)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(max_distance=self.max_distance, bidirectional=self.bidirectional)
+        return config
+
+
+__all__ = [
+    "PositionEmbedding",
+    "RelativePositionEmbedding",
+    "RelativePositionEmbeddingT5",
+    "RotaryPositionEmbedding",
+    "Sinusoidal",
+    "SinusoidalPositionEmbedding",
+]

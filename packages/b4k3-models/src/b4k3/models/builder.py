@@ -1,0 +1,80 @@
+"""From a configuration and a checkpoint to a model. Knows no architecture."""
+
+from __future__ import annotations
+
+import inspect
+
+from .config import ALIASES, ConfigError, read_config, refuse_unknown, validate, with_aliases
+from .masks import extend_with_language_model, extend_with_unified_language_model
+from .registry import architecture
+
+APPLICATIONS = {
+    "encoder": None,
+    "lm": extend_with_language_model,
+    "unilm": extend_with_unified_language_model,
+}
+
+
+def accepted_arguments(cls):
+    """Names that the constructors of a class and its bases, and their `build`, take."""
+    names = set()
+    for base in cls.__mro__:
+        for method in ("__init__", "build"):
+            if method in vars(base) and base is not object:
+                for name, parameter in inspect.signature(vars(base)[method]).parameters.items():
+                    if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
+                        names.add(name)
+    return names
+
+
+def with_application(cls, application):
+    """The class, made a language model where `application` says so."""
+    if application not in APPLICATIONS:
+        raise ConfigError("application=%r, expected one of %s" % (application, ", ".join(map(repr, APPLICATIONS))))
+    if application not in getattr(cls, "applications", APPLICATIONS):
+        raise ConfigError("application=%r is not possible with %s" % (application, cls.__name__))
+    extend = APPLICATIONS[application]
+    return cls if extend is None else extend(cls)
+
+
+def build_transformer_model(
+    config_path=None, checkpoint_path=None, model="bert", application="encoder", return_keras_model=True, **kwargs
+):
+    """Build a pretrained model, or an untrained one without a checkpoint.
+
+    Arguments:
+        config_path: a JSON file, or a dict; None if the keyword arguments say everything.
+        checkpoint_path: what `open_checkpoint` opens: the prefix of a TensorFlow checkpoint, a safetensors file, a
+            folder, …; or a dict from variable name to array. None leaves the weights random.
+        model: the name of an architecture, or a subclass of `Transformer`.
+        application: 'encoder'; 'lm', where position i sees the positions up to i; 'unilm', where the second segment is
+            generated from the first.
+        return_keras_model: whether to return the Keras model alone, or the Transformer object that holds it as
+            `.model`, with `.inputs`, `.outputs`, `.layers` and `.load_report`.
+        kwargs: arguments of the architecture; they win over the config file.
+
+    Returns:
+        A Keras model, or a `Transformer`. Its inputs are float32 tensors of ids [batch, n].
+
+    Raises:
+        ConfigError: a keyword that nobody reads, a name that is not known, a configuration that cannot be right.
+        CheckpointError: the checkpoint does not have what the model needs; it lists everything and says what fits.
+        FileNotFoundError: a path is not there.
+    """
+    where = "the call" if config_path is None or isinstance(config_path, dict) else str(config_path)
+    from_file = {} if config_path is None else read_config(config_path)
+    cls = with_application(architecture(model), application)
+    accepted = accepted_arguments(cls)
+    aliases = {other for others in ALIASES.values() for other in others}
+    refuse_unknown(kwargs, accepted | aliases, "build_transformer_model with %s" % cls.__name__)
+    config = with_aliases(dict(from_file, **kwargs))
+    validate(config, where)
+    arguments = {key: value for key, value in config.items() if key in accepted}
+    transformer = cls(**arguments)
+    transformer.ignored_config_keys = sorted(set(from_file) - accepted - aliases)
+    if checkpoint_path is not None:
+        transformer.expect_checkpoint(checkpoint_path)
+    transformer.build(**arguments)
+    if checkpoint_path is not None:
+        transformer.load_weights_from_checkpoint(checkpoint_path)
+    return transformer.model if return_keras_model else transformer

@@ -1,0 +1,260 @@
+"""TensorFlow's checkpoints, version 2 ("tensor bundles"): `prefix.index` and `prefix.data-00000-of-00001` …
+
+The index is a sorted table, name -> BundleEntryProto, with the header under the empty name. A partitioned variable has
+an entry without data, which lists its slices; each slice is stored under a key of its own. Whatever the index says is
+checked when it is opened, before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _bundle_format as _format
+from . import _dtypes
+from ._crc32c import masked_crc32c
+from ._files import check_regular, map_file
+from ._proto import WireError
+from ._table import TableError, read_table
+from ._tf_writer import data_path, save  # noqa: F401  (save is part of what a container module offers)
+from .base import Checkpoint, CheckpointError, Entry
+
+MAX_SHARDS = 10000
+
+
+class TensorBundle(Checkpoint):
+    """A tensor bundle as a lazy mapping.
+
+    Arguments:
+        prefix: str, the path without `.index`.
+        verify: 'auto' checks the checksum of a variable when it is first read; True checks all now; False none.
+
+    Raises:
+        CheckpointError: where index or data break the format in any way. FileNotFoundError: without an index.
+    """
+
+    format = "tf"
+
+    def __init__(self, prefix, verify="auto"):
+        self.index = prefix + ".index"
+        header, raw = _read_index(self.index)
+        self._num_shards = header.num_shards
+        self._prefix = prefix
+        self._verify = verify is not False
+        self._verified = set()
+        entries, skipped = _resolve(self.index, raw)
+        super().__init__(prefix, entries, skipped)
+        self._maps = self._map_shards(raw)
+        if verify is True:
+            self.verify()
+
+    def shard_path(self, number):
+        return data_path(self._prefix, number, self._num_shards)
+
+    def _map_shards(self, raw):
+        """shard number -> uint8[size], once every entry is known to lie within its file and apart from the others."""
+        places = {}
+        for name, entry in raw.items():
+            if not 0 <= entry.shard < self._num_shards:
+                raise _refuse(self.index, name, f"is in shard {entry.shard}, there are {self._num_shards}")
+            if entry.offset < 0 or entry.size < 0:
+                message = f"has a negative place: {entry.size} bytes at {entry.offset}"
+                raise _refuse(self.index, name, message)
+            if not entry.slices:
+                places.setdefault(entry.shard, []).append((entry.offset, entry.size, name))
+        return {shard: self._map_shard(shard, sorted(places[shard])) for shard in sorted(places)}
+
+    def _map_shard(self, shard, places):
+        path = self.shard_path(shard)
+        try:
+            size = check_regular(path)
+        except OSError as error:
+            reason = getattr(error, "strerror", None) or error
+            raise _refuse(self.index, places[0][2], f"is in the data file {path}: {reason}") from None
+        end, before = 0, None
+        for offset, length, name in places:
+            if offset + length > size:
+                message = f"needs bytes {offset} to {offset + length}, beyond the end of the file ({size} bytes)"
+                raise _refuse(path, name, message)
+            if length and offset < end:
+                raise _refuse(path, name, f"overlaps {_text(before)}")
+            if length:
+                end, before = offset + length, name
+        return map_file(path)
+
+    def _read(self, name, entry):
+        if self._maps is None:
+            raise self._error(name, "cannot be read: the checkpoint is closed")
+        pieces = entry.where
+        if len(pieces) == 1:
+            return self._read_piece(name, entry.dtype, pieces[0][1])
+        array = np.empty(entry.shape, dtype=_dtypes.numpy_dtype(entry.dtype))
+        for extents, piece in pieces:
+            place = tuple(slice(start, start + length) for start, length in extents)
+            array[place] = self._read_piece(name, entry.dtype, piece)
+        array.flags.writeable = False
+        return array
+
+    def _read_piece(self, name, dtype, piece):
+        path = self.shard_path(piece.shard)
+        data = self._maps[piece.shard][piece.offset : piece.offset + piece.size]
+        place = (piece.shard, piece.offset)
+        if self._verify and place not in self._verified:
+            found = masked_crc32c(data)
+            if found != piece.crc:
+                message = f"has checksum {found:08x}, expected {piece.crc:08x}; the file is damaged"
+                raise _refuse(path, name, message)
+            self._verified.add(place)
+        array = _dtypes.from_bytes(data, piece.shape, dtype)
+        if array is None:
+            raise _refuse(path, name, "is bool, but has bytes other than 0 and 1")
+        return array
+
+    def verify(self):
+        """Checks the checksums of all variables; raises CheckpointError for the first that is wrong."""
+        self._verify = True
+        for name in self:
+            for _, piece in self._entries[name].where:
+                self._read_piece(name, self._entries[name].dtype, piece)
+
+    def close(self):
+        self._maps = None
+
+
+def open_(path, verify="auto"):
+    return TensorBundle(path, verify)
+
+
+def _text(key):
+    return repr(key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else key)
+
+
+def _refuse(path, name, message):
+    return CheckpointError(f"{path}: variable {_text(name)} {message}")
+
+
+def _read_index(path):
+    """(header, dict: key in bytes -> BundleEntry) of an index file."""
+    header, raw = None, {}
+    try:
+        for key, value in read_table(memoryview(map_file(path))):
+            if header is None:
+                header = _read_header(path, key, value)
+                continue
+            try:
+                raw[key] = _format.BundleEntry(value)
+            except WireError as error:
+                raise _refuse(path, key, f"has a damaged entry: {error}") from None
+    except (TableError, WireError) as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    if header is None:
+        raise CheckpointError(f"{path}: the header is missing, the table is empty")
+    return header, raw
+
+
+def _read_header(path, key, value):
+    if key != b"":
+        raise CheckpointError(f"{path}: the header is missing, the first key is {_text(key)}")
+    header = _format.Header(value)
+    if header.big_endian:
+        raise CheckpointError(f"{path}: is big-endian, which is not supported")
+    if not 1 <= header.num_shards <= MAX_SHARDS:
+        raise CheckpointError(f"{path}: {header.num_shards} shards, expected 1 to {MAX_SHARDS}")
+    if header.min_consumer > 1:
+        raise CheckpointError(f"{path}: needs a reader of version {header.min_consumer}, this is 1")
+    return header
+
+
+def _resolve(path, raw):
+    """(list of (name, Entry), dict of skipped entries); `where` is a list of (extents, BundleEntry with data)."""
+    entries, skipped, used = [], {}, set()
+    for key, entry in raw.items():
+        if key.startswith(b"\0"):
+            continue
+        try:
+            name = key.decode("utf-8")
+        except UnicodeDecodeError:
+            raise _refuse(path, key, "has a name that is not UTF-8") from None
+        if entry.dtype in _format.OTHER:
+            skipped[name] = _format.OTHER[entry.dtype]
+            used.update(_format.slice_key(key, extents) for extents in entry.slices)
+            continue
+        if not entry.slices:
+            size = _checked_size(path, key, entry)
+            entries.append((name, Entry(entry.shape, _format.NUMERIC[entry.dtype], size, [(None, entry)])))
+            continue
+        pieces = _resolve_slices(path, key, entry, raw)
+        used.update(_format.slice_key(key, extents) for extents in entry.slices)
+        size = sum(piece.size for _, piece in pieces)
+        entries.append((name, Entry(entry.shape, _format.NUMERIC[entry.dtype], size, pieces)))
+    for key in raw:
+        if key.startswith(b"\0") and key not in used:
+            raise _refuse(path, key, "is a slice that belongs to no variable")
+    return entries, skipped
+
+
+def _checked_size(path, key, entry):
+    """The size in bytes of an entry with data, if dtype, shape and size agree."""
+    dtype = _checked_dtype(path, key, entry)
+    count = _dtypes.check_shape(entry.shape)
+    if isinstance(count, str):
+        raise _refuse(path, key, count)
+    if count * _dtypes.ITEM_SIZE[dtype] != entry.size:
+        expected = f"{dtype}{list(entry.shape)} needs {count * _dtypes.ITEM_SIZE[dtype]}"
+        raise _refuse(path, key, f"has {entry.size} bytes, but {expected}")
+    return entry.size
+
+
+def _checked_dtype(path, key, entry):
+    if entry.dtype not in _format.NUMERIC:
+        raise _refuse(path, key, f"has the unknown dtype {entry.dtype}")
+    return _format.NUMERIC[entry.dtype]
+
+
+def _resolve_slices(path, key, entry, raw):
+    """[(extents, BundleEntry)] of a partitioned variable, once its slices are known to tile it."""
+    _checked_dtype(path, key, entry)
+    count = _dtypes.check_shape(entry.shape)
+    if isinstance(count, str):
+        raise _refuse(path, key, count)
+    pieces = []
+    for stored in entry.slices:
+        extents = _checked_extents(path, key, entry.shape, stored)
+        piece = raw.get(_format.slice_key(key, stored))
+        if piece is None or piece.slices:
+            raise _refuse(path, key, f"misses the slice {extents}")
+        if piece.dtype != entry.dtype or piece.shape != tuple(length for _, length in extents):
+            found = f"dtype {piece.dtype} and shape {list(piece.shape)}"
+            raise _refuse(path, key, f"has a slice {extents} with {found}, which does not fit it")
+        _checked_size(path, key, piece)
+        pieces.append((extents, piece))
+    _check_tiling(path, key, entry.shape, [extents for extents, _ in pieces])
+    return pieces
+
+
+def _checked_extents(path, key, shape, stored):
+    if len(stored) != len(shape):
+        raise _refuse(path, key, f"has a slice of {len(stored)} dimensions, it has {len(shape)}")
+    extents = [(start, dim if length == -1 else length) for (start, length), dim in zip(stored, shape)]
+    if any(start < 0 or length < 0 or start + length > dim for (start, length), dim in zip(extents, shape)):
+        raise _refuse(path, key, f"has a slice {extents} outside its shape {list(shape)}")
+    return extents
+
+
+def _check_tiling(path, key, shape, slices):
+    """The slices must be the cells of a grid, each once: the only way in which TensorFlow partitions a variable."""
+    axes = [sorted(set(extents)) for extents in zip(*slices)]
+    for axis, (intervals, dim) in enumerate(zip(axes, shape)):
+        at = 0
+        for start, length in intervals:
+            if start != at:
+                wrong = "missing" if start > at else "overlapping"
+                raise _refuse(path, key, f"has {wrong} slices at {min(start, at)} of axis {axis}")
+            at += length
+        if at != dim:
+            raise _refuse(path, key, f"has missing slices at {at} of axis {axis}")
+    cells = 1
+    for intervals in axes:
+        cells *= len(intervals)
+    if len(slices) != cells or len(set(map(tuple, slices))) != cells:
+        wrong = "missing" if len(slices) < cells else "overlapping"
+        raise _refuse(path, key, f"has {wrong} slices: {len(slices)} of a grid of {cells}")

@@ -1,0 +1,160 @@
+"""Reads a model's configuration and says what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+
+# our name <- what publishers call it; the first that is there counts
+ALIASES = {
+    "max_position": ("max_position_embeddings",),
+    "dropout_rate": ("hidden_dropout_prob",),
+    "attention_dropout_rate": ("attention_probs_dropout_prob",),
+    "segment_vocab_size": ("type_vocab_size",),
+}
+DEFAULTS = {"max_position": 512, "segment_vocab_size": 2}
+
+# Larger than any published model by an order of magnitude: such a number is a slip, and would take all memory.
+LIMITS = {
+    "vocab_size": 10 ** 8,
+    "hidden_size": 10 ** 6,
+    "embedding_size": 10 ** 6,
+    "intermediate_size": 10 ** 7,
+    "num_hidden_layers": 10 ** 4,
+    "num_attention_heads": 10 ** 4,
+    "attention_head_size": 10 ** 5,
+    "attention_key_size": 10 ** 5,
+    "max_position": 10 ** 7,
+    "segment_vocab_size": 10 ** 6,
+}
+MAY_BE_NONE = ("embedding_size", "attention_head_size", "attention_key_size")
+REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
+
+
+class ConfigError(ValueError):
+    """A configuration, or an argument of `build_transformer_model`, that cannot be right."""
+
+
+def refuse_constant(path):
+    def refuse(name):
+        raise ConfigError("%s: %s is not a number that JSON knows" % (path, name))
+
+    return refuse
+
+
+def refuse_duplicates(path):
+    def pairs_to_dict(pairs):
+        keys = [key for key, _ in pairs]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ConfigError("%s: the key %r stands there twice; which is meant?" % (path, key))
+        return dict(pairs)
+
+    return pairs_to_dict
+
+
+def read_config(path):
+    """Read a JSON file into a dict.
+
+    Arguments:
+        path: str or path-like; a dict is copied.
+
+    Raises:
+        ConfigError: the file is not UTF-8, not a JSON object, has a key twice, NaN or Infinity.
+        FileNotFoundError: there is no such file.
+    """
+    if isinstance(path, dict):
+        return dict(path)
+    path = os.fspath(path)
+    if os.path.isdir(path):
+        raise ConfigError("%s is a folder; config_path is the JSON file in it" % path)
+    if not os.path.exists(path):
+        raise FileNotFoundError("config_path: there is no file %s" % path)
+    with open(path, "rb") as f:
+        data = f.read()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        guess = ""
+        try:
+            data.decode("gbk")
+            guess = " It reads as GBK: save it as UTF-8."
+        except UnicodeDecodeError:
+            pass
+        raise ConfigError("%s: byte %d is not UTF-8.%s" % (path, e.start, guess))
+    try:
+        config = json.loads(text, object_pairs_hook=refuse_duplicates(path), parse_constant=refuse_constant(path))
+    except json.JSONDecodeError as e:
+        raise ConfigError("%s is not JSON: line %d, column %d: %s" % (path, e.lineno, e.colno, e.msg))
+    except RecursionError:
+        raise ConfigError("%s is nested too deeply for a configuration" % path)
+    if not isinstance(config, dict):
+        raise ConfigError("%s holds a JSON %s, expected an object" % (path, type(config).__name__))
+    return config
+
+
+def with_aliases(config):
+    """A copy with our names beside the publishers', and the defaults of bert4keras for what is absent."""
+    config = dict(config)
+    for name, others in ALIASES.items():
+        for other in others:
+            if name not in config and other in config:
+                config[name] = config[other]
+    for name, value in DEFAULTS.items():
+        config.setdefault(name, value)
+    return config
+
+
+def validate(config, where):
+    """Refuse what cannot describe a model.
+
+    Arguments:
+        config: dict under our names.
+        where: the file it is from, for messages.
+
+    Raises:
+        ConfigError: a required key is missing, a size is no positive int or absurd, or sizes contradict each other.
+    """
+    missing = [key for key in REQUIRED if config.get(key) is None]
+    if missing:
+        raise ConfigError(
+            "%s lacks %s: give a config file that has them, or keyword arguments" % (where, ", ".join(missing))
+        )
+    for key, limit in LIMITS.items():
+        value = config.get(key)
+        if value is None and (key in MAY_BE_NONE or key not in config):
+            continue
+        least = 0 if key in ("segment_vocab_size", "max_position", "num_hidden_layers") else 1
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= limit:
+            raise ConfigError("%s: %s=%r, expected an int from %d to %d" % (where, key, value, least, limit))
+    heads, hidden = config["num_attention_heads"], config["hidden_size"]
+    if hidden % heads and config.get("attention_head_size") is None:
+        raise ConfigError(
+            "%s: hidden_size=%d is no multiple of num_attention_heads=%d, and there is no attention_head_size"
+            % (where, hidden, heads)
+        )
+    for key in ("dropout_rate", "attention_dropout_rate"):
+        rate = config.get(key)
+        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate < 1):
+            raise ConfigError("%s: %s=%r, expected a number from 0 to below 1" % (where, key, rate))
+
+
+def refuse_unknown(given, known, owner):
+    """Refuse keyword arguments that nobody reads.
+
+    Arguments:
+        given: names from the call.
+        known: names that are read.
+        owner: what reads them, for the message.
+
+    Raises:
+        ConfigError: names each unknown one and the nearest that is known.
+    """
+    problems = []
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            problems.append("%r%s" % (name, " (did you mean %r?)" % near[0] if near else ""))
+    if problems:
+        raise ConfigError("%s has no argument %s" % (owner, ", ".join(problems)))

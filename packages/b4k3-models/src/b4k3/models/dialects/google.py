@@ -1,0 +1,7 @@
+"""The names of google-research's TensorFlow code, which are canonical: 'bert/encoder/layer_0/output/dense/kernel'."""
+
+from __future__ import annotations
+
+from . import Dialect
+
+GOOGLE = Dialect("google", None, lambda names: any("/" in name for name in names))

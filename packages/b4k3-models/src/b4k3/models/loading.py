@@ -1,0 +1,206 @@
+"""From the variables of a checkpoint to the weights of layers, with a report of what fitted."""
+
+from __future__ import annotations
+
+import re
+
+from b4k3.backend import assign_weights
+
+from .checkpoints import CheckpointError, open_checkpoint
+from .detect import advice
+from .dialects import View
+from .registry import dialects
+
+# Variables that publishers left in their files and that no model needs.
+KNOWN_LEFTOVERS = (
+    (re.compile(r"(^|/)(adam_[mv]|AdamWeightDecayOptimizer.*|lamb_[mv]|Adam(_\d+)?|slot_v[rc]?)$"), "optimizer slot"),
+    (re.compile(r"(^|/)(adam|AdamWeightDecay|lamb)[^/]*/", re.I), "optimizer slot"),
+    (re.compile(r"(^|/)(global_step|good_steps|loss_scale|beta[12]_power)$"), "training state"),
+    (re.compile(r"(^|[./])pooler[./]"), "pooler"),
+    (re.compile(r"^cls[./]seq_relationship"), "NSP head"),
+    (re.compile(r"^cls[./]predictions"), "MLM head"),
+    (re.compile(r"^generator"), "generator"),
+    (re.compile(r"^discriminator_predictions"), "discriminator head"),
+    (re.compile(r"position_ids$"), "position ids"),
+)
+
+# What a missing variable belongs to, and how to do without.
+HEADS = (
+    (re.compile(r"^cls/predictions"), "the file has no MLM head (cls/predictions): build with with_mlm=False"),
+    (re.compile(r"/pooler/"), "the file has no pooler: build with with_pool=False and with_nsp=False"),
+    (re.compile(r"^cls/seq_relationship"), "the file has no NSP head (cls/seq_relationship): build with with_nsp=False"),
+)
+
+
+class LoadReport:
+    """What became of every variable of a checkpoint, and of every weight of a model.
+
+    Attributes:
+        path: the checkpoint.
+        dialect: name of the dialect that its names are in.
+        loaded: list of (layer, variable, shape).
+        missing: list of (layer, variable, shape of the weight): the file does not have it.
+        mismatched: list of (layer, variable, shape in the file, shape of the weight).
+        resized: list of (layer, variable, shape in the file, shape of the weight), with `autoresize_weights`.
+        unexpected: list of (variable, what it is known as, or None).
+        initialized: list of (layer, weight) that no checkpoint is asked for, as those of conditional normalisation.
+        notes: list of str.
+    """
+
+    def __init__(self, path, dialect):
+        self.path = path
+        self.dialect = dialect
+        self.loaded = []
+        self.missing = []
+        self.mismatched = []
+        self.resized = []
+        self.unexpected = []
+        self.initialized = []
+        self.notes = []
+
+    def problems(self):
+        """One line for each missing or mismatched variable."""
+        lines = ["missing: %s for %s %s" % (name, layer, list(shape)) for layer, name, shape in self.missing]
+        for layer, name, stored, wanted in self.mismatched:
+            lines.append("shape: %s is %s in the file, %s wants %s" % (name, list(stored), layer, list(wanted)))
+        return lines
+
+    def summary(self):
+        """A table for a person to read."""
+        lines = ["%s (%s names): %d variables loaded" % (self.path, self.dialect, len(self.loaded))]
+        for layer, name, stored, wanted in self.resized:
+            lines.append("resized: %s %s -> %s for %s" % (name, list(stored), list(wanted), layer))
+        lines += self.problems()
+        kinds = {}
+        for name, kind in self.unexpected:
+            kinds.setdefault(kind or "not used", []).append(name)
+        for kind, names in sorted(kinds.items()):
+            shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+            lines.append("in the file only, %s: %d (%s)" % (kind, len(names), shown))
+        if self.initialized:
+            lines.append("in the model only: %s" % ", ".join("%s %s" % pair for pair in self.initialized))
+        return "\n".join(lines + self.notes)
+
+    __str__ = summary
+
+
+def open_view(checkpoint):
+    """Open a checkpoint under canonical names.
+
+    Arguments:
+        checkpoint: path, dict from name to array, or what `open_checkpoint` returned.
+
+    Raises:
+        CheckpointError: no registered dialect knows its names.
+    """
+    if isinstance(checkpoint, View):
+        return checkpoint
+    if not hasattr(checkpoint, "stored_dtype"):
+        checkpoint = open_checkpoint(checkpoint)
+    names = set(checkpoint.keys())
+    for dialect in dialects():
+        if dialect.recognises(names):
+            return View(checkpoint, dialect)
+    shown = ", ".join(sorted(names)[:5])
+    raise CheckpointError("%s: no dialect knows its variables (%s, …)" % (checkpoint.path, shown))
+
+
+def collect(transformer, view, mapping):
+    """Match layers with variables, and read what matches.
+
+    Arguments:
+        transformer: a built `Transformer`.
+        view: `View` of the checkpoint.
+        mapping: {layer name: [canonical variable names, in the order of the layer's weights]}.
+
+    Returns:
+        (list of (weight, array), LoadReport)
+    """
+    report = LoadReport(view.checkpoint.path, view.dialect.name)
+    pairs = []
+    for name, variables in mapping.items():
+        weights = list(transformer.layers[name].weights)
+        if len(variables) > len(weights):
+            report.notes.append("%s has %d weights for %d variables" % (name, len(weights), len(variables)))
+            report.mismatched += [(name, variable, ("?",), ("none",)) for variable in variables[len(weights) :]]
+        for weight in weights[len(variables) :]:
+            report.initialized.append((name, weight.name))
+        for i, (weight, variable) in enumerate(zip(weights, variables)):
+            value = read(transformer, view, name, i, variable, tuple(weight.shape), report)
+            if value is not None:
+                pairs.append((weight, value))
+    report.unexpected = [(name, leftover(name)) for name in sorted(view.unused())]
+    return pairs, report
+
+
+def read(transformer, view, layer, index, variable, shape, report):
+    """The array for one weight, or None; what happened goes into the report."""
+    shape = tuple(int(size) for size in shape)
+    if variable not in view:
+        report.missing.append((layer, variable, shape))
+        return None
+    value = transformer.load_variable(view, variable)
+    if value is None:  # a subclass that leaves a weight alone says so by None
+        return None
+    if tuple(value.shape) != shape:
+        stored = tuple(value.shape)
+        if not transformer.autoresize_weights:
+            report.mismatched.append((layer, variable, stored, shape))
+            return None
+        value = transformer.resize_variable(transformer.layers[layer], index, value, shape)
+        report.resized.append((layer, variable, stored, shape))
+    report.loaded.append((layer, variable, shape))
+    return value
+
+
+def leftover(name):
+    for pattern, kind in KNOWN_LEFTOVERS:
+        if pattern.search(name):
+            return kind
+    return None
+
+
+def require(report, transformer, view):
+    """Raise one error that lists everything that is wrong and says what to do.
+
+    Raises:
+        CheckpointError: a variable is missing (unless `ignore_invalid_weights`) or of another shape.
+    """
+    missing = [] if transformer.ignore_invalid_weights else report.missing
+    if not missing and not report.mismatched:
+        return
+    lines = report.problems()
+    shown = lines[:20] + (["… and %d more" % (len(lines) - 20)] if len(lines) > 20 else [])
+    hints = []
+    for pattern, hint in HEADS:
+        lost = [name for _, name, _ in missing if pattern.search(name)]
+        if lost and not any(pattern.search(name) for name in view.keys()):
+            hints.append(hint)
+    hints += advice(view, transformer)
+    if not hints:
+        hints.append("compare the config with the file, or pass ignore_invalid_weights=True for missing variables")
+    raise CheckpointError(
+        "%s does not fit %s; no weight was changed.\n  %s\nWhat to do: %s."
+        % (report.path, type(transformer).__name__, "\n  ".join(shown), "; ".join(hints))
+    )
+
+
+def load_weights(transformer, checkpoint, mapping):
+    """Load a checkpoint into a built transformer, or change nothing.
+
+    Arguments:
+        transformer: a `Transformer`.
+        checkpoint: as of `open_view`.
+        mapping: as of `collect`.
+
+    Returns:
+        LoadReport.
+
+    Raises:
+        CheckpointError: see `require`.
+    """
+    view = open_view(checkpoint)
+    pairs, report = collect(transformer, view, mapping)
+    require(report, transformer, view)
+    assign_weights(pairs)
+    return report

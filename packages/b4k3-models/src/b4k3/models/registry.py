@@ -1,0 +1,92 @@
+"""What b4k3 knows by name: architectures and dialects, a line each. Others add theirs here or by entry points.
+
+A package of yours may declare, in its metadata, entry points of the groups `b4k3.architectures` and `b4k3.dialects`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+
+from .config import ConfigError
+
+# model= -> where its class is
+ARCHITECTURES = {
+    "bert": "b4k3.models.architectures.bert:BERT",
+    "roberta": "b4k3.models.architectures.bert:BERT",
+}
+
+# name -> where its Dialect is; the order is that in which they are asked whether they recognise a file
+DIALECTS = {
+    "google": "b4k3.models.dialects.google:GOOGLE",
+    "huggingface": "b4k3.models.dialects.huggingface:HUGGINGFACE",
+}
+
+
+def register_architecture(name, target):
+    """Make `model=name` known.
+
+    Arguments:
+        name: str, taken in lower case.
+        target: a subclass of `Transformer`, or 'module:Class'.
+    """
+    ARCHITECTURES[name.lower()] = target
+
+
+def register_dialect(name, target):
+    """Make a way of naming variables known.
+
+    Arguments:
+        name: str.
+        target: a `Dialect`, or 'module:ATTRIBUTE'.
+    """
+    DIALECTS[name] = target
+
+
+def entry_points(group):
+    """{name: 'module:attribute'} that installed packages declare."""
+    try:
+        from importlib.metadata import entry_points as find
+    except ImportError:  # Python 3.7
+        from importlib_metadata import entry_points as find
+    found = find()
+    found = found.select(group=group) if hasattr(found, "select") else found.get(group, ())
+    return {e.name: e.value for e in found}
+
+
+def load(target):
+    """The object behind 'module:attribute'; anything else is returned as it is."""
+    if not isinstance(target, str):
+        return target
+    module, attribute = target.split(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def architecture(name):
+    """The class for `model=name`.
+
+    Arguments:
+        name: str, or a class, which is returned as it is.
+
+    Raises:
+        ConfigError: nobody registered the name; it lists those that are there, the nearest first.
+    """
+    if isinstance(name, type):
+        return name
+    known = ARCHITECTURES
+    key = str(name).lower()
+    if key not in known:
+        known = dict(entry_points("b4k3.architectures"), **ARCHITECTURES)
+    if key not in known:
+        near = difflib.get_close_matches(key, known, 1)
+        hint = "Did you mean %r? " % near[0] if near else ""
+        raise ConfigError("model=%r is not known. %sKnown: %s." % (name, hint, ", ".join(sorted(known))))
+    return load(known[key])
+
+
+def dialects():
+    """Every Dialect, in the order in which they are asked."""
+    known = dict(DIALECTS)
+    for name, target in entry_points("b4k3.dialects").items():
+        known.setdefault(name, target)
+    return [load(target) for target in known.values()]

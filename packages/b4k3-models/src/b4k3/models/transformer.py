@@ -1,0 +1,424 @@
+"""The base of every architecture: builds a functional Keras model layer by layer, and fills it from a checkpoint."""
+
+from __future__ import annotations
+
+import numpy as np
+from b4k3.backend import TruncatedNormal, activations, keras, orthogonally_resize, skip_initialization
+from b4k3.layers import Add, Concatenate1D, FeedForward, LayerNormalization, MultiHeadAttention
+
+from .checkpoints import save_checkpoint
+from .config import ConfigError
+from .loading import load_weights, open_view
+
+Dropout = keras.layers.Dropout
+
+
+class Transformer(object):
+    """Base of the architectures, and of yours.
+
+    A subclass says what the network is: `get_inputs`, `apply_embeddings`, `apply_main_layers`, `apply_final_layers`,
+    and where its weights are: `variable_mapping`. It calls layers through `apply`, by their names.
+
+    Arguments:
+        vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size: int.
+        hidden_act: name of the activation of the feed-forward blocks, or a list for gated ones.
+        dropout_rate, attention_dropout_rate: rates, None for 0. At 0 there is no Dropout layer.
+        embedding_size: size of the embeddings if not hidden_size.
+        attention_head_size: size of a head's values, hidden_size // num_attention_heads by default.
+        attention_key_size: size of a head's queries and keys, attention_head_size by default.
+        sequence_length: length of the inputs if it is fixed.
+        keep_tokens: list of ids: only these rows of the vocabulary are kept, in this order.
+        compound_tokens: list of lists of ids, or of (ids, weights): rows appended as means of others, by their ids after
+            `keep_tokens`.
+        residual_attention_scores: whether scores of a layer are added to those of the next, as in RealFormer,
+            https://arxiv.org/abs/2012.11747
+        ignore_invalid_weights: whether variables that the checkpoint lacks are left as they were initialised.
+        autoresize_weights: whether arrays of another shape are resized.
+        layers: dict from name to layer: layers to share with another model.
+        prefix: put before the name of each layer.
+        name: name of the Keras model.
+        layer_norm_eps: epsilon of every layer normalisation, instead of the architecture's own.
+
+    Attributes (after `build`):
+        model, inputs, outputs, input, output: the Keras model and its tensors.
+        layers: dict from name to layer; the inputs are in it as tensors.
+        load_report: `LoadReport` of the last checkpoint, or None.
+        ignored_config_keys: keys of the config file that nobody reads.
+    """
+
+    model_key = None
+
+    def __init__(
+        self,
+        vocab_size,
+        hidden_size,
+        num_hidden_layers,
+        num_attention_heads,
+        intermediate_size,
+        hidden_act=None,
+        dropout_rate=None,
+        attention_dropout_rate=None,
+        embedding_size=None,
+        attention_head_size=None,
+        attention_key_size=None,
+        sequence_length=None,
+        keep_tokens=None,
+        compound_tokens=None,
+        residual_attention_scores=False,
+        ignore_invalid_weights=False,
+        autoresize_weights=False,
+        layers=None,
+        prefix=None,
+        name=None,
+        layer_norm_eps=None,
+        **kwargs
+    ):
+        self.full_vocab_size = vocab_size
+        self.vocab_size = vocab_size if keep_tokens is None else len(keep_tokens)
+        self.vocab_size += len(compound_tokens or ())
+        self.hidden_size = hidden_size
+        self.num_hidden_layers = num_hidden_layers
+        self.num_attention_heads = num_attention_heads
+        self.attention_head_size = attention_head_size or hidden_size // num_attention_heads
+        self.attention_key_size = attention_key_size or self.attention_head_size
+        self.intermediate_size = intermediate_size
+        self.hidden_act = hidden_act
+        self.dropout_rate = dropout_rate or 0
+        self.attention_dropout_rate = attention_dropout_rate or 0
+        self.embedding_size = embedding_size or hidden_size
+        self.sequence_length = sequence_length
+        self.keep_tokens = keep_tokens
+        self.compound_tokens = compound_tokens
+        self.residual_attention_scores = residual_attention_scores
+        self.ignore_invalid_weights = ignore_invalid_weights
+        self.autoresize_weights = autoresize_weights
+        self.layers = {} if layers is None else layers
+        self.prefix = prefix or ""
+        self.name = name
+        self.layer_norm_eps = layer_norm_eps
+        self.attention_bias = None
+        self.position_bias = None
+        self.attention_scores = None
+        self.attention_caches = {}
+        self.layer_norm_conds = [None, None, "linear"]
+        self.uninitialized = set()
+        self.load_report = None
+        self.ignored_config_keys = []
+        self.built = False
+
+    # ------------------------------------------------------------------------------------------------ building
+
+    def build(
+        self,
+        attention_caches=None,
+        layer_norm_cond=None,
+        layer_norm_cond_hidden_size=None,
+        layer_norm_cond_hidden_act=None,
+        additional_input_layers=None,
+        **kwargs
+    ):
+        """Make the Keras model. A second call does nothing.
+
+        Arguments:
+            attention_caches: {name of an attention layer: [K, V]}, tensors put before its keys and values.
+            layer_norm_cond: tensor [batch, c] that every layer normalisation is conditioned on.
+            layer_norm_cond_hidden_size, layer_norm_cond_hidden_act: of a layer that the condition passes first.
+            additional_input_layers: input tensor or list of them, appended to the model's inputs.
+        """
+        if self.built:
+            return
+        inputs = self.get_inputs()
+        self.set_inputs(inputs, additional_input_layers)
+        self.attention_caches = attention_caches or {}
+        self.layer_norm_conds = [layer_norm_cond, layer_norm_cond_hidden_size, layer_norm_cond_hidden_act or "linear"]
+        self.set_outputs(self.call(inputs))
+        self.model = keras.models.Model(self.inputs, self.outputs, name=self.name)
+        self.built = True
+
+    def call(self, inputs):
+        """The network. Arguments: inputs: tensor or list of tensors. Returns: outputs, likewise."""
+        outputs = self.apply_embeddings(inputs)
+        for i in range(self.num_hidden_layers):
+            outputs = self.apply_main_layers(outputs, i)
+        return self.apply_final_layers(outputs)
+
+    def prefixed(self, name):
+        """The name with the prefix of this model's layers."""
+        return None if name is None else self.prefix + name
+
+    def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
+        """Call a layer by its name; it is made at the first call and shared by the later ones.
+
+        Arguments:
+            inputs: tensor or list of tensors; None to get the layer itself.
+            layer: class of the layer.
+            arguments: dict of arguments of its call.
+            kwargs: arguments of its constructor, `name` among them.
+
+        Returns:
+            What the layer returns. A Dropout of rate 0 is left out.
+        """
+        if layer is Dropout and self.dropout_rate == 0:
+            return inputs
+        if layer is MultiHeadAttention and self.residual_attention_scores:
+            kwargs["return_attention_scores"] = True
+        arguments = dict(arguments or {})
+        if layer is getattr(keras.layers, "Lambda", None):
+            kwargs["arguments"], arguments = arguments, {}
+        name = kwargs["name"] = self.prefixed(kwargs.get("name"))
+        with skip_initialization(name in self.uninitialized):
+            if name not in self.layers:
+                layer = layer(**kwargs)
+                name = layer.name if name is None else name
+                self.layers[name] = layer
+            layer = self.layers[name]
+            if inputs is None:
+                return layer
+            if isinstance(layer, MultiHeadAttention):
+                return self._attend(layer, inputs, arguments)
+            return layer(inputs, **arguments)
+
+    def _attend(self, layer, inputs, arguments):
+        if layer.name in self.attention_caches:
+            cached = zip(("-Cached-Key", "-Cached-Value"), self.attention_caches[layer.name], inputs[1:3])
+            joined = [Concatenate1D(name=layer.name + suffix)([cache, x]) for suffix, cache, x in cached]
+            inputs = inputs[:1] + joined + inputs[3:]
+        if not self.residual_attention_scores:
+            return layer(inputs, **arguments)
+        if self.attention_scores is not None:
+            bias = self.attention_scores
+            if arguments.get("a_bias"):
+                bias = Add(name=layer.name + "-Attention-Bias")([inputs[3], bias])
+                inputs = inputs[:3] + inputs[4:]
+            inputs = inputs[:3] + [bias] + inputs[3:]
+            arguments["a_bias"] = True
+        o, self.attention_scores = layer(inputs, **arguments)
+        return o
+
+    def get_inputs(self):
+        """Make the input tensors. Returns: a tensor or a list of them."""
+        raise NotImplementedError
+
+    def apply_embeddings(self, inputs):
+        """Arguments: inputs: what `get_inputs` returned. Returns: [batch, n, hidden_size]."""
+        raise NotImplementedError
+
+    def apply_main_layers(self, inputs, index):
+        """Block number `index`. Arguments: inputs: [batch, n, hidden_size]. Returns: likewise."""
+        raise NotImplementedError
+
+    def apply_final_layers(self, inputs):
+        """Arguments: inputs: [batch, n, hidden_size]. Returns: the outputs of the model, a tensor or a list."""
+        raise NotImplementedError
+
+    def compute_attention_bias(self, inputs=None):
+        """The attention bias of block number `inputs`, or None."""
+        return self.attention_bias
+
+    def compute_position_bias(self, inputs=None):
+        """The position input of the attention of block number `inputs`, or None."""
+        return self.position_bias
+
+    def input_ids(self, name):
+        """A float32 input of ids [batch, n], under any dtype policy: float16 cannot tell large ids apart."""
+        return self.apply(layer=keras.layers.Input, shape=(self.sequence_length,), name=name, dtype="float32")
+
+    def dense(self, x, units, name, activation=None):
+        """A Dense layer with the model's initializer."""
+        activation = activations.get(activation)
+        return self.apply(
+            x,
+            keras.layers.Dense,
+            units=units,
+            activation=activation,
+            kernel_initializer=self.initializer,
+            name=name,
+        )
+
+    def drop(self, x, name):
+        """A Dropout layer of the model's rate."""
+        return self.apply(x, Dropout, rate=self.dropout_rate, name=name)
+
+    def normalize(self, x, name, epsilon=1e-12, **kwargs):
+        """A layer normalisation, conditional if the model has a `layer_norm_cond`.
+
+        Arguments:
+            x: [batch, n, d].
+            name: str.
+            epsilon: the architecture's own; `layer_norm_eps` wins.
+            kwargs: further arguments of `LayerNormalization`.
+        """
+        cond, hidden_units, hidden_activation = self.layer_norm_conds
+        return self.apply(
+            self.simplify([x, cond]),
+            LayerNormalization,
+            conditional=cond is not None,
+            hidden_units=hidden_units,
+            hidden_activation=hidden_activation,
+            hidden_initializer=self.initializer,
+            epsilon=epsilon if self.layer_norm_eps is None else self.layer_norm_eps,
+            name=name,
+            **kwargs
+        )
+
+    def set_inputs(self, inputs, additional_input_layers=None):
+        """Set `inputs` and `input`."""
+        self.inputs = as_list(inputs) + as_list(additional_input_layers)
+        self.input = self.inputs[0] if len(self.inputs) == 1 else self.inputs
+
+    def set_outputs(self, outputs):
+        """Set `outputs` and `output`."""
+        self.outputs = as_list(outputs)
+        self.output = self.outputs[0] if len(self.outputs) == 1 else self.outputs
+
+    @property
+    def initializer(self):
+        """Normal values of standard deviation 0.02, cut at two of them."""
+        return TruncatedNormal(stddev=0.02)
+
+    def simplify(self, inputs):
+        """A list without its None; its only element if there is one."""
+        inputs = [x for x in inputs if x is not None]
+        return inputs[0] if len(inputs) == 1 else inputs
+
+    # ------------------------------------------------------------------------------------------------- weights
+
+    def variable_mapping(self):
+        """{layer name: [canonical names of its variables, in the order of its weights]}."""
+        return {}
+
+    def mapping_of_layers(self, mapping=None):
+        """`variable_mapping` with prefixes, of the layers that this model has."""
+        mapping = self.variable_mapping() if mapping is None else mapping
+        mapping = {self.prefixed(layer): variables for layer, variables in mapping.items()}
+        return {layer: variables for layer, variables in mapping.items() if layer in self.layers}
+
+    def expect_checkpoint(self, checkpoint):
+        """Leave weights at zero, when layers are built, that this checkpoint is going to fill.
+
+        Arguments:
+            checkpoint: path, or dict from name to array.
+
+        Raises:
+            CheckpointError, FileNotFoundError: it cannot be opened.
+        """
+        view = open_view(checkpoint)
+        if not type(self).load_variable.__module__.startswith("b4k3."):
+            return  # another load_variable may leave weights alone
+        for layer, variables in self.variable_mapping().items():
+            if all(variable in view for variable in variables):
+                self.uninitialized.add(self.prefixed(layer))
+
+    def load_weights_from_checkpoint(self, checkpoint, mapping=None):
+        """Load a checkpoint, or change nothing.
+
+        Arguments:
+            checkpoint: path, or dict from name to array.
+            mapping: instead of `variable_mapping()`.
+
+        Returns:
+            LoadReport, also kept as `load_report`.
+
+        Raises:
+            CheckpointError: a variable is missing or of another shape; it lists all of them and says what to do.
+        """
+        self.load_report = load_weights(self, checkpoint, self.mapping_of_layers(mapping))
+        if self.ignored_config_keys:
+            keys = ", ".join(self.ignored_config_keys)
+            self.load_report.notes.append("keys of the config that nobody reads: %s" % keys)
+        return self.load_report
+
+    def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None, format="tf"):
+        """Write the weights under their canonical names; no TensorFlow is needed.
+
+        Arguments:
+            filename: prefix of the checkpoint ('…/bert_model.ckpt'), or the file for other formats.
+            mapping: instead of `variable_mapping()`.
+            dtype: name of the dtype to store, that of the weights by default.
+            format: of `save_checkpoint`.
+        """
+        tensors = {}
+        for layer, variables in self.mapping_of_layers(mapping).items():
+            values = self.layers[layer].get_weights()
+            for variable, value in zip(variables, values):
+                tensors[variable] = self.create_variable(variable, np.asarray(value), dtype)
+        save_checkpoint(filename, tensors, format=format)
+
+    def load_variable(self, checkpoint, name):
+        """One variable as its layer wants it.
+
+        Arguments:
+            checkpoint: mapping from canonical name to array.
+            name: canonical name.
+
+        Returns:
+            The array; None to leave the weight alone.
+        """
+        return checkpoint[name]
+
+    def create_variable(self, name, value, dtype=None):
+        """The inverse of `load_variable`: one weight as its checkpoint stores it. Returns: array."""
+        return value if dtype is None else value.astype(dtype)
+
+    def load_embeddings(self, embeddings):
+        """Rows of a vocabulary as `keep_tokens` and `compound_tokens` want them.
+
+        Arguments:
+            embeddings: [full vocabulary, …].
+
+        Returns:
+            [vocab_size, …].
+
+        Raises:
+            ConfigError: an id that the checkpoint has no row for.
+        """
+        if self.keep_tokens is not None:
+            check_ids("keep_tokens", self.keep_tokens, len(embeddings))
+            embeddings = embeddings[np.asarray(self.keep_tokens, dtype="int64")]
+        if not self.compound_tokens:
+            return embeddings
+        rows = []
+        for item in self.compound_tokens:
+            ids, weights = item if isinstance(item, tuple) else (item, [1] * len(item))
+            check_ids("compound_tokens", ids, len(embeddings))
+            rows.append(np.average(np.asarray(embeddings[ids], dtype="float32"), axis=0, weights=weights))
+        return np.concatenate([embeddings, np.asarray(rows, dtype=embeddings.dtype)], axis=0)
+
+    def resize_variable(self, layer, index, value, shape):
+        """An array of another shape, resized so that the layer's outputs keep their scale.
+
+        Arguments:
+            layer: the layer whose weight it becomes.
+            index: number of the weight in the layer.
+            value: array.
+            shape: the wanted shape.
+
+        Returns:
+            Array of that shape.
+        """
+        resized = orthogonally_resize(value, shape)
+        biases = 2 if getattr(layer, "use_bias", False) else 1
+        if isinstance(layer, MultiHeadAttention):
+            if layer.attention_scale and index < 2 * biases:  # of queries and keys
+                resized = resized * (shape[-1] / value.shape[-1]) ** 0.25
+        elif isinstance(layer, FeedForward):
+            if index < biases * len(layer.activation):
+                if self.hidden_act not in ("relu", "leaky_relu"):
+                    resized = resized * (shape[-1] / value.shape[-1]) ** 0.5
+            else:
+                resized = resized * (value.shape[0] / shape[0]) ** 0.5
+        return resized
+
+
+def check_ids(argument, ids, rows):
+    """Raises: ConfigError: an id that there is no row for."""
+    for i in ids:
+        if not 0 <= int(i) < rows:
+            raise ConfigError("%s names id %s, but the checkpoint has rows 0 to %d" % (argument, i, rows - 1))
+
+
+def as_list(x):
+    """None -> [], a tensor -> [tensor], a list -> a copy."""
+    if x is None:
+        return []
+    return list(x) if isinstance(x, (list, tuple)) else [x]

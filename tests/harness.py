@@ -1,0 +1,40 @@
+"""What tests share: numbers out of a tensor of any row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def evaluate(x):
+    """The numpy value of a tensor, a variable, or a tuple, list or dict of them, on every row; bfloat16 as float32."""
+    if isinstance(x, dict):
+        return {key: evaluate(value) for key, value in x.items()}
+    if isinstance(x, (list, tuple)):
+        return type(x)(evaluate(value) for value in x) if not hasattr(x, "_fields") else tuple(map(evaluate, x))
+    from b4k3.backend import ops
+
+    x = np.asarray(ops.convert_to_numpy(x))
+    return x.astype("float32") if x.dtype.name == "bfloat16" else x
+
+
+def call_with_unknown_sizes(function, *arrays):
+    """`evaluate(function(*tensors))` where, on the Keras 2 rows, the tensors are symbolic and no size is known."""
+    from b4k3.backend import keras, ops, row
+
+    if row.is_keras3:
+        return evaluate(function(*[ops.convert_to_tensor(a) for a in arrays]))
+    import tensorflow.compat.v2 as tf
+
+    if tf.executing_eagerly():
+        signature = [tf.TensorSpec([None] * a.ndim, a.dtype) for a in arrays]
+        return evaluate(tf.function(function, input_signature=signature)(*arrays))
+    inputs = [tf.compat.v1.placeholder(a.dtype, [None] * a.ndim) for a in arrays]
+    outputs = tf.nest.map_structure(tf.identity, function(*inputs))
+    session = keras.backend.get_session() if hasattr(keras.backend, "get_session") else _session()
+    return session.run(outputs, dict(zip(inputs, arrays)))
+
+
+def _session():
+    import tensorflow as tf
+
+    return tf.compat.v1.keras.backend.get_session()

@@ -1,0 +1,143 @@
+"""What the design promises of the source: who may import whom and what, how large things are, what is not done.
+
+Every test collects what breaks its rule, as 'file:line what', and wants that list empty.
+"""
+
+import ast
+import re
+import statistics
+import sys
+
+import pytest
+
+from workspace import FRAMEWORKS, PACKAGES, ROOT, folder, imported_modules, module_name, read_toml, sources
+
+# package -> the siblings that it may import
+ARROWS = {
+    "tokenizers": set(),
+    "backend": set(),
+    "snippets": {"tokenizers", "backend"},
+    "layers": {"backend"},
+    "models": {"layers", "backend"},
+}
+# The command line of b4k3-models may use the tokenizers.
+EXTRA_ARROWS = {"b4k3.models.cli": {"tokenizers"}}
+# Third-party modules that a package uses where they are installed, and does without where they are not.
+OPTIONAL = {
+    "backend": FRAMEWORKS,
+    "models": {"h5py", "google_crc32c", "crc32c"},
+}
+FRAMEWORK_FOLDERS = ("b4k3.backend._keras2", "b4k3.backend._keras3")
+UNPICKLERS = {"pickle", "marshal", "shelve", "dill", "joblib"}
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def tree(path):
+    """The syntax tree, in the grammar of the oldest Python."""
+    return ast.parse(read(path), filename=str(path), feature_version=(3, 7))
+
+
+def where(path, line, what):
+    return "%s:%d %s" % (path.relative_to(ROOT), line, what)
+
+
+def imports(path):
+    """[(first component of the imported module, second or '', 'file:line module')]"""
+    return [tuple((name + ".").split(".")[:2]) + (where(path, line, name),) for name, line in imported_modules(path)]
+
+
+def nodes(*kinds):
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, kinds):
+                yield path, node
+
+
+def declared(package):
+    """{distribution: requirement} of what a package needs."""
+    requirements = read_toml(folder(package) / "pyproject.toml")["project"]["dependencies"]
+    return {re.match(r"[\w-]+", requirement).group(): requirement for requirement in requirements}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_arrows(package):
+    broken = []
+    for path in sources(package):
+        allowed = ARROWS[package] | {package, ""} | EXTRA_ARROWS.get(module_name(path), set())
+        broken += [at for first, second, at in imports(path) if first == "b4k3" and second not in allowed]
+    assert not broken
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_arrows_are_declared(package):
+    assert {name for name in declared(package) if name.startswith("b4k3-")} == {"b4k3-" + p for p in ARROWS[package]}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_third_party_imports_are_declared(package):
+    known = {name.replace("-", "_") for name in declared(package)} | set(sys.stdlib_module_names) | {"b4k3"}
+    known |= OPTIONAL.get(package, set())
+    assert not [at for path in sources(package) for first, _, at in imports(path) if first not in known]
+
+
+def test_only_two_folders_import_a_framework():
+    outside = [path for path in sources() if not module_name(path).startswith(FRAMEWORK_FOLDERS)]
+    assert not [at for path in outside for first, _, at in imports(path) if first in FRAMEWORKS]
+
+
+def test_python_3_7_can_read_it():
+    """Annotations are postponed wherever there are any; `tree` refuses newer grammar."""
+    annotated = {path for path, node in nodes(ast.arg, ast.FunctionDef, ast.AnnAssign) if has_annotation(node)}
+    assert not [path for path in annotated if "from __future__ import annotations" not in read(path)]
+
+
+def has_annotation(node):
+    return getattr(node, "annotation", None) is not None or getattr(node, "returns", None) is not None
+
+
+def test_no_lambda_layer():
+    calls = [(path, node, getattr(node.func, "attr", getattr(node.func, "id", ""))) for path, node in nodes(ast.Call)]
+    assert not [where(path, node.lineno, name) for path, node, name in calls if name == "Lambda"]
+
+
+def test_nothing_is_unpickled():
+    assert not [at for path in sources() for first, _, at in imports(path) if first in UNPICKLERS]
+    keywords = [(path, node) for path, node in nodes(ast.keyword) if node.arg == "allow_pickle"]
+    assert not [where(p, k.value.lineno, "allow_pickle") for p, k in keywords if ast.unparse(k.value) != "False"]
+
+
+def test_no_hand_in_sys_modules():
+    targets = [
+        (path, target)
+        for path, node in nodes(ast.Assign, ast.AugAssign, ast.Delete)
+        for target in getattr(node, "targets", None) or [node.target]
+    ]
+    assert not [where(p, t.lineno, ast.unparse(t)) for p, t in targets if ast.unparse(t).startswith("sys.modules")]
+
+
+def test_files_are_not_too_long():
+    lengths = {path: len(read(path).splitlines()) for path in sources()}
+    assert not [where(path, length, "lines") for path, length in lengths.items() if length > 600]
+
+
+def test_functions_are_short():
+    """Nine in ten have at most 35 lines, the docstring apart."""
+    lengths = [length_without_docstring(node) for _, node in nodes(ast.FunctionDef)]
+    assert statistics.quantiles(lengths, n=10)[-1] <= 35
+
+
+def length_without_docstring(function):
+    length = function.end_lineno - function.lineno + 1
+    if ast.get_docstring(function) is not None:
+        docstring = function.body[0]
+        length -= docstring.end_lineno - docstring.lineno + 1
+    return length
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_namespace_stays_open(package):
+    assert not (folder(package) / "src" / "b4k3" / "__init__.py").exists()
+    assert (folder(package) / "src" / "b4k3" / package / "py.typed").exists()

@@ -1,0 +1,47 @@
+"""What an import brings along, on every row: seen from a new process."""
+
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+
+from workspace import FRAMEWORKS, PACKAGES
+
+LOADED = "import json, sys; before = set(sys.modules); import %s; print(json.dumps(sorted(set(sys.modules) - before)))"
+
+
+def loaded_by(module):
+    """Top-level names of the modules that `import module` loads."""
+    output = subprocess.check_output([sys.executable, "-c", LOADED % module], universal_newlines=True)
+    return {name.split(".")[0] for name in json.loads(output.splitlines()[-1])}
+
+
+@pytest.mark.parametrize(
+    "module", ["b4k3.backend", "b4k3.layers", "b4k3.models", "b4k3.models.checkpoints", "b4k3.snippets"]
+)
+def test_import_starts_no_framework(module):
+    assert not loaded_by(module) & FRAMEWORKS
+
+
+def test_tokenizers_load_only_regex_and_the_standard_library():
+    without = loaded_by("regex")
+    third_party = {
+        name
+        for name in loaded_by("b4k3.tokenizers") - without - {"b4k3"}
+        if "site-packages" in (getattr(importlib.import_module(name), "__file__", None) or "")
+    }
+    assert not third_party
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_names_exist_and_say_what_they_are(package):
+    module = importlib.import_module("b4k3." + package)
+    for name in getattr(module, "__all__", ()):
+        value = getattr(module, name)
+        ours = getattr(value, "__module__", "").startswith("b4k3.") and (
+            inspect.isclass(value) or inspect.isfunction(value)
+        )
+        assert not ours or value.__doc__, "b4k3.%s.%s has no docstring" % (package, name)

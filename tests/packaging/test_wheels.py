@@ -1,0 +1,111 @@
+"""Each wheel builds, installs without the others' source in a fresh environment, and imports."""
+
+import os
+import re
+import subprocess
+import zipfile
+
+import pytest
+
+from workspace import FRAMEWORKS, PACKAGES, folder
+
+PYTHONS = ("3.7", "3.13")  # the oldest and the newest that a row has
+# extra -> (a Python that can have it, what it must bring)
+EXTRAS = {
+    "jax": ("3.13", "keras==3. jax==0."),
+    "torch": ("3.11", "keras==3. torch==2.13"),
+    "tensorflow": ("3.11", "keras==3. tensorflow==2.21"),
+    "tf-keras": ("3.11", "tf-keras==2.21 tensorflow==2.21"),
+    "tf2": ("3.11", "keras==2.15 tensorflow==2.15"),
+    "tf1": ("3.7", "keras==2.3.1 tensorflow==1.15.5 protobuf==3.20"),
+}
+PROBE = """
+import importlib, sys
+module = importlib.import_module("b4k3.%s")
+assert module.__version__ and "site-packages" in module.__file__
+%s
+loaded = {name.split(".")[0] for name in sys.modules}
+assert not loaded & %r, loaded
+"""
+# What a package does with no Keras installed.
+USE = {
+    "models": """
+import numpy as np
+from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
+saved = {"bert/pooler/dense/kernel": np.arange(6, dtype="float32").reshape(2, 3)}
+for path, format in (("model.ckpt", "tf"), ("model.safetensors", "safetensors")):
+    save_checkpoint(path, saved, format=format)
+    saved = open_checkpoint(path)
+    assert saved["bert/pooler/dense/kernel"].tolist() == [[0, 1, 2], [3, 4, 5]]
+""",
+    "tokenizers": """
+from b4k3.tokenizers import Tokenizer
+tokens = "[PAD] [UNK] [CLS] [SEP] un ##aff ##able \u8bed".split()
+tokenizer = Tokenizer({token: i for i, token in enumerate(tokens)}, do_lower_case=True)
+assert list(tokenizer.encode("Unaffable \u8bed!")[0]) == [2, 4, 5, 6, 7, 1, 3]
+""",
+}
+
+
+def uv(*arguments, **options):
+    result = subprocess.run(
+        [os.environ.get("HATCH_UV", "uv")] + [str(a) for a in arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory):
+    """A folder with the wheels of all packages, built by way of their sdists."""
+    path = tmp_path_factory.mktemp("dist")
+    for package in ("",) + PACKAGES:
+        uv("build", "--quiet", folder(package), "--out-dir", path)
+    return path
+
+
+def wheel(dist, name):
+    (path,) = dist.glob(name.replace("-", "_") + "-*.whl")
+    return path
+
+
+def test_every_wheel_leaves_the_namespace_open(dist):
+    for package in PACKAGES:
+        names = zipfile.ZipFile(wheel(dist, "b4k3-" + package)).namelist()
+        assert "b4k3/__init__.py" not in names
+        assert "b4k3/%s/py.typed" % package in names
+        assert {name.split("/")[1] for name in names if name.startswith("b4k3/")} == {package}
+        assert [name for name in names if name.endswith("licenses/LICENSE")]
+
+
+def test_metapackage_has_no_code(dist):
+    assert all(".dist-info/" in name for name in zipfile.ZipFile(wheel(dist, "b4k3")).namelist())
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("package", PACKAGES)
+def test_wheel_installs_alone_and_works(dist, tmp_path, package, python):
+    environment = tmp_path / "venv"
+    uv("venv", "--quiet", "--python", python, environment)
+    interpreter = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    uv("pip", "install", "--python", interpreter, "--find-links", dist, wheel(dist, "b4k3-" + package))
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    probe = PROBE % (package, USE.get(package, ""), FRAMEWORKS)
+    subprocess.run([str(interpreter), "-c", probe], cwd=str(tmp_path), env=clean, check=True)
+
+
+@pytest.mark.parametrize("extra", sorted(EXTRAS))
+def test_metapackage_forwards_the_extra(dist, extra):
+    python, wanted = EXTRAS[extra]
+    requirement = "b4k3[%s] @ %s" % (extra, wheel(dist, "b4k3").as_uri())
+    resolved = uv(
+        "pip", "compile", "-", "--no-annotate", "--no-header", "--python-version", python, "--find-links", dist,
+        input=requirement,
+    )  # fmt: skip
+    for start in wanted.split():
+        assert re.search("^" + re.escape(start), resolved, re.M), resolved
+    assert all("b4k3-%s==" % package in resolved for package in PACKAGES)

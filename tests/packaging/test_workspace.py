@@ -1,0 +1,143 @@
+"""The files around the code agree with each other: metadata, rows, documents."""
+
+import fnmatch
+import re
+
+import pytest
+
+from skips import SKIPS
+from workspace import PACKAGES, ROOT, folder, read_toml
+
+EVERY_PACKAGE = ("",) + PACKAGES  # '' is the metapackage
+EXTRAS = ("jax", "torch", "tensorflow", "tf-keras", "tf2", "tf1")
+# extra -> globs of the rows that test it
+ROWS_OF_EXTRA = {
+    "jax": "keras3-jax* keras35-jax",
+    "torch": "keras3-torch",
+    "tensorflow": "keras3-tf",
+    "tf-keras": "tf_keras-*",
+    "tf2": "tfkeras-2*",
+    "tf1": "keras231-tf115",
+}
+README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
+
+
+def project(package):
+    return read_toml(folder(package) / "pyproject.toml")["project"]
+
+
+def version(package):
+    if not package:
+        return project("")["version"]
+    about = folder(package) / "src" / "b4k3" / package / "__about__.py"
+    return re.search(r'__version__ = "(.+)"', about.read_text(encoding="utf-8")).group(1)
+
+
+def numbers(text):
+    return tuple(int(n) for n in re.findall(r"\d+", text))
+
+
+def bounds(requirement):
+    """'jax>=0.4.30,<0.11; marker' -> ('jax', (0, 4, 30), (0, 11)); None for a bound that is not there."""
+    name, spec = re.match(r"([\w-]+)(?:\[[\w-]+\])?([^;]*)", requirement).groups()
+    low, high = re.search(r">=([\d.]+)", spec), re.search(r"<([\d.]+)", spec)
+    return name, low and numbers(low.group(1)), high and numbers(high.group(1))
+
+
+def rows():
+    matrix = read_toml(ROOT / "hatch.toml")["envs"]["rows"]["matrix"]
+    return [row for axis in matrix for row in axis["row"]]
+
+
+def pins(row_globs):
+    """{distribution: its versions} in the rows that match; tensorflow-cpu is tensorflow."""
+    chosen = [row for row in rows() if any(fnmatch.fnmatchcase(row, glob) for glob in row_globs.split())]
+    found = {}
+    for entry in read_toml(ROOT / "hatch.toml")["envs"]["rows"]["overrides"]["matrix"]["row"]["dependencies"]:
+        if set(entry["if"]) & set(chosen):
+            name, pinned = entry["value"].split("==")
+            found.setdefault(name.replace("tensorflow-cpu", "tensorflow"), set()).add(numbers(pinned))
+    return found
+
+
+@pytest.mark.parametrize("package", EVERY_PACKAGE)
+def test_package_has_its_papers(package):
+    path = folder(package)
+    assert path.joinpath("LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert "## %s" % version(package) in path.joinpath("CHANGELOG.md").read_text(encoding="utf-8")
+    assert path.joinpath("README.md").read_text(encoding="utf-8").startswith("# " + project(package)["name"])
+    assert project(package)["requires-python"] == ">=3.7"
+
+
+@pytest.mark.parametrize("package", EVERY_PACKAGE)
+def test_sibling_ranges_hold_the_versions_here(package):
+    extras = project(package).get("optional-dependencies", {})
+    for requirement in sum(extras.values(), project(package)["dependencies"]):
+        name, low, high = bounds(requirement)
+        if name.startswith("b4k3"):
+            here = numbers(version(name.replace("b4k3-", "")))
+            assert low <= here < high, requirement
+
+
+@pytest.mark.parametrize("package", ["", "layers", "models", "snippets"])
+def test_extras_are_forwarded(package):
+    extras = project(package)["optional-dependencies"]
+    assert tuple(extras) == EXTRAS
+    for extra, (requirement,) in extras.items():
+        assert re.match(r"b4k3-(backend|layers|models)\[%s\]" % re.escape(extra), requirement)
+
+
+def test_metapackage_brings_every_package():
+    assert {bounds(d)[0] for d in project("")["dependencies"]} == {"b4k3-" + package for package in PACKAGES}
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_both_ends_of_an_extra_are_tested(extra):
+    """The lower bound is pinned by a row; the newest pin is the last release line below the upper bound."""
+    for requirement in project("backend")["optional-dependencies"][extra]:
+        name, low, high = bounds(requirement)
+        if low is None:
+            continue  # only a ceiling, which keeps an old TensorFlow working
+        # No row has Keras 3.5 on every backend: one stands for all.
+        tested = pins("keras3*-*" if name == "keras" and extra != "tf1" else ROWS_OF_EXTRA[extra])[name]
+        assert min(tested)[: len(low)] == low, requirement
+        newest = max(tested)
+        assert high in ((newest[0], newest[1] + 1), (newest[0] + 1,)), requirement
+
+
+def test_default_environment_is_the_jax_row():
+    dependencies = read_toml(ROOT / "hatch.toml")["envs"]["default"]["dependencies"]
+    pinned = (dependency.split("==") for dependency in dependencies if "==" in dependency)
+    assert {name: {numbers(release)} for name, release in pinned} == pins("keras3-jax")
+
+
+@pytest.mark.parametrize("readme", [README, README_ZH], ids=lambda path: path.name)
+def test_readme_names_every_row(readme):
+    table = re.findall(r"^\| `([\w-]+)` \|", readme.read_text(encoding="utf-8"), re.M)
+    assert table == rows()
+
+
+def test_readmes_are_in_step():
+    """The same code, headings of the same levels in the same order, the same names and links in each section."""
+    sections = [readme_sections(path) for path in (README, README_ZH)]
+    assert len(sections[0]) == len(sections[1])
+    for english, chinese in zip(*sections):
+        assert english == chinese
+
+
+def readme_sections(path):
+    """[(level of the heading, its blocks of code, the code in its text, what its links point to)]"""
+    found = []
+    for hashes, body in re.findall(r"^(#+) .*?$(.*?)(?=^#+ |\Z)", path.read_text(encoding="utf-8"), re.M | re.S):
+        blocks = re.findall(r"^```.*?^```$", body, re.M | re.S)
+        text = re.sub(r"^```.*?^```$", "", body, flags=re.M | re.S)
+        links = set(re.findall(r"\]\((.+?)\)", text)) - {README.name, README_ZH.name}
+        found.append((len(hashes), blocks, sorted(re.findall(r"`[^`\n]+`", text)), links))
+    return found
+
+
+@pytest.mark.parametrize("glob, row_globs, reason", SKIPS)
+def test_skips_name_real_rows_and_say_why(glob, row_globs, reason):
+    for row_glob in row_globs.split():
+        assert fnmatch.filter(rows() + ["default", "wheels"], row_glob), row_glob
+    assert len(reason) > 10
