@@ -65,7 +65,7 @@ class Batch:
         if self.truncation == "longest_first":
             return longest_first(m, n, room)
         a, b = (room - n, n) if self.truncation == "only_first" else (m, room - m)
-        if min(a, b) <= 0 < max(m, n) and (a, b) != (m, n):
+        if (a if self.truncation == "only_first" else b) <= 0:
             raise ValueError(
                 "truncation=%r cannot bring texts of %d and %d tokens down to maxlen=%d with %d special tokens"
                 % (self.truncation, m, n, self.maxlen, self.specials)
