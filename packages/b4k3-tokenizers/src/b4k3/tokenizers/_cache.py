@@ -6,8 +6,8 @@ from __future__ import annotations
 class Cache(dict):
     """argument -> function(argument) for text arguments.
 
-    It holds two generations: when the new one has `size` / 2 results it becomes the old one, and what is asked for again
-    moves back. Reading and storing are atomic, so that threads may share it.
+    It holds two generations: when the new one has `size` / 2 results it becomes the old one, and what is asked for
+    again moves back. Reading and storing are atomic, so that threads may share it.
 
     Arguments: `function`; `size`, the number of results kept; `longest`, the length of the longest argument kept.
     """

@@ -41,6 +41,12 @@ _PIECE_FIELDS = {
     2: ("score", "float", 0.0),
     3: ("type", "int", NORMAL),
 }
+_SEGMENTED_PIECE_FIELDS = {
+    1: ("piece", "str", ""),
+    2: ("id", "int", 0),
+    4: ("begin", "int", 0),
+    5: ("end", "int", 0),
+}
 _WIRE_TYPES = {"int": _VARINT, "bool": _VARINT, "str": _BYTES, "bytes": _BYTES, "float": _FIXED32}
 
 
@@ -110,6 +116,28 @@ def _defaults(fields):
     return {name: default for name, _, default in fields.values()}
 
 
+def parse_segmented(data, begin=0, end=None):
+    """A serialized `SentencePieceText`, the C++ library's result: (pieces, score).
+
+    A piece is a dict of piece, id, begin and end; the latter two count bytes of the text.
+    """
+    pieces, score = [], 0.0
+    for number, _, value, _ in _fields(data, begin, len(data) if end is None else end, "<result>"):
+        if number == 2:
+            piece = _defaults(_SEGMENTED_PIECE_FIELDS)
+            _read_message(data, value[0], value[1], _SEGMENTED_PIECE_FIELDS, piece, "<result>")
+            pieces.append(piece)
+        elif number == 3:
+            score = struct.unpack_from("<f", data, value[0])[0]
+    return pieces, score
+
+
+def parse_n_best(data):
+    """A serialized `NBestSentencePieceText`: list of what `parse_segmented` gives."""
+    fields = _fields(data, 0, len(data), "<result>")
+    return [parse_segmented(data, *value) for number, _, value, _ in fields if number == 1]
+
+
 def _piece(data, begin, end, source, index):
     message = {"piece": "", "score": 0.0, "type": NORMAL}
     _read_message(data, begin, end, _PIECE_FIELDS, message, "%s, piece %d" % (source, index))
@@ -157,8 +185,8 @@ def _fields(data, position, end, source):
                 raise SentencePieceError("%s: wire type %d at byte %d; not a SentencePiece model" % (source, wire, at))
             if size > end - position:
                 raise SentencePieceError(
-                    "%s: field %d at byte %d wants %d bytes and %d are left; the file is cut short or not a SentencePiece"
-                    " model" % (source, number, at, size, end - position)
+                    "%s: field %d at byte %d wants %d bytes and %d are left; the file is cut short, or it is not a "
+                    "SentencePiece model" % (source, number, at, size, end - position)
                 )
             value = (position, position + size)
             position += size
@@ -245,6 +273,11 @@ def append_pieces(data, pieces, type_=USER_DEFINED, score=0.0):
     It relies on protobuf's rule that repeated fields of concatenated messages are concatenated.
     """
     return bytes(data) + b"".join(encode_piece(piece, score, type_) for piece in pieces)
+
+
+def with_extra_ids(data, count):
+    """The bytes of a `.model` file with the sentinels of T5 after its last piece, in descending order."""
+    return append_pieces(data, ["\u2581<extra_id_%d>" % i for i in reversed(range(count))]) if count else bytes(data)
 
 
 def encode_piece(piece, score, type_):

@@ -18,9 +18,9 @@ from ._spm import (
     UNKNOWN,
     UNUSED,
     SentencePieceError,
-    append_pieces,
     is_reserved,
     parse_model,
+    with_extra_ids,
 )
 from .bpe import BPE
 from .unigram import Unigram
@@ -65,8 +65,7 @@ class SentencePieceModel:
         return cls.from_bytes(data, 0, cache_size, source)
 
     def _load(self, data, source, extra_ids, cache_size):
-        if extra_ids:
-            data = append_pieces(data, ["%s<extra_id_%d>" % (SPACE, i) for i in reversed(range(extra_ids))])
+        data = with_extra_ids(data, extra_ids)
         self._data, self._cache_size = data, cache_size
         self._spec = spec = parse_model(data, source)
         if spec.model_type not in _SEGMENTERS:

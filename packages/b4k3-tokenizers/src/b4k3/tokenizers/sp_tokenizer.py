@@ -11,8 +11,8 @@ class SpTokenizer(TokenizerBase):
 
     Arguments:
         sp_model_path: the `.model` file.
-        token_start, token_end, pre_tokenize, token_translate: see `TokenizerBase`; the words of `pre_tokenize` are joined
-            by blanks before they are segmented.
+        token_start, token_end, pre_tokenize, token_translate: see `TokenizerBase`; the words of `pre_tokenize` are
+            joined by blanks before they are segmented.
         extra_ids, cache_size: see `SentencePieceModel`.
         engine: `'python'`, or `'sentencepiece'` for the C++ package (the extra `[sentencepiece]`).
 
