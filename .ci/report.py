@@ -40,13 +40,13 @@ def read_step(status_file):
 
 def report(folder):
     """Print the tables; return whether all is well."""
-    total, reasons, failed_steps = collections.Counter(), collections.defaultdict(list), []
+    total, reasons, failed_steps = collections.Counter(), collections.defaultdict(dict), []
     print("\n" + LINE % ("step", "passed", "skipped", "failed", "seconds", ""))
     for status_file in sorted(folder.glob("*.status"), key=lambda path: path.stat().st_mtime):
         name = status_file.stem
         status, seconds, counts, skips = read_step(status_file)
         for reason, count in collections.Counter(skips).items():
-            reasons[reason].append("%s (%d)" % (name, count))
+            reasons[reason].setdefault(count, []).append(name)
         if status:
             failed_steps.append(name)
         if status and not counts["failed"]:
@@ -57,7 +57,9 @@ def report(folder):
         print(LINE % ((name,) + numbers + (seconds, verdict)))
     print("\nskipped, by reason:" if reasons else "\nnothing skipped")
     for reason, where in sorted(reasons.items()):
-        print("  %s\n      %s" % (reason, ", ".join(where)))
+        print("  " + reason)
+        for count, names in where.items():
+            print("      %d tests on %s" % (count, " ".join(names)))
     print("\nfailed: %s" % ", ".join(failed_steps) if failed_steps else "\nall steps passed")
     print("%d passed, %d failed, %d skipped" % (total["passed"], total["failed"], total["skipped"]))
     return not failed_steps

@@ -24,7 +24,7 @@ ARROWS = {
 EXTRA_ARROWS = {"b4k3.models.cli": {"tokenizers"}}
 # Third-party modules that a package uses where they are installed, and does without where they are not.
 OPTIONAL = {
-    "backend": FRAMEWORKS | {"pkg_resources"},
+    "backend": FRAMEWORKS,
     "models": {"h5py", "google_crc32c", "crc32c"},
 }
 FRAMEWORK_FOLDERS = ("b4k3.backend._keras2", "b4k3.backend._keras3")

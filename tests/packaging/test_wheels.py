@@ -23,9 +23,28 @@ PROBE = """
 import importlib, sys
 module = importlib.import_module("b4k3.%s")
 assert module.__version__ and "site-packages" in module.__file__
+%s
 loaded = {name.split(".")[0] for name in sys.modules}
 assert not loaded & %r, loaded
 """
+# What a package does with no Keras installed.
+USE = {
+    "models": """
+import numpy as np
+from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
+saved = {"bert/pooler/dense/kernel": np.arange(6, dtype="float32").reshape(2, 3)}
+for path, format in (("model.ckpt", "tf"), ("model.safetensors", "safetensors")):
+    save_checkpoint(path, saved, format=format)
+    saved = open_checkpoint(path)
+    assert saved["bert/pooler/dense/kernel"].tolist() == [[0, 1, 2], [3, 4, 5]]
+""",
+    "tokenizers": """
+from b4k3.tokenizers import Tokenizer
+tokens = "[PAD] [UNK] [CLS] [SEP] un ##aff ##able \u8bed".split()
+tokenizer = Tokenizer({token: i for i, token in enumerate(tokens)}, do_lower_case=True)
+assert list(tokenizer.encode("Unaffable \u8bed!")[0]) == [2, 4, 5, 6, 7, 1, 3]
+""",
+}
 
 
 def uv(*arguments, **options):
@@ -69,13 +88,13 @@ def test_metapackage_has_no_code(dist):
 
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("package", PACKAGES)
-def test_wheel_installs_alone_and_imports(dist, tmp_path, package, python):
+def test_wheel_installs_alone_and_works(dist, tmp_path, package, python):
     environment = tmp_path / "venv"
     uv("venv", "--quiet", "--python", python, environment)
     interpreter = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     uv("pip", "install", "--python", interpreter, "--find-links", dist, wheel(dist, "b4k3-" + package))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    probe = PROBE % (package, FRAMEWORKS)
+    probe = PROBE % (package, USE.get(package, ""), FRAMEWORKS)
     subprocess.run([str(interpreter), "-c", probe], cwd=str(tmp_path), env=clean, check=True)
 
 

@@ -43,11 +43,7 @@ def distribution_version(name):
     try:
         from importlib.metadata import PackageNotFoundError, version
     except ImportError:  # Python 3.7
-        from pkg_resources import DistributionNotFound as PackageNotFoundError
-        from pkg_resources import get_distribution
-
-        def version(name):
-            return get_distribution(name).version
+        from importlib_metadata import PackageNotFoundError, version
 
     try:
         return version(name)
@@ -72,9 +68,7 @@ def keras_version():
     if not installed("keras"):
         return None
     version = distribution_version("keras") or distribution_version("keras-nightly")
-    if version is None:
-        version = importlib.import_module("keras").__version__
-    return numbers(version)
+    return numbers(version) if version else None
 
 
 class Row:

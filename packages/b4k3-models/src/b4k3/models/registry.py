@@ -48,9 +48,7 @@ def entry_points(group):
     try:
         from importlib.metadata import entry_points as find
     except ImportError:  # Python 3.7
-        from pkg_resources import iter_entry_points
-
-        return {e.name: "%s:%s" % (e.module_name, ".".join(e.attrs)) for e in iter_entry_points(group)}
+        from importlib_metadata import entry_points as find
     found = find()
     found = found.select(group=group) if hasattr(found, "select") else found.get(group, ())
     return {e.name: e.value for e in found}

@@ -21,7 +21,7 @@ _CJK_BLOCKS = (
     (0x2F800, 0x2FA1F),
 )
 _CJK_STARTS = [first for first, _ in _CJK_BLOCKS]
-_ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
 # full-width forms, CJK symbols, general punctuation and small forms after which decoded text has no space
 CJK_PUNCTUATION = "".join(
@@ -57,7 +57,7 @@ def is_space(ch):
 
 def is_punctuation(ch):
     """Is the character an ASCII symbol or of a category P*?"""
-    return ch in _ASCII_PUNCTUATION or unicodedata.category(ch)[0] == "P"
+    return ch in ASCII_PUNCTUATION or unicodedata.category(ch)[0] == "P"
 
 
 def is_cjk_character(ch):

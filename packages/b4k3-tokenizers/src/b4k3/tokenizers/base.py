@@ -107,18 +107,18 @@ class TokenizerBase:
         Returns:
             (ids, segment ids), two lists of int; segment 1 is the second text.
         """
-        first = self.tokenize(first_text) if isinstance(first_text, str) else list(first_text)
+        first = self._encoded(first_text)
+        second = [] if second_text is None else self._encoded(second_text)
         joined = second_text is not None and pattern == "S*E*E"
-        if second_text is None:
-            second = []
-        else:
-            second = self.tokenize(second_text) if isinstance(second_text, str) else list(second_text)
         if maxlen is not None:
             first, second = truncated(maxlen + joined, self._truncation_index(truncate_from), first, second)
         if joined and self._token_start:
             second = second[1:]
-        first_ids, second_ids = self.tokens_to_ids(first), self.tokens_to_ids(second)
-        return first_ids + second_ids, [0] * len(first_ids) + [1] * len(second_ids)
+        return first + second, [0] * len(first) + [1] * len(second)
+
+    def _encoded(self, text):
+        """The ids of a text with its specials, or of a list of tokens: a new list."""
+        return self.tokens_to_ids(self.tokenize(text) if isinstance(text, str) else text)
 
     def encode_batch(
         self,

@@ -2,22 +2,7 @@
 
 from __future__ import annotations
 
-
-class lazy:
-    """A method of no arguments as an attribute that is computed once."""
-
-    def __init__(self, function):
-        self.function = function
-        self.__doc__ = function.__doc__
-
-    def __set_name__(self, owner, name):
-        self.name = name
-
-    def __get__(self, instance, owner):
-        if instance is None:
-            return self
-        value = instance.__dict__[self.name] = self.function(instance)
-        return value
+from ._lazy import lazy
 
 
 class Side:
@@ -103,7 +88,7 @@ class Batch:
         """The length that rows are padded to."""
         if not self.padding:
             return 0
-        if self.padding in (True, "longest"):
+        if self.padding is True or self.padding == "longest":
             sizes = [a.stop - a.start + b.stop - b.start for _, a, b in self.rows[0]]
             return max(sizes, default=0) + self.specials
         return self.maxlen if self.padding == "max_length" else self.padding

@@ -3,23 +3,18 @@
 Google's `tokenization.py` does this in six passes over single characters. All but two of its rules look at one
 character only, so one `str.translate` does them together. The two that look at neighbours are the lower case of a final
 sigma and the canonical order of combining characters that are kept; characters that can meet them translate to
-`CONTEXT`, which no other character does, and a text in which it appears is done by `spaced_slowly`.
+`CONTEXT`, which no other character does, and a text in which it appears is spelled by `spelled_in_context`.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-from ._unicode import is_cjk_character, is_dropped, is_punctuation, is_space
+from ._unicode import ASCII_PUNCTUATION, is_cjk_character, is_dropped, is_punctuation, is_space
 
 CONTEXT = "\x01"
-_SIGMA = "\u03a3"
+SIGMA = "\u03a3"
 _TABLE_LIMIT = 1 << 16
-
-
-def _keeps_order(decomposed):
-    """Are there no combining characters that survive `strip_accents` and that neighbours could reorder?"""
-    return not any(unicodedata.combining(c) and unicodedata.category(c) != "Mn" for c in decomposed)
 
 
 class CharTable(dict):
@@ -30,30 +25,22 @@ class CharTable(dict):
         self.lower = lower
 
     def __missing__(self, code):
-        value = self.spell(chr(code))
+        value = self._spell(chr(code))
         if len(self) < _TABLE_LIMIT:  # a text of every code point there is must not cost 150 MB for good
             self[code] = value
         return value
 
-    def spell(self, ch):
-        """The characters that `ch` becomes, with spaces around those that stand alone."""
+    def _spell(self, ch):
         if is_dropped(ch):
             return ""
         if is_space(ch):
             return " "
         if not self.lower:
             return " " + ch + " " if is_cjk_character(ch) or is_punctuation(ch) else ch
-        decomposed = unicodedata.normalize("NFD", ch.lower())
-        if ch == _SIGMA or not _keeps_order(decomposed):
+        decomposed = _nfd(ch.lower())
+        if ch == SIGMA or any(unicodedata.combining(c) and unicodedata.category(c) != "Mn" for c in decomposed):
             return CONTEXT
-        return self.space_out(decomposed, is_cjk_character(ch))
-
-    @staticmethod
-    def space_out(decomposed, alone):
-        """Drop the nonspacing marks, put spaces around punctuation and, if it stands alone, around the whole."""
-        kept = (c for c in decomposed if unicodedata.category(c) != "Mn")
-        text = "".join(" " + c + " " if is_punctuation(c) else c for c in kept)
-        return " " + text + " " if alone else text
+        return _space_out(decomposed, is_cjk_character(ch))
 
 
 TABLES = {False: CharTable(lower=False), True: CharTable(lower=True)}
@@ -70,52 +57,83 @@ def spaced(text, lower):
         str: `.split()` gives the words that WordPiece cuts into pieces.
     """
     out = text.translate(TABLES[lower])
-    return spaced_slowly(text) if CONTEXT in out else out
+    if CONTEXT in out:
+        return "".join(part for part, _ in spelled_in_context(text))
+    return out
 
 
-def spaced_slowly(text):
-    """What `spaced` returns for lower case, where neighbours matter."""
-    return "".join(part for part, _ in spell_in_context(text))
+_ASCII_CONTROLS = dict.fromkeys([*range(32), 127])
+_ASCII_CONTROLS.update(dict.fromkeys(map(ord, "\t\n\r"), " "))
+_ASCII_MARKS = [(mark, " %s " % mark) for mark in sorted(ASCII_PUNCTUATION)]
 
 
-def spell_in_context(text):
-    """Lower-case spelling of each character in its context, as pairs (characters, index in the text), in their order.
+def ascii_spaced(text, lower):
+    """`spaced` for ASCII text, twice as fast; other text is lower-cased and has spaces around ASCII punctuation only.
 
-    The order of the text, except for combining characters that the canonical order exchanges.
+    It looks for each mark in the whole text, since most of the 32 are in no given text.
+    """
+    if lower:
+        text = text.lower()
+    for mark, between in _ASCII_MARKS:
+        if mark in text:
+            text = text.replace(mark, between)
+    if text.isascii() and not text.isprintable():
+        return text.translate(_ASCII_CONTROLS)
+    return text
+
+
+def spelled(text, lower):
+    """What `spaced` makes of each character: a list of (characters, index in the text)."""
+    table = TABLES[lower]
+    pairs = [(table[ord(ch)], i) for i, ch in enumerate(text)]
+    if any(part == CONTEXT for part, _ in pairs):
+        return spelled_in_context(text)
+    return pairs
+
+
+def spelled_in_context(text):
+    """`spelled` for lower case, where neighbours matter.
+
+    The pairs are in the order of the text, but for combining characters that the canonical order exchanges.
     """
     kept = [(i, ch) for i, ch in enumerate(text) if is_space(ch) or not is_dropped(ch)]
     lowered = "".join(ch for _, ch in kept).lower()
-    parts, position, run = [], 0, []
+    pairs, run, position = [], [], 0
     for i, ch in kept:
         end = position + len(ch.lower())  # the lower case of a sigma depends on its neighbours, its length does not
-        alone = is_cjk_character(ch)
-        if alone or is_space(ch):
-            parts.extend(_in_order(run))
+        if is_space(ch) or is_cjk_character(ch):
+            pairs += _in_canonical_order(run)
             run = []
-            parts.append((" " if is_space(ch) else TABLES[True].space_out(_nfd(ch), True), i))
+            pairs.append((" " if is_space(ch) else _space_out(_nfd(ch), True), i))
         else:
-            run.extend((c, i) for c in _nfd(lowered[position:end]))
+            run += [(c, i) for c in _nfd(lowered[position:end])]
         position = end
-    return parts + _in_order(run)
+    return pairs + _in_canonical_order(run)
 
 
 def _nfd(text):
     return unicodedata.normalize("NFD", text)
 
 
-def _in_order(run):
-    """Characters with their indices, put in canonical order, without nonspacing marks, punctuation between spaces."""
-    out, combining = [], []
+def _space_out(decomposed, alone):
+    """Drop the nonspacing marks; put spaces around punctuation and, what stands alone, around the whole."""
+    kept = (c for c in decomposed if unicodedata.category(c) != "Mn")
+    text = "".join(" " + c + " " if is_punctuation(c) else c for c in kept)
+    return " " + text + " " if alone else text
+
+
+def _in_canonical_order(run):
+    """Pairs (character, index) in canonical order, then spelled: between starters by combining class, stable."""
+    pairs, combining = [], []
     for pair in run:
         if unicodedata.combining(pair[0]):
             combining.append(pair)
-            continue
-        out.extend(_sorted(combining))
-        combining = []
-        out.append(pair)
-    out.extend(_sorted(combining))
-    return [(TABLES[True].space_out(c, False), i) for c, i in out]
+        else:
+            pairs += _by_class(combining) + [pair]
+            combining = []
+    pairs += _by_class(combining)
+    return [(_space_out(c, False), i) for c, i in pairs]
 
 
-def _sorted(combining):
-    return sorted(combining, key=lambda pair: unicodedata.combining(pair[0]))
+def _by_class(combining):
+    return sorted(combining, key=lambda pair: unicodedata.combining(pair[0])) if combining else []

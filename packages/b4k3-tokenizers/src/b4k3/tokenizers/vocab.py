@@ -17,7 +17,7 @@ def load_vocab(dict_path, encoding="utf-8", simplified=False, startswith=None, t
 
     A line's token is its first word, as in bert4keras; ids are line numbers from 0, whatever the lines hold. A byte
     order mark and CRLF line ends are read right. A token that appears twice gets its last id (as in Google's
-    `tokenization.py`) and a warning with both lines; a blank line takes its id and warns.
+    `tokenization.py`) and a warning with both lines; a blank line takes its id and warns. White space of any kind is never a token.
 
     Arguments:
         dict_path: the file.
@@ -75,9 +75,9 @@ def _tokens_of_lines(path, text):
     for i, line in enumerate(lines):
         words = line.split(None, 1)
         token = words[0] if words else ""
-        if not words:
+        if not line.strip(" \t\r"):  # but the line separator of Google's Chinese vocabulary is no blank line
             _warn("%s, line %d: blank; id %d has no token" % (path, i + 1, i))
-        elif token in token_dict:
+        elif words and token in token_dict:
             first = token_dict[token]
             _warn("%s, line %d: %r was on line %d too; it gets id %d" % (path, i + 1, token, first + 1, i))
         token_dict[token] = i

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
-
 from .._initialization import skipping
 from .flavour import keras
 from .layer import register
@@ -19,5 +17,5 @@ class TruncatedNormal(keras.initializers.TruncatedNormal):
 
     def __call__(self, shape, dtype=None, **kwargs):
         if skipping():
-            return tf.zeros(shape, dtype=dtype or keras.backend.floatx())
-        return super(TruncatedNormal, self).__call__(shape, dtype=dtype, **kwargs)
+            return keras.initializers.Zeros()(shape, dtype=dtype)
+        return super().__call__(shape, dtype=dtype, **kwargs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
 from .._initialization import skipping
 from .layer import register
@@ -19,5 +18,5 @@ class TruncatedNormal(keras.initializers.TruncatedNormal):
 
     def __call__(self, shape, dtype=None):
         if skipping():
-            return ops.zeros(shape, dtype=dtype or keras.config.floatx())
+            return keras.initializers.Zeros()(shape, dtype=dtype)
         return super().__call__(shape, dtype=dtype)

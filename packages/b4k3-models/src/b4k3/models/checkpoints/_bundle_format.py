@@ -34,7 +34,7 @@ _SLICE = {1: ("extents", BYTES, True)}
 _EXTENT = {1: ("start", VARINT, False), 2: ("length", VARINT, False)}
 
 
-class Header(object):
+class Header:
     """BundleHeaderProto: num_shards, big_endian, min_consumer (the oldest reader that may read the bundle)."""
 
     def __init__(self, data):
@@ -45,7 +45,7 @@ class Header(object):
         self.min_consumer = signed(version.get("min_consumer", 0))
 
 
-class BundleEntry(object):
+class BundleEntry:
     """BundleEntryProto. dtype is the number of types.proto; slices a list of [(start, length)], length -1 for all."""
 
     __slots__ = ("dtype", "shape", "shard", "offset", "size", "crc", "slices")

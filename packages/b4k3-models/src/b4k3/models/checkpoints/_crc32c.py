@@ -1,9 +1,9 @@
 """CRC-32C (Castagnoli, RFC 3720) at memory speed with numpy alone.
 
-A checksum is the remainder of the message, read as a polynomial over GF(2), modulo a polynomial P. One multiple of P is
-`x^(8*5685) + x^(8*1362) + x^(8*426) + 1`. It has four terms only, so a message is shortened by adding (XOR) its front to
-three places further on, thousands of bytes at a time. Squaring such an identity doubles its exponents, so it also holds
-for units of 8 bytes. What is left, at most 10 KB, is summed bit by bit from a table of the powers of x.
+A checksum is the remainder of the message, read as a polynomial over GF(2), modulo a polynomial P. One multiple of P
+is `x^(8*5685) + x^(8*1362) + x^(8*426) + 1`. It has four terms only, so a message is shortened by adding (XOR) its
+front to three places further on, thousands of bytes at a time. Squaring such an identity doubles its exponents, so it
+also holds for units of 8 bytes. What is left, at most 10 KB, is summed bit by bit from a table of the powers of x.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _powers():
 
 
 def _shorten(front, rest, unit):
-    """Fewer than `_REST * unit` bytes with the same remainder as front + rest. front: uint8[_DEGREE * unit]; rest: uint8[n]."""
+    """Fewer than `_REST * unit` bytes that have the remainder of front, uint8[_DEGREE * unit], and rest, uint8[n]."""
     gap, degree = _GAP * unit, _DEGREE * unit
     left, done = rest.size // gap, 0
     buffer = np.empty(degree + min(left, _STEPS) * gap, dtype=np.uint8)
@@ -54,7 +54,7 @@ def _shorten(front, rest, unit):
         end = steps * gap
         buffer[:degree] = front
         buffer[degree : degree + end] = rest[done : done + end]
-        words = buffer[: degree + end].view("u%d" % unit)
+        words = buffer[: degree + end].view(f"u{unit}")
         for start in range(0, steps * _GAP, _GAP):
             moved = words[start : start + _GAP]
             for shift in _SHIFTS:

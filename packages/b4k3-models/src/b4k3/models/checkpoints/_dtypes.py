@@ -41,21 +41,21 @@ def narrow_bfloat16(array):
 def check_shape(shape):
     """The number of elements of a shape, or a str that says what is wrong with it."""
     if len(shape) > MAX_RANK:
-        return "has %d dimensions; at most %d can be read" % (len(shape), MAX_RANK)
+        return f"has {len(shape)} dimensions; at most {MAX_RANK} can be read"
     count = 1
     for dim in shape:
         if dim < 0:
-            return "has a negative dimension: %s" % (list(shape),)
+            return f"has a negative dimension: {list(shape)}"
         count *= max(dim, 1)  # a zero elsewhere must not hide a dimension that is out of range
         if count > MAX_ELEMENTS:
-            return "has a shape out of range: %s" % (list(shape),)
+            return f"has a shape out of range: {list(shape)}"
     return 0 if 0 in shape else count
 
 
 def from_bytes(data, shape, dtype):
     """An array of the stored bytes: a read-only view where they are aligned and need no widening, else a copy.
 
-    Arguments: data, uint8[n] of a read-only buffer, n = elements of shape × item size; shape, tuple of int; dtype, name.
+    Arguments: data, uint8[n] of a read-only buffer, n = elements × item size; shape, tuple of int; dtype, name.
     Returns None for a bool array with bytes other than 0 and 1, which numpy must not be given.
     """
     if dtype == "bool" and data.size and data.max() > 1:
@@ -74,7 +74,7 @@ def from_bytes(data, shape, dtype):
 
 
 def to_bytes(array, dtype=None):
-    """(stored dtype name, C-contiguous little-endian array of its bytes' shape) to write, converted to dtype if that is given.
+    """(stored dtype name, C-contiguous little-endian array) to write, converted to dtype if that is given.
 
     Only floating arrays are converted, integers and booleans keep their dtype. Raises ValueError with the reason where
     an array is not numeric or a finite number does not fit into the dtype asked for.
@@ -82,7 +82,7 @@ def to_bytes(array, dtype=None):
     array = np.asarray(array)
     name = array.dtype.name
     if name not in ITEM_SIZE:
-        raise ValueError("has dtype %s, which is not numeric" % array.dtype)
+        raise ValueError(f"has dtype {array.dtype}, which is not numeric")
     if dtype is not None and dtype != name and name in FLOATS:
         if name == "bfloat16":
             array = widen_bfloat16(np.ascontiguousarray(array).view(np.uint16).reshape(array.shape))
@@ -104,5 +104,5 @@ def _converted(array, dtype):
             narrow = array.astype(dtype)
         infinite = np.isinf(narrow)
     if infinite.any() and not np.array_equal(infinite, np.isinf(array)):
-        raise ValueError("holds numbers too large for %s" % dtype)
+        raise ValueError(f"holds numbers too large for {dtype}")
     return narrow

@@ -14,10 +14,10 @@ from .base import CheckpointError
 
 
 def check_regular(path):
-    """The size of a regular file. Raises FileNotFoundError, or CheckpointError where path is a pipe, a device, a folder …"""
+    """The size of a regular file. Raises CheckpointError for a pipe, a device, a folder; FileNotFoundError."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
-        raise CheckpointError("%s: is not a regular file" % path)
+        raise CheckpointError(f"{path}: is not a regular file")
     return status.st_size
 
 
@@ -31,14 +31,14 @@ def map_file(path):
                 return np.empty(0, dtype=np.uint8)
             return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
     except OSError as error:
-        raise CheckpointError("%s: cannot be read: %s" % (path, error))
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
 
 
 def read_small(path, limit):
     """The bytes of a regular file of at most limit bytes."""
     size = check_regular(path)
     if size > limit:
-        raise CheckpointError("%s: %d bytes, more than the %d that such a file may have" % (path, size, limit))
+        raise CheckpointError(f"{path}: {size} bytes, more than the {limit} that such a file may have")
     with open(path, "rb") as file:
         return file.read(limit)
 
@@ -53,7 +53,7 @@ def sync_folder(folder):
             os.close(handle)
 
 
-class Staging(object):
+class Staging:
     """New files of one checkpoint under temporary names. `commit` renames them; without it they vanish on exit.
 
     The files are renamed in the order in which they are named to `commit`; the last rename is what makes the new
@@ -75,7 +75,7 @@ class Staging(object):
 
     def open(self):
         """A new binary file under a temporary name, to be closed with `finish`."""
-        name = os.path.join(self.folder, ".b4k3-%s.tmp" % uuid.uuid4().hex)
+        name = os.path.join(self.folder, f".b4k3-{uuid.uuid4().hex}.tmp")
         file = open(name, "xb")
         self._temporary.append(name)
         return file

@@ -25,13 +25,13 @@ def parse_json(data):
             parse_int=_integer,
         )
     except UnicodeDecodeError as error:
-        raise JSONError("is not UTF-8 at byte %d" % error.start) from None
+        raise JSONError(f"is not UTF-8 at byte {error.start}") from None
     except RecursionError:
         raise JSONError("is nested too deeply") from None
     except JSONError:
         raise
     except ValueError as error:
-        raise JSONError("is not valid JSON: %s" % error) from None
+        raise JSONError(f"is not valid JSON: {error}") from None
 
 
 def _unique(pairs):
@@ -40,16 +40,16 @@ def _unique(pairs):
         seen = set()
         for key, _ in pairs:
             if key in seen:
-                raise JSONError("the key %r is a duplicate" % key)
+                raise JSONError(f"the key {key!r} is a duplicate")
             seen.add(key)
     return value
 
 
 def _no_number(text):
-    raise JSONError("%s is no number" % text)
+    raise JSONError(f"{text} is no number")
 
 
 def _integer(text):
     if len(text) > MAX_DIGITS:
-        raise JSONError("a number of %d digits" % len(text))
+        raise JSONError(f"a number of {len(text)} digits")
     return int(text)

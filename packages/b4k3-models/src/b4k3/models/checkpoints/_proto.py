@@ -45,7 +45,7 @@ def fields(data):
         tag, at = read_varint(data, at, end)
         number, kind = tag >> 3, tag & 7
         if not 0 < number < 1 << 29:
-            raise WireError("field number %d is out of range" % number)
+            raise WireError(f"field number {number} is out of range")
         if kind == VARINT:
             value, at = read_varint(data, at, end)
         elif kind in (BYTES, FIXED32, FIXED64):
@@ -53,13 +53,13 @@ def fields(data):
             if size is None:
                 size, at = read_varint(data, at, end)
             if size > end - at:
-                raise WireError("field %d needs %d bytes, %d are left" % (number, size, end - at))
+                raise WireError(f"field {number} needs {size} bytes, {end - at} are left")
             value = data[at : at + size]
             at += size
             if kind != BYTES:
                 value = int.from_bytes(value, "little")
         else:
-            raise WireError("field %d has wire type %d" % (number, kind))
+            raise WireError(f"field {number} has wire type {kind}")
         yield number, kind, value
 
 
@@ -75,7 +75,7 @@ def read_message(data, known):
             continue
         name, expected, repeated = known[number]
         if kind != expected:
-            raise WireError("field %s has wire type %d, expected %d" % (name, kind, expected))
+            raise WireError(f"field {name} has wire type {kind}, expected {expected}")
         if repeated:
             message.setdefault(name, []).append(value)
         else:

@@ -41,13 +41,13 @@ def read_table(data):
         if rest != len(value):
             raise TableError("index block: bytes behind the place of a block")
         if handle[0] < end:
-            raise TableError("index block: the block at byte %d overlaps the one before" % handle[0])
+            raise TableError(f"index block: the block at byte {handle[0]} overlaps the one before")
         end = handle[0] + handle[1] + _TRAILER_SIZE
-        for key, content in _read_block(data, handle, "block at byte %d" % handle[0], budget):
+        for key, content in _read_block(data, handle, f"block at byte {handle[0]}", budget):
             if last is not None and key <= last:
-                raise TableError("key %r is a duplicate or out of order, it comes after %r" % (key, last))
+                raise TableError(f"key {key!r} is a duplicate or out of order, it comes after {last!r}")
             if key > separator:
-                raise TableError("key %r is out of order, its block ends with %r" % (key, separator))
+                raise TableError(f"key {key!r} is out of order, its block ends with {separator!r}")
             last = key
             yield key, content
         last = separator if last is None else max(last, separator)
@@ -56,11 +56,11 @@ def read_table(data):
 def _read_footer(data):
     size = len(data)
     if size < FOOTER_SIZE:
-        raise TableError("is too short: %d bytes, a table has at least %d" % (size, FOOTER_SIZE))
+        raise TableError(f"is too short: {size} bytes, a table has at least {FOOTER_SIZE}")
     footer = bytes(data[size - FOOTER_SIZE :])
     (magic,) = struct.unpack("<Q", footer[40:])
     if magic != MAGIC:
-        raise TableError("bad magic number %016x, expected %016x; the file is damaged or no table" % (magic, MAGIC))
+        raise TableError(f"bad magic number {magic:016x}, expected {MAGIC:016x}; the file is damaged or no table")
     metaindex_handle, at = _read_handle(footer[:40])
     index_handle, _ = _read_handle(footer[:40], at)
     for _ in _read_block(data, metaindex_handle, "metaindex block", [MAX_KEYS_TOTAL]):
@@ -73,7 +73,7 @@ def _read_handle(value, at=0):
         offset, at = read_varint(value, at, len(value))
         size, at = read_varint(value, at, len(value))
     except WireError as error:
-        raise TableError("place of a block: %s" % error)
+        raise TableError(f"place of a block: {error}") from None
     return (offset, size), at
 
 
@@ -81,35 +81,34 @@ def _read_block(data, handle, name, budget):
     """Yields (key, value) of one block once its checksum is right. budget: [bytes of keys that may still be read]."""
     offset, size = handle
     if offset + size + _TRAILER_SIZE > len(data) - FOOTER_SIZE:
-        raise TableError("%s: %d bytes at %d lie beyond the end of the file" % (name, size, offset))
+        raise TableError(f"{name}: {size} bytes at {offset} lie beyond the end of the file")
     block = bytes(data[offset : offset + size + 1])
     (stored,) = struct.unpack("<I", bytes(data[offset + size + 1 : offset + size + _TRAILER_SIZE]))
     found = masked_crc32c(block)
     if found != stored:
-        raise TableError("%s: checksum %08x, expected %08x; the file is damaged" % (name, found, stored))
+        raise TableError(f"{name}: checksum {found:08x}, expected {stored:08x}; the file is damaged")
     if block[size] != 0:
-        kind = "snappy" if block[size] == 1 else "unknown (%d)" % block[size]
-        raise TableError("%s: %s compression, which tensor bundles do not use, is not supported" % (name, kind))
+        kind = "snappy" if block[size] == 1 else f"unknown ({block[size]})"
+        raise TableError(f"{name}: {kind} compression, which tensor bundles do not use, is not supported")
     end = _check_restarts(block, size, name)
     try:
-        for pair in _read_entries(block, end, name, budget):
-            yield pair
+        yield from _read_entries(block, end, name, budget)
     except WireError as error:
-        raise TableError("%s: %s" % (name, error))
+        raise TableError(f"{name}: {error}") from None
 
 
 def _check_restarts(block, size, name):
     """The position behind the last entry."""
     if size < 4:
-        raise TableError("%s: %d bytes, at least 4 expected" % (name, size))
+        raise TableError(f"{name}: {size} bytes, at least 4 expected")
     (count,) = struct.unpack_from("<I", block, size - 4)
     end = size - 4 - 4 * count
     if count == 0 or end < 0:
-        raise TableError("%s: restart count %d does not fit a block of %d bytes" % (name, count, size))
+        raise TableError(f"{name}: restart count {count} does not fit a block of {size} bytes")
     last = -1
     for (restart,) in struct.iter_unpack("<I", block[end : size - 4]):
         if restart <= last or restart > end or (last < 0 and restart):
-            raise TableError("%s: restart point %d is out of order or beyond the entries" % (name, restart))
+            raise TableError(f"{name}: restart point {restart} is out of order or beyond the entries")
         last = restart
     return end
 
@@ -121,20 +120,20 @@ def _read_entries(block, end, name, budget):
         unshared, at = read_varint(block, at, end)
         length, at = read_varint(block, at, end)
         if shared > len(key):
-            raise TableError("%s: shared prefix of %d bytes, the key before has %d" % (name, shared, len(key)))
+            raise TableError(f"{name}: shared prefix of {shared} bytes, the key before has {len(key)}")
         if unshared + length > end - at:
-            raise TableError("%s: an entry of %d bytes, %d are left" % (name, unshared + length, end - at))
+            raise TableError(f"{name}: an entry of {unshared + length} bytes, {end - at} are left")
         if shared + unshared > MAX_KEY:
-            raise TableError("%s: a key of %d bytes, more than %d" % (name, shared + unshared, MAX_KEY))
+            raise TableError(f"{name}: a key of {shared + unshared} bytes, more than {MAX_KEY}")
         key = key[:shared] + block[at : at + unshared]
         budget[0] -= len(key)
         if budget[0] < 0:
-            raise TableError("%s: the keys have more than %d bytes" % (name, MAX_KEYS_TOTAL))
+            raise TableError(f"{name}: the keys have more than {MAX_KEYS_TOTAL} bytes")
         at += unshared + length
         yield key, block[at - length : at]
 
 
-class _BlockBuilder(object):
+class _BlockBuilder:
     def __init__(self, interval):
         self.interval = interval
         self.data, self.restarts, self.count, self.last = bytearray(), [0], 0, b""
@@ -157,7 +156,7 @@ class _BlockBuilder(object):
 
     def finish(self):
         numbers = self.restarts + [len(self.restarts)]
-        return bytes(self.data) + struct.pack("<%dI" % len(numbers), *numbers)
+        return bytes(self.data) + struct.pack(f"<{len(numbers)}I", *numbers)
 
 
 def write_table(pairs):

@@ -16,14 +16,14 @@ def save(path, plan, max_shard_size=None):
     """Writes `path.data-…` and then `path.index`, whose renaming makes the new bundle the current one."""
     prefix = path[: -len(".index")] if path.endswith(".index") else path
     shards = plan.shards(max_shard_size, key=lambda spec: spec.name.encode("utf-8"))
-    while os.path.exists(_data_path(prefix, 0, len(shards))):
+    while os.path.exists(data_path(prefix, 0, len(shards))):
         shards.append([])  # the old data files must stay as they are until the index is replaced
     pairs, files = [], []
     with Staging(prefix) as staging:
         for number, specs in enumerate(shards):
             with staging.open() as file:
                 pairs += _write_data(file, number, specs, plan)
-                files.append((staging.finish(file), _data_path(prefix, number, len(shards))))
+                files.append((staging.finish(file), data_path(prefix, number, len(shards))))
         with staging.open() as file:
             file.write(write_table([(b"", _format.header_bytes(len(shards)))] + sorted(pairs)))
             files.append((staging.finish(file), prefix + ".index"))
@@ -32,8 +32,8 @@ def save(path, plan, max_shard_size=None):
     return prefix
 
 
-def _data_path(prefix, number, count):
-    return "%s.data-%05d-of-%05d" % (prefix, number, count)
+def data_path(prefix, number, count):
+    return f"{prefix}.data-{number:05d}-of-{count:05d}"
 
 
 def _write_data(file, shard, specs, plan):

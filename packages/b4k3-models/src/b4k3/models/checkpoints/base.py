@@ -42,13 +42,13 @@ class Checkpoint(Mapping):
         if name in self._entries:
             return self._entries[name]
         if name in self.skipped:
-            raise self._error(name, "is a %s entry, which is not a numeric array" % self.skipped[name])
+            raise self._error(name, f"is a {self.skipped[name]} entry, which is not a numeric array")
         near = difflib.get_close_matches(str(name), list(self._entries), n=3, cutoff=0.5)
-        hint = "the nearest names are %s" % ", ".join(map(repr, near)) if near else "no name is near it"
-        raise self._error(name, "is not among the %d variables; %s" % (len(self), hint))
+        hint = "the nearest names are " + ", ".join(map(repr, near)) if near else "no name is near it"
+        raise self._error(name, f"is not among the {len(self)} variables; {hint}")
 
     def _error(self, name, message):
-        return CheckpointError("%s: variable %r %s" % (self.path, name, message))
+        return CheckpointError(f"{self.path}: variable {name!r} {message}")
 
     def __getitem__(self, name):
         return self._read(name, self._entry(name))
@@ -92,11 +92,11 @@ class Checkpoint(Mapping):
         self.close()
 
     def __repr__(self):
-        return "<%s checkpoint %s: %d variables>" % (self.format, self.path, len(self))
+        return f"<{self.format} checkpoint {self.path}: {len(self)} variables>"
 
 
-class Entry(object):
-    """Shape (tuple of int), dtype (name as stored) and size in bytes of one variable, and where its container finds it."""
+class Entry:
+    """Shape (tuple of int), dtype (name as stored), size in bytes of a variable, and where its container finds it."""
 
     __slots__ = ("shape", "dtype", "size", "where")
 
@@ -113,13 +113,13 @@ class ArrayCheckpoint(Checkpoint):
         entries = []
         for name, value in arrays.items():
             if not isinstance(name, str):
-                raise CheckpointError("<dict>: the name %r is not a str" % (name,))
+                raise CheckpointError(f"<dict>: the name {name!r} is not a str")
             array = np.asarray(value)
             dtype = array.dtype.name
             if dtype not in _dtypes.ITEM_SIZE:
-                raise CheckpointError("<dict>: variable %r has dtype %s, which is not numeric" % (name, array.dtype))
+                raise CheckpointError(f"<dict>: variable {name!r} has dtype {array.dtype}, which is not numeric")
             entries.append((name, Entry(array.shape, dtype, array.nbytes, array)))
-        super(ArrayCheckpoint, self).__init__("<dict>", entries)
+        super().__init__("<dict>", entries)
 
     def _read(self, name, entry):
         array = entry.where

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from ._files import read_small
 from .base import ArrayCheckpoint, Checkpoint, CheckpointError
 
-# container -> module of this package with `open_(path, verify)` and, where it can be written, `save(path, plan, max_shard_size)`
+# container -> module of this package with `open_(path, verify)`; if in WRITABLE `save(path, plan, max_shard_size)`
 FORMATS = {
     "tf": "tf_bundle",
     "safetensors": "safetensors",
     "npz": "npz",
     "h5": "hdf5",
 }
+WRITABLE = ("tf", "safetensors", "npz")
 _SUFFIXES = [
     (".safetensors", "safetensors"),
     (".safetensors.index.json", "safetensors"),
@@ -40,9 +41,9 @@ def open_checkpoint(path, verify="auto"):
     Arguments:
         path: str or path, one of
             a tensor bundle of TensorFlow by its prefix (`bert_model.ckpt`), by its `.index`, by one of its `.data-…`
-            files or by a `checkpoint` file; a `.safetensors` file or the `.safetensors.index.json` of several; a `.npz`;
-            a `.weights.h5` or `.h5` (needs h5py); a folder that holds one of these. Or a mapping: name -> array, or an
-            open checkpoint, which is returned.
+            files or by a `checkpoint` file; a `.safetensors` file or the `.safetensors.index.json` of several;
+            a `.npz`; a `.weights.h5` or `.h5` (needs h5py); a folder that holds one of these.
+            Or a mapping: name -> array. Or an open checkpoint, which is returned.
         verify: 'auto' checks a variable's checksum when it is first read, True all of them at once, False none. The
             containers safetensors and h5 have no checksums.
 
@@ -54,7 +55,7 @@ def open_checkpoint(path, verify="auto"):
         CheckpointError: the file is damaged, of an unknown kind, or one cannot tell which is meant.
     """
     if verify not in ("auto", True, False):
-        raise CheckpointError("verify is %r; choose 'auto', True or False" % (verify,))
+        raise CheckpointError(f"verify is {verify!r}; choose 'auto', True or False")
     if isinstance(path, Checkpoint):
         return path
     if isinstance(path, Mapping):
@@ -73,9 +74,7 @@ def locate(path):
     if _DATA_SUFFIX.search(path):
         return "tf", _DATA_SUFFIX.sub("", path)
     if not os.path.exists(path):
-        raise FileNotFoundError(
-            "no checkpoint at %s: there is neither such a file or folder nor %s.index" % (path, name)
-        )
+        raise FileNotFoundError(f"no checkpoint at {path}: there is neither such a file or folder nor {name}.index")
     if name == "checkpoint":
         return "tf", _follow_state(path)
     if name.endswith(".index"):
@@ -84,11 +83,11 @@ def locate(path):
         if name.endswith(suffix):
             return format, path
     endings = ", ".join([".index"] + [suffix for suffix, _ in _SUFFIXES])
-    raise CheckpointError("%s: not a known kind of checkpoint; the name should end in one of %s" % (path, endings))
+    raise CheckpointError(f"{path}: not a known kind of checkpoint; the name should end in one of {endings}")
 
 
 def _locate_in_folder(folder):
-    """A `checkpoint` file first, then the kinds in the order of FORMATS; of the first kind found there must be one only."""
+    """A `checkpoint` file first, then the kinds in the order of FORMATS; of the first kind there must be one only."""
     if os.path.exists(os.path.join(folder, "checkpoint")):
         return "tf", _follow_state(os.path.join(folder, "checkpoint"))
     names = sorted(os.listdir(folder))
@@ -106,13 +105,15 @@ def _locate_in_folder(folder):
         if found:
             return format, os.path.join(folder, _only(folder, found))
     raise FileNotFoundError(
-        "no checkpoint in the folder %s: it holds %s" % (folder, ", ".join(names[:20]) or "nothing")
+        "no checkpoint in the folder {}: it holds {}".format(folder, ", ".join(names[:20]) or "nothing")
     )
 
 
 def _only(folder, names):
     if len(names) > 1:
-        raise CheckpointError("%s: holds several checkpoints, name one of them: %s" % (folder, ", ".join(names[:20])))
+        raise CheckpointError(
+            "{}: holds several checkpoints, name one of them: {}".format(folder, ", ".join(names[:20]))
+        )
     return names[0]
 
 
@@ -121,19 +122,19 @@ def _follow_state(path):
     try:
         text = read_small(path, _MAX_STATE).decode("utf-8")
     except UnicodeDecodeError:
-        raise CheckpointError("%s: is not UTF-8; expected the text file of tf.train.Saver" % path) from None
+        raise CheckpointError(f"{path}: is not UTF-8; expected the text file of tf.train.Saver") from None
     match = _STATE_LINE.search(text)
     if not match:
-        raise CheckpointError('%s: no line model_checkpoint_path: "…"' % path)
+        raise CheckpointError(f'{path}: no line model_checkpoint_path: "…"')
     target = _unescape(match.group(1))
     folder = os.path.dirname(os.path.abspath(path))
     prefix = os.path.normpath(os.path.join(folder, target))
     if "\0" in target or os.path.realpath(os.path.dirname(prefix)) != os.path.realpath(folder):
         beside = os.path.join(folder, os.path.basename(target.replace("\0", "")))
-        hint = "name %s itself" % beside if os.path.exists(beside + ".index") else "name the checkpoint itself"
-        raise CheckpointError("%s: points outside its folder, to %r; %s" % (path, target, hint))
+        hint = f"name {beside} itself" if os.path.exists(beside + ".index") else "name the checkpoint itself"
+        raise CheckpointError(f"{path}: points outside its folder, to {target!r}; {hint}")
     if not os.path.exists(prefix + ".index"):
-        raise FileNotFoundError("no checkpoint at %s, where %s points: there is no such .index" % (prefix, path))
+        raise FileNotFoundError(f"no checkpoint at {prefix}, where {path} points: there is no such .index")
     return prefix
 
 

@@ -1,13 +1,14 @@
-"""Safetensors files: a header in JSON, then the bytes of all variables without gaps. One file, or several with an index.
+"""Safetensors: a header in JSON, then the bytes of all variables without gaps. One file, or several with an index.
 
-The format is that of the safetensors project of Hugging Face. Its header could hold anything JSON can; here it is limited
-in size before it is parsed, and checked in full before anything is read.
+The format is that of the safetensors project of Hugging Face. Its header could hold anything JSON can; here it is
+limited in size before it is parsed, and checked in full before anything is read.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 
 from . import _dtypes
@@ -23,7 +24,6 @@ NAMES = {
 CODES = {name: code for code, name in NAMES.items()}
 OTHER = ("F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E5M2FNUZ", "F8_E4M3FNUZ")  # one byte each; listed as skipped
 MAX_HEADER = 4 << 20  # some forty thousand variables
-INDEX_SUFFIX = ".index.json"
 
 
 class Safetensors(Checkpoint):
@@ -44,7 +44,7 @@ class Safetensors(Checkpoint):
             entries, skipped = _read_index(path)
         else:
             entries, skipped = _read_file(path)
-        super(Safetensors, self).__init__(path, entries, skipped)
+        super().__init__(path, entries, skipped)
 
     def _read(self, name, entry):
         if entry.where is None:
@@ -64,34 +64,34 @@ def open_(path, verify="auto"):
 
 
 def _refuse(path, name, message):
-    return CheckpointError("%s: variable %r %s" % (path, name, message))
+    return CheckpointError(f"{path}: variable {name!r} {message}")
 
 
 def _parse(path, data):
     try:
         value = parse_json(data)
     except JSONError as error:
-        raise CheckpointError("%s: header: %s" % (path, error)) from None
+        raise CheckpointError(f"{path}: header: {error}") from None
     if not isinstance(value, dict):
-        raise CheckpointError("%s: header: expected a JSON object" % path)
+        raise CheckpointError(f"{path}: header: expected a JSON object")
     return value
 
 
 def _read_file(path):
-    """(list of (name, Entry) in the order of the file, dict of skipped entries); `where` is the bytes of the variable."""
+    """(list of (name, Entry) in the order of the file, dict of skipped entries); `where` is the variable's bytes."""
     data = map_file(path)
     if data.size < 8:
-        raise CheckpointError("%s: %d bytes, too short for a safetensors file" % (path, data.size))
+        raise CheckpointError(f"{path}: {data.size} bytes, too short for a safetensors file")
     (length,) = struct.unpack("<Q", data[:8].tobytes())
     if length > data.size - 8:
         raise CheckpointError(
-            "%s: header of %d bytes in a file of %d; cut short, or no safetensors" % (path, length, data.size)
+            f"{path}: header of {length} bytes in a file of {data.size}; cut short, or no safetensors"
         )
     if length > MAX_HEADER:
-        raise CheckpointError("%s: header of %d bytes, more than %d" % (path, length, MAX_HEADER))
+        raise CheckpointError(f"{path}: header of {length} bytes, more than {MAX_HEADER}")
     header = data[8 : 8 + length].tobytes()
     if not header.startswith(b"{"):
-        raise CheckpointError("%s: header: does not begin with {" % path)
+        raise CheckpointError(f"{path}: header: does not begin with {{")
     specs = _parse(path, header)
     _check_metadata(path, specs.pop("__metadata__", {}))
     places = sorted(_read_spec(path, name, spec) for name, spec in specs.items())
@@ -100,22 +100,22 @@ def _read_file(path):
     for begin, stop, name, dtype, shape in places:
         if begin != end:
             wrong = "a hole before it" if begin > end else "an overlap with the variable before it"
-            raise _refuse(path, name, "begins at byte %d, expected %d: %s" % (begin, end, wrong))
+            raise _refuse(path, name, f"begins at byte {begin}, expected {end}: {wrong}")
         end = stop
         if stop > body.size:
-            raise _refuse(path, name, "ends at byte %d, the data have %d" % (stop, body.size))
+            raise _refuse(path, name, f"ends at byte {stop}, the data have {body.size}")
         if dtype in OTHER:
             skipped[name] = dtype
         else:
             entries.append((name, Entry(shape, NAMES[dtype], stop - begin, body[begin:stop])))
     if end != body.size:
-        raise CheckpointError("%s: %d trailing bytes behind the last variable" % (path, body.size - end))
+        raise CheckpointError(f"{path}: {body.size - end} trailing bytes behind the last variable")
     return entries, skipped
 
 
 def _check_metadata(path, metadata):
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise CheckpointError("%s: header: __metadata__ is not an object of strings" % path)
+        raise CheckpointError(f"{path}: header: __metadata__ is not an object of strings")
 
 
 def _read_spec(path, name, spec):
@@ -124,18 +124,18 @@ def _read_spec(path, name, spec):
         raise _refuse(path, name, "needs exactly dtype, shape and data_offsets in the header")
     dtype, shape, offsets = spec["dtype"], spec["shape"], spec["data_offsets"]
     if not isinstance(dtype, str) or (dtype not in NAMES and dtype not in OTHER):
-        raise _refuse(path, name, "has the unknown dtype %.80r" % (dtype,))
+        raise _refuse(path, name, f"has the unknown dtype {str(dtype)[:80]!r}")
     for key, value in (("shape", shape), ("data_offsets", offsets)):
         if not isinstance(value, list) or not all(type(number) is int for number in value):
-            raise _refuse(path, name, "has a %s that is not a list of integers" % key)
+            raise _refuse(path, name, f"has a {key} that is not a list of integers")
     count = _dtypes.check_shape(shape)
     if isinstance(count, str):
         raise _refuse(path, name, count)
     if len(offsets) != 2 or not 0 <= offsets[0] <= offsets[1]:
-        raise _refuse(path, name, "has data_offsets %s" % (offsets[:4],))
+        raise _refuse(path, name, f"has data_offsets {offsets[:4]}")
     size = count * (_dtypes.ITEM_SIZE[NAMES[dtype]] if dtype in NAMES else 1)
     if size != offsets[1] - offsets[0]:
-        message = "has %d bytes, but %s%s needs %d" % (offsets[1] - offsets[0], dtype, shape, size)
+        message = f"has {offsets[1] - offsets[0]} bytes, but {dtype}{shape} needs {size}"
         raise _refuse(path, name, message)
     return offsets[0], offsets[1], name, dtype, tuple(shape)
 
@@ -145,16 +145,16 @@ def _read_index(path):
     index = _parse(path, read_small(path, MAX_HEADER))
     places = index.get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
-        raise CheckpointError("%s: weight_map is missing or not an object of strings" % path)
+        raise CheckpointError(f"{path}: weight_map is missing or not an object of strings")
     entries, skipped = [], {}
     for file in sorted(set(places.values())):
         names = [name for name in places if places[name] == file]
         if os.path.basename(file) != file or file in ("", ".", "..") or "\0" in file or "\\" in file:
-            raise _refuse(path, names[0], "is in %r, which is not a file of the same folder" % file)
+            raise _refuse(path, names[0], f"is in {file!r}, which is not a file of the same folder")
         try:
             found, others = _read_file(os.path.join(os.path.dirname(path), file))
         except FileNotFoundError:
-            raise _refuse(path, names[0], "is in %s, which is missing" % file) from None
+            raise _refuse(path, names[0], f"is in {file}, which is missing") from None
         for name in sorted(set(names).symmetric_difference(dict(found)).difference(others)):
             here = "is in %s, but not in the index" if name not in names else "is not in %s, where the index says it is"
             raise _refuse(path, name, here % file)
@@ -165,12 +165,13 @@ def _read_index(path):
 
 def save(path, plan, max_shard_size=None):
     """Writes `path`, or with several shards `name-00001-of-0000n.safetensors` and then the index beside it."""
-    path = path[: -len(INDEX_SUFFIX)] if path.endswith(INDEX_SUFFIX) else path
-    shards = plan.shards(max_shard_size, key=lambda spec: (-_dtypes.ITEM_SIZE[spec.dtype], spec.name))
+    path = path[: -len(".index.json")] if path.endswith(".safetensors.index.json") else path
+    if not path.endswith(".safetensors"):
+        raise CheckpointError(f"{path}: the name of the file should end in .safetensors")
     for spec in plan.specs:
         if spec.name == "__metadata__" or spec.dtype not in CODES:
-            raise _refuse(path, spec.name, "of dtype %s cannot be stored in safetensors" % spec.dtype)
-    old = _other_files(path)
+            raise _refuse(path, spec.name, f"of dtype {spec.dtype} cannot be stored in safetensors")
+    shards = plan.shards(max_shard_size, key=lambda spec: (-_dtypes.ITEM_SIZE[spec.dtype], spec.name))
     with Staging(path) as staging:
         if len(shards) == 1:
             files = [(_write_file(staging, shards[0], plan), path)]
@@ -179,33 +180,23 @@ def save(path, plan, max_shard_size=None):
                 shards.append([])  # the old files must stay as they are until the index is replaced
             files = _write_shards(staging, path, shards, plan)
         staging.commit(files)
-    written = [final for _, final in files]
-    for name in old:
-        if name not in written and os.path.exists(name):
-            os.unlink(name)
-    return written[-1]
-
-
-def _other_files(path):
-    """The files that a checkpoint at path can consist of, as far as they exist; the index first, then single or shards."""
-    folder, name = os.path.split(path)
-    stem = name[: -len(".safetensors")] if name.endswith(".safetensors") else name
-    found = [name + INDEX_SUFFIX, name]
-    for other in sorted(os.listdir(folder or ".") if os.path.isdir(folder or ".") else ()):
-        middle = other[len(stem) : -len(".safetensors")]
-        if other.startswith(stem) and other.endswith(".safetensors") and _is_shard(middle):
-            found.append(other)
-    return [os.path.join(folder, other) for other in found if os.path.exists(os.path.join(folder, other))]
-
-
-def _is_shard(middle):
-    parts = middle.split("-")
-    return len(parts) == 4 and parts[0] == "" and parts[2] == "of" and parts[1].isdigit() and parts[3].isdigit()
+    _remove_others(path, [final for _, final in files])
+    return files[-1][1]
 
 
 def _shard_path(path, number, count):
-    stem = path[: -len(".safetensors")] if path.endswith(".safetensors") else path
-    return "%s-%05d-of-%05d.safetensors" % (stem, number, count)
+    return f"{path[: -len('.safetensors')]}-{number:05d}-of-{count:05d}.safetensors"
+
+
+def _remove_others(path, written):
+    """Removes the files of the checkpoint that was replaced, the one by which it is opened first."""
+    stem = path[: -len(".safetensors")]
+    shard = re.compile(re.escape(os.path.basename(stem)) + r"-\d{5}-of-\d{5}\.safetensors$")
+    folder = os.path.dirname(path)
+    shards = [os.path.join(folder, name) for name in sorted(os.listdir(folder or ".")) if shard.match(name)]
+    for other in [path + ".index.json", path] + shards:
+        if other not in written and os.path.exists(other):
+            os.unlink(other)
 
 
 def _write_file(staging, specs, plan):
@@ -233,5 +224,5 @@ def _write_shards(staging, path, shards, plan):
     index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(places.items()))}
     with staging.open() as file:
         file.write(json.dumps(index, ensure_ascii=False, indent=2).encode("utf-8"))
-        files.append((staging.finish(file), path + INDEX_SUFFIX))
+        files.append((staging.finish(file), path + ".index.json"))
     return files

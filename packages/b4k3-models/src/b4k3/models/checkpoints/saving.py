@@ -9,9 +9,10 @@ import numpy as np
 
 from . import _dtypes
 from .base import CheckpointError
+from .opening import WRITABLE, container
 
 
-class Spec(object):
+class Spec:
     """A variable to write: name, dtype as it will be stored, shape, size in bytes."""
 
     __slots__ = ("name", "dtype", "shape", "size")
@@ -21,7 +22,7 @@ class Spec(object):
         self.size = int(np.prod(self.shape, dtype=np.int64)) * _dtypes.ITEM_SIZE[dtype]
 
 
-class Plan(object):
+class Plan:
     """What to write: `specs`, and the bytes of each by `data(spec)`.
 
     Arguments: path, str, for messages; tensors, mapping: name -> array; dtype, name or None.
@@ -33,18 +34,18 @@ class Plan(object):
 
     def _spec(self, name):
         if not isinstance(name, str) or not name or "\0" in name:
-            raise CheckpointError("%s: the name %r is not a non-empty str without NUL" % (self.path, name))
+            raise CheckpointError(f"{self.path}: the name {name!r} is not a non-empty str without NUL")
         try:
             name.encode("utf-8")
         except UnicodeEncodeError:
-            raise CheckpointError("%s: the name %r cannot be written in UTF-8" % (self.path, name)) from None
+            raise CheckpointError(f"{self.path}: the name {name!r} cannot be written in UTF-8") from None
         if hasattr(self._tensors, "shape") and hasattr(self._tensors, "dtype"):
             shape, dtype = self._tensors.shape(name), self._tensors.dtype(name).name
         else:
             array = np.asarray(self._tensors[name])
             shape, dtype = array.shape, array.dtype.name
         if dtype not in _dtypes.ITEM_SIZE:
-            raise CheckpointError("%s: variable %r has dtype %s, which is not numeric" % (self.path, name, dtype))
+            raise CheckpointError(f"{self.path}: variable {name!r} has dtype {dtype}, which is not numeric")
         if self._dtype and dtype in _dtypes.FLOATS:
             dtype = self._dtype
         return Spec(name, dtype, shape)
@@ -56,12 +57,12 @@ class Plan(object):
         except CheckpointError:
             raise
         except ValueError as error:
-            raise CheckpointError("%s: variable %r %s" % (self.path, spec.name, error)) from None
+            raise CheckpointError(f"{self.path}: variable {spec.name!r} {error}") from None
         if (dtype, array.shape) != (spec.dtype, spec.shape):
-            expected = "%s%s" % (spec.dtype, list(spec.shape))
-            found = "%s%s" % (dtype, list(array.shape))
-            message = "changed while it was written: %s, expected %s" % (found, expected)
-            raise CheckpointError("%s: variable %r %s" % (self.path, spec.name, message))
+            expected = f"{spec.dtype}{list(spec.shape)}"
+            found = f"{dtype}{list(array.shape)}"
+            message = f"changed while it was written: {found}, expected {expected}"
+            raise CheckpointError(f"{self.path}: variable {spec.name!r} {message}")
         return array.reshape(-1).view(np.uint8)
 
     def shards(self, max_size, key=None):
@@ -100,18 +101,15 @@ def save_checkpoint(path, tensors, format="tf", dtype=None, max_shard_size=None)
     Raises:
         CheckpointError: a name or an array that cannot be stored, a finite number too large for dtype.
     """
-    from .opening import FORMATS, container
-
     path = os.fspath(path)
     if not isinstance(tensors, Mapping):
-        raise TypeError("tensors is a mapping of names to arrays, not %s" % type(tensors).__name__)
-    writable = [name for name in FORMATS if hasattr(container(name), "save")]
-    if format not in writable:
-        raise CheckpointError("%s: the format %r cannot be written; choose one of %s" % (path, format, writable))
+        raise TypeError(f"tensors is a mapping of names to arrays, not {type(tensors).__name__}")
+    if format not in WRITABLE:
+        raise CheckpointError(f"{path}: the format {format!r} cannot be written; choose one of {list(WRITABLE)}")
     if dtype is not None and dtype not in _dtypes.FLOATS:
-        raise CheckpointError("%s: dtype %r; choose one of %s or None" % (path, dtype, list(_dtypes.FLOATS)))
+        raise CheckpointError(f"{path}: dtype {dtype!r}; choose one of {list(_dtypes.FLOATS)} or None")
     if max_shard_size is not None and max_shard_size < 1:
-        raise CheckpointError("%s: max_shard_size is %r, expected a positive number" % (path, max_shard_size))
+        raise CheckpointError(f"{path}: max_shard_size is {max_shard_size!r}, expected a positive number")
     if os.path.isdir(path) or not os.path.basename(path):
-        raise CheckpointError("%s: is a folder; name the file or prefix to write in it" % path)
+        raise CheckpointError(f"{path}: is a folder; name the file or prefix to write in it")
     return container(format).save(path, Plan(path, tensors, dtype), max_shard_size)

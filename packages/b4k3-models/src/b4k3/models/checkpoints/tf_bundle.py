@@ -1,7 +1,7 @@
 """TensorFlow's checkpoints, version 2 ("tensor bundles"): `prefix.index` and `prefix.data-00000-of-00001` …
 
-The index is a sorted table, name -> BundleEntryProto, with the header under the empty name. A partitioned variable has an
-entry without data, which lists its slices; each slice is stored under a key of its own. Whatever the index says is
+The index is a sorted table, name -> BundleEntryProto, with the header under the empty name. A partitioned variable has
+an entry without data, which lists its slices; each slice is stored under a key of its own. Whatever the index says is
 checked when it is opened, before anything is allocated.
 """
 
@@ -15,7 +15,7 @@ from ._crc32c import masked_crc32c
 from ._files import check_regular, map_file
 from ._proto import WireError
 from ._table import TableError, read_table
-from ._tf_writer import save  # noqa: F401  (part of what a container module offers)
+from ._tf_writer import data_path, save  # noqa: F401  (save is part of what a container module offers)
 from .base import Checkpoint, CheckpointError, Entry
 
 MAX_SHARDS = 10000
@@ -26,7 +26,7 @@ class TensorBundle(Checkpoint):
 
     Arguments:
         prefix: str, the path without `.index`.
-        verify: 'auto' checks the checksum of a variable when it is first read; True checks all at once, now; False none.
+        verify: 'auto' checks the checksum of a variable when it is first read; True checks all now; False none.
 
     Raises:
         CheckpointError: where index or data break the format in any way. FileNotFoundError: without an index.
@@ -42,22 +42,22 @@ class TensorBundle(Checkpoint):
         self._verify = verify is not False
         self._verified = set()
         entries, skipped = _resolve(self.index, raw)
-        super(TensorBundle, self).__init__(prefix, entries, skipped)
+        super().__init__(prefix, entries, skipped)
         self._maps = self._map_shards(raw)
         if verify is True:
             self.verify()
 
     def shard_path(self, number):
-        return "%s.data-%05d-of-%05d" % (self._prefix, number, self._num_shards)
+        return data_path(self._prefix, number, self._num_shards)
 
     def _map_shards(self, raw):
         """shard number -> uint8[size], once every entry is known to lie within its file and apart from the others."""
         places = {}
         for name, entry in raw.items():
             if not 0 <= entry.shard < self._num_shards:
-                raise _refuse(self.index, name, "is in shard %d, there are %d" % (entry.shard, self._num_shards))
+                raise _refuse(self.index, name, f"is in shard {entry.shard}, there are {self._num_shards}")
             if entry.offset < 0 or entry.size < 0:
-                message = "has a negative place: %d bytes at %d" % (entry.size, entry.offset)
+                message = f"has a negative place: {entry.size} bytes at {entry.offset}"
                 raise _refuse(self.index, name, message)
             if not entry.slices:
                 places.setdefault(entry.shard, []).append((entry.offset, entry.size, name))
@@ -69,18 +69,14 @@ class TensorBundle(Checkpoint):
             size = check_regular(path)
         except OSError as error:
             reason = getattr(error, "strerror", None) or error
-            raise _refuse(self.index, places[0][2], "is in the data file %s: %s" % (path, reason)) from None
+            raise _refuse(self.index, places[0][2], f"is in the data file {path}: {reason}") from None
         end, before = 0, None
         for offset, length, name in places:
             if offset + length > size:
-                message = "needs bytes %d to %d, beyond the end of the file (%d bytes)" % (
-                    offset,
-                    offset + length,
-                    size,
-                )
+                message = f"needs bytes {offset} to {offset + length}, beyond the end of the file ({size} bytes)"
                 raise _refuse(path, name, message)
             if length and offset < end:
-                raise _refuse(path, name, "overlaps %s" % _text(before))
+                raise _refuse(path, name, f"overlaps {_text(before)}")
             if length:
                 end, before = offset + length, name
         return map_file(path)
@@ -105,7 +101,7 @@ class TensorBundle(Checkpoint):
         if self._verify and place not in self._verified:
             found = masked_crc32c(data)
             if found != piece.crc:
-                message = "has checksum %08x, expected %08x; the file is damaged" % (found, piece.crc)
+                message = f"has checksum {found:08x}, expected {piece.crc:08x}; the file is damaged"
                 raise _refuse(path, name, message)
             self._verified.add(place)
         array = _dtypes.from_bytes(data, piece.shape, dtype)
@@ -133,7 +129,7 @@ def _text(key):
 
 
 def _refuse(path, name, message):
-    return CheckpointError("%s: variable %s %s" % (path, _text(name), message))
+    return CheckpointError(f"{path}: variable {_text(name)} {message}")
 
 
 def _read_index(path):
@@ -147,24 +143,24 @@ def _read_index(path):
             try:
                 raw[key] = _format.BundleEntry(value)
             except WireError as error:
-                raise _refuse(path, key, "has a damaged entry: %s" % error) from None
+                raise _refuse(path, key, f"has a damaged entry: {error}") from None
     except (TableError, WireError) as error:
-        raise CheckpointError("%s: %s" % (path, error)) from None
+        raise CheckpointError(f"{path}: {error}") from None
     if header is None:
-        raise CheckpointError("%s: the header is missing, the table is empty" % path)
+        raise CheckpointError(f"{path}: the header is missing, the table is empty")
     return header, raw
 
 
 def _read_header(path, key, value):
     if key != b"":
-        raise CheckpointError("%s: the header is missing, the first key is %s" % (path, _text(key)))
+        raise CheckpointError(f"{path}: the header is missing, the first key is {_text(key)}")
     header = _format.Header(value)
     if header.big_endian:
-        raise CheckpointError("%s: is big-endian, which is not supported" % path)
+        raise CheckpointError(f"{path}: is big-endian, which is not supported")
     if not 1 <= header.num_shards <= MAX_SHARDS:
-        raise CheckpointError("%s: %d shards, expected 1 to %d" % (path, header.num_shards, MAX_SHARDS))
+        raise CheckpointError(f"{path}: {header.num_shards} shards, expected 1 to {MAX_SHARDS}")
     if header.min_consumer > 1:
-        raise CheckpointError("%s: needs a reader of version %d, this is 1" % (path, header.min_consumer))
+        raise CheckpointError(f"{path}: needs a reader of version {header.min_consumer}, this is 1")
     return header
 
 
@@ -203,14 +199,14 @@ def _checked_size(path, key, entry):
     if isinstance(count, str):
         raise _refuse(path, key, count)
     if count * _dtypes.ITEM_SIZE[dtype] != entry.size:
-        expected = "%s%s needs %d" % (dtype, list(entry.shape), count * _dtypes.ITEM_SIZE[dtype])
-        raise _refuse(path, key, "has %d bytes, but %s" % (entry.size, expected))
+        expected = f"{dtype}{list(entry.shape)} needs {count * _dtypes.ITEM_SIZE[dtype]}"
+        raise _refuse(path, key, f"has {entry.size} bytes, but {expected}")
     return entry.size
 
 
 def _checked_dtype(path, key, entry):
     if entry.dtype not in _format.NUMERIC:
-        raise _refuse(path, key, "has the unknown dtype %d" % entry.dtype)
+        raise _refuse(path, key, f"has the unknown dtype {entry.dtype}")
     return _format.NUMERIC[entry.dtype]
 
 
@@ -225,10 +221,10 @@ def _resolve_slices(path, key, entry, raw):
         extents = _checked_extents(path, key, entry.shape, stored)
         piece = raw.get(_format.slice_key(key, stored))
         if piece is None or piece.slices:
-            raise _refuse(path, key, "misses the slice %s" % (extents,))
+            raise _refuse(path, key, f"misses the slice {extents}")
         if piece.dtype != entry.dtype or piece.shape != tuple(length for _, length in extents):
-            found = "dtype %d and shape %s" % (piece.dtype, list(piece.shape))
-            raise _refuse(path, key, "has a slice %s with %s, which does not fit it" % (extents, found))
+            found = f"dtype {piece.dtype} and shape {list(piece.shape)}"
+            raise _refuse(path, key, f"has a slice {extents} with {found}, which does not fit it")
         _checked_size(path, key, piece)
         pieces.append((extents, piece))
     _check_tiling(path, key, entry.shape, [extents for extents, _ in pieces])
@@ -237,10 +233,10 @@ def _resolve_slices(path, key, entry, raw):
 
 def _checked_extents(path, key, shape, stored):
     if len(stored) != len(shape):
-        raise _refuse(path, key, "has a slice of %d dimensions, it has %d" % (len(stored), len(shape)))
+        raise _refuse(path, key, f"has a slice of {len(stored)} dimensions, it has {len(shape)}")
     extents = [(start, dim if length == -1 else length) for (start, length), dim in zip(stored, shape)]
     if any(start < 0 or length < 0 or start + length > dim for (start, length), dim in zip(extents, shape)):
-        raise _refuse(path, key, "has a slice %s outside its shape %s" % (extents, list(shape)))
+        raise _refuse(path, key, f"has a slice {extents} outside its shape {list(shape)}")
     return extents
 
 
@@ -252,13 +248,13 @@ def _check_tiling(path, key, shape, slices):
         for start, length in intervals:
             if start != at:
                 wrong = "missing" if start > at else "overlapping"
-                raise _refuse(path, key, "has %s slices at %d of axis %d" % (wrong, min(start, at), axis))
+                raise _refuse(path, key, f"has {wrong} slices at {min(start, at)} of axis {axis}")
             at += length
         if at != dim:
-            raise _refuse(path, key, "has missing slices at %d of axis %d" % (at, axis))
+            raise _refuse(path, key, f"has missing slices at {at} of axis {axis}")
     cells = 1
     for intervals in axes:
         cells *= len(intervals)
     if len(slices) != cells or len(set(map(tuple, slices))) != cells:
         wrong = "missing" if len(slices) < cells else "overlapping"
-        raise _refuse(path, key, "has %s slices: %d of a grid of %d" % (wrong, len(slices), cells))
+        raise _refuse(path, key, f"has {wrong} slices: {len(slices)} of a grid of {cells}")

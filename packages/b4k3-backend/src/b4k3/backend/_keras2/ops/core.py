@@ -75,11 +75,9 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
 
 
 def convert_to_numpy(x):
-    if not is_tensor(x):
+    if not is_tensor(x) or type(x).__name__ == "EagerTensor":
         return np.array(x)
-    if tf.executing_eagerly():
-        return np.array(x)
-    return keras.backend.eval(x)
+    return keras.backend.eval(x)  # a variable, or a tensor of a graph
 
 
 def array(x, dtype=None):
@@ -202,7 +200,7 @@ def map(f, xs):
 
 
 def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
-    """As keras.ops.scan; the scanned axis must not be empty, because the first step tells the structure of the result."""
+    """As keras.ops.scan; the scanned axis must not be empty: its first step tells the structure of the result."""
     n = shape(tf.nest.flatten(xs)[0])[0] if xs is not None else length
 
     def element(i):

@@ -191,16 +191,6 @@ def mean(x, axis=None, keepdims=False):
     return tf.reduce_mean(_float(x), _list(axis), keepdims)
 
 
-def average(x, axis=None, weights=None):
-    if weights is None:
-        return mean(x, axis)
-    x, weights = _common_floats(x, weights)
-    if _ndim(weights) == 1 != _ndim(x):
-        weights = tf.reshape(weights, [-1 if i == axis % _ndim(x) else 1 for i in range(_ndim(x))])
-    weights = weights + tf.zeros_like(x)
-    return sum(x * weights, axis) / sum(weights, axis)
-
-
 def var(x, axis=None, keepdims=False):
     x = _float(x)
     wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x  # half precision overflows at a spread of 256

@@ -1,0 +1,86 @@
+"""Weights in HDF5 (`.weights.h5` of Keras 3, `.h5` of Keras 2), by h5py. A variable's name is its dataset's path."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _dtypes
+from ._files import check_regular
+from .base import Checkpoint, CheckpointError, Entry
+
+_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+_MAX_RATIO = 1100  # deflate shrinks at most 1032 times; data that claim more are not there
+
+
+class Hdf5(Checkpoint):
+    """An HDF5 file as a lazy mapping. Its links to other files are not followed. The format has no checksums to verify.
+
+    Raises:
+        ImportError: without h5py. CheckpointError: a damaged file, data in other files. FileNotFoundError: no file.
+    """
+
+    format = "h5"
+
+    def __init__(self, path, verify="auto"):
+        check_regular(path)
+        try:
+            import h5py
+        except ImportError:
+            raise ImportError(f"{path}: HDF5 files are read with the package h5py; install it") from None
+        entries, skipped = {}, {}
+
+        def visit(name, node):
+            if isinstance(node, h5py.Dataset):
+                entry = _entry(path, name, node)
+                (skipped if isinstance(entry, str) else entries)[name] = entry
+
+        try:
+            self._file = h5py.File(path, "r")
+            self._file.visititems(visit)
+        except CheckpointError:
+            raise
+        except _ERRORS as error:
+            raise CheckpointError(f"{path}: is no HDF5 file, or a damaged one: {error}") from None
+        super().__init__(path, entries, skipped)
+
+    def _read(self, name, entry):
+        if self._file is None:
+            raise self._error(name, "cannot be read: the checkpoint is closed")
+        try:
+            array = entry.where[()]
+        except _ERRORS as error:
+            raise self._error(name, f"cannot be read: {error}") from None
+        array = np.asarray(array)
+        if entry.dtype == "bfloat16":
+            array = _dtypes.widen_bfloat16(array.view(np.uint16))
+        array = array.astype(self.dtype(name), copy=False)
+        array.flags.writeable = False
+        return array
+
+    def close(self):
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+
+def open_(path, verify="auto"):
+    return Hdf5(path, verify)
+
+
+def _entry(path, name, dataset):
+    """The Entry of a dataset, or the name of a dtype that is not numeric."""
+    dtype = dataset.dtype.name
+    if dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2 and dataset.attrs.get("dtype") == "bfloat16":
+        dtype = "bfloat16"
+    if dtype not in _dtypes.ITEM_SIZE or dataset.shape is None:
+        return dtype
+    count = _dtypes.check_shape(dataset.shape)
+    if isinstance(count, str):
+        raise CheckpointError(f"{path}: variable {name!r} {count}")
+    size = count * _dtypes.ITEM_SIZE[dtype]
+    if dataset.is_virtual or dataset.external:
+        raise CheckpointError(f"{path}: variable {name!r} lies in another file")
+    if size > _MAX_RATIO * dataset.id.get_storage_size():
+        message = f"of {size} bytes has only {dataset.id.get_storage_size()} in the file"
+        raise CheckpointError(f"{path}: variable {name!r} {message}")
+    return Entry(tuple(dataset.shape), dtype, size, dataset)
