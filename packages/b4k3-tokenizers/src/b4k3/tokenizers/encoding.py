@@ -211,9 +211,9 @@ def checked(texts, what):
     if isinstance(texts, (str, bytes)):
         raise TypeError("%s: expected a list of texts, got one %s" % (what, type(texts).__name__))
     texts = list(texts)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError("%s[%d]: expected str, got %s" % (what, i, type(text).__name__))
+    wrong = [i for i, text in enumerate(texts) if not isinstance(text, str)]
+    if wrong:
+        raise TypeError("%s[%d]: expected str, got %s" % (what, wrong[0], type(texts[wrong[0]]).__name__))
     return texts
 
 
