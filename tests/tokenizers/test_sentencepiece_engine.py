@@ -8,7 +8,7 @@ import pytest
 
 from b4k3.tokenizers import SentencePieceError, SentencePieceModel, SpTokenizer
 from b4k3.tokenizers.sp_tokenizer import load_model
-from sentencepiece_models import BPE, UNIGRAM, UNUSED, USER_DEFINED, build
+from sentencepiece_models import BPE, UNIGRAM, build
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "sentencepiece"
 MODELS = sorted(GOLDEN.glob("*.model"))

@@ -289,6 +289,31 @@ def encode_piece(piece, score, type_):
     return b"\x0a" + encode_varint(len(body)) + body
 
 
+def encode_model(pieces, trainer, normalizer):
+    """The bytes of a `.model` file.
+
+    Arguments: `pieces`, (piece, score, type) each; `trainer` and `normalizer`, dicts with names of `SpmModel.trainer`
+    and `SpmModel.normalizer`; what they leave out has its default.
+    """
+    return (
+        b"".join(encode_piece(*piece) for piece in pieces)
+        + _encode_field(2, _encode_message(_TRAINER_FIELDS, trainer))
+        + _encode_field(3, _encode_message(_NORMALIZER_FIELDS, normalizer))
+    )
+
+
+def _encode_message(fields, values):
+    numbers = {name: number for number, (name, _, _) in fields.items()}
+    return b"".join(_encode_field(numbers[name], value) for name, value in values.items())
+
+
+def _encode_field(number, value):
+    if isinstance(value, int):
+        return encode_varint(number << 3 | _VARINT) + encode_varint(int(value))
+    data = value.encode("utf-8") if isinstance(value, str) else value
+    return encode_varint(number << 3 | _BYTES) + encode_varint(len(data)) + data
+
+
 def encode_varint(value):
     """A non-negative integer in protobuf's base 128."""
     out = bytearray()
