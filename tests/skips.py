@@ -13,4 +13,9 @@ SKIPS = [
         "default keras3-jax* keras3-torch keras3-numpy keras35-jax",
         "compares with TensorFlow, which this row is without",
     ),
+    (
+        "tests/models/checkpoints/test_opening.py::test_bfloat16_of_ml_dtypes_*",
+        "keras231-* tfkeras-115 tfkeras-22",
+        "ml_dtypes, which brings the dtype, is not there",
+    ),
 ]

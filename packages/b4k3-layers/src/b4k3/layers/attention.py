@@ -52,9 +52,9 @@ class MultiHeadAttention(Layer):
         attention_dropout=None,
         return_attention_scores=False,
         kernel_initializer="glorot_uniform",
-        **kwargs
+        **kwargs,
     ):
-        super(MultiHeadAttention, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.heads = heads
         self.head_size = head_size
         self.out_dim = out_dim or heads * head_size
@@ -156,7 +156,7 @@ class MultiHeadAttention(Layer):
 
     @property
     def _scale(self):
-        return self.key_size ** -0.5 if self.attention_scale else 1.0
+        return self.key_size**-0.5 if self.attention_scale else 1.0
 
     def _explicit(self, qw, kw, vw, v_mask, bias, position, p_bias, training):
         """Attention whose scores are looked at on the way, so that no fused kernel will do."""
@@ -184,7 +184,7 @@ class MultiHeadAttention(Layer):
         return [out, (q[0], self.heads, q[1], k[1])] if self.return_attention_scores else out
 
     def get_config(self):
-        config = super(MultiHeadAttention, self).get_config()
+        config = super().get_config()
         config.update(
             heads=self.heads,
             head_size=self.head_size,
