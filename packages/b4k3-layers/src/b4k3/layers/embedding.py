@@ -29,7 +29,7 @@ class Embedding(Layer):
         embeddings_regularizer=None,
         embeddings_constraint=None,
         mask_zero=False,
-        **kwargs
+        **kwargs,
     ):
         super(Embedding, self).__init__(**kwargs)
         self.input_dim = input_dim

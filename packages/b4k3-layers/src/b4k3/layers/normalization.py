@@ -29,7 +29,7 @@ class ScaleOffset(Layer):
         hidden_units=None,
         hidden_activation="linear",
         hidden_initializer="glorot_uniform",
-        **kwargs
+        **kwargs,
     ):
         super(ScaleOffset, self).__init__(**kwargs)
         self.scale = scale

@@ -11,11 +11,19 @@ from .__about__ import __version__
 
 # public name -> the module that defines it
 _NAMES = {
+    "ALBERT": "architectures.albert",
+    "ALBERT_Unshared": "architectures.albert",
     "BERT": "architectures.bert",
     "ConfigError": "config",
     "CheckpointError": "checkpoints",
+    "ELECTRA": "architectures.electra",
+    "ELECTRA_Generator": "architectures.electra",
+    "GAU_alpha": "architectures.gau",
     "LM_Mask": "masks",
     "LoadReport": "loading",
+    "NEZHA": "architectures.nezha",
+    "RoFormer": "architectures.roformer",
+    "RoFormerV2": "architectures.roformer",
     "Transformer": "transformer",
     "UniLM_Mask": "masks",
     "build_transformer_model": "builder",

@@ -17,16 +17,16 @@ DEFAULTS = {"max_position": 512, "segment_vocab_size": 2}
 
 # Larger than any published model by an order of magnitude: such a number is a slip, and would take all memory.
 LIMITS = {
-    "vocab_size": 10 ** 8,
-    "hidden_size": 10 ** 6,
-    "embedding_size": 10 ** 6,
-    "intermediate_size": 10 ** 7,
-    "num_hidden_layers": 10 ** 4,
-    "num_attention_heads": 10 ** 4,
-    "attention_head_size": 10 ** 5,
-    "attention_key_size": 10 ** 5,
-    "max_position": 10 ** 7,
-    "segment_vocab_size": 10 ** 6,
+    "vocab_size": 10**8,
+    "hidden_size": 10**6,
+    "embedding_size": 10**6,
+    "intermediate_size": 10**7,
+    "num_hidden_layers": 10**4,
+    "num_attention_heads": 10**4,
+    "attention_head_size": 10**5,
+    "attention_key_size": 10**5,
+    "max_position": 10**7,
+    "segment_vocab_size": 10**6,
 }
 MAY_BE_NONE = ("embedding_size", "attention_head_size", "attention_key_size")
 REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")

@@ -28,7 +28,10 @@ KNOWN_LEFTOVERS = (
 HEADS = (
     (re.compile(r"^cls/predictions"), "the file has no MLM head (cls/predictions): build with with_mlm=False"),
     (re.compile(r"/pooler/"), "the file has no pooler: build with with_pool=False and with_nsp=False"),
-    (re.compile(r"^cls/seq_relationship"), "the file has no NSP head (cls/seq_relationship): build with with_nsp=False"),
+    (
+        re.compile(r"^cls/seq_relationship"),
+        "the file has no NSP head (cls/seq_relationship): build with with_nsp=False",
+    ),
 )
 
 

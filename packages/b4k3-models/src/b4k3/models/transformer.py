@@ -71,7 +71,7 @@ class Transformer(object):
         prefix=None,
         name=None,
         layer_norm_eps=None,
-        **kwargs
+        **kwargs,
     ):
         self.full_vocab_size = vocab_size
         self.vocab_size = vocab_size if keep_tokens is None else len(keep_tokens)
@@ -115,7 +115,7 @@ class Transformer(object):
         layer_norm_cond_hidden_size=None,
         layer_norm_cond_hidden_act=None,
         additional_input_layers=None,
-        **kwargs
+        **kwargs,
     ):
         """Make the Keras model. A second call does nothing.
 
@@ -181,19 +181,25 @@ class Transformer(object):
     def _attend(self, layer, inputs, arguments):
         if layer.name in self.attention_caches:
             cached = zip(("-Cached-Key", "-Cached-Value"), self.attention_caches[layer.name], inputs[1:3])
-            joined = [Concatenate1D(name=layer.name + suffix)([cache, x]) for suffix, cache, x in cached]
+            joined = [self._helper(Concatenate1D, layer.name + suffix)([cache, x]) for suffix, cache, x in cached]
             inputs = inputs[:1] + joined + inputs[3:]
         if not self.residual_attention_scores:
             return layer(inputs, **arguments)
         if self.attention_scores is not None:
             bias = self.attention_scores
             if arguments.get("a_bias"):
-                bias = Add(name=layer.name + "-Attention-Bias")([inputs[3], bias])
+                bias = self._helper(Add, layer.name + "-Attention-Bias")([inputs[3], bias])
                 inputs = inputs[:3] + inputs[4:]
             inputs = inputs[:3] + [bias] + inputs[3:]
             arguments["a_bias"] = True
         o, self.attention_scores = layer(inputs, **arguments)
         return o
+
+    def _helper(self, layer, name):
+        """A layer without weights beside an attention layer, shared where that one is."""
+        if name not in self.layers:
+            self.layers[name] = layer(name=name)
+        return self.layers[name]
 
     def get_inputs(self):
         """Make the input tensors. Returns: a tensor or a list of them."""
@@ -223,7 +229,7 @@ class Transformer(object):
         """A float32 input of ids [batch, n], under any dtype policy: float16 cannot tell large ids apart."""
         return self.apply(layer=keras.layers.Input, shape=(self.sequence_length,), name=name, dtype="float32")
 
-    def dense(self, x, units, name, activation=None):
+    def dense(self, x, units, name, activation=None, use_bias=True):
         """A Dense layer with the model's initializer."""
         activation = activations.get(activation)
         return self.apply(
@@ -231,6 +237,7 @@ class Transformer(object):
             keras.layers.Dense,
             units=units,
             activation=activation,
+            use_bias=use_bias,
             kernel_initializer=self.initializer,
             name=name,
         )
@@ -258,7 +265,7 @@ class Transformer(object):
             hidden_initializer=self.initializer,
             epsilon=epsilon if self.layer_norm_eps is None else self.layer_norm_eps,
             name=name,
-            **kwargs
+            **kwargs,
         )
 
     def set_inputs(self, inputs, additional_input_layers=None):
