@@ -4,9 +4,10 @@ import ast
 import math
 import os
 
-import b4k3.backend
 import numpy as np
 import pytest
+
+import b4k3.backend
 from b4k3.backend import ops
 from harness import call_with_unknown_sizes, evaluate
 

@@ -38,6 +38,8 @@ def _indices(old, new, window, axis):
     indices = np.arange(old)
     if repeats > 1:
         if old % window:
-            raise ValueError("cannot grow axis %d from %d to %d: %d is no multiple of %d" % (axis, old, new, old, window))
+            raise ValueError(
+                "cannot grow axis %d from %d to %d: %d is no multiple of %d" % (axis, old, new, old, window)
+            )
         indices = np.tile(indices.reshape(-1, 1, window), (1, repeats, 1)).reshape(-1)
     return indices[:new]

@@ -22,3 +22,5 @@ assign_weights = implementation.assign_weights
 weight_path = implementation.weight_path
 fused_attention = implementation.fused_attention
 fused_layer_normalization = implementation.fused_layer_normalization
+
+from . import activations  # noqa: E402, F401 (whoever has a Keras from us has our activations by name)

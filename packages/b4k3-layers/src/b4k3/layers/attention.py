@@ -56,7 +56,7 @@ class MultiHeadAttention(Layer):
         kernel_initializer="glorot_uniform",
         **kwargs,
     ):
-        super(MultiHeadAttention, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.heads = heads
         self.head_size = head_size
         self.out_dim = out_dim or heads * head_size
@@ -188,7 +188,7 @@ class MultiHeadAttention(Layer):
         return [out, (q[0], self.heads, q[1], k[1])] if self.return_attention_scores else out
 
     def get_config(self):
-        config = super(MultiHeadAttention, self).get_config()
+        config = super().get_config()
         config.update(
             heads=self.heads,
             head_size=self.head_size,

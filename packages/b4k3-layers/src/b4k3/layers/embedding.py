@@ -31,7 +31,7 @@ class Embedding(Layer):
         mask_zero=False,
         **kwargs,
     ):
-        super(Embedding, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.input_dim = input_dim
         self.output_dim = output_dim
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
@@ -83,7 +83,7 @@ class Embedding(Layer):
 
     def compute_output_spec(self, inputs, mode="embedding"):
         self._set_mode(mode)
-        return super(Embedding, self).compute_output_spec(inputs, mode=mode)
+        return super().compute_output_spec(inputs, mode=mode)
 
     def compute_output_shape(self, input_shape):
         if self._mode == "dense":
@@ -91,7 +91,7 @@ class Embedding(Layer):
         return tuple(input_shape) + (self.output_dim,)
 
     def get_config(self):
-        config = super(Embedding, self).get_config()
+        config = super().get_config()
         config.update(
             input_dim=self.input_dim,
             output_dim=self.output_dim,

@@ -23,7 +23,7 @@ class FeedForward(Layer):
     """
 
     def __init__(self, units, activation="relu", use_bias=True, kernel_initializer="glorot_uniform", **kwargs):
-        super(FeedForward, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.units = units
         self.activation = activation if isinstance(activation, (list, tuple)) else [activation]
         self.activation = [activations.get(a) for a in self.activation]
@@ -60,7 +60,7 @@ class FeedForward(Layer):
         return tuple(input_shape)
 
     def get_config(self):
-        config = super(FeedForward, self).get_config()
+        config = super().get_config()
         names = [activations.serialize(a) for a in self.activation]
         config.update(
             units=self.units,

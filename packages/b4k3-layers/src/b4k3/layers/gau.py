@@ -52,7 +52,7 @@ class GatedAttentionUnit(Layer):
         kernel_initializer="glorot_uniform",
         **kwargs,
     ):
-        super(GatedAttentionUnit, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         if not self_attention:
             raise ValueError("%s: self_attention=False is not offered; use MultiHeadAttention" % self.name)
         self.units = units
@@ -133,7 +133,7 @@ class GatedAttentionUnit(Layer):
         return tuple(input_shape[0] if isinstance(input_shape[0], (list, tuple)) else input_shape)
 
     def get_config(self):
-        config = super(GatedAttentionUnit, self).get_config()
+        config = super().get_config()
         config.update(
             units=self.units,
             key_size=self.key_size,

@@ -31,7 +31,7 @@ class ScaleOffset(Layer):
         hidden_initializer="glorot_uniform",
         **kwargs,
     ):
-        super(ScaleOffset, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.scale = scale
         self.offset = offset
         self.conditional = conditional
@@ -116,7 +116,7 @@ class ScaleOffset(Layer):
         return tuple(input_shape[0] if self.conditional else input_shape)
 
     def get_config(self):
-        config = super(ScaleOffset, self).get_config()
+        config = super().get_config()
         config.update(
             scale=self.scale,
             offset=self.offset,
@@ -144,7 +144,7 @@ class LayerNormalization(ScaleOffset):
     """
 
     def __init__(self, zero_mean=True, unit_variance=True, epsilon=None, **kwargs):
-        super(LayerNormalization, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.zero_mean = zero_mean
         self.unit_variance = unit_variance
         self.epsilon = keras.backend.epsilon() if epsilon is None else epsilon
@@ -155,6 +155,6 @@ class LayerNormalization(ScaleOffset):
         return layer_normalization(x, gamma, beta, self.epsilon, self.zero_mean, self.unit_variance)
 
     def get_config(self):
-        config = super(LayerNormalization, self).get_config()
+        config = super().get_config()
         config.update(zero_mean=self.zero_mean, unit_variance=self.unit_variance, epsilon=self.epsilon)
         return config

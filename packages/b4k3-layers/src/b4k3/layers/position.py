@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from b4k3.backend import Layer, Sinusoidal, assert_at_most, keras, ops, register, sinusoidal_embeddings
 
 
@@ -27,7 +28,7 @@ class _Positions(Layer):
     reads_ids = True
 
     def __init__(self, output_dim, merge_mode="add", custom_position_ids=False, **kwargs):
-        super(_Positions, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.output_dim = output_dim
         self.merge_mode = merge_mode
         self.custom_position_ids = custom_position_ids
@@ -56,7 +57,7 @@ class _Positions(Layer):
         return shape[:2] + ((self.output_dim if self.merge_mode == "zero" else shape[2] + self.output_dim),)
 
     def get_config(self):
-        config = super(_Positions, self).get_config()
+        config = super().get_config()
         config.update(
             output_dim=self.output_dim, merge_mode=self.merge_mode, custom_position_ids=self.custom_position_ids
         )
@@ -89,7 +90,7 @@ class PositionEmbedding(_Positions):
         custom_position_ids=False,
         **kwargs,
     ):
-        super(PositionEmbedding, self).__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
+        super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
         self.input_dim = input_dim
         self.hierarchical = hierarchical
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
@@ -123,7 +124,7 @@ class PositionEmbedding(_Positions):
         return alpha * high + (1 - alpha) * low
 
     def get_config(self):
-        config = super(PositionEmbedding, self).get_config()
+        config = super().get_config()
         config.update(
             input_dim=self.input_dim,
             hierarchical=self.hierarchical,
@@ -165,7 +166,7 @@ class RotaryPositionEmbedding(SinusoidalPositionEmbedding):
     """
 
     def __init__(self, output_dim, merge_mode="zero", custom_position_ids=False, **kwargs):
-        super(RotaryPositionEmbedding, self).__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
+        super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
 
 
 @register
@@ -186,7 +187,7 @@ class RelativePositionEmbedding(Layer):
     reads_ids = True
 
     def __init__(self, input_dim, output_dim, embeddings_initializer="zeros", custom_position_ids=False, **kwargs):
-        super(RelativePositionEmbedding, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.input_dim = input_dim
         self.output_dim = output_dim
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
@@ -228,7 +229,7 @@ class RelativePositionEmbedding(Layer):
         return (q[0],) + shape if self.custom_position_ids else shape
 
     def get_config(self):
-        config = super(RelativePositionEmbedding, self).get_config()
+        config = super().get_config()
         config.update(
             input_dim=self.input_dim,
             output_dim=self.output_dim,
@@ -257,9 +258,7 @@ class RelativePositionEmbeddingT5(RelativePositionEmbedding):
     def __init__(
         self, input_dim, output_dim, max_distance=128, bidirectional=True, embeddings_initializer="zeros", **kwargs
     ):
-        super(RelativePositionEmbeddingT5, self).__init__(
-            input_dim, output_dim, embeddings_initializer=embeddings_initializer, **kwargs
-        )
+        super().__init__(input_dim, output_dim, embeddings_initializer=embeddings_initializer, **kwargs)
         self.max_distance = max_distance
         self.bidirectional = bidirectional
 
@@ -279,7 +278,7 @@ class RelativePositionEmbeddingT5(RelativePositionEmbedding):
         return offset + ops.where(behind < exact, behind, far)
 
     def get_config(self):
-        config = super(RelativePositionEmbeddingT5, self).get_config()
+        config = super().get_config()
         config.update(max_distance=self.max_distance, bidirectional=self.bidirectional)
         return config
 

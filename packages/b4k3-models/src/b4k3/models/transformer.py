@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from b4k3.backend import TruncatedNormal, activations, keras, orthogonally_resize, skip_initialization
 from b4k3.layers import Add, Concatenate1D, FeedForward, LayerNormalization, MultiHeadAttention
 
@@ -13,7 +14,7 @@ from .loading import load_weights, open_view
 Dropout = keras.layers.Dropout
 
 
-class Transformer(object):
+class Transformer:
     """Base of the architectures, and of yours.
 
     A subclass says what the network is: `get_inputs`, `apply_embeddings`, `apply_main_layers`, `apply_final_layers`,

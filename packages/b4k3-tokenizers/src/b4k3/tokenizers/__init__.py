@@ -8,6 +8,9 @@ from .__about__ import __version__
 
 # name -> the module of this package that has it; a name's module is imported when the name is first used
 _NAMES = {
+    "SentencePieceError": "_spm",
+    "SentencePieceModel": "sentencepiece_model",
+    "SpTokenizer": "sp_tokenizer",
     "Tokenizer": "wordpiece",
     "TokenizerBase": "base",
     "VocabError": "vocab",

@@ -9,10 +9,10 @@ was not met before is normalised and cut into pieces. The caches are bounded; th
 from __future__ import annotations
 
 import re
-from itertools import chain
+from itertools import accumulate, chain
 
 from . import _unicode
-from .text import SIGMA, spaced, spelled
+from .text import SIGMA, ascii_spaced, spaced, spelled
 from .vocab import stem
 
 # characters that stand alone; not all there are (the rest is found in the chunks), but most of CJK text
@@ -21,6 +21,7 @@ _ASCII_PUNCTUATION = re.escape("".join(sorted(_unicode.ASCII_PUNCTUATION)))
 # splits a text into [alone, between, alone, between, ..., alone]; ASCII punctuation that does not touch a word counts as
 # alone, since it spares a run
 _split_runs = re.compile("([^%s%s][^%s]*)" % (_ALONE, _ASCII_PUNCTUATION, _ALONE)).split
+_find_cjk = re.compile("[\u2e80-\uffff]").search
 
 # where `str.split` knows a separator that WordPiece drops, white space must not be sought in the text as it is
 _DROPPED_SPACES = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
@@ -60,38 +61,52 @@ class WordPieces:
         self.lower, self.word_maxlen = lower, word_maxlen
         # texts with one of these are not cut into runs; a capital sigma must be seen with all that is around it
         self._whole = _DROPPED_SPACES + (SIGMA if lower else "")
-        self.longest = max(map(len, token_dict), default=0)
-        self.pieces = Cache(self._pieces, cache_size).__getitem__
+        self._longest = max(map(len, token_dict), default=0)
+        self._insides = {token[2:] for token in token_dict if token[:2] == "##"}
+        self.pieces = Cache(lambda word: self._cut(word) or (word,), cache_size).__getitem__
+        self._ids_of_word = Cache(self._compute_word_ids, cache_size).__getitem__
         self._ids_of_chunk = Cache(self._compute_ids, cache_size).__getitem__
         self._spans_of_chunk = Cache(self._compute_spans, cache_size).__getitem__
         self._id_of_char = Cache(lambda ch: self._compute_ids(ch)[0], cache_size).__getitem__
 
-    def _pieces(self, word):
-        """The longest piece of the vocabulary that the word begins with, and so on; the word where that fails."""
+    def _cut(self, word):
+        """The longest piece of the vocabulary that the word begins with, and so on; None where that fails."""
         if len(word) > self.word_maxlen:
-            return (word,)
-        pieces, start, prefix = [], 0, ""
+            return None
+        known, pieces, start = self.token_dict, [], 0
         while start < len(word):
-            for end in range(min(len(word), start + self.longest), start, -1):
-                piece = prefix + word[start:end]
-                if piece in self.token_dict:
-                    break
-            else:
-                return (word,)
-            pieces.append(piece)
-            start, prefix = end, "##"
-        return tuple(pieces)
+            piece = word[start : start + self._longest]
+            while piece not in known:
+                piece = piece[:-1]
+                if not piece:
+                    return None
+            pieces.append("##" + piece if start else piece)
+            start += len(piece)
+            known = self._insides
+        return pieces
+
+    def _compute_word_ids(self, word):
+        find = self.token_dict.get
+        i = find(word)
+        if i is not None and len(word) <= self.word_maxlen:
+            return (i,)
+        pieces = self._cut(word)
+        return (self.unknown_id(word),) if pieces is None else tuple([find(piece) for piece in pieces])
 
     def _compute_ids(self, chunk):
-        return tuple(
-            self.unknown_id(piece) if i is None else i
-            for word in spaced(chunk, self.lower).split()
-            for piece in self.pieces(word)
-            for i in (self.token_dict.get(piece),)
-        )
+        if chunk.isalnum() and chunk.isascii():  # one word, as most chunks are
+            return self._ids_of_word(chunk.lower() if self.lower else chunk)
+        words = spaced(chunk, self.lower).split()
+        if len(words) == 1:
+            return self._ids_of_word(words[0])
+        return tuple(_flat(map(self._ids_of_word, words)))
 
     def _compute_spans(self, chunk):
         """(start, end) in the chunk, for each of its pieces."""
+        if chunk.isascii() and chunk.isprintable():  # each character stays one character
+            words = spaced(chunk, self.lower).split()
+            ends = [0, *accumulate(len(stem(piece)) for word in words for piece in self.pieces(word))]
+            return tuple(zip(ends, ends[1:]))
         pairs = spelled(chunk, self.lower)
         origins = [i for part, i in pairs for c in part if not c.isspace()]
         spans, position = [], 0
@@ -105,11 +120,16 @@ class WordPieces:
 
     def ids(self, text):
         """The ids of a text: a new list."""
-        for ch in self._whole:
-            if ch in text:
-                return list(self._compute_ids(text))
-        if text.isascii():
-            return [*_flat(map(self._ids_of_chunk, text.split()))]
+        if not text.isascii():
+            for ch in self._whole:
+                if ch in text:
+                    return list(self._compute_ids(text))
+            if not _find_cjk(text):
+                return [*_flat(map(self._ids_of_chunk, ascii_spaced(text, self.lower).split()))]
+            return self._ids_of_runs(text)
+        return [*_flat(map(self._ids_of_word, ascii_spaced(text, self.lower).split()))]
+
+    def _ids_of_runs(self, text):
         runs = _split_runs(text)
         ids = [*map(self._id_of_char, runs[0])]
         for k in range(1, len(runs), 2):
@@ -119,11 +139,11 @@ class WordPieces:
 
     def offsets(self, text):
         """(start, end) in the characters of the text for each of its ids: a new list."""
+        if text.isascii() and text.isprintable():
+            return self._offsets_of_words(text)
         for ch in self._whole:
             if ch in text:
                 return list(self._compute_spans(text))
-        if text.isascii():
-            return self._offsets_of_chunks(text, 0)
         offsets, position = [], 0
         for k, run in enumerate(_split_runs(text)):
             end = position + len(run)
@@ -134,12 +154,27 @@ class WordPieces:
             position = end
         return offsets
 
+    def _offsets_of_words(self, text):
+        """The offsets of a text in which only spaces are between the characters of the words."""
+        if self.lower:
+            text = text.lower()
+        offsets, end = [], 0
+        for word in ascii_spaced(text, False).split():
+            start = text.index(word, end)
+            end = start + len(word)
+            spans = self._spans_of_chunk(word)
+            if len(spans) == 1:
+                offsets.append((start, end))
+            else:
+                offsets += [(start + a, start + b) for a, b in spans]
+        return offsets
+
     def _offsets_of_chunks(self, run, position):
         """The offsets of a run that begins at `position` of the text."""
         offsets, end = [], 0
         for chunk in run.split():
             start = run.index(chunk, end)
             end = start + len(chunk)
-            start += position
-            offsets += [(start + a, start + b) for a, b in self._spans_of_chunk(chunk)]
+            offset = position + start
+            offsets += [(offset + a, offset + b) for a, b in self._spans_of_chunk(chunk)]
         return offsets

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from ._unicode import is_cjk_character, is_dropped, is_punctuation, is_space
+from ._unicode import ASCII_PUNCTUATION, is_cjk_character, is_dropped, is_punctuation, is_space
 
 CONTEXT = "\x01"
 SIGMA = "\u03a3"
@@ -60,6 +60,26 @@ def spaced(text, lower):
     if CONTEXT in out:
         return "".join(part for part, _ in spelled_in_context(text))
     return out
+
+
+_ASCII_CONTROLS = dict.fromkeys([*range(32), 127])
+_ASCII_CONTROLS.update(dict.fromkeys(map(ord, "\t\n\r"), " "))
+_ASCII_MARKS = [(mark, " %s " % mark) for mark in sorted(ASCII_PUNCTUATION)]
+
+
+def ascii_spaced(text, lower):
+    """`spaced` for ASCII text, twice as fast; other text is lower-cased and has spaces around ASCII punctuation only.
+
+    It looks for each mark in the whole text, since most of the 32 are in no given text.
+    """
+    if lower:
+        text = text.lower()
+    for mark, between in _ASCII_MARKS:
+        if mark in text:
+            text = text.replace(mark, between)
+    if text.isascii() and not text.isprintable():
+        return text.translate(_ASCII_CONTROLS)
+    return text
 
 
 def spelled(text, lower):

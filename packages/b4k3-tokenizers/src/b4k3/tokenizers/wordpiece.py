@@ -6,7 +6,6 @@ import os
 import re
 
 from . import _unicode
-from ._lazy import lazy
 from .base import TokenizerBase
 from .pieces import WordPieces
 from .text import spaced, spelled
@@ -55,13 +54,17 @@ class Tokenizer(TokenizerBase):
         self._special_tokens = special_tokens
         self._cache_size = cache_size
         self._set_special_ids(token_dict.get)
+        self._set_word_pieces()
 
     def __getstate__(self):
         return {k: v for k, v in self.__dict__.items() if k != "_word_pieces"}  # caches stay where they are
 
-    @lazy
-    def _word_pieces(self):
-        return WordPieces(
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._set_word_pieces()
+
+    def _set_word_pieces(self):
+        self._word_pieces = WordPieces(
             self._token_dict, self._unknown_id, self._do_lower_case, self._word_maxlen, self._cache_size
         )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from .._initialization import skip_initialization
 from .._serialization import custom_objects
 from . import ops
+from .checks import assert_at_most
 from .flavour import keras
 from .fused import fused_attention, fused_layer_normalization
 from .initializers import TruncatedNormal
-from .checks import assert_at_most
 from .layer import Layer, assign_weights, build_sublayer, register, weight_path
 
 __all__ = [

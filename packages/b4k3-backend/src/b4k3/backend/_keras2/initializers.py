@@ -18,4 +18,4 @@ class TruncatedNormal(keras.initializers.TruncatedNormal):
     def __call__(self, shape, dtype=None, **kwargs):
         if skipping():
             return keras.initializers.Zeros()(shape, dtype=dtype)
-        return super(TruncatedNormal, self).__call__(shape, dtype=dtype, **kwargs)
+        return super().__call__(shape, dtype=dtype, **kwargs)

@@ -26,7 +26,7 @@ class Layer(keras.layers.Layer):
         if TF1 and not is_standalone:
             # tf.keras 1.15 would take the dtype of the first input, int32 where ids are integers.
             kwargs.setdefault("dtype", keras.backend.floatx())
-        super(Layer, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.supports_masking = True
         if self.reads_ids:
             self._autocast = False

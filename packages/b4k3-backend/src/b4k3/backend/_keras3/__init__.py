@@ -7,9 +7,9 @@ from keras import ops
 
 from .._initialization import skip_initialization
 from .._serialization import custom_objects
+from .checks import assert_at_most
 from .fused import fused_attention, fused_layer_normalization
 from .initializers import TruncatedNormal
-from .checks import assert_at_most
 from .layer import Layer, assign_weights, build_sublayer, register, weight_path
 
 __all__ = [

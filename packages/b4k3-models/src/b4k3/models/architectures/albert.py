@@ -40,7 +40,7 @@ class ALBERT(BERT):
     }
 
     def __init__(self, num_hidden_groups=1, inner_group_num=1, ln_type="postln", **kwargs):
-        super(ALBERT, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.num_hidden_groups = num_hidden_groups
         self.inner_group_num = inner_group_num
         if ln_type not in ("postln", None):

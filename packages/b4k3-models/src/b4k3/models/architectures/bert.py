@@ -60,7 +60,7 @@ class BERT(Transformer):
         shared_segment_embeddings=False,
         **kwargs,
     ):
-        super(BERT, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.max_position = max_position
         self.segment_vocab_size = segment_vocab_size
         self.with_pool = with_pool or bool(with_nsp)
@@ -210,13 +210,13 @@ class BERT(Transformer):
     # ------------------------------------------------------------------------------------------------- weights
 
     def load_variable(self, checkpoint, name):
-        value = super(BERT, self).load_variable(checkpoint, name)
+        value = super().load_variable(checkpoint, name)
         if name in self.vocabulary_variables:
             return self.load_embeddings(value)
         return value.T if name == "cls/seq_relationship/output_weights" else value
 
     def create_variable(self, name, value, dtype=None):
-        value = super(BERT, self).create_variable(name, value, dtype)
+        value = super().create_variable(name, value, dtype)
         return value.T if name == "cls/seq_relationship/output_weights" else value
 
     def variable_mapping(self):

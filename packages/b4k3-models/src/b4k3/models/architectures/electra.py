@@ -35,7 +35,7 @@ class ELECTRA(BERT):
         for head, instead in self.absent_heads.items():
             if kwargs.get(head):
                 raise ConfigError("%s: %s has no such head; %s" % (head, type(self).__name__, instead))
-        super(ELECTRA, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.with_discriminator = with_discriminator
 
     # --------------------------------------------------------------------------------------------------- heads
@@ -50,7 +50,7 @@ class ELECTRA(BERT):
     # ------------------------------------------------------------------------------------------------- weights
 
     def variable_mapping(self):
-        mapping = super(ELECTRA, self).variable_mapping()
+        mapping = super().variable_mapping()
         mapping["Embedding-Mapping"] = dense_variables("bert/embeddings_project")
         mapping = {layer: [self.rename(name) for name in variables] for layer, variables in mapping.items()}
         mapping["Discriminator-Dense"] = dense_variables("discriminator_predictions/dense")
@@ -87,7 +87,7 @@ class ELECTRA_Generator(ELECTRA):  # noqa: N801
     }
 
     def __init__(self, with_mlm=False, **kwargs):
-        super(ELECTRA_Generator, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.with_mlm = with_mlm
 
     # --------------------------------------------------------------------------------------------------- heads
@@ -102,10 +102,10 @@ class ELECTRA_Generator(ELECTRA):  # noqa: N801
         if own != name and own in checkpoint:
             value = checkpoint[own]
             return self.load_embeddings(value) if name in self.vocabulary_variables else value
-        return super(ELECTRA_Generator, self).load_variable(checkpoint, name)
+        return super().load_variable(checkpoint, name)
 
     def variable_mapping(self):
-        mapping = super(ELECTRA_Generator, self).variable_mapping()
+        mapping = super().variable_mapping()
         mapping["MLM-Dense"] = dense_variables("generator_predictions/dense")
         mapping["MLM-Norm"] = norm_variables("generator_predictions/LayerNorm")
         mapping["MLM-Bias"] = ["generator_predictions/output_bias"]

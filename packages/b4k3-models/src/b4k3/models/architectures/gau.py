@@ -27,7 +27,7 @@ class GAU_alpha(RoFormerV2):  # noqa: N801 (the name in its publication)
     def build(self, attention_caches=None, **kwargs):
         if self.residual_attention_scores or attention_caches:
             raise ConfigError("GAU-alpha has neither residual_attention_scores nor attention_caches")
-        super(GAU_alpha, self).build(**kwargs)
+        super().build(**kwargs)
 
     # -------------------------------------------------------------------------------------------------- blocks
 

@@ -32,7 +32,7 @@ class NEZHA(BERT):
     position_kind = "typical_relative"
 
     def __init__(self, max_relative_position=64, use_relative_position=True, **kwargs):
-        super(NEZHA, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.max_relative_position = max_relative_position
         if not use_relative_position:
             raise ConfigError("use_relative_position is false: that network is BERT, model='bert'")
@@ -67,6 +67,6 @@ class NEZHA(BERT):
     # ------------------------------------------------------------------------------------------------- weights
 
     def variable_mapping(self):
-        mapping = super(NEZHA, self).variable_mapping()
+        mapping = super().variable_mapping()
         del mapping["Embedding-Position"]
         return mapping

@@ -42,7 +42,7 @@ class RoFormer(BERT):
     # ------------------------------------------------------------------------------------------------- weights
 
     def variable_mapping(self):
-        mapping = super(RoFormer, self).variable_mapping()
+        mapping = super().variable_mapping()
         del mapping["Embedding-Position"]
         return mapping
 
@@ -68,9 +68,7 @@ class RoFormerV2(RoFormer):
         """RMS normalisation; with a condition a scale of 1 and an offset of 0 for it to act on."""
         conditional = self.layer_norm_conds[0] is not None
         scale, offset = (1.0, 0.0) if conditional else (False, False)
-        return super(RoFormerV2, self).normalize(
-            x, name, epsilon, zero_mean=False, scale=scale, offset=offset, **kwargs
-        )
+        return super().normalize(x, name, epsilon, zero_mean=False, scale=scale, offset=offset, **kwargs)
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
@@ -94,14 +92,14 @@ class RoFormerV2(RoFormer):
     # ------------------------------------------------------------------------------------------------- weights
 
     def variable_mapping(self):
-        mapping = super(RoFormerV2, self).variable_mapping()
+        mapping = super().variable_mapping()
         del mapping["Embedding-Norm"]
         mapping["Embedding-Mapping"] = mapping["Embedding-Mapping"][:1]
         mapping["Output-Mapping"] = ["cls/predictions/transform/dense/kernel"]
         return mapping
 
     def block_variables(self, block, scope):
-        mapping = super(RoFormerV2, self).block_variables(block, scope)
+        mapping = super().block_variables(block, scope)
         return {
             layer: [name for name in variables if name.endswith("/kernel")]
             for layer, variables in mapping.items()

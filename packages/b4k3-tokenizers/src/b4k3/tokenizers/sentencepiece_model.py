@@ -1,0 +1,326 @@
+"""SentencePiece models in pure Python: text to pieces and back, exactly as google/sentencepiece (Kudo and Richardson
+2018, arXiv:1808.06226) does it."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import re
+
+from ._charsmap import Charsmap
+from ._normalizer import SPACE, Normalizer
+from ._spm import (
+    BYTE,
+    BYTE_PIECES,
+    CONTROL,
+    MAX_FILE_SIZE,
+    UNKNOWN,
+    UNUSED,
+    SentencePieceError,
+    append_pieces,
+    is_reserved,
+    parse_model,
+)
+from .bpe import BPE
+from .unigram import Unigram
+
+_SEGMENTERS = {"unigram": Unigram, "bpe": BPE}
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+
+
+class SentencePieceModel:
+    """A SentencePiece unigram or BPE model.
+
+    Arguments:
+        path: the `.model` file (str or path-like).
+        extra_ids: number of sentinels `▁<extra_id_N>` added after the last piece, in descending order, as T5 does.
+        cache_size: how many chunks of text keep their ids; 0 for none.
+
+    Raises FileNotFoundError, and `SentencePieceError` for a file that is broken or of another model type.
+    Instances can be pickled and shared by threads.
+    """
+
+    def __init__(self, path, extra_ids=0, cache_size=1 << 16):
+        path = os.fspath(path)
+        if os.path.getsize(path) > MAX_FILE_SIZE:
+            raise SentencePieceError("%s: more than %d bytes; not a SentencePiece model" % (path, MAX_FILE_SIZE))
+        with open(path, "rb") as f:
+            data = f.read(MAX_FILE_SIZE + 1)
+        self._load(data, path, extra_ids, cache_size)
+
+    @classmethod
+    def from_bytes(cls, data, extra_ids=0, cache_size=1 << 16, source="<bytes>"):
+        """A model from the bytes of a `.model` file; `source` names it in messages."""
+        model = cls.__new__(cls)
+        model._load(bytes(data), source, extra_ids, cache_size)
+        return model
+
+    def __reduce__(self):
+        return type(self)._rebuild, (self._data, self._cache_size, self._spec.source)
+
+    @classmethod
+    def _rebuild(cls, data, cache_size, source):
+        return cls.from_bytes(data, 0, cache_size, source)
+
+    def _load(self, data, source, extra_ids, cache_size):
+        if extra_ids:
+            data = append_pieces(data, ["%s<extra_id_%d>" % (SPACE, i) for i in reversed(range(extra_ids))])
+        self._data, self._cache_size = data, cache_size
+        self._spec = spec = parse_model(data, source)
+        if spec.model_type not in _SEGMENTERS:
+            raise SentencePieceError(
+                "%s: a model of type %r; unigram and bpe are supported (others with engine='sentencepiece')"
+                % (source, spec.model_type)
+            )
+        self._segmenter = _SEGMENTERS[spec.model_type](spec, cache_size)
+        symbols = [spec.pieces[i] for i in self._segmenter.user_defined]
+        self._normalizer = _make_normalizer(
+            spec.normalizer, source, spec.trainer["treat_whitespace_as_suffix"], symbols
+        )
+        self._denormalizer = None
+        if spec.denormalizer["precompiled_charsmap"]:
+            self._denormalizer = _make_normalizer(spec.denormalizer, source)
+        self._index_pieces(spec)
+
+    def _index_pieces(self, spec):
+        self._ids = {}
+        for i, piece in enumerate(spec.pieces):  # a reserved piece goes before a normal one of the same spelling
+            if piece not in self._ids or is_reserved(spec.types[i]):
+                self._ids[piece] = i
+        self._bytes = {i: BYTE_PIECES[p] for i, (p, t) in enumerate(zip(spec.pieces, spec.types)) if t == BYTE}
+        # how many characters of the normalised text an id stands for
+        self._lengths = list(map(len, spec.pieces))
+        self._lengths[self._segmenter.unk_id] = 1
+        for i, value in self._bytes.items():
+            self._lengths[i] = 0 if 0x80 <= value < 0xC0 else 1
+
+    # ---- the pieces
+
+    def __len__(self):
+        return len(self._spec.pieces)
+
+    @property
+    def model_type(self):
+        """`'unigram'` or `'bpe'`."""
+        return self._spec.model_type
+
+    @property
+    def pieces(self):
+        """All pieces in the order of their ids, as a new list."""
+        return list(self._spec.pieces)
+
+    @property
+    def unk_id(self):
+        """The id of the unknown piece."""
+        return self._segmenter.unk_id
+
+    @property
+    def bos_id(self):
+        """The id of the piece for the beginning of a sentence, -1 if the model has none; likewise `eos_id`,
+        `pad_id`."""
+        return self._control_id("bos_piece")
+
+    @property
+    def eos_id(self):
+        """See `bos_id`."""
+        return self._control_id("eos_piece")
+
+    @property
+    def pad_id(self):
+        """See `bos_id`."""
+        return self._control_id("pad_piece")
+
+    def _control_id(self, name):
+        i = self._ids.get(self._spec.trainer[name], -1)
+        return i if i >= 0 and self.is_control(i) else -1
+
+    def piece_to_id(self, piece):
+        """The id of a piece, that of the unknown piece if there is none."""
+        return self._ids.get(piece, self.unk_id)
+
+    def id_to_piece(self, i):
+        """The piece of an id. Raises IndexError outside 0 .. len(self) - 1."""
+        if not 0 <= i < len(self._spec.pieces):
+            raise IndexError("id %r is outside 0 .. %d" % (i, len(self._spec.pieces) - 1))
+        return self._spec.pieces[i]
+
+    def score(self, i):
+        """The score of an id: a log probability (unigram), minus the rank of the merge (BPE)."""
+        return self._spec.scores[i]
+
+    def is_control(self, i):
+        """Whether an id is a control symbol, which never comes out of text."""
+        return self._spec.types[i] == CONTROL
+
+    def is_unknown(self, i):
+        """Whether an id is the unknown piece."""
+        return self._spec.types[i] == UNKNOWN
+
+    def is_unused(self, i):
+        """Whether an id is a piece that the model does not use."""
+        return self._spec.types[i] == UNUSED
+
+    def is_byte(self, i):
+        """Whether an id is one of the 256 bytes of byte fallback."""
+        return self._spec.types[i] == BYTE
+
+    # ---- text to pieces
+
+    def normalize(self, text):
+        """The text that is segmented: charsmap applied, spaces as U+2581 (unless the model keeps them)."""
+        return self._normalizer.normalize(text)
+
+    def encode(self, text):
+        """The ids of a text, a list of int."""
+        return self._segmenter.encode(self._normalizer.normalize(text))
+
+    def encode_batch(self, texts):
+        """The ids of several texts, a list of lists of int."""
+        normalize, encode = self._normalizer.normalize, self._segmenter.encode
+        return [encode(normalize(text)) for text in texts]
+
+    def tokenize(self, text):
+        """The pieces of a text, a list of str; neighbouring unknown characters are one piece."""
+        normalized = self._normalizer.normalize(text)
+        ids = self._segmenter.encode_unmerged(normalized)
+        if not self._segmenter.byte_fallback and self.unk_id in ids:
+            return [normalized[start:end] for start, end, _ in self._merged(self._nodes(ids))]
+        return list(map(self._spec.pieces.__getitem__, ids))
+
+    def encode_with_offsets(self, text):
+        """Ids, pieces and offsets of a text: three lists of equal length.
+
+        Offsets are (start, end) in characters of the text, end exclusive. A piece that begins with the space symbol
+        begins at the white space that it stands for; of the bytes of one character all but the last are empty.
+        """
+        normalized, origin = self._normalizer.align(text)
+        return self._spell(self._nodes(self._segmenter.encode_unmerged(normalized)), normalized, origin)
+
+    def nbest(self, text, n):
+        """The `n` (at most 1024) best segmentations of a text: a list of (ids, score), best first. Unigram models
+        only."""
+        if self.model_type != "unigram":
+            raise SentencePieceError(
+                "%s: n-best needs a unigram model, this is %r" % (self._spec.source, self.model_type)
+            )
+        if n < 1:
+            raise ValueError("n is %r; it has to be 1 or more" % n)
+        normalized = self._normalizer.normalize(text)
+        found = self._segmenter.n_best(normalized, min(n, 1024))
+        return [(self._node_ids(nodes, normalized), score) for nodes, score in found]
+
+    def sample(self, text, alpha=0.1, nbest=-1, rng=None):
+        """Ids of a segmentation drawn at random: subword regularization (unigram) or BPE-dropout.
+
+        Arguments: `alpha`, the exponent of the probabilities (unigram) or the probability of leaving a merge out (BPE);
+        `nbest`, draw from the n best only (unigram), -1 for all; `rng`, a `random.Random`, a seed, or None.
+        """
+        if not (alpha >= 0.0 and math.isfinite(alpha)):
+            raise ValueError("alpha is %r; it has to be finite and not negative" % alpha)
+        if not isinstance(rng, random.Random):
+            rng = random.Random(rng)
+        if nbest > 1 and self.model_type == "unigram":
+            found = self.nbest(text, nbest)
+            top = found[0][1]
+            return rng.choices([ids for ids, _ in found], [math.exp(alpha * (score - top)) for _, score in found])[0]
+        normalized = self._normalizer.normalize(text)
+        return self._node_ids(self._segmenter.sample(normalized, alpha, rng), normalized)
+
+    def _nodes(self, ids):
+        """(start, end, id) in the normalised text of unmerged ids. The bytes of a character but the first are empty."""
+        start = 0
+        for i in ids:
+            end = start + self._lengths[i]
+            yield start, end, i
+            start = end
+
+    def _merged(self, nodes):
+        """The nodes with neighbouring unknown ones joined."""
+        unk = -1 if self._segmenter.byte_fallback else self.unk_id
+        out = []
+        for start, end, i in nodes:
+            if i == unk and out and out[-1][2] == unk:
+                start = out.pop()[0]
+            out.append((start, end, i))
+        return out
+
+    def _node_ids(self, nodes, normalized):
+        ids = []
+        for start, end, i in self._merged(nodes):
+            ids.extend(self._segmenter.unknown(normalized[start:end]) if i == self.unk_id else (i,))
+        return ids
+
+    def _spell(self, nodes, normalized, origin):
+        """Ids, pieces and offsets in the original text of nodes of the normalised text."""
+        nodes = self._merged(nodes)
+        ids = [i for _, _, i in nodes]
+        pieces = [normalized[s:e] if i == self.unk_id else self._spec.pieces[i] for s, e, i in nodes]
+        offsets = []
+        for k, (start, end, i) in enumerate(nodes):
+            if i in self._bytes:  # the last byte carries the character
+                if start < end:
+                    first = start
+                last = k + 1 == len(nodes) or nodes[k + 1][0] < nodes[k + 1][1]
+                offsets.append((origin[first], origin[first + 1] if last else origin[first]))
+            else:
+                offsets.append((origin[start], origin[end]))
+        return ids, pieces, offsets
+
+    # ---- pieces to text
+
+    def decode(self, ids):
+        """The text of ids. Control symbols vanish, the unknown piece becomes the model's `unk_surface` (" ⁇ "), bytes
+        that are not UTF-8 become U+FFFD. Raises IndexError for an id that is not in the model."""
+        return self._join([(i, self.id_to_piece(i)) for i in ids])
+
+    def decode_pieces(self, pieces):
+        """The text of pieces; one that is not in the model is taken as it is."""
+        return self._join([(self.piece_to_id(piece), piece) for piece in pieces])
+
+    def _join(self, pieces):
+        normalizer = self._spec.normalizer
+        strip_all = normalizer["remove_extra_whitespaces"]
+        strip = strip_all or normalizer["add_dummy_prefix"]  # of leading space symbols: all, or one
+        out, pending, empty = [], [], True
+        for i, piece in pieces:
+            if i in self._bytes:
+                pending.append(self._bytes[i])
+                continue
+            if pending:
+                out.append(_from_bytes(pending))
+                pending, empty = [], False
+            strip = strip and empty
+            text = self._surface(i, piece)
+            if strip and text[:1] == SPACE and i != self.unk_id:
+                text = text[1:]
+                strip = strip_all
+            if i != self.unk_id:
+                text = text.replace(SPACE, " ")
+            empty = empty and not text
+            out.append(text)
+        text = "".join(out) + _from_bytes(pending)
+        return self._denormalizer.normalize(text) if self._denormalizer else text
+
+    def _surface(self, i, piece):
+        if self.is_control(i):
+            return ""
+        if i == self.unk_id and piece == self._spec.pieces[i]:
+            return self._spec.trainer["unk_surface"]
+        return piece
+
+
+def _make_normalizer(spec, source, suffix=False, symbols=()):
+    return Normalizer(
+        Charsmap(spec["precompiled_charsmap"], source),
+        spec["add_dummy_prefix"],
+        spec["remove_extra_whitespaces"],
+        spec["escape_whitespaces"],
+        suffix,
+        symbols,
+    )
+
+
+def _from_bytes(values):
+    """UTF-8 to text; each byte that is not part of a character becomes U+FFFD."""
+    return _NOT_UTF8.sub("\ufffd", bytes(values).decode("utf-8", "surrogateescape"))

@@ -1,0 +1,257 @@
+"""Segmentation with a unigram language model: the most probable one, the n best, and samples.
+
+Kudo 2018, "Subword Regularization" (arXiv:1804.10959), as the C++ library google/sentencepiece does it. That library
+adds scores up from the beginning of the text in float32. Where two segmentations of a chunk are nearly equally good,
+its rounding decides, and it depends on all the text before. Such chunks are found by their margin, and only they are
+segmented again with the score so far and float32 sums.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from array import array
+from itertools import chain
+
+from ._segmenter import Segmenter
+from ._spm import NORMAL
+
+_UNKNOWN_PENALTY = 10.0
+_FLT_MAX = 3.4028234663852886e38
+_NEAR_TIE = -1
+_LONGEST = 64  # a longer chunk is not worth a float64 pass
+_SAFE_SCORE = 8192.0  # up to here float32 sums are off by less than 2**-11 for each addition
+_RESET = 100000.0  # past this score the C++ library starts again from 0
+_FAR_MARGIN = 2.0**-6  # for each character; enough up to _RESET
+_NEAR_MARGIN = 2.0**-10  # for each character; enough up to _SAFE_SCORE
+_MAX_AGENDA, _MIN_AGENDA = 10000, 512
+
+
+class _Close(tuple):
+    """Ids of a chunk whose second-best segmentation is so near that they hold for texts of moderate length only."""
+
+    __slots__ = ()
+
+
+class Unigram(Segmenter):
+    """The unigram model of an `SpmModel`; see `Segmenter`. Input is normalised text."""
+
+    def __init__(self, model, cache_size):
+        super().__init__(model, cache_size)
+        steps = list(array("f", model.scores))  # what an id adds to the score of a text
+        normal = [score for score, type_ in zip(steps, model.types) if type_ == NORMAL]
+        self._unknown = (_float32(min(normal, default=_FLT_MAX) - _UNKNOWN_PENALTY), self.unk_id)
+        steps[self.unk_id] = self._unknown[0]
+        for value, i in enumerate(self._byte_ids):  # the bytes of an unknown character count once
+            steps[i] = 0.0 if 0x80 <= value < 0xC0 else self._unknown[0]
+        self._lattice_scores = list(steps)
+        for i in self.user_defined:  # the C++ library counts bytes in one algorithm and characters in the other
+            piece = model.pieces[i]
+            steps[i] = _float32(0.1 * (len(piece.encode("utf-8")) - 1))
+            self._lattice_scores[i] = _float32(0.1 * (len(piece) - 1))
+        self._steps = steps
+        self._weights = list(map(abs, steps))
+        self._steepest = max(self._weights)
+        self._entries = self._prefixes(steps)
+
+    def _prefixes(self, scores):
+        """A trie as a dictionary: every prefix of a piece -> (score, id), or () where it is no piece itself."""
+        entries = {}
+        for piece, i in self.ids.items():
+            for end in range(1, len(piece) + 1):
+                entries.setdefault(piece[:end], ())
+            if i not in self.unused:
+                entries[piece] = (scores[i], i)
+        for prefix in [p for p, entry in entries.items() if len(p) == 1 and not entry]:
+            entries[prefix] = self._unknown
+        return entries
+
+    def encode_unmerged(self, text):
+        """The ids of normalised text, with one unknown id for each unknown character."""
+        ids = list(chain.from_iterable(map(self._cache.__getitem__, self.words(text))))
+        if _NEAR_TIE in ids or (
+            len(text) * self._steepest > _SAFE_SCORE and sum(map(self._weights.__getitem__, ids)) > _SAFE_SCORE
+        ):
+            return self._encode_exactly(text)
+        return ids
+
+    def _encode_exactly(self, text):
+        """Chunk by chunk, with the float32 score of all chunks before."""
+        total = array("f", [0.0])
+        ids, summed = [], 0
+        for chunk in chain.from_iterable(map(self.chunks, self.words(text))):
+            found = self._cache[chunk]
+            if type(found) is not _Close and abs(total[0]) + 8 * _LONGEST * self._steepest < _RESET:
+                ids += found
+                # the sum is only brought up to date where it matters
+                if len(ids) - summed > _LONGEST:
+                    summed = self._sum(total, ids, summed)
+                continue
+            self._sum(total, ids, summed)
+            found, total[0] = self._exact_path(chunk, total[0])
+            ids += found
+            summed = len(ids)
+        return ids
+
+    def _sum(self, total, ids, start):
+        steps = self._steps
+        for i in range(start, len(ids)):
+            total[0] += steps[ids[i]]
+        return len(ids)
+
+    def _segment(self, word):
+        chunks = list(self.chunks(word))
+        if len(chunks) == 1:
+            return self.segment_chunk(word)
+        parts = list(map(self._cache.__getitem__, chunks))
+        ids = tuple(chain.from_iterable(parts))
+        return _Close(ids) if _Close in set(map(type, parts)) else ids
+
+    def segment_chunk(self, chunk):
+        """Viterbi in float64, with the distance to the second-best path at every step of the best one."""
+        size = len(chunk)
+        if size > _LONGEST:
+            return _Close((_NEAR_TIE,))
+        entry_of, unknown = self._entries.get, self._unknown
+        best = [0.0] + [-math.inf] * size
+        second = best[:]
+        came = [None] * (size + 1)
+        for start in range(size):
+            here = best[start]
+            entry = entry_of(chunk[start], unknown)
+            for end in range(start + 1, size + 1):
+                if entry:
+                    score = here + entry[0]
+                    if score > best[end]:
+                        best[end], second[end], came[end] = score, best[end], (start, entry[1])
+                    elif score > second[end]:
+                        second[end] = score
+                entry = entry_of(chunk[start : end + 1])
+                if entry is None:
+                    break
+        return self._trace(chunk, best, second, came)
+
+    def _trace(self, chunk, best, second, came):
+        margin, ids, end = math.inf, [], len(chunk)
+        while end:
+            margin = min(margin, best[end] - second[end])
+            start, i = came[end]
+            if i == self.unk_id:
+                ids.extend(reversed(self.unknown(chunk[start])))
+            else:
+                ids.append(i)
+            end = start
+        ids.reverse()
+        if margin > len(chunk) * _FAR_MARGIN:
+            return tuple(ids)
+        return _Close(ids) if margin > len(chunk) * _NEAR_MARGIN else _Close((_NEAR_TIE,))
+
+    def _exact_path(self, chunk, score):
+        """Viterbi in float32 from the score of the text before: (ids, score after the chunk), as the C++ library gets
+        it."""
+        size = len(chunk)
+        best = array("f", bytes(4 * (size + 1)))
+        came = array("i", [-1]) * (size + 1)
+        ids = array("i", came)
+        entry_of, unknown, rounded = self._entries.get, self._unknown, array("f", [0.0])
+        best[0] = score
+        frontier = 0
+        for start in range(size):
+            if abs(best[start]) > _RESET:
+                offset = best[start]
+                for i in range(start, frontier + 1):
+                    if i == start or came[i] >= 0:
+                        best[i] -= offset
+            here = best[start]
+            entry = entry_of(chunk[start], unknown)
+            for end in range(start + 1, size + 1):
+                if entry:
+                    rounded[0] = here + entry[0]
+                    if came[end] < 0 or rounded[0] > best[end]:
+                        best[end], came[end], ids[end] = rounded[0], start, entry[1]
+                    frontier = max(frontier, end)
+                entry = entry_of(chunk[start : end + 1])
+                if entry is None:
+                    break
+        found, end = [], size
+        while end:
+            start = came[end]
+            found.extend(reversed(self.unknown(chunk[start])) if ids[end] == self.unk_id else (ids[end],))
+            end = start
+        found.reverse()
+        return found, best[size]
+
+    def n_best(self, text, n):
+        """The `n` most probable segmentations of normalised text: list of (nodes, score), best first.
+
+        A node is (start, end, id). A* from the end of the text, with the exact Viterbi scores of the rest as
+        heuristic; the agenda is cut to its best part when it has 10,000 entries, as in the C++ library.
+        """
+        ends = self._lattice(text)
+        best = _viterbi_scores(ends)
+        results, count = [], 0
+        agenda = [(-best[-1], 0, len(text), 0.0, None)]  # (-priority, tie break, position, score from here on, nodes)
+        while agenda and len(results) < n:
+            _, _, position, score, nodes = heapq.heappop(agenda)
+            if position == 0:
+                results.append((_unlink(nodes), score))
+                continue
+            for node in ends[position]:
+                count += 1
+                after = score + node[3]
+                heapq.heappush(agenda, (-best[node[0]] - after, count, node[0], after, (node[:3], nodes)))
+            if len(agenda) >= _MAX_AGENDA:
+                agenda = heapq.nsmallest(min(_MIN_AGENDA, n * 10), agenda)
+        return results
+
+    def sample(self, text, alpha, rng):
+        """Nodes (start, end, id) of a segmentation drawn with probability ~ exp(alpha * score): forward filtering,
+        backward sampling. `rng` is a `random.Random`."""
+        ends = self._lattice(text)
+        total = [0.0]  # log of the summed weights of all segmentations up to each position
+        for nodes in ends[1:]:
+            logs = [alpha * score + total[start] for start, _, _, score in nodes]
+            top = max(logs)
+            total.append(top + math.log(sum(math.exp(x - top) for x in logs)))
+        position, found = len(text), []
+        while position:
+            nodes = ends[position]
+            weights = [math.exp(alpha * score + total[start] - total[position]) for start, _, _, score in nodes]
+            node = rng.choices(nodes, weights)[0]
+            found.append(node[:3])
+            position = node[0]
+        found.reverse()
+        return found
+
+    def _lattice(self, text):
+        """Nodes (start, end, id, score) by their end."""
+        entry_of, scores = self._entries.get, self._lattice_scores
+        ends = [[] for _ in range(len(text) + 1)]
+        for start in range(len(text)):
+            entry = entry_of(text[start], self._unknown)
+            for end in range(start + 1, len(text) + 1):
+                if entry:
+                    ends[end].append((start, end, entry[1], scores[entry[1]]))
+                entry = entry_of(text[start : end + 1])
+                if entry is None:
+                    break
+        return ends
+
+
+def _viterbi_scores(ends):
+    best = [0.0]
+    for nodes in ends[1:]:
+        best.append(max(best[start] + score for start, _, _, score in nodes))
+    return best
+
+
+def _unlink(nodes):
+    found = []
+    while nodes is not None:
+        node, nodes = nodes
+        found.append(node)
+    return found
+
+
+def _float32(value):
+    return array("f", [value])[0]

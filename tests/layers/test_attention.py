@@ -1,0 +1,223 @@
+"""MultiHeadAttention against loops over examples and heads."""
+
+import numpy as np
+import pytest
+
+from b4k3.backend import keras, ops
+from b4k3.layers import MultiHeadAttention
+from layer_checks import TRAINS, First, check_layer
+
+HEADS = 2
+WEIGHTS = ["%s/%s" % (d, p) for d in ("query", "key", "value", "output") for p in ("kernel", "bias")]
+
+
+def turn(x, table):
+    """Rotary positions: each pair of features as a complex number. x [n, size], table [n, size] of sin and cos."""
+    turned = (x[:, 0::2] + 1j * x[:, 1::2]) * (table[:, 1::2] + 1j * table[:, 0::2])
+    out = np.zeros(x.shape)
+    out[:, 0::2], out[:, 1::2] = turned.real, turned.imag
+    return out
+
+
+def normalize(a, visible, bias, method):
+    """Scores [n, m] to weights; visible [m] and bias [n, m] may be None."""
+    a = a if bias is None else a + bias
+    count = np.full((len(a), 1), float(a.shape[1]))
+    if visible is not None:
+        a = np.where(visible[None] > 0, a, -1e30)
+        count[:] = visible.sum()
+    if method == "squared_relu":
+        return np.maximum(a, 0) ** 2 / count
+    if method == "softmax_plus":
+        a = a * np.log(np.maximum(count, 16)) / np.log(512)
+    e = np.exp(a - a.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def attend(config, a_bias=False, p_bias=None):
+    """The oracle of a layer with this config."""
+
+    def project(weights, x, name, b, h):
+        y = x[b] @ weights[name + "/kernel"] + weights.get(name + "/bias", 0)
+        size = y.shape[-1] // HEADS
+        return y[:, h * size : (h + 1) * size]
+
+    def oracle(weights, arrays, masks):
+        rest = list(arrays[3:])
+        bias = rest.pop(0) if a_bias else None
+        position = rest.pop(0) if p_bias else None
+        outputs, scores = [], []
+        for b in range(len(arrays[0])):
+            heads, seen = [], []
+            for h in range(HEADS):
+                q, k, v = (project(weights, x, d, b, h) for x, d in zip(arrays, ("query", "key", "value")))
+                if p_bias == "rotary":
+                    q, k = turn(q, position[b]), turn(k, position[b])
+                a = q @ k.T
+                if p_bias == "typical_relative":
+                    a = a + np.array([[q[i] @ position[0, i, j] for j in range(len(k))] for i in range(len(q))])
+                if p_bias == "t5_relative":
+                    a = a + position[0, :, :, h]
+                if config.get("attention_scale", True):
+                    a = a / np.sqrt(q.shape[-1])
+                term = None if bias is None else (bias[b] if bias.ndim == 3 else bias[b % len(bias), h % bias.shape[1]])
+                visible = None if masks[2] is None else masks[2][b]
+                w = normalize(a, visible, term, config.get("normalization", "softmax"))
+                o = w @ v
+                if p_bias == "typical_relative":
+                    o = o + np.array([sum(w[i, j] * position[0, i, j] for j in range(len(k))) for i in range(len(q))])
+                heads.append(o)
+                seen.append(a)
+            outputs.append(np.concatenate(heads, -1) @ weights["output/kernel"] + weights.get("output/bias", 0))
+            scores.append(seen)
+        outputs = np.array(outputs)
+        return [outputs, np.array(scores)] if config.get("return_attention_scores") else outputs
+
+    return oracle
+
+
+def draw(a_bias=None, p_bias=None, cross=False, size=3):
+    """Inputs: q, k, v, then the attention bias of this form, then the position input."""
+
+    def inputs(rng, batch, n):
+        m = n + 2 if cross else n
+        shapes = [(batch, n, 4), (batch, m, 5), (batch, m, 5)]
+        if a_bias:
+            shapes.append({"bnm": (batch, n, m), "b1nm": (batch, 1, n, m), "bhnm": (batch, HEADS, n, m)}[a_bias])
+        if p_bias:
+            last = HEADS if p_bias == "t5_relative" else size
+            shapes.append((batch, n, last) if p_bias == "rotary" else (batch, n, m, last))
+        return [rng.randn(*shape).astype("float32") for shape in shapes]
+
+    return inputs
+
+
+def connect(a_bias, p_bias):
+    def call(layer, tensors):
+        if p_bias in ("typical_relative", "t5_relative"):  # these positions have no axis of the batch
+            tensors = tensors[:-1] + [First()(tensors[-1])]
+        options = dict(a_bias=True) if a_bias else {}
+        return layer(tensors, p_bias=p_bias, **options) if p_bias else layer(tensors, **options)
+
+    return call
+
+
+def check(config, a_bias=None, p_bias=None, cross=False, masked=(), tmp=None, weights=WEIGHTS, **options):
+    config = dict({"head_size": 4}, **config)
+    shift_free = config.get("normalization") != "squared_relu" and not config.get("return_attention_scores")
+    check_layer(
+        lambda: MultiHeadAttention(HEADS, name="layer", **config),
+        draw(a_bias, p_bias, cross, config.get("key_size") or config["head_size"]),
+        attend(config, bool(a_bias), p_bias),
+        weights=weights,
+        masked=masked,
+        mask_out=lambda x, m: m[0],
+        connect=connect(a_bias, p_bias),
+        still=["key/bias"] if shift_free else [],  # adds the same to every score of a query
+        atol=5e-5,
+        tmp=tmp,
+        **options,
+    )
+
+
+SHAPES = [
+    ({}, "plain"),
+    ({"out_dim": 7}, "out_dim"),
+    ({"key_size": 6}, "a key_size of its own"),
+    ({"head_size": 4, "key_size": 2, "attention_scale": False}, "no scale"),
+    ({"normalization": "squared_relu"}, "squared_relu"),
+    ({"normalization": "softmax_plus"}, "softmax_plus"),
+    ({"return_attention_scores": True, "key_size": 6}, "scores"),
+]
+
+
+@pytest.mark.parametrize("cross", [False, True])
+@pytest.mark.parametrize("config", [c for c, _ in SHAPES], ids=[name for _, name in SHAPES])
+def test_configs(config, cross, tmp_path):
+    check(config, cross=cross, masked=(0, 2) if cross else (0, 1, 2), tmp=tmp_path)
+
+
+def test_without_masks_and_biases(tmp_path):
+    weights = [name for name in WEIGHTS if name.endswith("kernel")]
+    check({"use_bias": False}, cross=True, weights=weights, tmp=tmp_path)
+
+
+POSITIONS = [
+    ("rotary", {}, False),
+    ("rotary", {"key_size": 6, "normalization": "softmax_plus"}, False),
+    ("typical_relative", {}, True),
+    ("typical_relative", {"return_attention_scores": True}, False),
+    ("t5_relative", {"attention_scale": False}, True),
+    ("t5_relative", {}, False),
+    ("t5_relative", {"normalization": "squared_relu", "key_size": 2}, True),
+    (None, {}, True),
+]
+
+
+@pytest.mark.parametrize("a_bias", [None, "bnm", "b1nm", "bhnm"])
+@pytest.mark.parametrize("p_bias, config, cross", POSITIONS, ids=str)
+def test_biases(p_bias, config, cross, a_bias, tmp_path):
+    check(config, a_bias, p_bias, cross, masked=(2,) if a_bias else (0, 2), tmp=tmp_path)
+
+
+def test_a_bias_of_minus_infinity_hides(tmp_path):
+    inputs = draw("b1nm")
+
+    def hidden(rng, batch, n):
+        arrays = inputs(rng, batch, n)
+        arrays[3] = np.where(np.tri(n)[None, None] > 0, arrays[3], -np.inf).astype("float32")
+        return arrays
+
+    for config in ({}, {"normalization": "softmax_plus"}):
+        keras.backend.clear_session()
+        check_layer(
+            lambda: MultiHeadAttention(HEADS, 4, name="layer", **config),
+            hidden,
+            attend(config, True),
+            weights=WEIGHTS,
+            masked=(2,),
+            connect=connect("b1nm", None),
+            still=["key/bias"],
+            tmp=tmp_path,
+        )
+
+
+def test_unknown_position_bias():
+    x = keras.Input((3, 4))
+    with pytest.raises(ValueError, match="p_bias='rotatory', expected one of"):
+        layer = MultiHeadAttention(HEADS, 4, name="layer")
+        keras.Model(x, layer([x, x, x], p_bias="rotatory")).predict_on_batch(np.zeros((1, 3, 4), "float32"))
+
+
+def test_unknown_normalization():
+    with pytest.raises(ValueError, match="softplus"):
+        layer = MultiHeadAttention(HEADS, 4, normalization="softplus", name="layer")
+        x = keras.Input((3, 4))
+        keras.Model(x, layer([x, x, x])).predict_on_batch(np.zeros((1, 3, 4), "float32"))
+
+
+@pytest.mark.parametrize("normalization", ["softmax", "softmax_plus"])
+def test_dropout_trains(normalization):
+    """Training drops attention weights, keeps their mean, and drops others each time; inference drops nothing.
+
+    The loss is the mean product of the output with the target, and the learning rate 0: so the loss of a step is the
+    output in training mode, seen through the target.
+    """
+    if not TRAINS:
+        return
+    x = keras.Input((None, 4))
+    layer = MultiHeadAttention(HEADS, 4, attention_dropout=0.4, normalization=normalization, name="layer")
+    model = keras.Model(x, layer([x, x, x]))
+    rng = np.random.RandomState(1)
+    layer.set_weights([rng.randn(*w.shape).astype("float32") for w in layer.get_weights()])
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss=lambda y, output: ops.mean(y * output, axis=-1))
+    arrays = np.repeat(rng.randn(1, 6, 4), 512, axis=0).astype("float32")
+    target = np.repeat(rng.randn(1, 6, 8), 512, axis=0).astype("float32")
+    still = [float(model.test_on_batch(arrays, target)) for _ in range(2)]
+    trained = [float(model.train_on_batch(arrays, target)) for _ in range(3)]
+    assert still[0] == still[1]
+    assert len(set(trained + still[:1])) == 4
+    one = [float(model.train_on_batch(arrays[:1], target[:1])) for _ in range(20)]
+    assert np.std(one) > 10 * abs(np.mean(trained) - still[0]), (one, trained, still)
+    outputs = [np.asarray(model.predict_on_batch(arrays[:2])) for _ in range(2)]
+    assert (outputs[0] == outputs[1]).all() and (outputs[0][0] == outputs[0][1]).all()

@@ -1,0 +1,137 @@
+"""Embedding: rows by ids, the tied projection, its mask."""
+
+import numpy as np
+import pytest
+
+from b4k3.backend import keras
+from b4k3.layers import Embedding
+from layer_checks import TRAINS, as_list, check_layer, known_objects, randomize, same, static_shape
+
+
+def ids(rng, batch, n):
+    x = rng.randint(0, 11, size=(batch, n)).astype("float32")
+    x[:, 0] = 0  # T5 starts with id 0
+    x[:, -1] = 0
+    return [x]
+
+
+def rows(weights, arrays, masks):
+    return weights["embeddings"][arrays[0].astype(int)]
+
+
+def real(arrays, masks):
+    mask = arrays[0] != 0
+    mask[:, 0] = True
+    return mask
+
+
+@pytest.mark.parametrize("mask_zero", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_lookup(mask_zero, dtype, tmp_path):
+    check_layer(
+        lambda: Embedding(11, 4, mask_zero=mask_zero, name="layer"),
+        lambda rng, batch, n: [x.astype(dtype) for x in ids(rng, batch, n)],
+        rows,
+        weights=["embeddings"],
+        mask_out=real if mask_zero else None,
+        tmp=tmp_path,
+    )
+
+
+@pytest.mark.parametrize("masked", [(), (0,)])
+def test_dense_mode_alone(masked, tmp_path):
+    check_layer(
+        lambda: Embedding(11, 4, mask_zero=True, name="layer"),
+        lambda rng, batch, n: [rng.randn(batch, n, 4).astype("float32")],
+        lambda w, x, m: x[0] @ w["embeddings"].T,
+        weights=["embeddings"],
+        masked=masked,
+        mask_out=lambda x, m: m[0],
+        connect=lambda layer, tensors: layer(tensors[0], mode="dense"),
+        tmp=tmp_path,
+    )
+
+
+def tied(layer, tensors):
+    x = layer(tensors[0])
+    return [x, layer(x, mode="dense")]
+
+
+def test_tied(tmp_path):
+    check_layer(
+        lambda: Embedding(11, 4, mask_zero=True, name="layer"),
+        ids,
+        lambda w, x, m: [rows(w, x, m), rows(w, x, m) @ w["embeddings"].T],
+        weights=["embeddings"],
+        mask_out=lambda x, m: [real(x, m)] * 2,
+        connect=tied,
+        tmp=tmp_path,
+    )
+
+
+def test_tied_model_inside_another_of_known_length():
+    """Keras 2.3 asks a nested model for its shapes without calling the layers."""
+    layer = Embedding(11, 4, name="layer")
+    ids_in = keras.Input((None,))
+    inner = keras.Model(ids_in, tied(layer, [ids_in]))
+    outer_in = keras.Input((5,))
+    outputs = as_list(inner(outer_in))
+    assert [static_shape(x)[1:] for x in outputs] == [(5, 4), (5, 11)]
+    outer = keras.Model(outer_in, outputs)
+    rng = np.random.RandomState(0)
+    values = randomize(layer, rng)
+    arrays = ids(rng, 2, 5)
+    expected = rows(values, arrays, None)
+    same(outer.predict_on_batch(arrays), [expected, expected @ values["embeddings"].T], 1e-5)
+    with known_objects():
+        copy = keras.Model.from_config(outer.get_config())
+    copy.set_weights(outer.get_weights())
+    same(copy.predict_on_batch(arrays), [expected, expected @ values["embeddings"].T], 1e-5)
+
+
+def test_dense_of_a_vector_and_of_more_axes():
+    layer = Embedding(11, 4, name="layer")
+    vector, cube = keras.Input((4,)), keras.Input((None, 3, 4))
+    outputs = [layer(vector, mode="dense"), layer(cube, mode="dense")]
+    assert [static_shape(x) for x in outputs] == [(None, 11), (None, None, 3, 11)]
+    model = keras.Model([vector, cube], outputs)
+    rng = np.random.RandomState(0)
+    table = randomize(layer, rng)["embeddings"]
+    arrays = [rng.randn(2, 4).astype("float32"), rng.randn(2, 5, 3, 4).astype("float32")]
+    same(model.predict_on_batch(arrays), [a @ table.T for a in arrays], 1e-5)
+
+
+def test_the_tied_table_learns_from_both_uses():
+    """One step of gradient descent against the derivative written out."""
+    if not TRAINS:
+        return
+    layer = Embedding(5, 3, name="layer")
+    ids_in = keras.Input((None,))
+    model = keras.Model(ids_in, layer(layer(ids_in), mode="dense"))
+    table = randomize(layer, np.random.RandomState(0))["embeddings"]
+    model.compile(optimizer=keras.optimizers.SGD(1.0), loss="mse")
+    x = np.array([[1, 2, 2]], "float32")
+    y = np.zeros((1, 3, 5), "float32")
+    model.train_on_batch(x, y)
+    hidden = table[x.astype(int)]
+    error = 2 * (hidden @ table.T - y) / y.size  # [1, 3, 5]
+    gradient = np.einsum("bnv,bnd->vd", error, hidden)
+    np.add.at(gradient, x.astype(int), error @ table)
+    np.testing.assert_allclose(layer.get_weights()[0], table - gradient, atol=1e-6)
+
+
+def test_unknown_mode():
+    layer = Embedding(5, 3, name="layer")
+    with pytest.raises(ValueError, match="mode='tied', expected 'embedding' or 'dense'"):
+        layer(keras.Input((None,)), mode="tied")
+
+
+def test_regularizer_and_constraint_are_kept():
+    layer = Embedding(5, 3, embeddings_regularizer="l2", embeddings_constraint="non_neg", name="layer")
+    with known_objects():
+        copy = Embedding.from_config(layer.get_config())
+    assert type(copy.embeddings_regularizer) is type(layer.embeddings_regularizer)
+    assert type(copy.embeddings_constraint) is type(layer.embeddings_constraint)
+    x = keras.Input((None,))
+    model = keras.Model(x, copy(x))
+    assert len(model.losses) == 1

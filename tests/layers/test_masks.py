@@ -1,0 +1,61 @@
+"""The attention biases of language models and of UniLM."""
+
+import numpy as np
+import pytest
+
+from b4k3.backend import keras
+from b4k3.layers import LanguageModelMask, UniLMMask
+from layer_checks import check_layer
+
+HIDDEN = -1e30
+
+
+def lm_mask(weights, arrays, masks):
+    n = arrays[0].shape[1]
+    out = np.zeros((1, 1, n, n), "float32")
+    for query in range(n):
+        for key in range(n):
+            if key > query:
+                out[0, 0, query, key] = HIDDEN
+    return out
+
+
+def unilm_mask(weights, arrays, masks):
+    batch, n = arrays[0].shape
+    out = np.zeros((batch, 1, n, n), "float32")
+    for b in range(batch):
+        for query in range(n):
+            for key in range(n):
+                if arrays[0][b, key] and key > query:
+                    out[b, 0, query, key] = HIDDEN
+    return out
+
+
+def segments(rng, batch, n):
+    starts = rng.randint(0, n, size=(batch, 1))
+    return [(np.arange(n)[None] >= starts).astype("float32")]
+
+
+@pytest.mark.parametrize("masked", [(), (0,)])
+@pytest.mark.parametrize("cls, oracle", [(LanguageModelMask, lm_mask), (UniLMMask, unilm_mask)])
+def test_masks(cls, oracle, masked, tmp_path):
+    check_layer(lambda: cls(name="layer"), segments, oracle, masked=masked, tmp=tmp_path)
+
+
+def test_a_language_model_mask_of_embeddings(tmp_path):
+    """Only the length is read, so vectors will do as well as ids."""
+    check_layer(
+        lambda: LanguageModelMask(name="layer"),
+        lambda rng, batch, n: [rng.randn(batch, n, 4).astype("float32")],
+        lm_mask,
+        tmp=tmp_path,
+    )
+
+
+def test_unilm_with_a_padded_second_segment():
+    """Padding has segment id 0 again; it counts as the end of the second segment."""
+    x = keras.Input((None,))
+    model = keras.Model(x, UniLMMask()(x))
+    ids = np.array([[0, 0, 1, 1, 0]], "float32")
+    hidden = np.asarray(model.predict_on_batch(ids))[0, 0] < 0
+    assert hidden.astype(int).tolist() == [[0, 0, 1, 1, 1]] * 2 + [[0, 0, 0, 1, 1]] + [[0, 0, 0, 0, 0]] * 2

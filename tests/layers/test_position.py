@@ -1,0 +1,198 @@
+"""Learned, sinusoidal, rotary and relative positions."""
+
+import os
+
+import numpy as np
+import pytest
+
+from b4k3.backend import keras
+from b4k3.layers import (
+    PositionEmbedding,
+    RelativePositionEmbedding,
+    RelativePositionEmbeddingT5,
+    RotaryPositionEmbedding,
+    SinusoidalPositionEmbedding,
+)
+from layer_checks import check_layer
+
+BUCKETS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden", "t5_buckets.npz")
+
+
+def vectors(rng, batch, n):
+    return [rng.randn(batch, n, 4).astype("float32")]
+
+
+def vectors_and_ids(high):
+    def inputs(rng, batch, n):
+        return vectors(rng, batch, n) + [rng.randint(0, high, size=(batch, n)).astype("float32")]
+
+    return inputs
+
+
+def merge(x, positions, mode):
+    positions = np.broadcast_to(positions, x.shape[:2] + positions.shape[-1:])
+    merged = {"add": lambda: x + positions, "mul": lambda: x * (positions + 1), "zero": lambda: positions}
+    return merged[mode]() if mode in merged else np.concatenate([x, positions], axis=-1)
+
+
+def position_ids(arrays):
+    if len(arrays) > 1:
+        return arrays[1].astype(int)
+    return np.arange(arrays[0].shape[1])[None]
+
+
+def learned(table, ids, alpha):
+    if not alpha:
+        return table[ids]
+    n = len(table)
+    base = np.stack([(row - alpha * table[0]) / (1 - alpha) for row in table])
+    out = np.zeros(ids.shape + table.shape[1:])
+    for i in np.ndindex(*ids.shape):
+        out[i] = alpha * base[ids[i] // n] + (1 - alpha) * base[ids[i] % n]
+    return out
+
+
+LEARNED = [
+    ({"input_dim": 9}, "add"),
+    ({"input_dim": 9}, "mul"),
+    ({"input_dim": 9}, "zero"),
+    ({"input_dim": 9}, "concat"),
+    ({"input_dim": 3, "hierarchical": True}, "add"),
+    ({"input_dim": 3, "hierarchical": 0.3}, "zero"),
+]
+
+
+@pytest.mark.parametrize("custom", [False, True])
+@pytest.mark.parametrize("config, mode", LEARNED, ids=str)
+def test_learned(config, mode, custom, tmp_path):
+    alpha = config.get("hierarchical")
+    alpha = 0.4 if alpha is True else alpha
+    check_layer(
+        lambda: PositionEmbedding(
+            output_dim=4,
+            merge_mode=mode,
+            custom_position_ids=custom,
+            name="layer",
+            embeddings_initializer="ones",
+            **config,
+        ),
+        vectors_and_ids(9) if custom else vectors,
+        lambda w, x, m: merge(x[0], learned(w["embeddings"], position_ids(x), alpha), mode),
+        weights=["embeddings"],
+        masked=(0,),
+        mask_out=lambda x, m: m[0],
+        tmp=tmp_path,
+    )
+
+
+def sinusoidal(ids, dim):
+    out = np.zeros(ids.shape + (dim,))
+    for i in np.ndindex(*ids.shape):
+        for k in range(dim // 2):
+            angle = ids[i] / 10000 ** (2 * k / dim)
+            out[i][2 * k : 2 * k + 2] = np.sin(angle), np.cos(angle)
+    return out
+
+
+@pytest.mark.parametrize("custom", [False, True])
+@pytest.mark.parametrize("mode", ["add", "mul", "zero", "concat"])
+def test_sinusoidal(mode, custom, tmp_path):
+    check_layer(
+        lambda: SinusoidalPositionEmbedding(4, merge_mode=mode, custom_position_ids=custom, name="layer"),
+        vectors_and_ids(500) if custom else vectors,
+        lambda w, x, m: merge(x[0], sinusoidal(position_ids(x), 4), mode),
+        masked=(0,),
+        mask_out=lambda x, m: m[0],
+        atol=5e-5,
+        tmp=tmp_path,
+    )
+
+
+@pytest.mark.parametrize("custom", [False, True])
+def test_rotary(custom, tmp_path):
+    """Its size is that of the heads, not that of x."""
+    check_layer(
+        lambda: RotaryPositionEmbedding(6, custom_position_ids=custom, name="layer"),
+        vectors_and_ids(9) if custom else vectors,
+        lambda w, x, m: np.broadcast_to(sinusoidal(position_ids(x), 6), x[0].shape[:2] + (6,)),
+        masked=(0,),
+        mask_out=lambda x, m: m[0],
+        tmp=tmp_path,
+    )
+
+
+def query_and_value(rng, batch, n):
+    return [rng.randn(batch, n, 4).astype("float32"), rng.randn(batch, n + 2, 4).astype("float32")]
+
+
+def relative(bucket):
+    def oracle(weights, arrays, masks):
+        n, m = arrays[0].shape[1], arrays[1].shape[1]
+        return np.stack([np.stack([weights["embeddings"][bucket(j - i)] for j in range(m)]) for i in range(n)])
+
+    return oracle
+
+
+def test_relative(tmp_path):
+    check_layer(
+        lambda: RelativePositionEmbedding(7, 3, embeddings_initializer="ones", name="layer"),
+        query_and_value,
+        relative(lambda d: min(max(d, -3), 3) + 3),
+        weights=["embeddings"],
+        masked=(0,),
+        tmp=tmp_path,
+    )
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_relative_t5(bidirectional, tmp_path):
+    golden = np.load(BUCKETS)["mesh_nb16_md64_" + ("bi" if bidirectional else "uni")]
+    check_layer(
+        lambda: RelativePositionEmbeddingT5(
+            16, 3, max_distance=64, bidirectional=bidirectional, embeddings_initializer="ones", name="layer"
+        ),
+        query_and_value,
+        relative(lambda d: golden[d + 300]),
+        weights=["embeddings"],
+        tmp=tmp_path,
+    )
+
+
+@pytest.mark.parametrize("direction", ["bi", "uni"])
+def test_buckets_of_t5(direction):
+    """Every distance from -300 to 300, against mesh-TensorFlow's own function."""
+    outputs, expected = [], []
+    golden = np.load(BUCKETS)
+    q, v = keras.Input((1, 1)), keras.Input((None, 1))
+    for buckets, far in [(32, 128), (20, 128), (16, 64)]:
+        layer = RelativePositionEmbeddingT5(buckets, 1, far, direction == "bi", name="t5_%d" % buckets)
+        outputs.append(layer([q, v]))
+        layer.set_weights([np.arange(buckets, dtype="float32")[:, None]])
+        expected.append(golden["mesh_nb%d_md%d_%s" % (buckets, far, direction)])
+    outputs += [o for o in [type(layer)(16, 1, 64, direction == "bi", name="back")([v, q])]]
+    model = keras.Model([q, v], outputs)
+    model.get_layer("back").set_weights([np.arange(16, dtype="float32")[:, None]])
+    got = model.predict_on_batch([np.zeros((1, 1, 1), "float32"), np.zeros((1, 301, 1), "float32")])
+    assert np.load(BUCKETS)["relative_position"].tolist() == list(range(-300, 301))
+    for g, e in zip(got, expected):
+        assert np.asarray(g)[0, :, 0].tolist() == e[300:].tolist()
+    assert np.asarray(got[-1])[:, 0, 0].tolist() == expected[-1][300::-1].tolist()
+
+
+@pytest.mark.parametrize("hierarchical, limit", [(None, 5), (True, 25)])
+def test_a_sequence_longer_than_the_table(hierarchical, limit):
+    """The length is only known when the model runs; TensorFlow's error is then its own, with our message."""
+    x = keras.Input((None, 4))
+    layer = PositionEmbedding(5, 4, hierarchical=hierarchical, name="layer")
+    model = keras.Model(x, layer(x))
+    model.predict_on_batch(np.zeros((2, limit, 4), "float32"))
+    with pytest.raises(Exception, match="longer than its %d positions" % limit) as error:
+        model.predict_on_batch(np.zeros((2, limit + 1, 4), "float32"))
+    assert isinstance(error.value, ValueError) or type(error.value).__name__ == "InvalidArgumentError"
+
+
+def test_a_sequence_known_to_be_longer_than_the_table():
+    x = keras.Input((6, 4))
+    layer = PositionEmbedding(5, 4, name="layer")
+    with pytest.raises(ValueError, match="layer: the sequence is longer than its 5 positions"):
+        keras.Model(x, layer(x)).predict_on_batch(np.zeros((2, 6, 4), "float32"))

@@ -1,0 +1,130 @@
+"""Every system against the outputs of its authors' code, layer by layer; padding; training; saving."""
+
+import re
+import subprocess
+import sys
+
+import goldens
+import numpy as np
+import pytest
+from b4k3.backend import keras, row
+from b4k3.models import CheckpointError
+
+SYSTEMS = sorted(goldens.systems())
+SUFFIX = ".keras" if row.is_keras3 else ".h5"
+
+
+@pytest.fixture(scope="class", autouse=True)
+def fresh_session():
+    yield
+    goldens.forget()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the models of all systems are saved for the one child process that reloads them."""
+    return tmp_path_factory.mktemp("saved")
+
+
+@pytest.mark.parametrize("system", SYSTEMS, scope="class")
+class TestSystem:
+    """In the order of the systems, so that one of them is in memory at a time."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    def leave(self, system):
+        yield
+        goldens.forget()
+
+    def test_outputs_and_padding(self, system):
+        for case in goldens.systems()[system]:
+            for batch, probe in goldens.probes(goldens.built(case), case) if "batches" in case else ():
+                check_batch(case, batch, probe)
+
+    def test_what_the_file_lacks_is_said(self, system):
+        for case in goldens.systems()[system]:
+            if "expect_error" in case:
+                with pytest.raises(CheckpointError) as e:
+                    goldens.build(case)
+                assert re.search(case["error_mentions"], str(e.value)), case["case"]
+                assert case["checkpoint"].split("/")[-1] in str(e.value)
+
+    def test_save(self, system, folder):
+        save(system, folder)
+
+    def test_training_lowers_the_loss(self, system):
+        """Some steps towards zero outputs, with the dropout of the config."""
+        case = goldens.first_case(system)
+        batch = case["batches"][0]
+        model = getattr(goldens.build(case), batch.get("submodel", "model"))
+        inputs = goldens.inputs_of(goldens.arrays(case), batch)
+        inputs = inputs if len(inputs) > 1 else inputs[0]
+        model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mse")
+        targets = [np.zeros_like(np.asarray(x)) for x in goldens.as_list(model.predict(inputs, verbose=0))]
+        targets = targets if len(targets) > 1 else targets[0]
+        before = loss_of(model, inputs, targets)
+        model.fit(inputs, targets, epochs=20, verbose=0)
+        assert loss_of(model, inputs, targets) < 0.9 * before
+
+
+def check_batch(case, batch, probe):
+    z = goldens.arrays(case)
+    inputs = goldens.inputs_of(z, batch)
+    outputs = probe(inputs)
+    for entry, got in zip(batch["compare"], outputs):
+        error, tolerance = goldens.difference(z, entry, got)
+        assert error <= tolerance, (case["case"], entry["key"], entry.get("index"))
+    for extra in goldens.PADDING if batch.get("pad") else ():
+        for entry, before, after in zip(batch["compare"], outputs, probe(goldens.padded(inputs, extra))):
+            moved = goldens.movement(z, entry, before, after)
+            assert moved <= case.get("pad_rtol", goldens.PAD_RTOL), (case["case"], entry["key"], extra)
+
+
+def loss_of(model, inputs, targets):
+    return float(np.asarray(model.evaluate(inputs, targets, verbose=0), dtype="float64").reshape(-1)[0])
+
+
+def save(system, folder):
+    """The whole model, its weights, and what it answers to its inputs."""
+    case = goldens.first_case(system)
+    batch = case["batches"][0]
+    model = getattr(goldens.built(case), batch.get("submodel", "model"))
+    inputs = goldens.inputs_of(goldens.arrays(case), batch)
+    name = str(folder / system)
+    model.save(name + SUFFIX)
+    model.save_weights(name + ".weights.h5")
+    saved = {"input%d" % i: x for i, x in enumerate(inputs)}
+    saved.update({"output%d" % i: x for i, x in enumerate(goldens.predict(model, inputs))})
+    np.savez(name + ".npz", **saved)
+
+
+def test_weights_and_models_survive_a_new_process(folder):
+    """One child process loads what every system saved, and compares."""
+    for system in SYSTEMS:
+        if not (folder / (system + ".npz")).exists():
+            save(system, folder)
+    child = [sys.executable, "-m", "reloading", str(folder), SUFFIX]
+    done = subprocess.run(
+        child, cwd=str(goldens.ROOT.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "%d systems reloaded" % len(SYSTEMS) in done.stdout
+
+
+def test_two_lengths_and_batch_sizes_in_one_process():
+    """Two models, each with two shapes, answer in turn and stay right."""
+    cases = [goldens.first_case(system) for system in ("google_bert", "zhuiyi_roberta")]
+    for case in cases + cases[::-1]:
+        z = goldens.arrays(case)
+        for size, (batch, probe) in zip((3, 2), goldens.probes(goldens.built(case), case)):
+            outputs = probe([x[:size] for x in goldens.inputs_of(z, batch)])
+            for entry, got in zip(batch["compare"], outputs):
+                want = np.asarray(z[entry["key"]])
+                want = (want[entry["index"]] if "index" in entry else want)[:size]
+                mask = np.asarray(z[entry["mask"]])[:size].astype(bool)
+                assert np.abs(got - want)[mask].max() <= entry["atol"] + entry["rtol"] * np.abs(want).max()
+
+
+def test_no_tensorflow_where_another_backend_is_chosen():
+    """Loading a TensorFlow checkpoint needs no TensorFlow."""
+    goldens.built(goldens.first_case("google_bert"))
+    assert row.backend == "tensorflow" or "tensorflow" not in sys.modules

@@ -1,0 +1,43 @@
+"""The child process of `test_goldens`: loads what the parent saved, and compares outputs.
+
+python -m reloading FOLDER SUFFIX_OF_WHOLE_MODELS
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import goldens
+import numpy as np
+
+
+def main(folder, suffix):
+    from b4k3.backend import keras
+    from b4k3.layers import custom_objects
+
+    count = 0
+    for system in goldens.systems():
+        case = goldens.first_case(system)
+        name = str(pathlib.Path(folder) / case["system"])
+        z = np.load(name + ".npz")
+        inputs = [z[key] for key in sorted(z.files) if key.startswith("input")]
+        wanted = [z[key] for key in sorted(z.files) if key.startswith("output")]
+        model = keras.models.load_model(name + suffix, custom_objects=dict(custom_objects), compile=False)
+        compare(case, goldens.predict(model, inputs), wanted)
+        # the weights into the same model with all weights lost
+        model.set_weights([np.zeros_like(w) for w in model.get_weights()])
+        model.load_weights(name + ".weights.h5")
+        compare(case, goldens.predict(model, inputs), wanted)
+        count += 1
+    print("%d systems reloaded" % count)
+
+
+def compare(case, outputs, wanted):
+    for got, want in zip(outputs, wanted):
+        error = np.abs(got - want).max()
+        assert error <= 1e-6 * np.abs(want).max(), (case["system"], error)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
