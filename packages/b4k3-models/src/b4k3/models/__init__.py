@@ -1,4 +1,4 @@
-"""Chinese and multilingual pretrained transformers for every Keras, loaded from the checkpoints their authors published.
+"""Chinese and multilingual pretrained transformers for every Keras, from the checkpoints their authors published.
 
 `b4k3.models.checkpoints` needs no Keras: nothing here is imported before it is asked for.
 """
@@ -29,6 +29,7 @@ _NAMES = {
     "build_transformer_model": "builder",
     "extend_with_language_model": "masks",
     "extend_with_unified_language_model": "masks",
+    "ready_configs": "config",
     "register_architecture": "registry",
     "register_dialect": "registry",
 }

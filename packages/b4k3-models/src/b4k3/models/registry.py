@@ -26,7 +26,13 @@ ARCHITECTURES = {
 
 # name -> where its Dialect is; the order is that in which they are asked whether they recognise a file
 DIALECTS = {
+    "albert_zh": "b4k3.models.dialects.albert_zh:ALBERT_ZH",
     "google": "b4k3.models.dialects.google:GOOGLE",
+    "huggingface-albert": "b4k3.models.dialects.huggingface:ALBERT",
+    "huggingface-electra-generator": "b4k3.models.dialects.huggingface:ELECTRA_GENERATOR",
+    "huggingface-electra": "b4k3.models.dialects.huggingface:ELECTRA",
+    "huggingface-nezha": "b4k3.models.dialects.huggingface:NEZHA",
+    "huggingface-roformer": "b4k3.models.dialects.huggingface:ROFORMER",
     "huggingface": "b4k3.models.dialects.huggingface:HUGGINGFACE",
 }
 

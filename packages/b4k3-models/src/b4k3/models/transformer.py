@@ -9,7 +9,7 @@ from b4k3.layers import Add, Concatenate1D, FeedForward, LayerNormalization, Mul
 
 from .checkpoints import save_checkpoint
 from .config import ConfigError
-from .loading import load_weights, open_view
+from .loading import in_dialect, load_weights, open_view
 
 Dropout = keras.layers.Dropout
 
@@ -310,7 +310,7 @@ class Transformer:
         Raises:
             CheckpointError, FileNotFoundError: it cannot be opened.
         """
-        view = open_view(checkpoint)
+        view = open_view(checkpoint, self.model_key)
         if not type(self).load_variable.__module__.startswith("b4k3."):
             return  # another load_variable may leave weights alone
         for layer, variables in self.variable_mapping().items():
@@ -336,21 +336,25 @@ class Transformer:
             self.load_report.notes.append("keys of the config that nobody reads: %s" % keys)
         return self.load_report
 
-    def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None, format="tf"):
-        """Write the weights under their canonical names; no TensorFlow is needed.
+    def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None, format="tf", dialect=None):
+        """Write the weights; no TensorFlow is needed.
 
         Arguments:
             filename: prefix of the checkpoint ('…/bert_model.ckpt'), or the file for other formats.
             mapping: instead of `variable_mapping()`.
             dtype: name of the dtype to store, that of the weights by default.
             format: of `save_checkpoint`.
+            dialect: name of a dialect, 'huggingface' for instance; None for the canonical names.
+
+        Raises:
+            CheckpointError: the dialect has no name for a variable.
         """
         tensors = {}
         for layer, variables in self.mapping_of_layers(mapping).items():
             values = self.layers[layer].get_weights()
             for variable, value in zip(variables, values):
                 tensors[variable] = self.create_variable(variable, np.asarray(value), dtype)
-        save_checkpoint(filename, tensors, format=format)
+        save_checkpoint(filename, in_dialect(tensors, dialect, self.model_key), format=format)
 
     def load_variable(self, checkpoint, name):
         """One variable as its layer wants it.

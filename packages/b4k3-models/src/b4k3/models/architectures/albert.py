@@ -10,17 +10,16 @@ class ALBERT(BERT):
     """ALBERT. Blocks of one group are one set of layers, called again and again.
 
     Layers are named `Transformer-MultiHeadSelfAttention`, …; with several groups or inner blocks
-    `Transformer-G{group}-I{inner}-MultiHeadSelfAttention`, …, of which `num_hidden_layers` · `inner_group_num` calls are
-    made. Inputs, outputs and heads are BERT's.
+    `Transformer-G{group}-I{inner}-MultiHeadSelfAttention`, …: `num_hidden_layers` · `inner_group_num` blocks in all.
+    Inputs, outputs and heads are BERT's.
 
     Arguments:
-        num_hidden_groups: number of sets of layers; the first num_hidden_layers / num_hidden_groups blocks use the first.
+        num_hidden_groups: number of sets of layers; the first num_hidden_layers / num_hidden_groups use the first one.
         inner_group_num: number of blocks in a set.
-        ln_type: 'postln'; some configs say so.
         kwargs: those of `BERT`.
 
     Raises:
-        ConfigError: another ln_type, or more groups than layers.
+        ConfigError: more groups than layers.
 
     Reference: Lan et al., ALBERT, https://arxiv.org/abs/1909.11942, https://github.com/google-research/albert
     """
@@ -39,15 +38,13 @@ class ALBERT(BERT):
         "FeedForward-Norm": "LayerNorm_1",
     }
 
-    def __init__(self, num_hidden_groups=1, inner_group_num=1, ln_type="postln", **kwargs):
+    def __init__(self, num_hidden_groups=1, inner_group_num=1, **kwargs):
         super().__init__(**kwargs)
         self.num_hidden_groups = num_hidden_groups
         self.inner_group_num = inner_group_num
-        if ln_type not in ("postln", None):
-            raise ConfigError("ln_type=%r: only 'postln', normalisation after each residual, is known" % (ln_type,))
         if not 1 <= num_hidden_groups <= max(self.num_hidden_layers, 1) or inner_group_num < 1:
             raise ConfigError(
-                "num_hidden_groups=%r and inner_group_num=%r: expected 1 or more, and no more groups than the %d layers"
+                "num_hidden_groups=%r, inner_group_num=%r: expected 1 or more, and no more groups than the %d layers"
                 % (num_hidden_groups, inner_group_num, self.num_hidden_layers)
             )
 

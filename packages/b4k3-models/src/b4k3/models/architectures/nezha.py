@@ -38,7 +38,7 @@ class NEZHA(BERT):
             raise ConfigError("use_relative_position is false: that network is BERT, model='bert'")
         if self.attention_key_size != self.attention_head_size:
             raise ConfigError(
-                "attention_key_size=%d and attention_head_size=%d: NEZHA adds the same position vectors to keys and values"
+                "attention_key_size=%d, attention_head_size=%d: NEZHA adds the same vectors to keys and values"
                 % (self.attention_key_size, self.attention_head_size)
             )
 
