@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from .config import ALIASES, ConfigError, refuse_unknown, validate, with_aliases
+from .config import ALIASES, ConfigError, merge, refuse_unknown, validate
 from .masks import extend_with_language_model, extend_with_unified_language_model
 from .recognition import DefaultModel, Request
 
@@ -73,7 +73,7 @@ def build_transformer_model(
     accepted = accepted_arguments(cls)
     aliases = {other for others in ALIASES.values() for other in others}
     refuse_unknown(kwargs, accepted | aliases, "build_transformer_model with %s" % cls.__name__)
-    config = with_aliases(dict(request.config, **kwargs))
+    config = merge(request.config, kwargs)
     validate(config, request.where)
     arguments = {key: value for key, value in config.items() if key in accepted}
     transformer = cls(**arguments)

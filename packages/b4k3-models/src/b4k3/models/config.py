@@ -118,15 +118,18 @@ def read_config(path):
 
 
 def with_aliases(config):
-    """A copy with our names beside the publishers', and the defaults of bert4keras for what is absent."""
+    """A copy with our names beside the publishers'; a name of ours that is there already stays."""
     config = dict(config)
     for name, others in ALIASES.items():
         for other in others:
             if name not in config and other in config:
                 config[name] = config[other]
-    for name, value in DEFAULTS.items():
-        config.setdefault(name, value)
     return config
+
+
+def merge(from_file, from_call):
+    """One config of two: the call wins, under whichever name, and what neither says is bert4keras' default."""
+    return dict(DEFAULTS, **dict(with_aliases(from_file), **with_aliases(from_call)))
 
 
 def validate(config, where):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .checkpoints.opening import locate
-from .config import ALIASES, ConfigError, read_config, ready_configs
+from .config import ConfigError, read_config, ready_configs, with_aliases
 from .detect import contradictions, recognise, sizes
 from .loading import open_view
 from .registry import architecture
@@ -66,17 +66,20 @@ class Request:
                 os.path.abspath(view.checkpoint.path) if isinstance(self.checkpoint, (str, os.PathLike)) else "<dict>"
             )
             near = os.path.join(os.path.basename(os.path.dirname(path)), os.path.basename(path))
-            model = recognise(view, under_our_names(dict(self.config, **given)), near)
+            model = recognise(view, dict(with_aliases(self.config), **with_aliases(given)), near)
         self.notes.append("recognised as model=%r" % str(model))
         return architecture(model)
 
     def complete(self, view, given):
-        """Fill in what the configuration does not say and the checkpoint determines."""
+        """Fill in what the configuration does not say and the checkpoint determines, where the two agree."""
         correct = view.dialect.corrections(dict(self.config, **given))
         self.config.update({key: value for key, value in correct.items() if value is not None})
         model = self.cls.model_key
-        known = under_our_names(dict(self.config, **given))
-        found = {key: size for key, size in sizes(view, model).items() if known.get(key) is None}
+        known = dict(with_aliases(self.config), **with_aliases(given))
+        found = sizes(view, model)
+        if contradictions(known, found):
+            return  # another network is asked for: loading will resize or refuse
+        found = {key: size for key, size in found.items() if known.get(key) is None}
         if not self.from_file:
             self.where = "the shapes in %s" % view.checkpoint.path
             found.update(self.released(model, dict(known, **found), known))
@@ -89,7 +92,7 @@ class Request:
         """What shapes do not tell, from the only ready config with these sizes; {} if there is none."""
         fitting = []
         for name, path in ready_configs().items():
-            config = under_our_names(read_config(path))
+            config = with_aliases(read_config(path))
             if config.pop("model_type") == model and not contradictions(sized, config):
                 if all(sized.get(key) == config[key] for key in IDENTIFYING):
                     fitting.append((name, config))
@@ -107,17 +110,6 @@ def as_folder(path):
         return None
     path = os.fspath(path)
     return path if os.path.isdir(path) else None
-
-
-def under_our_names(config):
-    """A copy with publishers' keys under ours."""
-    config = dict(config)
-    for name, others in ALIASES.items():
-        for other in others:
-            value = config.pop(other, None)
-            if value is not None and config.get(name) is None:
-                config[name] = value
-    return config
 
 
 def config_of_folder(folder, view, model):
@@ -144,7 +136,7 @@ def config_of_folder(folder, view, model):
     found = {path: found[path] for path in found if path in wanted or not wanted}
     if len(found) > 1:
         sized = sizes(view, model)
-        fitting = [path for path in found if not contradictions(under_our_names(found[path]), sized)]
+        fitting = [path for path in found if not contradictions(with_aliases(found[path]), sized)]
         found = {path: found[path] for path in fitting}
     if len(found) > 1:
         names = ", ".join(os.path.basename(path) for path in found)
