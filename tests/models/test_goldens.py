@@ -52,7 +52,7 @@ class TestSystem:
         save(system, folder)
 
     def test_training_lowers_the_loss(self, system):
-        """Some steps towards outputs of 1 (towards 0, RMS normalisation lets none come), with the dropout of the config."""
+        """Some steps towards outputs of 1, with the dropout of the config. RMS normalisation cannot come nearer to 0."""
         case = goldens.first_case(system)
         batch = case["batches"][0]
         model = getattr(goldens.build(case), batch.get("submodel", "model"))
