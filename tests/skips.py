@@ -8,6 +8,7 @@ SKIPS = [
     ("tests/packaging/test_contracts.py::*", "keras* tf*", "reads files only: run once, in the default environment"),
     ("tests/packaging/test_workspace.py::*", "keras* tf*", "reads files only: run once, in the default environment"),
     ("tests/packaging/test_wheels.py::*", "default keras* tf*", "has an environment of its own: hatch run wheels:test"),
+    ("tests/huggingface/*", "default keras* tf*", "has an environment of its own: hatch run huggingface:test"),
     (
         "tests/models/checkpoints/test_tensorflow.py::*",
         "default keras3-jax* keras3-torch keras3-numpy keras35-jax",
