@@ -9,7 +9,7 @@ was not met before is normalised and cut into pieces. The caches are bounded; th
 from __future__ import annotations
 
 import re
-from itertools import accumulate, chain
+from itertools import accumulate, chain, compress
 
 from . import _unicode
 from .text import SIGMA, mark_spaced, spaced, spelled, without_ascii_controls
@@ -27,7 +27,7 @@ _find_cjk = re.compile("[\u2e80-\uffff]").search
 _DROPPED_SPACES = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
 
 _LONGEST_KEY = 64
-_BLOCK, _LONGEST_BLOCK = 32, 1 << 16  # texts, characters
+_BLOCK, _SHORT = 64, 2000  # texts, characters
 _flat = chain.from_iterable
 
 
@@ -129,13 +129,11 @@ class WordPieces:
         return rows
 
     def _ids_of_block(self, texts):
-        """Short ASCII texts are taken together, one on a line."""
-        if sum(map(len, texts)) < _LONGEST_BLOCK and all(map(str.isprintable, texts)):
-            block = "\n".join(texts)
-            if block.isascii():
-                lines = mark_spaced(block, self.lower).split("\n")
-                return [[*_flat(map(self._ids_of_word, line.split()))] for line in lines]
-        return map(self.ids, texts)
+        """Short ASCII texts are taken together, one on a line; the others one by one."""
+        together = [len(text) < _SHORT and text.isascii() and text.isprintable() for text in texts]
+        block = mark_spaced("\n".join(compress(texts, together)), self.lower)
+        rows = iter([[*_flat(map(self._ids_of_word, line.split()))] for line in block.split("\n")])
+        return [next(rows) if short else self.ids(text) for short, text in zip(together, texts)]
 
     def ids(self, text):
         """The ids of a text: a new list."""
