@@ -16,24 +16,24 @@ class Side:
         return self._map("_ids_of_texts")
 
     @lazy
+    def offsets(self):
+        return self._map("_offsets_of_texts")
+
+    @lazy
     def lengths(self):
         return [*map(len, self.ids)]
 
-    def ids_between(self, start, end):
-        """What `start + ids + end` is for each text, without keeping the ids alone."""
-        rows = self._map("_ids_of_texts")
+    def between(self, method, start, end):
+        """What `start + row + end` is for the row of each text, without keeping the rows alone."""
+        rows = self._map(method)
         self.lengths = [*map(len, rows)]
-        for i in start:
+        for value in start:
             for row in rows:
-                row.insert(0, i)
-        for i in end:
+                row.insert(0, value)
+        for value in end:
             for row in rows:
-                row.append(i)
+                row.append(value)
         return rows
-
-    @lazy
-    def offsets(self):
-        return self._map("_offsets_of_texts")
 
     def _map(self, method):
         if self.workers > 1:
@@ -154,15 +154,23 @@ class Encoding:
         tokenizer, batch = self._batch.tokenizer, self._batch
         start = [tokenizer.token_to_id(tokenizer._token_start)] if batch.starts else []
         end = [tokenizer.token_to_id(tokenizer._token_end)] if batch.ends else []
-        if batch.second is None and batch.maxlen is None and not batch.padding and not self._overflow:
-            return batch.first.ids_between(start, end)
+        if self._is_plain:
+            return batch.first.between("_ids_of_texts", start, end)
         return self._lay(lambda side: side.ids, start, end, _pad_id(tokenizer) if batch.padding else 0)
 
     @lazy
     def offsets(self):
-        special = [(0, 0)]
+        batch, special = self._batch, [(0, 0)]
+        start, end = special * batch.starts, special * batch.ends
+        if self._is_plain:
+            return batch.first.between("_offsets_of_texts", start, end)
+        return self._lay(lambda side: side.offsets, start, end, (0, 0))
+
+    @property
+    def _is_plain(self):
+        """Is each row a whole text between specials?"""
         batch = self._batch
-        return self._lay(lambda side: side.offsets, special * batch.starts, special * batch.ends, (0, 0))
+        return batch.second is None and batch.maxlen is None and not batch.padding and not self._overflow
 
     @lazy
     def tokens(self):
