@@ -18,4 +18,12 @@ SKIPS = [
         "keras231-* tfkeras-115 tfkeras-22",
         "ml_dtypes, which brings the dtype, is not there",
     ),
+    ("tests/snippets/test_serving.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
+    (
+        "tests/snippets/test_data.py::test_dataset_of_*",
+        "default keras3-jax* keras3-torch keras3-numpy keras35-jax",
+        "needs TensorFlow, which this row is without",
+    ),
+    ("tests/snippets/test_data.py::test_dataset_needs_tensorflow", "keras231-* tf* keras3-tf", "TensorFlow is there"),
+    ("tests/snippets/test_data.py::test_fit_*", "keras3-numpy", "inference only"),
 ]
