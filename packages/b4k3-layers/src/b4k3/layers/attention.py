@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from b4k3.backend import (
+    Dense,
     Layer,
     apply_rotary_position_embeddings,
     attention,
@@ -76,7 +77,7 @@ class MultiHeadAttention(Layer):
             self.dropout = keras.layers.Dropout(attention_dropout, name="dropout", dtype=self.sublayer_dtype)
 
     def _dense(self, units, name):
-        return keras.layers.Dense(
+        return Dense(
             units,
             use_bias=self.use_bias,
             kernel_initializer=self.kernel_initializer,
