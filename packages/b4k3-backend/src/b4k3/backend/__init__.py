@@ -12,6 +12,7 @@ from .__about__ import __version__
 # public name -> the module that defines it
 _NAMES = {
     "BackendError": "_runtime",
+    "Dense": "_row",
     "Layer": "_row",
     "Sinusoidal": "positions",
     "TruncatedNormal": "_row",

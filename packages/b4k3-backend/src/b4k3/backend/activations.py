@@ -50,7 +50,7 @@ OURS = {
     "leaky_relu": leaky_relu,
 }
 
-# So that keras.layers.Dense(activation="gelu_erf") works too: names that no Keras has.
+# On Keras 2, keras.layers.Dense(activation="gelu_erf") then works too; Keras 3 wants the function itself there.
 keras.utils.get_custom_objects().update(gelu_erf=gelu_erf, gelu_tanh=gelu_tanh)
 
 _gelu = gelu_erf

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, activations, build_sublayer, keras, register
+from b4k3.backend import Dense, Layer, activations, build_sublayer, keras, register
 
 
 @register
@@ -38,7 +38,7 @@ class FeedForward(Layer):
         self.built = True
 
     def _add_dense(self, attribute, units, name, input_shape, activation=None):
-        dense = keras.layers.Dense(
+        dense = Dense(
             units,
             activation=activation,
             use_bias=self.use_bias,

@@ -11,10 +11,13 @@ _NAMES = {
     "SentencePieceError": "_spm",
     "SentencePieceModel": "sentencepiece_model",
     "SpTokenizer": "sp_tokenizer",
+    "Encoding": "encoding",
     "Tokenizer": "wordpiece",
     "TokenizerBase": "base",
     "VocabError": "vocab",
+    "load_tokenizer_json": "tokenizer_json",
     "load_vocab": "vocab",
+    "save_tokenizer_json": "tokenizer_json",
     "save_vocab": "vocab",
 }
 

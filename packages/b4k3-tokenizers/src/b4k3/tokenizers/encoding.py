@@ -65,7 +65,7 @@ class Batch:
         if self.truncation == "longest_first":
             return longest_first(m, n, room)
         a, b = (room - n, n) if self.truncation == "only_first" else (m, room - m)
-        if min(a, b) <= 0 < max(m, n) and (a, b) != (m, n):
+        if (a if self.truncation == "only_first" else b) <= 0:
             raise ValueError(
                 "truncation=%r cannot bring texts of %d and %d tokens down to maxlen=%d with %d special tokens"
                 % (self.truncation, m, n, self.maxlen, self.specials)
@@ -211,9 +211,9 @@ def checked(texts, what):
     if isinstance(texts, (str, bytes)):
         raise TypeError("%s: expected a list of texts, got one %s" % (what, type(texts).__name__))
     texts = list(texts)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError("%s[%d]: expected str, got %s" % (what, i, type(text).__name__))
+    wrong = [i for i, text in enumerate(texts) if not isinstance(text, str)]
+    if wrong:
+        raise TypeError("%s[%d]: expected str, got %s" % (what, wrong[0], type(texts[wrong[0]]).__name__))
     return texts
 
 

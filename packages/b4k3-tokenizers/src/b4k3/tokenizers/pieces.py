@@ -12,7 +12,7 @@ import re
 from itertools import accumulate, chain
 
 from . import _unicode
-from .text import SIGMA, ascii_spaced, spaced, spelled
+from .text import SIGMA, mark_spaced, spaced, spelled, without_ascii_controls
 from .vocab import stem
 
 # characters that stand alone; not all there are (the rest is found in the chunks), but most of CJK text
@@ -27,6 +27,7 @@ _find_cjk = re.compile("[\u2e80-\uffff]").search
 _DROPPED_SPACES = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
 
 _LONGEST_KEY = 64
+_BLOCK, _LONGEST_BLOCK = 32, 1 << 16  # texts, characters
 _flat = chain.from_iterable
 
 
@@ -104,7 +105,9 @@ class WordPieces:
     def _compute_spans(self, chunk):
         """(start, end) in the chunk, for each of its pieces."""
         if chunk.isascii() and chunk.isprintable():  # each character stays one character
-            words = spaced(chunk, self.lower).split()
+            words = [chunk] if chunk.isalnum() else spaced(chunk, self.lower).split()
+            if self.lower:
+                words = map(str.lower, words)
             ends = [0, *accumulate(len(stem(piece)) for word in words for piece in self.pieces(word))]
             return tuple(zip(ends, ends[1:]))
         pairs = spelled(chunk, self.lower)
@@ -118,6 +121,22 @@ class WordPieces:
                 position = end
         return tuple(spans)
 
+    def ids_of_texts(self, texts):
+        """The ids of each text: a list of new lists."""
+        rows = []
+        for k in range(0, len(texts), _BLOCK):
+            rows += self._ids_of_block(texts[k : k + _BLOCK])
+        return rows
+
+    def _ids_of_block(self, texts):
+        """Short ASCII texts are taken together, one on a line."""
+        if sum(map(len, texts)) < _LONGEST_BLOCK and all(map(str.isprintable, texts)):
+            block = "\n".join(texts)
+            if block.isascii():
+                lines = mark_spaced(block, self.lower).split("\n")
+                return [[*_flat(map(self._ids_of_word, line.split()))] for line in lines]
+        return map(self.ids, texts)
+
     def ids(self, text):
         """The ids of a text: a new list."""
         if not text.isascii():
@@ -125,9 +144,10 @@ class WordPieces:
                 if ch in text:
                     return list(self._compute_ids(text))
             if not _find_cjk(text):
-                return [*_flat(map(self._ids_of_chunk, ascii_spaced(text, self.lower).split()))]
+                return [*_flat(map(self._ids_of_chunk, mark_spaced(text, self.lower).split()))]
             return self._ids_of_runs(text)
-        return [*_flat(map(self._ids_of_word, ascii_spaced(text, self.lower).split()))]
+        text = without_ascii_controls(text)
+        return [*_flat(map(self._ids_of_word, mark_spaced(text, self.lower).split()))]
 
     def _ids_of_runs(self, text):
         runs = _split_runs(text)
@@ -159,7 +179,7 @@ class WordPieces:
         if self.lower:
             text = text.lower()
         offsets, end = [], 0
-        for word in ascii_spaced(text, False).split():
+        for word in mark_spaced(text, False).split():
             start = text.index(word, end)
             end = start + len(word)
             spans = self._spans_of_chunk(word)

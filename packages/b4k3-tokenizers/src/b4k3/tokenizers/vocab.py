@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 
+from ._files import write_text
 from ._unicode import is_cjk_character, is_punctuation
 
 
@@ -121,14 +122,7 @@ def save_vocab(dict_path, token_dict, encoding="utf-8"):
     """
     path = os.fspath(dict_path)
     lines = _lines_of_tokens(path, token_dict)
-    temporary = "%s.%d.tmp" % (path, os.getpid())
-    try:
-        with open(temporary, "w", encoding=encoding, newline="\n") as f:
-            f.writelines(line + "\n" for line in lines)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+    write_text(path, "".join(line + "\n" for line in lines), encoding)
 
 
 def _lines_of_tokens(path, token_dict):

@@ -32,6 +32,8 @@ class Tokenizer(TokenizerBase):
         VocabError: see `load_vocab`.
     """
 
+    _json_model = "WordPiece"
+
     def __init__(
         self,
         token_dict,
@@ -111,9 +113,13 @@ class Tokenizer(TokenizerBase):
             position += len(part)
         return parts
 
-    def _split_specials(self, text):
+    def _special_names(self):
+        """The special tokens that the vocabulary has."""
         names = (self._token_pad, self._token_unk, self._token_mask, self._token_start, self._token_end)
-        names = sorted({name for name in names if name in self._token_dict}, key=len, reverse=True)
+        return {name for name in names if name in self._token_dict}
+
+    def _split_specials(self, text):
+        names = sorted(self._special_names(), key=len, reverse=True)
         return re.split("(%s)" % "|".join(map(re.escape, names)), text) if names else [text]
 
     def _tokens_of_part(self, text, pre_tokenize):
@@ -158,7 +164,7 @@ class Tokenizer(TokenizerBase):
     def _ids_of_texts(self, texts):
         if not self._is_plain:
             return super()._ids_of_texts(texts)
-        return [*map(self._word_pieces.ids, texts)]
+        return self._word_pieces.ids_of_texts(texts)
 
     def _offsets_of_texts(self, texts):
         return [*map(self._word_pieces.offsets if self._is_plain else self._offsets, texts)]

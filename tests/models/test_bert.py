@@ -1,0 +1,278 @@
+"""The arguments of BERT and of every Transformer, on golden weights where numbers are compared."""
+
+import goldens
+import numpy as np
+import pytest
+from b4k3.backend import keras, row
+from b4k3.models import BERT, CheckpointError, ConfigError, build_transformer_model
+from b4k3.models.checkpoints import open_checkpoint
+
+FOLDER = goldens.ROOT / "google_bert"
+CONFIG = str(FOLDER / "bert_config.json")
+CHECKPOINT = str(FOLDER / "bert_model.ckpt")
+GELU = {"hidden_act": "gelu_tanh"}
+NO_DROPOUT = {"dropout_rate": 0.0, "attention_dropout_rate": 0.0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget():
+    yield
+    goldens.forget()
+
+
+def build(**kwargs):
+    return build_transformer_model(CONFIG, CHECKPOINT, return_keras_model=False, **dict(GELU, **kwargs))
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return build()
+
+
+@pytest.fixture(scope="module")
+def data():
+    z = goldens.arrays(goldens.first_case("google_bert"))
+    return [z["input_ids"], z["segment_ids"]], z["input_mask"].astype(bool)
+
+
+def close(got, want, tolerance=2e-5):
+    assert got.shape == want.shape
+    assert np.abs(got - want).max() <= tolerance * max(1.0, np.abs(want).max())
+
+
+def outputs(transformer, inputs):
+    return goldens.predict(transformer.model, inputs)[0]
+
+
+# ---------------------------------------------------------------------------------------------------- vocabulary
+
+
+def test_keep_tokens(data):
+    (ids, segments), mask = data
+    full = build(with_mlm="linear")
+    keep = sorted(set(ids.reshape(-1).tolist()), reverse=True)
+    keep.remove(0)
+    keep = [0] + keep
+    kept = build(with_mlm="linear", keep_tokens=keep)
+    new_ids = np.vectorize(keep.index)(ids)
+    close(outputs(kept, [new_ids, segments])[mask], outputs(full, [ids, segments])[mask][:, keep], 1e-4)
+
+
+def test_compound_tokens_follow_keep_tokens():
+    table = open_checkpoint(CHECKPOINT)["bert/embeddings/word_embeddings"]
+    transformer = build(keep_tokens=[0, 7, 9, 30], compound_tokens=[[1, 2], ([1, 3], [1, 3])])
+    got = transformer.layers["Embedding-Token"].get_weights()[0]
+    close(got, np.stack([table[0], table[7], table[9], table[30], (table[7] + table[9]) / 2,
+                         (table[7] + 3 * table[30]) / 4]), 1e-6)
+    with pytest.raises(ConfigError, match="keep_tokens names id 120"):
+        build(keep_tokens=[0, 120])
+
+
+# ------------------------------------------------------------------------------------------------------ positions
+
+
+def test_custom_positions(plain, data):
+    (ids, segments), mask = data
+    transformer = build(custom_position_ids=True)
+    positions = np.tile(np.arange(ids.shape[1]), (len(ids), 1))
+    assert [i.name.split(":")[0] for i in transformer.model.inputs] == ["Input-Token", "Input-Segment", "Input-Position"]
+    close(outputs(transformer, [ids, segments, positions])[mask], outputs(plain, data[0])[mask])
+    assert np.abs(outputs(transformer, [ids, segments, positions[:, ::-1]]) - outputs(plain, data[0])).max() > 0.1
+
+
+def test_hierarchical_positions_go_past_the_table(plain, data):
+    """Within the table they are those of the table."""
+    mask = data[1]
+    transformer = build(hierarchical_position=True)
+    close(outputs(transformer, data[0])[mask], outputs(plain, data[0])[mask])
+    ids = np.ones((1, 100), "int32")
+    assert np.isfinite(outputs(transformer, [ids, 0 * ids])).all()
+
+
+def test_a_sequence_longer_than_the_table(plain):
+    ids = np.ones((1, 65), "int32")
+    with pytest.raises(Exception, match="longer than its 64 positions"):
+        outputs(plain, [ids, 0 * ids])
+
+
+def test_fixed_length_and_no_segments():
+    transformer = build_transformer_model(
+        CONFIG, return_keras_model=False, sequence_length=9, segment_vocab_size=0, num_hidden_layers=1
+    )
+    assert len(transformer.inputs) == 1
+    assert tuple(transformer.model.output_shape) == (None, 9, 32)
+
+
+def test_shared_segment_embeddings(data):
+    (ids, segments), mask = data
+    transformer = build(shared_segment_embeddings=True, ignore_invalid_weights=True)
+    assert "Embedding-Segment" not in transformer.layers
+    assert outputs(transformer, [ids, segments + 5]).shape == ids.shape + (32,)
+
+
+# ------------------------------------------------------------------------------------------------ normalisation
+
+
+def test_layer_norm_eps(plain, data):
+    mask = data[1]
+    assert np.abs(outputs(build(layer_norm_eps=0.1), data[0])[mask] - outputs(plain, data[0])[mask]).max() > 1e-2
+
+
+def test_conditional_layer_norm(plain, data):
+    """Its new weights start at zero, so that at first the condition changes nothing."""
+    condition = keras.layers.Input(shape=(3,), name="condition")
+    transformer = build(
+        layer_norm_cond=condition,
+        layer_norm_cond_hidden_size=5,
+        layer_norm_cond_hidden_act="relu",
+        additional_input_layers=condition,
+    )
+    assert len(transformer.model.inputs) == 3
+    values = np.random.RandomState(0).rand(len(data[0][0]), 3).astype("float32")
+    close(outputs(transformer, data[0] + [values])[data[1]], outputs(plain, data[0])[data[1]])
+    norm = transformer.layers["Transformer-2-FeedForward-Norm"]
+    assert [tuple(w.shape) for w in norm.weights] == [(32,), (32,), (3, 5), (5, 32), (5, 32)]
+    assert {layer for layer, _ in transformer.load_report.initialized} == {
+        name for name in transformer.layers if name.endswith("-Norm")
+    }
+    weights = norm.get_weights()
+    norm.set_weights(weights[:2] + [w + 0.5 for w in weights[2:]])
+    assert np.abs(outputs(transformer, data[0] + [values]) - outputs(transformer, data[0] + [0 * values])).max() > 1e-2
+
+
+# ---------------------------------------------------------------------------------------------------- attention
+
+
+def test_residual_attention_scores(plain, data):
+    transformer = build(residual_attention_scores=True, application="lm", with_mlm="linear")
+    mlm = build(application="lm", with_mlm="linear")
+    ids = data[0]
+    got, want = outputs(transformer, ids), outputs(mlm, ids)
+    assert np.isfinite(got).all() and np.abs(got - want).max() > 1e-2
+    assert "Transformer-1-MultiHeadSelfAttention-Attention-Bias" in [layer.name for layer in transformer.model.layers]
+    for extra in goldens.PADDING:
+        moved = outputs(transformer, goldens.padded(ids, extra))[:, : ids[0].shape[1]]
+        close(moved[data[1]], got[data[1]], 1e-5)
+
+
+def test_attention_caches_are_put_before_keys_and_values(data):
+    """One block: with a cache of the input itself every key is seen twice, which changes no weighted mean."""
+    cache = keras.layers.Input(shape=(None, 32), name="cache")
+    name = "Transformer-0-MultiHeadSelfAttention"
+    single = dict(num_hidden_layers=1, **NO_DROPOUT)
+    plain = build(**single)
+    cached = build(attention_caches={name: [cache, cache]}, additional_input_layers=cache, **single)
+    ids = [np.array([[5, 6, 7, 8]]), np.zeros((1, 4))]
+    embeddings = keras.models.Model(plain.model.inputs, plain.layers["Embedding-Norm"].output)
+    values = goldens.predict(embeddings, ids)[0].astype("float32")
+    close(outputs(cached, ids + [values]), outputs(plain, ids))
+
+
+# ------------------------------------------------------------------------------------------------ names, sharing
+
+
+def test_prefix_name_and_shared_layers(plain, data):
+    prefixed = build(prefix="Left-", name="left")
+    assert prefixed.model.name == "left"
+    assert {"Left-Embedding-Token", "Left-Transformer-2-FeedForward-Norm"} <= set(prefixed.layers)
+    close(outputs(prefixed, data[0]), outputs(plain, data[0]))
+    shared = build_transformer_model(
+        CONFIG, return_keras_model=False, layers={k: v for k, v in plain.layers.items() if "Input" not in k}, **GELU
+    )
+    assert shared.layers["Embedding-Token"] is plain.layers["Embedding-Token"]
+    close(outputs(shared, data[0]), outputs(plain, data[0]))
+
+
+def test_inputs_are_float32_and_layers_have_their_names(plain):
+    assert [str(getattr(x.dtype, "name", x.dtype)) for x in plain.model.inputs] == ["float32", "float32"]
+    names = [layer.name for layer in plain.model.layers]
+    for name in (
+        "Embedding-Token", "Embedding-Segment", "Embedding-Token-Segment", "Embedding-Position", "Embedding-Norm",
+        "Embedding-Dropout", "Transformer-0-MultiHeadSelfAttention", "Transformer-0-MultiHeadSelfAttention-Dropout",
+        "Transformer-0-MultiHeadSelfAttention-Add", "Transformer-0-MultiHeadSelfAttention-Norm",
+        "Transformer-0-FeedForward", "Transformer-0-FeedForward-Dropout", "Transformer-0-FeedForward-Add",
+        "Transformer-0-FeedForward-Norm",
+    ):
+        assert name in names
+    assert not any("Dropout" in layer.name for layer in build(num_hidden_layers=1, **NO_DROPOUT).model.layers)
+
+
+def test_a_subclass_of_the_user(data):
+    """The subclassing interface of bert4keras: another head, another mapping."""
+
+    class Regressor(BERT):
+        def apply_final_layers(self, inputs):
+            x = super(Regressor, self).apply_final_layers(inputs)
+            return self.apply(x, keras.layers.Dense, units=1, name="Score")
+
+        def load_variable(self, checkpoint, name):
+            value = super(Regressor, self).load_variable(checkpoint, name)
+            return None if name.endswith("token_type_embeddings") else value
+
+    transformer = build(model=Regressor)
+    assert outputs(transformer, data[0]).shape == data[0][0].shape + (1,)
+    segment = transformer.layers["Embedding-Segment"].get_weights()[0]
+    assert np.abs(segment).max() > 0  # left as it was drawn
+    stored = open_checkpoint(CHECKPOINT)["bert/embeddings/token_type_embeddings"]
+    assert np.abs(segment - stored).max() > 0.01
+
+
+# --------------------------------------------------------------------------------------------------------- heads
+
+
+def test_outputs_of_several_heads():
+    both = build(with_pool=True, with_mlm=True, num_hidden_layers=1)
+    assert [tuple(x.shape)[1:] for x in both.outputs] == [(32,), (None, 120)]
+    nsp = build(with_nsp=True, num_hidden_layers=1)
+    assert [layer.name for layer in nsp.model.layers][-3:] == ["Pooler", "Pooler-Dense", "NSP-Proba"]
+
+
+def test_unilm_needs_segments():
+    with pytest.raises(ConfigError, match="segment_vocab_size must not be 0"):
+        build_transformer_model(CONFIG, application="unilm", segment_vocab_size=0)
+
+
+# ------------------------------------------------------------------------------------------------------ policies
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16"])
+def test_dtype_policies(policy, plain, data):
+    """A checkpoint loads under every policy, and ids stay exact."""
+    wanted = outputs(plain, data[0])
+    setter = policy_setter()
+    if setter is None:
+        assert not row.is_keras3
+        return
+    setter(policy)
+    try:
+        transformer = build()
+    finally:
+        setter("float32")
+    got = outputs(transformer, data[0])
+    error = np.abs(got - wanted)[data[1]].max()
+    assert error < (0.3 if "bfloat16" in policy else 0.05), error
+    assert [str(getattr(x.dtype, "name", x.dtype)) for x in transformer.model.inputs] == ["float32", "float32"]
+
+
+def policy_setter():
+    """The row's function that sets the global dtype policy, or None."""
+    if hasattr(keras, "mixed_precision") and hasattr(keras.mixed_precision, "set_global_policy"):
+        return keras.mixed_precision.set_global_policy
+    experimental = getattr(getattr(keras, "mixed_precision", None), "experimental", None)
+    if row.is_tf_keras and hasattr(experimental, "set_policy") and not hasattr(keras, "__b4k3_tf1__"):
+        import tensorflow as tf
+
+        return experimental.set_policy if tf.__version__.startswith("2") else None
+    return None
+
+
+def test_wrong_checkpoint_changes_nothing(plain, data):
+    before = outputs(plain, data[0])
+    with pytest.raises(CheckpointError, match="position_embeddings is .64, 32. in the file") as e:
+        build(max_position=32)
+    assert "Embedding-Position" in str(e.value) and "no weight was changed" in str(e.value)
+    other = {name: value for name, value in open_checkpoint(CHECKPOINT).items()}
+    other["bert/encoder/layer_2/output/dense/kernel"] = np.zeros((3, 3), "float32")
+    with pytest.raises(CheckpointError, match="layer_2/output/dense/kernel"):
+        plain.load_weights_from_checkpoint(other)
+    close(outputs(plain, data[0]), before, 0)

@@ -1,0 +1,77 @@
+"""What `build_transformer_model` refuses, and what it says."""
+
+import json
+
+import goldens
+import pytest
+from b4k3.models import BERT, ConfigError, build_transformer_model
+from b4k3.models.builder import accepted_arguments
+
+FOLDER = goldens.ROOT / "google_bert"
+CONFIG = str(FOLDER / "bert_config.json")
+CHECKPOINT = str(FOLDER / "bert_model.ckpt")
+
+REFUSED = [
+    ({"with_mml": True}, "no argument 'with_mml' .did you mean 'with_mlm'.."),
+    ({"models": "electra"}, "no argument 'models'"),
+    ({"model": "brt"}, "model='brt' is not known. Did you mean 'bert'.*Known: .*roberta"),
+    ({"application": "seq2seq"}, "application='seq2seq', expected one of 'encoder', 'lm', 'unilm'"),
+    ({"hidden_size": 33}, "hidden_size=33 is no multiple of num_attention_heads=4"),
+    ({"hidden_size": "32"}, "hidden_size='32', expected an int"),
+    ({"vocab_size": -1}, "vocab_size=-1, expected an int from 1"),
+    ({"vocab_size": 10 ** 12}, "vocab_size=1000000000000"),
+    ({"num_hidden_layers": None}, "lacks num_hidden_layers"),
+    ({"dropout_rate": 1.5}, "dropout_rate=1.5, expected a number from 0 to below 1"),
+]
+
+
+@pytest.mark.parametrize("kwargs,message", REFUSED, ids=lambda x: x if isinstance(x, str) else "")
+def test_refused(kwargs, message):
+    with pytest.raises(ConfigError, match=message) as e:
+        build_transformer_model(CONFIG, **kwargs)
+    assert isinstance(e.value, ValueError)
+
+
+@pytest.mark.parametrize("argument", ["config_path", "checkpoint_path"])
+def test_paths_that_are_not_there(argument):
+    paths = {"config_path": CONFIG, argument: str(FOLDER / "nothing.json")}
+    with pytest.raises(FileNotFoundError, match="nothing.json"):
+        build_transformer_model(**paths)
+
+
+def test_arguments_win_over_the_file_under_any_name():
+    transformer = build_transformer_model(
+        CONFIG, return_keras_model=False, num_hidden_layers=1, hidden_dropout_prob=0.0, max_position=20
+    )
+    assert transformer.num_hidden_layers == 1
+    assert transformer.max_position == 20
+    assert transformer.dropout_rate == 0
+
+
+def test_unknown_keys_of_a_file_are_noted(tmp_path):
+    config = json.loads(open(CONFIG, encoding="utf-8").read())
+    config["my_key"] = 1
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    transformer = build_transformer_model(str(path), CHECKPOINT, return_keras_model=False, hidden_act="gelu_tanh")
+    assert "my_key" in transformer.ignored_config_keys and "pooler_type" in transformer.ignored_config_keys
+    assert "my_key" in transformer.load_report.summary()
+
+
+def test_without_files():
+    """Everything from keyword arguments; a dict as config; the Keras model by default."""
+    sizes = dict(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=5)
+    model = build_transformer_model(hidden_act="relu", **sizes)
+    assert tuple(model.output_shape) == (None, None, 8)
+    sizes["hidden_act"] = "gelu"
+    assert tuple(build_transformer_model(sizes, with_pool=True).output_shape) == (None, 8)
+
+
+def test_accepted_arguments_are_those_of_all_bases():
+    class Mine(BERT):
+        def __init__(self, flavour=None, **kwargs):
+            super(Mine, self).__init__(**kwargs)
+
+    names = accepted_arguments(Mine)
+    assert {"flavour", "with_mlm", "keep_tokens", "layer_norm_cond"} <= names
+    assert not {"self", "kwargs"} & names

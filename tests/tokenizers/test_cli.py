@@ -1,0 +1,90 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from b4k3.tokenizers import Tokenizer, save_tokenizer_json, save_vocab
+from b4k3.tokenizers.cli import main
+
+
+@pytest.fixture
+def files(tmp_path, vocab):
+    save_vocab(str(tmp_path / "vocab.txt"), vocab)
+    save_tokenizer_json(str(tmp_path / "tokenizer.json"), Tokenizer(vocab, do_lower_case=True))
+    (tmp_path / "lines.txt").write_bytes("Ab, c\r\n我们\n\nhello".encode())
+    return tmp_path
+
+
+def run(capfd, *arguments):
+    status = main([str(a) for a in arguments])
+    captured = capfd.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_encode(capfd, files, vocab):
+    tokenizer = Tokenizer(vocab, do_lower_case=True)
+    texts = ["Ab, c", "我们", "", "hello"]
+    status, out, err = run(capfd, "encode", files / "vocab.txt", files / "lines.txt", "--lower")
+    assert (status, err) == (0, "")
+    assert out == "".join(" ".join(map(str, tokenizer.encode(text)[0])) + "\n" for text in texts)
+    assert run(capfd, "encode", files / "tokenizer.json", files / "lines.txt")[1] == out
+
+
+def test_tokens_and_offsets(capfd, files):
+    encode = ["encode", files / "vocab.txt", files / "lines.txt", "--lower", "--no-specials"]
+    assert run(capfd, *encode, "--output", "tokens")[1] == "ab , c\n我 [UNK]\n\nhello\n"
+    assert run(capfd, *encode, "--output", "offsets")[1] == "0:2 2:3 4:5\n0:1 1:2\n\n0:5\n"
+    assert run(capfd, *encode, "--output", "offsets", "--json")[1].split("\n")[0] == "[[0, 2], [2, 3], [4, 5]]"
+    assert run(capfd, *encode, "--output", "tokens", "--maxlen", 1)[1].split("\n")[0] == "ab"
+
+
+def test_decode(capfd, files):
+    _, out, _ = run(capfd, "encode", files / "vocab.txt", files / "lines.txt", "--lower", "--json")
+    (files / "ids.txt").write_text(out)
+    assert run(capfd, "decode", files / "vocab.txt", files / "ids.txt") == (0, "ab, c\n我\n\nhello\n", "")
+
+
+def test_inspect(capfd, files, vocab):
+    status, out, _ = run(capfd, "inspect", files / "vocab.txt", "--json")
+    facts = json.loads(out)
+    assert status == 0
+    assert facts["size"] == len(vocab) and facts["largest_id"] == len(vocab) - 1
+    assert facts["inside_words"] == sum(t.startswith("##") for t in vocab)
+    assert facts["special_ids"] == ["pad 0", "unk 1", "mask 4", "start 2", "end 3"]
+    (files / "vocab.txt").write_text("[UNK]\na\na\n")
+    assert "line 3: 'a' was on line 2 too" in run(capfd, "inspect", files / "vocab.txt")[1]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["encode", "nowhere.txt"], "nowhere.txt"),
+        (["inspect", "lines.txt"], "the unknown token"),
+        (["encode", "tokenizer.json", "--lower"], "--lower is for vocabulary files"),
+        (["encode", "vocab.txt", "lines.txt", "--maxlen", "1"], "no room for 2 special tokens"),
+        (["decode", "vocab.txt", "lines.txt"], "line 1 of the ids: 'Ab, c'"),
+        (["decode", "vocab.txt", "big.txt"], "id 99999 is outside"),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_1(capfd, files, arguments, message):
+    (files / "big.txt").write_text("99999\n")
+    arguments = [files / a if a.endswith((".txt", ".json")) else a for a in arguments]
+    status, out, err = run(capfd, *arguments)
+    assert status == 1 and out == ""
+    assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+def test_standard_input_and_output(files, vocab):
+    command = [sys.executable, "-m", "b4k3.tokenizers", "encode", str(files / "vocab.txt"), "--output", "tokens"]
+    out = subprocess.run(command, input="我 a\n中".encode(), stdout=subprocess.PIPE, check=True).stdout
+    assert out.decode() == "[CLS] 我 a [SEP]\n[CLS] 中 [SEP]\n"
+
+
+def test_help(capsys):
+    assert main([]) == 2
+    assert "examples:" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        main(["encode", "--help"])
+    assert stopped.value.code == 0
+    assert "--output" in capsys.readouterr().out

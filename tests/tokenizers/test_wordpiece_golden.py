@@ -1,0 +1,93 @@
+"""Google's ids, Hugging Face's offsets and bert4keras' tokens and text, on 3000 lines with three vocabularies."""
+
+import gzip
+import io
+import json
+import os
+import unicodedata
+
+import pytest
+
+from b4k3.tokenizers import Tokenizer
+
+FOLDER = os.path.join(os.path.dirname(__file__), os.pardir, "golden", "wordpiece")
+RUNS = [("zh", True), ("zh", False), ("en_uncased", True), ("en_cased", False)]
+# lines with characters that were assigned after Unicode 11, whose tables made the golden values
+LATER_CHARACTERS = {918, 1699}
+
+
+def rows(name):
+    with gzip.open(os.path.join(FOLDER, name + ".jsonl.gz")) as f:
+        return [json.loads(line) for line in io.TextIOWrapper(f, encoding="utf-8")]
+
+
+class Run:
+    def __init__(self, vocab, lower):
+        key = "%s_%s" % (vocab, "lower" if lower else "cased")
+        path = os.path.join(FOLDER, "vocab_%s.txt" % vocab)
+        with open(os.path.join(FOLDER, "lines.json"), encoding="utf-8") as f:
+            lines = json.load(f)
+        later = set() if unicodedata.unidata_version.startswith("11.") else LATER_CHARACTERS
+        numbers = [i for i in range(len(lines)) if i not in later]
+        google, hugging_face, bert4keras = rows("google_" + key), rows("hf_" + key), rows("bert4keras_" + key)
+        self.lines = [lines[i] for i in numbers]
+        self.ids = [google[i]["ids"] for i in numbers]
+        self.bert4keras = [bert4keras[i] for i in numbers]
+        self.offsets = [
+            [tuple(o) for o in hugging_face[i]["offsets"]] if hugging_face[i]["ids"] == google[i]["ids"] else None
+            for i in numbers
+        ]
+        self.tokenizer = Tokenizer(path, do_lower_case=lower)
+        self.bare = Tokenizer(path, do_lower_case=lower, token_start=None, token_end=None)
+
+
+@pytest.fixture(scope="module", params=RUNS, ids=lambda r: "%s-%s" % (r[0], "lower" if r[1] else "cased"))
+def run(request):
+    return Run(*request.param)
+
+
+def test_the_golden_files_are_all_there(run):
+    assert len(run.lines) >= 2998
+    assert sum(o is not None for o in run.offsets) > 2900
+
+
+def test_ids(run):
+    assert [run.bare.encode(line)[0] for line in run.lines] == run.ids
+    assert run.bare.encode_batch(run.lines).ids == run.ids
+
+
+def test_ids_of_tokens(run):
+    assert [run.bare.tokens_to_ids(run.bare.tokenize(line)) for line in run.lines] == run.ids
+
+
+def test_tokens(run):
+    assert [run.bare.tokenize(line) for line in run.lines] == [b["tokens"] for b in run.bert4keras]
+
+
+def test_decode(run):
+    assert [run.bare.decode(ids) for ids in run.ids] == [b["decode"] for b in run.bert4keras]
+
+
+def test_offsets(run):
+    offsets = run.bare.encode_batch(run.lines).offsets
+    assert [o for o, want in zip(offsets, run.offsets) if want is not None] == [o for o in run.offsets if o is not None]
+    for line, ids, row in zip(run.lines, run.ids, offsets):
+        assert len(row) == len(ids)
+        assert all(0 <= start < end <= len(line) for start, end in row)
+
+
+def test_rematch(run):
+    for line, want in zip(run.lines, run.offsets):
+        matched = run.bare.rematch(line, run.bare.tokenize(line))
+        if want is not None:
+            assert [(m[0], m[-1] + 1) for m in matched] == want
+
+
+def test_pairs(run):
+    start, end = run.tokenizer._token_start_id, run.tokenizer._token_end_id
+    pairs = list(zip(run.lines, run.lines[1:]))[::10]
+    ids = list(zip(run.ids, run.ids[1:]))[::10]
+    want = [([start] + a + [end] + b + [end], [0] * (len(a) + 2) + [1] * (len(b) + 1)) for a, b in ids]
+    assert [run.tokenizer.encode(a, b) for a, b in pairs] == want
+    batch = run.tokenizer.encode_batch([a for a, _ in pairs], [b for _, b in pairs])
+    assert list(zip(batch.ids, batch.type_ids)) == want
