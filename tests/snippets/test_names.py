@@ -2,9 +2,9 @@ import subprocess
 import sys
 
 import numpy as np
-from public_names import NAMES
 
 from b4k3 import snippets
+from public_names import NAMES
 
 
 def test_no_name_starts_keras():
