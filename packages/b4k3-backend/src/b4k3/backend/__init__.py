@@ -38,6 +38,7 @@ _NAMES = {
     "keras": "_row",
     "layer_normalization": "_normalization",
     "leaky_relu": "activations",
+    "logsumexp": "tensors",
     "lowest": "_attention",
     "mask_bias": "_attention",
     "multilabel_categorical_crossentropy": "losses",
@@ -62,6 +63,8 @@ _NAMES = {
     "where": "tensors",
 }
 _MODULES = ("K", "activations")
+# modules whose functions and classes are saved by name: the table `custom_objects` is complete once they are imported
+_SAVED = ("activations", "losses", "positions", "recomputing", "tensors")
 
 __all__ = sorted(_NAMES) + list(_MODULES) + ["__version__"]
 
@@ -69,6 +72,9 @@ __all__ = sorted(_NAMES) + list(_MODULES) + ["__version__"]
 def __getattr__(name):
     if name in _MODULES:
         return importlib.import_module("." + name, __name__)
+    if name == "custom_objects":
+        for module in _SAVED:
+            importlib.import_module("." + module, __name__)
     if name in _NAMES:
         value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
         globals()[name] = value
