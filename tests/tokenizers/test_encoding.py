@@ -85,6 +85,7 @@ def test_only_one_side_is_cut(tokenizer):
     second = tokenizer.encode_batch(texts, pairs, maxlen=9, truncation="only_second").tokens[0]
     assert first == ["[CLS]", "a", "[SEP]", "e", "d", "c", "b", "a", "[SEP]"]
     assert second == ["[CLS]", "a", "b", "c", "d", "[SEP]", "e", "d", "[SEP]"]
+    assert tokenizer.encode_batch([""], pairs, maxlen=6, truncation="only_second").tokens[0][2:] == ["e", "d", "c", "[SEP]"]
     with pytest.raises(ValueError, match="only_first.*cannot bring texts of 4 and 5 tokens down to maxlen=7"):
         tokenizer.encode_batch(texts, pairs, maxlen=7, truncation="only_first").ids
 

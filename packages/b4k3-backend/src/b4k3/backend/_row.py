@@ -12,6 +12,7 @@ else:
 keras = implementation.keras
 ops = implementation.ops
 Layer = implementation.Layer
+Dense = implementation.Dense
 build_sublayer = implementation.build_sublayer
 register = implementation.register
 custom_objects = implementation.custom_objects

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, activations, build_sublayer, keras, register
+from b4k3.backend import Dense, Layer, activations, build_sublayer, keras, recompute_grad, register
 
 
 @register
@@ -38,7 +38,7 @@ class FeedForward(Layer):
         self.built = True
 
     def _add_dense(self, attribute, units, name, input_shape, activation=None):
-        dense = keras.layers.Dense(
+        dense = Dense(
             units,
             activation=activation,
             use_bias=self.use_bias,
@@ -49,6 +49,7 @@ class FeedForward(Layer):
         setattr(self, attribute, dense)
         build_sublayer(dense, input_shape)
 
+    @recompute_grad
     def call(self, inputs):
         """Arguments: inputs: float [..., d]. Returns: float [..., d]."""
         x = self.i0_dense(inputs)

@@ -11,7 +11,10 @@ from .fused import fused_attention, fused_layer_normalization
 from .initializers import TruncatedNormal
 from .layer import Layer, assign_weights, build_sublayer, register, weight_path
 
+Dense = keras.layers.Dense
+
 __all__ = [
+    "Dense",
     "Layer",
     "TruncatedNormal",
     "assert_at_most",

@@ -8,11 +8,13 @@ from keras import ops
 from .._initialization import skip_initialization
 from .._serialization import custom_objects
 from .checks import assert_at_most
+from .dense import Dense
 from .fused import fused_attention, fused_layer_normalization
 from .initializers import TruncatedNormal
 from .layer import Layer, assign_weights, build_sublayer, register, weight_path
 
 __all__ = [
+    "Dense",
     "Layer",
     "TruncatedNormal",
     "assert_at_most",

@@ -10,6 +10,8 @@ if BACKEND == "torch":
     import torch
 elif BACKEND == "jax":
     import jax
+elif BACKEND == "tensorflow":
+    import tensorflow as tf
 
 
 def fused_attention(query, key, value, mask_bias, mask, bias, scale, dropout, training):
@@ -50,3 +52,33 @@ def fused_layer_normalization(x, gamma, beta, epsilon):
 
 def dtype_name(x):
     return keras.backend.standardize_dtype(x.dtype)
+
+
+def fused_linear(x, kernel, bias):
+    """x · kernel + bias.
+
+    Arguments:
+        x: float [..., d].
+        kernel: [d, units].
+        bias: [units], or None.
+
+    Returns:
+        [..., units], or None where XLA fuses by itself.
+    """
+    if isinstance(x, keras.KerasTensor) or BACKEND not in ("torch", "tensorflow"):
+        return None
+    kernel = keras.ops.convert_to_tensor(kernel)
+    bias = None if bias is None else keras.ops.convert_to_tensor(bias)
+    if BACKEND == "torch":
+        return torch.nn.functional.linear(x, kernel.T, bias)
+    if len(x.shape) == 2:
+        return matmul_and_bias(x, kernel, bias)
+    shape = keras.ops.shape(x)
+    y = matmul_and_bias(tf.reshape(x, (-1, x.shape[-1])), kernel, bias)
+    return tf.reshape(y, tuple(shape[:-1]) + (kernel.shape[-1],))
+
+
+def matmul_and_bias(x, kernel, bias):
+    """Two matrices: only between them TensorFlow's optimizer fuses product and bias."""
+    y = tf.linalg.matmul(x, kernel)
+    return y if bias is None else tf.nn.bias_add(y, bias)

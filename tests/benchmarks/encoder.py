@@ -1,0 +1,149 @@
+"""Forward pass and training step of a BERT-base encoder against transformers and keras-hub, paired in one run.
+
+    KERAS_BACKEND=torch python tests/benchmarks/encoder.py [--layers 12] [--rounds 7] [--only forward|train]
+
+Every contender does the same work on the same batch of 8 × 128 ids with padding, from numpy arrays to numpy arrays: the
+last hidden states; or one step of AdamW on the mean square of the hidden states, with dropout 0.1. A round runs each
+contender once, in turn; the ratio of a round is peer / b4k3 (above 1: b4k3 is faster). transformers runs on torch
+whatever the backend.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import keras
+import numpy as np
+
+VOCABULARY, WIDTH, HEADS, INNER, LENGTH, BATCH = 21128, 768, 12, 3072, 128, 8
+
+
+def batch():
+    generator = np.random.default_rng(0)
+    ids = generator.integers(1, VOCABULARY, (BATCH, LENGTH)).astype("int32")
+    for i, n in enumerate(np.linspace(LENGTH // 3, LENGTH, BATCH).astype(int)):
+        ids[i, n:] = 0
+    return ids, np.zeros_like(ids), (ids != 0).astype("int32")
+
+
+def mean_square(y_true, y_pred):
+    return keras.ops.mean(keras.ops.square(y_pred))
+
+
+class B4k3:
+    name = "b4k3"
+
+    def __init__(self, layers):
+        from b4k3.models import build_transformer_model
+
+        self.model = build_transformer_model(
+            vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=layers, num_attention_heads=HEADS,
+            intermediate_size=INNER, hidden_act="gelu", dropout_rate=0.1, attention_dropout_rate=0.1,
+        )
+        self.model.compile(optimizer=keras.optimizers.AdamW(1e-5), loss=mean_square)
+        ids, segments, _ = batch()
+        self.inputs = [ids, segments]
+        self.target = np.zeros((BATCH, LENGTH, 1), "float32")
+
+    def forward(self):
+        return np.asarray(self.model.predict_on_batch(self.inputs))
+
+    def train(self):
+        return float(self.model.train_on_batch(self.inputs, self.target))
+
+
+class KerasHub(B4k3):
+    name = "keras-hub"
+
+    def __init__(self, layers):
+        import keras_hub
+
+        backbone = keras_hub.models.BertBackbone(
+            vocabulary_size=VOCABULARY, num_layers=layers, num_heads=HEADS, hidden_dim=WIDTH,
+            intermediate_dim=INNER, dropout=0.1, max_sequence_length=512,
+        )
+        self.model = keras.Model(backbone.input, backbone.output["sequence_output"])
+        self.model.compile(optimizer=keras.optimizers.AdamW(1e-5), loss=mean_square)
+        ids, segments, mask = batch()
+        self.inputs = {"token_ids": ids, "segment_ids": segments, "padding_mask": mask}
+        self.target = np.zeros((BATCH, LENGTH, 1), "float32")
+
+
+class Transformers:
+    name = "transformers"
+
+    def __init__(self, layers):
+        import torch
+        import transformers
+
+        self.torch = torch
+        config = transformers.BertConfig(
+            vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=layers, num_attention_heads=HEADS,
+            intermediate_size=INNER,
+        )
+        self.model = transformers.BertModel(config, add_pooling_layer=False)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-5)
+        self.inputs = [torch.from_numpy(x.astype("int64")) for x in batch()]
+
+    def call(self):
+        ids, segments, mask = self.inputs
+        return self.model(input_ids=ids, token_type_ids=segments, attention_mask=mask)[0]
+
+    def forward(self):
+        self.model.eval()
+        with self.torch.no_grad():
+            return self.call().numpy()
+
+    def train(self):
+        self.model.train()
+        self.optimizer.zero_grad()
+        loss = self.call().square().mean()
+        loss.backward()
+        self.optimizer.step()
+        return float(loss)
+
+
+def measure(contenders, work, rounds):
+    """{name: seconds of each round}; the first two rounds compile and warm up."""
+    seconds = {c.name: [] for c in contenders}
+    for i in range(rounds + 2):
+        for c in contenders:
+            begin = time.perf_counter()
+            getattr(c, work)()
+            if i >= 2:
+                seconds[c.name].append(time.perf_counter() - begin)
+    return seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", choices=["forward", "train"])
+    parser.add_argument("--peers", default="keras-hub,transformers")
+    args = parser.parse_args()
+    classes = [B4k3] + [c for c in (KerasHub, Transformers) if c.name in args.peers.split(",")]
+    contenders = [c(args.layers) for c in classes]
+    print("backend %s, %d layers, batch %d x %d" % (keras.config.backend(), args.layers, BATCH, LENGTH))
+    for work in [args.only] if args.only else ["forward", "train"]:
+        seconds = measure(contenders, work, args.rounds)
+        ours = seconds["b4k3"]
+        print("%-8s %-13s median %7.1f ms" % (work, "b4k3", 1000 * statistics.median(ours)))
+        for name, theirs in seconds.items():
+            if name != "b4k3":
+                ratios = sorted(t / o for t, o in zip(theirs, ours))
+                print(
+                    "%-8s %-13s median %7.1f ms   peer / b4k3: median %.3f (%.3f to %.3f)"
+                    % (work, name, 1000 * statistics.median(theirs), statistics.median(ratios), ratios[0], ratios[-1])
+                )
+
+
+if __name__ == "__main__":
+    main()
