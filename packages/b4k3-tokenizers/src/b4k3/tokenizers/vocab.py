@@ -18,7 +18,8 @@ def load_vocab(dict_path, encoding="utf-8", simplified=False, startswith=None, t
 
     A line's token is its first word, as in bert4keras; ids are line numbers from 0, whatever the lines hold. A byte
     order mark and CRLF line ends are read right. A token that appears twice gets its last id (as in Google's
-    `tokenization.py`) and a warning with both lines; a blank line takes its id and warns. White space of any kind is never a token.
+    `tokenization.py`) and a warning with both lines; a blank line takes its id and warns. White
+    space of any kind is never a token.
 
     Arguments:
         dict_path: the file.
@@ -53,7 +54,9 @@ def load_vocab(dict_path, encoding="utf-8", simplified=False, startswith=None, t
 
 def _decode(path, data, encoding):
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") and encoding.replace("-", "").replace("_", "").lower() == "utf8":
-        raise VocabError("%s begins with the byte order mark of UTF-16, not %s; give encoding='utf-16'" % (path, encoding))
+        raise VocabError(
+            "%s begins with the byte order mark of UTF-16, not %s; give encoding='utf-16'" % (path, encoding)
+        )
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as e:
