@@ -19,8 +19,8 @@ from .vocab import stem
 # characters that stand alone; not all there are (the rest is found in the chunks), but most of CJK text
 _ALONE = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff" + "".join(filter(_unicode.is_punctuation, _unicode.CJK_PUNCTUATION))
 _ASCII_PUNCTUATION = re.escape("".join(sorted(_unicode.ASCII_PUNCTUATION)))
-# splits a text into [alone, between, alone, between, ..., alone]; ASCII punctuation that follows such a character counts
-# as alone, which spares a run
+# splits a text into [alone, between, alone, between, ..., alone]; ASCII punctuation that follows such a character
+# counts as alone, which spares a run
 _split_runs = re.compile("([^%s%s][^%s]*)" % (_ALONE, _ASCII_PUNCTUATION, _ALONE)).split
 _find_cjk = re.compile("[\u2e80-\uffff]").search
 
