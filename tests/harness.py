@@ -38,3 +38,28 @@ def _session():
     import tensorflow as tf
 
     return tf.compat.v1.keras.backend.get_session()
+
+
+def gradient(function, x):
+    """The numpy gradient of `sum(function(x))` at the float array x. Not on the numpy backend, which has none."""
+    from b4k3.backend import keras, ops, row
+
+    if row.backend == "jax":
+        import jax
+
+        return evaluate(jax.grad(lambda x: ops.sum(function(x)))(ops.convert_to_tensor(x)))
+    if row.backend == "torch":
+        import torch
+
+        leaf = torch.tensor(x, requires_grad=True)
+        return evaluate(torch.autograd.grad(ops.sum(function(leaf)), leaf)[0])
+    import tensorflow as tf
+
+    if not tf.executing_eagerly():
+        leaf = tf.constant(x)
+        return evaluate(keras.backend.gradients(ops.sum(function(leaf)), [leaf])[0])
+    with tf.GradientTape() as tape:
+        leaf = tf.constant(x)
+        tape.watch(leaf)
+        total = ops.sum(function(leaf))
+    return evaluate(tape.gradient(total, leaf))

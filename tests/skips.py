@@ -8,6 +8,7 @@ SKIPS = [
     ("tests/packaging/test_contracts.py::*", "keras* tf*", "reads files only: run once, in the default environment"),
     ("tests/packaging/test_workspace.py::*", "keras* tf*", "reads files only: run once, in the default environment"),
     ("tests/packaging/test_wheels.py::*", "default keras* tf*", "has an environment of its own: hatch run wheels:test"),
+    ("tests/huggingface/*", "default keras* tf*", "has an environment of its own: hatch run huggingface:test"),
     (
         "tests/models/checkpoints/test_tensorflow.py::*",
         "default keras3-jax* keras3-torch keras3-numpy keras35-jax",
@@ -18,9 +19,21 @@ SKIPS = [
         "keras231-* tfkeras-115 tfkeras-22",
         "ml_dtypes, which brings the dtype, is not there",
     ),
+    ("tests/snippets/test_serving.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
+    (
+        "tests/snippets/test_data.py::test_dataset_of_*",
+        "default keras3-jax* keras3-torch keras3-numpy keras35-jax",
+        "needs TensorFlow, which this row is without",
+    ),
+    ("tests/snippets/test_data.py::test_dataset_needs_tensorflow", "keras231-* tf* keras3-tf", "TensorFlow is there"),
+    ("tests/snippets/test_data.py::test_fit_*", "keras3-numpy", "inference only"),
+    ("tests/models/test_goldens.py::*test_training_lowers_the_loss*", "keras3-numpy", "the numpy backend cannot train"),
+    ("tests/backend/test_losses.py::test_gradients_*", "keras3-numpy", "the numpy backend has no gradients"),
+    ("tests/backend/test_recomputing.py::test_*gradient*", "keras3-numpy", "the numpy backend has no gradients"),
     (
         "tests/tokenizers/test_wordpiece_hypothesis.py::*",
         "keras* tf* wheels",
         "hypothesis is in the default environment only; the same is compared on random texts on every row",
     ),
+    ("tests/tokenizers/test_sentencepiece_engine.py::*", "default keras* tf*", "needs the C++ package sentencepiece"),
 ]

@@ -215,7 +215,7 @@ def test_symbolic_functions_still_run():
 class Phase(keras.layers.Layer):
     """Multiplies by 2 in training."""
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):  # declared, since Keras 3.5 on JAX tells only those who ask
         return K.in_train_phase(inputs * 2, inputs)
 
     def compute_output_shape(self, input_shape):

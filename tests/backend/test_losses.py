@@ -7,7 +7,7 @@ import pytest
 
 from b4k3.backend import ops
 from b4k3.backend.losses import multilabel_categorical_crossentropy, sparse_multilabel_categorical_crossentropy
-from harness import call_with_unknown_sizes, evaluate
+from harness import call_with_unknown_sizes, evaluate, gradient
 
 INF = float("inf")
 rng = np.random.RandomState(0)
@@ -84,3 +84,25 @@ def test_half_precision_is_computed_wide():
     scores = np.full((1, 4), 11.0, "float32")  # exp(11) is beyond float16
     found = evaluate(multilabel_categorical_crossentropy(np.zeros((1, 4)), ops.cast(scores, "float16")))
     np.testing.assert_allclose(found, slow_loss(np.zeros((1, 4)), scores), rtol=1e-3)
+
+
+def numeric_gradient(function, x, step=1e-3):
+    out = np.zeros_like(x)
+    for index in np.ndindex(*x.shape):
+        if np.isfinite(x[index]):
+            up, down = x.astype("float64"), x.astype("float64")
+            up[index] += step
+            down[index] -= step
+            out[index] = (function(up).sum() - function(down).sum()) / (2 * step)
+    return out
+
+
+def test_gradients_are_right_where_scores_are_masked():
+    scores = masked(SCORES)
+    found = gradient(lambda s: multilabel_categorical_crossentropy(LABELS, s), scores)
+    np.testing.assert_allclose(found, numeric_gradient(lambda s: slow_loss(LABELS, s), scores), atol=1e-4)
+    classes = np.array([[[1, 3, 5], [2, 2, 2], [3, 1, 2]]] * 2)
+    labels = np.zeros(SCORES.shape)
+    np.put_along_axis(labels, classes, 1, -1)
+    found = gradient(lambda s: sparse_multilabel_categorical_crossentropy(classes, s), scores)
+    np.testing.assert_allclose(found, numeric_gradient(lambda s: slow_loss(labels, s), scores), atol=1e-4)

@@ -14,6 +14,11 @@ def padded(x, n):
     return np.pad(x, ((0, 0), (0, -x.shape[1] % n), (0, 0)), "constant")
 
 
+def slow_logsumexp(x):
+    rows = [np.logaddexp.reduce(row.astype("float64").ravel()) for row in x]
+    return np.array(rows)[:, None, None]
+
+
 CASES = [
     ("align", lambda x: tensors.align(x[0], [0, 2]), lambda x: x[0][:, None, :]),
     ("align", lambda x: tensors.align(x[:, :, 0], [0, -1], 4), lambda x: x[:, None, None, :, 0]),
@@ -63,6 +68,12 @@ def test_helper_equals_numpy(name, call, expected):
     for found in (evaluate(call(ops.convert_to_tensor(X))), call_with_unknown_sizes(call, X)):
         assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_logsumexp_of_infinities():
+    x = np.array([[1, -np.inf, 2], [-np.inf] * 3, [0, np.inf, -np.inf]], "float32")
+    found = evaluate(tensors.logsumexp(ops.convert_to_tensor(x), axis=-1))
+    np.testing.assert_allclose(found, [np.log(np.exp(1) + np.exp(2)), -np.inf, np.inf], rtol=1e-6)
 
 
 def test_dtype():

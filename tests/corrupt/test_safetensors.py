@@ -6,6 +6,7 @@ import struct
 from collections import OrderedDict
 
 import pytest
+
 from b4k3.models.checkpoints import open_checkpoint, safetensors, save_checkpoint
 
 from .test_tf_bundle import check_refused

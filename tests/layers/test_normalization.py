@@ -49,13 +49,11 @@ def names(config):
 
 
 def inputs(condition_axes):
+    """x [batch, n, 6], and a condition of 2 or 3 axes where there are any."""
+
     def draw(rng, batch, n):
-        x = [(rng.randn(batch, n, 6) * 2 + 1).astype("float32")]
-        if condition_axes:
-            x.append(
-                rng.randn(*(batch, n, 3)[-condition_axes:] if condition_axes > 2 else (batch, 3)).astype("float32")
-            )
-        return x
+        shapes = [(batch, n, 6)] + {0: [], 2: [(batch, 3)], 3: [(batch, n, 3)]}[condition_axes]
+        return [(rng.randn(*shape) * 2 + 1).astype("float32") for shape in shapes]
 
     return draw
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import _crc32c
 from b4k3.models.checkpoints._crc32c import crc32c, crc32c_numpy, masked_crc32c
 

@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_checkpoint
 
 from .conftest import check_equal, make_arrays

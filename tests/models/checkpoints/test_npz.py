@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_checkpoint
 
 from .conftest import check_equal

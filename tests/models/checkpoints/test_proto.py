@@ -1,6 +1,7 @@
 """The wire format, against values worked out by hand from its specification."""
 
 import pytest
+
 from b4k3.models.checkpoints import _proto
 from b4k3.models.checkpoints._proto import BYTES, FIXED32, VARINT, WireError
 
@@ -44,3 +45,16 @@ def test_message():
 def test_message_refused(data, message):
     with pytest.raises(WireError, match=message):
         _proto.read_message(data, KNOWN)
+
+
+@pytest.mark.parametrize("values", [[], [0], [127, 128], [2**64 - 1, 5, 2**63], list(range(0, 40000, 7))])
+def test_packed_varints(values):
+    data = b"".join(map(_proto.write_varint, values))
+    found = _proto.read_varints(data)
+    assert found.dtype == "uint64" and found.tolist() == values
+
+
+@pytest.mark.parametrize("data", [b"\x80", b"\1\x80", b"\xff" * 9 + b"\x02", b"\x80" * 10 + b"\1"])
+def test_packed_varints_refused(data):
+    with pytest.raises(WireError, match="varint"):
+        _proto.read_varints(data)

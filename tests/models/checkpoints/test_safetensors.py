@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_checkpoint
 
 NAMES = "F16 BF16 F32 F64 C64 BOOL I8 I16 I32 I64 U8 U16 U32 U64".split()
@@ -38,6 +39,14 @@ def test_views_and_copies(tmp_path, pad):
     assert np.shares_memory(checkpoint["a"], checkpoint["a"]) == (length % 4 == 0)
     assert checkpoint["a"].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert checkpoint["a"].flags.aligned and not checkpoint["a"].flags.writeable
+
+
+def test_order_of_the_file(tmp_path):
+    """That of the safetensors package, whose files ours are equal to."""
+    names = "uint64 int64 float64 complex64 float32 uint32 int32 float16 uint16 int16 int8 uint8 bool".split()
+    arrays = {"%s%d" % (name, number): np.zeros(1, name) for name in sorted(names) for number in (1, 0)}
+    path = save_checkpoint(str(tmp_path / "a.safetensors"), arrays, format="safetensors")
+    assert list(open_checkpoint(path)) == ["%s%d" % (name, number) for name in names for number in (0, 1)]
 
 
 def test_what_is_written_is_aligned(tmp_path):

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import CheckpointError, _files, open_checkpoint, save_checkpoint
 
 from .conftest import check_equal, make_arrays
@@ -121,36 +122,37 @@ def test_a_checkpoint_may_be_written_over_itself(tmp_path, format):
 
 
 class Crash(Exception):
-    pass
+    """At the given call of fsync or replace; nothing cleans up after it."""
+
+    def __init__(self, patch, step):
+        super().__init__(step)
+        self.left = step
+        patch.setattr(_files.os, "replace", self.crashing(os.replace))
+        patch.setattr(_files.os, "fsync", self.crashing(os.fsync))
+        patch.setattr(_files.Staging, "__exit__", lambda staging, *error: None)
+
+    def crashing(self, function):
+        def wrapper(*args):
+            self.left -= 1
+            if self.left < 0:
+                raise self
+            return function(*args)
+
+        return wrapper
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("size", [None, 16])
+@pytest.mark.parametrize(
+    "format, size", [("tf", None), ("tf", 16), ("safetensors", None), ("safetensors", 16), ("npz", None)]
+)
 def test_a_crash_leaves_the_old_checkpoint_or_the_new_one(tmp_path, monkeypatch, format, size):
-    """The crash comes at every call of fsync and of replace in turn; nothing may clean up after it."""
-    if format == "npz":
-        size = None
     old, new = {name: np.zeros(4) for name in "abc"}, {name: np.ones(4) for name in "abc"}
     step, finished = 0, False
     while not finished:
         folder = tmp_path / str(step)
         path = save_checkpoint(path_for(folder, format), old, format=format, max_shard_size=size)
-        calls = []
-
-        def crashing(function):
-            def wrapper(*args):
-                calls.append(function)
-                if len(calls) == step + 1:
-                    raise Crash
-                return function(*args)
-
-            return wrapper
-
         with monkeypatch.context() as patch:
-            patch.setattr(_files.os, "replace", crashing(os.replace))
-            patch.setattr(_files.os, "fsync", crashing(os.fsync))
-            patch.setattr(_files.Staging, "__exit__", lambda self, *error: None)
             try:
+                Crash(patch, step)
                 path = save_checkpoint(path_for(folder, format), new, format=format, max_shard_size=size)
                 finished = True
             except Crash:
@@ -260,3 +262,11 @@ def test_refused_paths_and_types(tmp_path):
             save_checkpoint(str(tmp_path / "a.bin"), {"a": np.zeros(1)}, format=format)
     with pytest.raises(TypeError, match="mapping"):
         save_checkpoint(str(tmp_path / "a"), [np.zeros(1)])
+
+
+@pytest.mark.parametrize("format", ["tf", "safetensors"])
+def test_nothing_is_written_that_would_not_be_read(tmp_path, format):
+    tensors = dict.fromkeys(("%0100d" % number for number in range(40000)), np.float32(0))
+    with pytest.raises(CheckpointError, match="too many|more than"):
+        save_checkpoint(path_for(tmp_path, format), tensors, format=format)
+    assert os.listdir(str(tmp_path)) == []

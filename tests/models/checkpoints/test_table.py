@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import _table
-from b4k3.models.checkpoints._table import read_table, write_table
+from b4k3.models.checkpoints._table import Table, write_table
 
 
 @pytest.mark.parametrize("count, size", [(0, 0), (1, 0), (15, 10), (16, 10), (17, 10), (1000, 3), (3000, 300)])
@@ -11,14 +12,17 @@ def test_round_trip(count, size):
     random = np.random.RandomState(count)
     keys = {b""} | {b"layer/%d/%s" % (number % 7, random.bytes(size % 30)) for number in range(count)}
     pairs = [(key, random.bytes(size)) for key in sorted(keys)]
-    assert list(read_table(write_table(pairs))) == pairs
+    assert list(Table(write_table(pairs))) == pairs
 
 
 def test_several_blocks():
     pairs = [(b"%06d" % number, b"x" * 1000) for number in range(1000)]
     data = write_table(pairs)
-    assert list(read_table(memoryview(data))) == pairs
+    assert list(Table(memoryview(data))) == pairs
     assert len(data) > 3 * 262144  # so much for one block
+    table = Table(data)
+    assert [table.get(key) for key, _ in pairs[::37]] == [value for _, value in pairs[::37]]
+    assert table.get(b"") is table.get(b"000262x") is table.get(b"zzz") is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_checkpoint
 from corrupt import bundles
 
@@ -137,6 +138,14 @@ def test_bytes_between_variables_are_allowed(tmp_path):
     pairs = [(b"a", bundles.entry(one, offset=64)), (b"b", bundles.entry(one))]
     checkpoint = open_checkpoint(bundles.write(tmp_path, pairs, [one + b"\0" * 40 + one], shards=2))
     assert checkpoint["a"].sum() == checkpoint["b"].sum() == 6
+
+
+def test_an_open_checkpoint_stays_the_one_that_was_opened(tmp_path):
+    prefix = save_checkpoint(str(tmp_path / "model.ckpt"), {"a": np.zeros(4), "b": np.zeros(4)})
+    checkpoint = open_checkpoint(prefix)
+    save_checkpoint(prefix, {"a": np.ones(4), "b": np.ones(4)})
+    assert checkpoint["a"].sum() == checkpoint["b"].sum() == 0
+    assert open_checkpoint(prefix)["a"].sum() == 4
 
 
 def test_only_what_is_asked_for_is_checked(tmp_path):

@@ -10,16 +10,11 @@ from __future__ import annotations
 import importlib
 
 from ._row import implementation, ops
-from .tensors import dtype, flatten, reshape, where  # noqa: F401  (bert4keras' variants)
+from .tensors import dtype, flatten, logsumexp, reshape, where  # noqa: F401  (bert4keras' variants)
 
 _backend = importlib.import_module(".k", implementation.__name__)
 
 _HERE = ["dtype", "flatten", "log_softmax", "logsumexp", "reshape", "where"]
-
-
-def logsumexp(x, axis=None, keepdims=False):
-    """log(Σ exp(x)) over an axis, without overflow. Arguments: x float [...]; axis, keepdims as of K.sum."""
-    return ops.logsumexp(x, axis=axis, keepdims=keepdims)
 
 
 def log_softmax(x, axis=-1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._row import ops, register
-from .tensors import dtype, wide
+from .tensors import dtype, logsumexp, wide
 
 
 @register
@@ -32,7 +32,7 @@ def _log_one_plus(scores, weights, present):
     counted = ops.logical_and(present, weights > 0)
     scores = ops.where(counted, scores, float("-inf"))
     scores = scores + ops.log(ops.where(counted, weights, 1.0))
-    return ops.logsumexp(ops.concatenate([scores, ops.zeros_like(scores[..., :1])], axis=-1), axis=-1)
+    return logsumexp(ops.concatenate([scores, ops.zeros_like(scores[..., :1])], axis=-1), axis=-1)
 
 
 @register

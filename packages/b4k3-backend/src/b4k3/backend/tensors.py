@@ -101,6 +101,22 @@ def where(cond, x, y):
     return ops.where(cond if dtype(cond) == "bool" else ops.cast(cond, "bool"), x, y)
 
 
+def logsumexp(x, axis=None, keepdims=False):
+    """log(Σ exp(x)), without overflow and right for infinities, of which some versions of keras.ops make NaN.
+
+    Arguments:
+        x: float [...].
+        axis, keepdims: as of ops.sum.
+
+    Returns:
+        x without these axes; -inf where every x is, inf where one is.
+    """
+    top = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
+    top = ops.where(ops.isfinite(top), top, ops.zeros_like(top))
+    result = ops.log(ops.sum(ops.exp(x - top), axis=axis, keepdims=True)) + top
+    return result if keepdims else ops.squeeze(result, axis=tuple(axis) if isinstance(axis, list) else axis)
+
+
 def batch_gather(params, indices):
     """Pick along one axis, row by row: `params[b, indices[b, i]]` for each b.
 

@@ -13,9 +13,11 @@ from .__about__ import __version__
 _NAMES = {
     "Add": "merging",
     "Concatenate1D": "merging",
+    "DeepTruncatedNormal": "initialization",
     "Embedding": "embedding",
     "FeedForward": "feedforward",
     "FirstToken": "pooling",
+    "GatedAttentionUnit": "gau",
     "GlobalAveragePooling1D": "pooling",
     "GlobalMaxPooling1D": "pooling",
     "LanguageModelMask": "masks",

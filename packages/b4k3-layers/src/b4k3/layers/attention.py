@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from b4k3.backend import (
     Dense,
+    Dropout,
     Layer,
     apply_rotary_position_embeddings,
     attention,
@@ -11,8 +12,11 @@ from b4k3.backend import (
     build_sublayer,
     keras,
     ops,
+    recompute_grad,
     register,
 )
+
+from .masks import biased
 
 POSITION_BIASES = (None, "rotary", "typical_relative", "t5_relative")
 
@@ -72,7 +76,7 @@ class MultiHeadAttention(Layer):
         self.o_dense = self._dense(self.out_dim, "output")
         self.dropout = None
         if attention_dropout:
-            self.dropout = keras.layers.Dropout(attention_dropout, name="dropout", dtype=self.sublayer_dtype)
+            self.dropout = Dropout(attention_dropout, name="dropout", dtype=self.sublayer_dtype)
 
     def _dense(self, units, name):
         return Dense(
@@ -93,14 +97,15 @@ class MultiHeadAttention(Layer):
             build_sublayer(self.dropout, (q[0], self.heads, q[1], k[1]))
         self.built = True
 
+    @recompute_grad
     def call(self, inputs, mask=None, a_bias=None, p_bias=None, training=None):
         """Attend.
 
         Arguments:
             inputs: [q, k, v], then the attention bias if `a_bias`, then the position input if `p_bias`:
                 q [batch, n, d], k and v [batch, m, …]; the bias [batch, n, m] or broadcast to [batch, heads, n, m];
-                the position input [1 or batch, n, key_size] (rotary), [n, m, key_size] (typical_relative) or
-                [n, m, heads] (t5_relative).
+                the position input [1 or batch, n, key_size] (rotary), [n, m, key_size] or [batch, n, m, key_size]
+                (typical_relative), or [n, m, heads] (t5_relative).
             mask: list of masks of the inputs, or None.
             a_bias: True if inputs hold an attention bias.
             p_bias: None, 'rotary', 'typical_relative' or 't5_relative'.
@@ -162,17 +167,19 @@ class MultiHeadAttention(Layer):
     def _explicit(self, qw, kw, vw, v_mask, bias, position, p_bias, training):
         """Attention whose scores are looked at on the way, so that no fused kernel will do."""
         a = ops.einsum("bnhd,bmhd->bhnm", qw, kw)  # [b, h, n, m]
+        distances = "nmd" if p_bias == "typical_relative" and len(position.shape) == 3 else "bnmd"
         if p_bias == "typical_relative":
-            a = a + ops.einsum("bnhd,nmd->bhnm", qw, position)
+            a = a + ops.einsum("bnhd,%s->bhnm" % distances, qw, position)
         elif p_bias == "t5_relative":
             a = a + position
         a = a * self._scale
-        weights = attention_normalize(a, v_mask, -1, self.normalization, bias)
+        scores, visible = biased(a, bias)
+        weights = attention_normalize(scores, v_mask, -1, self.normalization, visible)
         if self.dropout is not None:
             weights = self.dropout(weights, training=training)
         o = ops.einsum("bhnm,bmhd->bnhd", weights, vw)  # [b, n, h, head_size]
         if p_bias == "typical_relative":
-            o = o + ops.einsum("bhnm,nmd->bnhd", weights, position)
+            o = o + ops.einsum("bhnm,%s->bnhd" % distances, weights, position)
         return o, a
 
     def compute_mask(self, inputs, mask=None):

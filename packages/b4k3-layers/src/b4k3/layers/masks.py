@@ -10,6 +10,22 @@ def hide_unless(visible, dtype):
     return ops.cast(ops.logical_not(visible), dtype) * lowest(dtype)
 
 
+def biased(scores, bias=None):
+    """Add a bias to attention scores, and tell the keys that it hides.
+
+    Arguments:
+        scores: float [..., n, m].
+        bias: float that broadcasts to it, or None.
+
+    Returns:
+        (scores, bool that broadcasts to them, True where a key may be seen; None without a bias)
+    """
+    if bias is None:
+        return scores, None
+    bias = ops.cast(bias, scores.dtype)
+    return scores + bias, bias > lowest(scores.dtype) / 2
+
+
 class _AttentionBias(Layer):
     reads_ids = True
 

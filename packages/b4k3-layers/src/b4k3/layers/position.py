@@ -169,12 +169,6 @@ class RotaryPositionEmbedding(SinusoidalPositionEmbedding):
         super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
 
 
-def relative_distances(q, v):
-    """Key position minus query position. Arguments: q [b, n, …], v [b, m, …]. Returns: int32 [n, m]."""
-    n, m = ops.shape(q)[1], ops.shape(v)[1]
-    return ops.expand_dims(ops.arange(0, m, dtype="int32"), 0) - ops.expand_dims(ops.arange(0, n, dtype="int32"), 1)
-
-
 @register
 class RelativePositionEmbedding(Layer):
     """A vector for each clipped distance between a query and a key.
@@ -185,15 +179,19 @@ class RelativePositionEmbedding(Layer):
         input_dim: odd number of distances, 2 · max_relative_position + 1.
         output_dim: key size of the attention.
         embeddings_initializer: of the table.
+        custom_position_ids: whether the inputs are position ids.
 
     Reference: Shaw et al., https://arxiv.org/abs/1803.02155; NEZHA, https://arxiv.org/abs/1909.00204
     """
 
-    def __init__(self, input_dim, output_dim, embeddings_initializer="zeros", **kwargs):
+    reads_ids = True
+
+    def __init__(self, input_dim, output_dim, embeddings_initializer="zeros", custom_position_ids=False, **kwargs):
         super().__init__(**kwargs)
         self.input_dim = input_dim
         self.output_dim = output_dim
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.custom_position_ids = custom_position_ids
 
     def build(self, input_shape):
         self.embeddings = self.add_weight(
@@ -202,12 +200,23 @@ class RelativePositionEmbedding(Layer):
         self.built = True
 
     def call(self, inputs):
-        """Arguments: inputs: [q [batch, n, …], v [batch, m, …]]. Returns: float [n, m, output_dim]."""
-        rows = ops.take(self.embeddings, self.bucket(relative_distances(*inputs)), axis=0)
+        """Arguments: inputs: [q [batch, n, …], v [batch, m, …]], of which the lengths are read; with custom_position_ids
+        [ids of the queries [batch, n], of the keys [batch, m]].
+
+        Returns: float [n, m, output_dim], or [batch, n, m, output_dim].
+        """
+        rows = ops.take(self.embeddings, self.bucket(self.distances(*inputs)), axis=0)
         return ops.cast(rows, self.compute_dtype)
 
+    def distances(self, q, v):
+        """Key position minus query position. Arguments: as of `call`. Returns: int32 [n, m] or [batch, n, m]."""
+        if not self.custom_position_ids:
+            q, v = (ops.arange(0, ops.shape(x)[1], dtype="int32") for x in (q, v))
+        q, v = ops.cast(q, "int32"), ops.cast(v, "int32")
+        return ops.expand_dims(v, -2) - ops.expand_dims(q, -1)
+
     def bucket(self, distance):
-        """Arguments: distance: int32 [n, m]. Returns: int32 row of the table for each."""
+        """Arguments: distance: int32 [...]. Returns: int32 row of the table for each."""
         limit = (self.input_dim - 1) // 2
         return ops.clip(distance, -limit, limit) + limit
 
@@ -215,7 +224,9 @@ class RelativePositionEmbedding(Layer):
         return None
 
     def compute_output_shape(self, input_shape):
-        return (input_shape[0][1], input_shape[1][1], self.output_dim)
+        q, v = input_shape
+        shape = (q[1], v[1], self.output_dim)
+        return (q[0],) + shape if self.custom_position_ids else shape
 
     def get_config(self):
         config = super().get_config()
@@ -223,6 +234,7 @@ class RelativePositionEmbedding(Layer):
             input_dim=self.input_dim,
             output_dim=self.output_dim,
             embeddings_initializer=keras.initializers.serialize(self.embeddings_initializer),
+            custom_position_ids=self.custom_position_ids,
         )
         return config
 
@@ -246,7 +258,7 @@ class RelativePositionEmbeddingT5(RelativePositionEmbedding):
     def __init__(
         self, input_dim, output_dim, max_distance=128, bidirectional=True, embeddings_initializer="zeros", **kwargs
     ):
-        super().__init__(input_dim, output_dim, embeddings_initializer, **kwargs)
+        super().__init__(input_dim, output_dim, embeddings_initializer=embeddings_initializer, **kwargs)
         self.max_distance = max_distance
         self.bidirectional = bidirectional
 

@@ -1,4 +1,4 @@
-"""Chinese and multilingual pretrained transformers for every Keras, loaded from the checkpoints their authors published.
+"""Chinese and multilingual pretrained transformers for every Keras, from the checkpoints their authors published.
 
 `b4k3.models.checkpoints` needs no Keras: nothing here is imported before it is asked for.
 """
@@ -11,16 +11,25 @@ from .__about__ import __version__
 
 # public name -> the module that defines it
 _NAMES = {
+    "ALBERT": "architectures.albert",
+    "ALBERT_Unshared": "architectures.albert",
     "BERT": "architectures.bert",
     "ConfigError": "config",
     "CheckpointError": "checkpoints",
+    "ELECTRA": "architectures.electra",
+    "ELECTRA_Generator": "architectures.electra",
+    "GAU_alpha": "architectures.gau",
     "LM_Mask": "masks",
     "LoadReport": "loading",
+    "NEZHA": "architectures.nezha",
+    "RoFormer": "architectures.roformer",
+    "RoFormerV2": "architectures.roformer",
     "Transformer": "transformer",
     "UniLM_Mask": "masks",
     "build_transformer_model": "builder",
     "extend_with_language_model": "masks",
     "extend_with_unified_language_model": "masks",
+    "ready_configs": "config",
     "register_architecture": "registry",
     "register_dialect": "registry",
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 
-from .config import ALIASES, ConfigError, merge, read_config, refuse_unknown, validate
+from .config import ALIASES, ConfigError, merge, refuse_unknown, validate
 from .masks import extend_with_language_model, extend_with_unified_language_model
-from .registry import architecture
+from .recognition import DefaultModel, Request
 
 APPLICATIONS = {
     "encoder": None,
@@ -38,15 +38,22 @@ def with_application(cls, application):
 
 
 def build_transformer_model(
-    config_path=None, checkpoint_path=None, model="bert", application="encoder", return_keras_model=True, **kwargs
+    config_path=None,
+    checkpoint_path=None,
+    model=DefaultModel("bert"),  # noqa: B008 (a constant)
+    application="encoder",
+    return_keras_model=True,
+    **kwargs,
 ):
     """Build a pretrained model, or an untrained one without a checkpoint.
 
     Arguments:
-        config_path: a JSON file, or a dict; None if the keyword arguments say everything.
+        config_path: a JSON file, a dict, or a name of `ready_configs`; None if keyword arguments and the shapes in the
+            checkpoint say everything; or a folder, in which config and checkpoint are found and, unless model= is
+            given, the architecture is recognised.
         checkpoint_path: what `open_checkpoint` opens: the prefix of a TensorFlow checkpoint, a safetensors file, a
             folder, …; or a dict from variable name to array. None leaves the weights random.
-        model: the name of an architecture, or a subclass of `Transformer`.
+        model: the name of an architecture, a subclass of `Transformer`, or 'auto': recognised by variables and shapes.
         application: 'encoder'; 'lm', where position i sees the positions up to i; 'unilm', where the second segment is
             generated from the first.
         return_keras_model: whether to return the Keras model alone, or the Transformer object that holds it as
@@ -61,20 +68,20 @@ def build_transformer_model(
         CheckpointError: the checkpoint does not have what the model needs; it lists everything and says what fits.
         FileNotFoundError: a path is not there.
     """
-    where = "the call" if config_path is None or isinstance(config_path, dict) else str(config_path)
-    from_file = {} if config_path is None else read_config(config_path)
-    cls = with_application(architecture(model), application)
+    request = Request(config_path, checkpoint_path, model, kwargs)
+    cls = with_application(request.cls, application)
     accepted = accepted_arguments(cls)
     aliases = {other for others in ALIASES.values() for other in others}
     refuse_unknown(kwargs, accepted | aliases, "build_transformer_model with %s" % cls.__name__)
-    config = merge(from_file, kwargs)
-    validate(config, where)
+    config = merge(request.config, kwargs)
+    validate(config, request.where)
     arguments = {key: value for key, value in config.items() if key in accepted}
     transformer = cls(**arguments)
-    transformer.ignored_config_keys = sorted(set(from_file) - accepted - aliases)
-    if checkpoint_path is not None:
-        transformer.expect_checkpoint(checkpoint_path)
+    transformer.ignored_config_keys = sorted(request.from_file - accepted - aliases)
+    if request.checkpoint is not None:
+        transformer.expect_checkpoint(request.checkpoint)
     transformer.build(**arguments)
-    if checkpoint_path is not None:
-        transformer.load_weights_from_checkpoint(checkpoint_path)
+    if request.checkpoint is not None:
+        transformer.load_weights_from_checkpoint(request.checkpoint)
+        transformer.load_report.notes[:0] = request.notes
     return transformer.model if return_keras_model else transformer

@@ -6,6 +6,8 @@ import difflib
 import json
 import os
 
+READY = os.path.join(os.path.dirname(__file__), "configs")
+
 # our name <- what publishers call it; the first that is there counts
 ALIASES = {
     "max_position": ("max_position_embeddings",),
@@ -17,16 +19,25 @@ DEFAULTS = {"max_position": 512, "segment_vocab_size": 2}
 
 # Larger than any published model by an order of magnitude: such a number is a slip, and would take all memory.
 LIMITS = {
-    "vocab_size": 10 ** 8,
-    "hidden_size": 10 ** 6,
-    "embedding_size": 10 ** 6,
-    "intermediate_size": 10 ** 7,
-    "num_hidden_layers": 10 ** 4,
-    "num_attention_heads": 10 ** 4,
-    "attention_head_size": 10 ** 5,
-    "attention_key_size": 10 ** 5,
-    "max_position": 10 ** 7,
-    "segment_vocab_size": 10 ** 6,
+    "vocab_size": 10**8,
+    "hidden_size": 10**6,
+    "embedding_size": 10**6,
+    "intermediate_size": 10**7,
+    "num_hidden_layers": 10**4,
+    "num_attention_heads": 10**4,
+    "attention_head_size": 10**5,
+    "attention_key_size": 10**5,
+    "max_position": 10**7,
+    "max_relative_position": 10**6,
+    "num_hidden_groups": 10**4,
+    "inner_group_num": 10**4,
+    "segment_vocab_size": 10**6,
+}
+# keys that would mean another network, and the values that do not
+EXPECTED = {
+    "ln_type": (None, "postln"),
+    "position_embedding_type": (None, "absolute"),
+    "rotary_value": (None, False),
 }
 MAY_BE_NONE = ("embedding_size", "attention_head_size", "attention_key_size")
 REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
@@ -54,11 +65,21 @@ def refuse_duplicates(path):
     return pairs_to_dict
 
 
+def ready_configs():
+    """Configurations of releases that ship none.
+
+    Returns:
+        dict from name to path, either of which `build_transformer_model` takes as config_path.
+    """
+    names = sorted(name[: -len(".json")] for name in os.listdir(READY) if name.endswith(".json"))
+    return {name: os.path.join(READY, name + ".json") for name in names}
+
+
 def read_config(path):
     """Read a JSON file into a dict.
 
     Arguments:
-        path: str or path-like; a dict is copied.
+        path: str or path-like, or a name of `ready_configs`; a dict is copied.
 
     Raises:
         ConfigError: the file is not UTF-8, not a JSON object, has a key twice, NaN or Infinity.
@@ -70,7 +91,9 @@ def read_config(path):
     if os.path.isdir(path):
         raise ConfigError("%s is a folder; config_path is the JSON file in it" % path)
     if not os.path.exists(path):
-        raise FileNotFoundError("config_path: there is no file %s" % path)
+        if path not in ready_configs():
+            raise FileNotFoundError("config_path: there is no file %s" % path)
+        path = ready_configs()[path]
     with open(path, "rb") as f:
         data = f.read()
     try:
@@ -131,6 +154,9 @@ def validate(config, where):
         least = 0 if key in ("segment_vocab_size", "max_position", "num_hidden_layers") else 1
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= limit:
             raise ConfigError("%s: %s=%r, expected an int from %d to %d" % (where, key, value, least, limit))
+    for key, values in EXPECTED.items():
+        if config.get(key) not in values:
+            raise ConfigError("%s: %s=%r is a network that b4k3 does not have" % (where, key, config[key]))
     heads, hidden = config["num_attention_heads"], config["hidden_size"]
     if hidden % heads and config.get("attention_head_size") is None:
         raise ConfigError(

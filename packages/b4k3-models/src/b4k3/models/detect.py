@@ -1,35 +1,58 @@
-"""From variable names and shapes to the architecture that a file is of."""
+"""From variable names and shapes to the architecture that a file is of, and to the sizes of its network."""
 
 from __future__ import annotations
 
 import re
+import warnings
 
-# (a pattern that some name of the file matches, one that no name may match, what it is, model=)
+from .config import ConfigError
+
+# (a pattern that some name of the file matches, one that no name may match, what it is, every model= that can load it)
 SIGNS = (
-    (r"^newslm/", None, "a GPT2-ML checkpoint", "gpt2_ml"),
-    (r"^GAU_alpha/", None, "a GAU-alpha checkpoint", "gau"),
-    (r"^(electra/|discriminator_predictions/|electra\.)", None, "an ELECTRA checkpoint", "electra"),
-    (r"^encoder/block_\d+/.*DenseReluDense/wi_0/", None, "a T5.1.1 or mT5 checkpoint", "t5.1.1"),
-    (r"^encoder/block_\d+/", None, "a T5 checkpoint", "t5"),
-    (r"^gpt/.*input/LayerNorm", None, "a GPT2 (CPM) checkpoint", "gpt2"),
-    (r"^gpt/", None, "a GPT checkpoint", "gpt"),
-    (r"group_\d+/inner_group_\d+/|layer_shared/|albert_layer_groups", None, "an ALBERT checkpoint", "albert"),
+    (r"^newslm/", None, "a GPT2-ML checkpoint", ("gpt2_ml",)),
+    (r"^GAU_alpha/", None, "a GAU-alpha checkpoint", ("gau",)),
+    (r"^(electra/encoder|discriminator_predictions)/", None, "an ELECTRA checkpoint", ("electra", "electra_generator")),
+    (r"^generator(_predictions)?/", None, "the generator of an ELECTRA", ("electra_generator",)),
+    (r"^encoder/block_\d+/.*DenseReluDense/wi_0/", None, "a T5.1.1 or mT5 checkpoint", ("t5.1.1", "mt5.1.1")),
+    (r"^encoder/block_\d+/", None, "a T5 checkpoint", ("t5", "t5.1.0")),
+    (r"^gpt/.*input/LayerNorm", None, "a GPT2 (CPM) checkpoint", ("gpt2",)),
+    (r"^gpt/", None, "a GPT checkpoint", ("gpt",)),
+    (r"group_\d+/inner_group_\d+/", None, "an ALBERT checkpoint", ("albert", "albert_unshared")),
+    (r"^bert/encoder/layer_\d+/.*(query|dense)/kernel", r"/bias$", "a RoFormerV2 checkpoint", ("roformer_v2",)),
     (
-        r"^bert/encoder/layer_\d+/attention/output/LayerNorm",
+        r"^bert/encoder/layer_\d+/",
         r"position_embeddings",
         "a checkpoint without position embeddings, as NEZHA or RoFormer",
-        "nezha' or 'roformer",
+        ("nezha", "roformer"),
     ),
-    (r"^bert[/.]|embeddings\.word_embeddings\.weight$", None, "a BERT checkpoint", "bert"),
+    (r"^bert/", None, "a BERT checkpoint", ("bert",)),
 )
+
+# the axes of a variable -> keys of a configuration
+SIZES = (
+    (r"/embeddings/word_embeddings$", ("vocab_size", "embedding_size")),
+    (r"/embeddings/position_embeddings$", ("max_position",)),
+    (r"/embeddings/token_type_embeddings$", ("segment_vocab_size",)),
+    (r"/attention(_1)?/self/query/kernel$", ("hidden_size",)),
+    (r"/intermediate/dense/kernel$", (None, "intermediate_size")),
+    (r"/gau/o_dense/kernel$", ("intermediate_size", "hidden_size")),
+    (r"/gau/q_scaleoffset/gamma$", ("attention_key_size",)),
+)
+# a number in a name -> the key that counts it
+COUNTS = (
+    (r"/layer_(\d+)/", "num_hidden_layers"),
+    (r"/group_(\d+)/", "num_hidden_groups"),
+    (r"/inner_group_(\d+)/", "inner_group_num"),
+)
+SCOPES = ("bert/", "electra/", "generator/", "GAU_alpha/")
 
 
 def guess(names):
-    """(what the file is, model=) by its variable names, or None."""
-    for wanted, unwanted, what, model in SIGNS:
+    """(what the file is, every model= that can load it) by its canonical variable names, or None."""
+    for wanted, unwanted, what, models in SIGNS:
         if any(re.search(wanted, name) for name in names):
             if unwanted is None or not any(re.search(unwanted, name) for name in names):
-                return what, model
+                return what, models
     return None
 
 
@@ -43,8 +66,97 @@ def advice(view, transformer):
     Returns:
         list of str.
     """
-    found = guess(set(view.checkpoint.keys()))
+    found = guess(view.keys())
     model = getattr(transformer, "model_key", None)
-    if found is None or model is None or model == found[1]:
+    if found is None or model is None or model in found[1]:
         return []
-    return ["the file looks like %s, for which model='%s' is made" % found]
+    return ["the file looks like %s: build it with model=%s" % (found[0], " or ".join(map(repr, found[1])))]
+
+
+def recognise(view, config, path):
+    """The architecture of a checkpoint.
+
+    Arguments:
+        view: `View` of it.
+        config: dict, the configuration found with it; may be empty.
+        path: str, where it was found: folder and file names count as evidence.
+
+    Returns:
+        str, for `model=`.
+
+    Raises:
+        ConfigError: nothing is known about such names, or they are those of two architectures.
+    """
+    found = guess(view.keys())
+    if found is None:
+        raise ConfigError("%s: model='auto' does not recognise its variables; say model=" % path)
+    models = found[1]
+    if "electra_generator" in models[1:]:
+        return models[contradictions(config, sizes(view, models[0])) != [] and is_generator(view, config)]
+    if models == ("nezha", "roformer"):
+        return without_position_table(view, config, path)
+    return models[0]
+
+
+def is_generator(view, config):
+    return any(name.startswith("generator/") for name in view.keys()) and not contradictions(
+        config, sizes(view, "electra_generator")
+    )
+
+
+def without_position_table(view, config, path):
+    """'nezha' or 'roformer', whose Google-style files have the same names."""
+    if view.dialect.models:
+        return view.dialect.models[0]
+    if config.get("model_type") in ("nezha", "roformer"):
+        return config["model_type"]
+    if config.get("use_relative_position") or config.get("max_relative_position"):
+        return "nezha"
+    named = [model for model in ("nezha", "roformer") if model in str(path).lower()]
+    if len(named) == 1:
+        return named[0]
+    names = set(view.keys())
+    if "cls/seq_relationship/output_weights" in names:
+        return "nezha"  # RoFormer was trained without sentence pairs
+    if "bert/pooler/dense/kernel" in names:
+        raise ConfigError(
+            "%s: model='auto' cannot tell NEZHA from RoFormer, whose variables have the same names and shapes; "
+            "say model='nezha' or model='roformer'" % path
+        )
+    warnings.warn(
+        "%s has no position table, pooler or NSP head: taken for RoFormer; if it is NEZHA, say model='nezha'" % path,
+        stacklevel=2,
+    )
+    return "roformer"
+
+
+def sizes(view, model):
+    """What names and shapes tell about the configuration of a model.
+
+    Arguments:
+        view: `View` of the checkpoint.
+        model: str, the architecture; of an ELECTRA file it selects the discriminator or the generator.
+
+    Returns:
+        dict from key to int. The number of heads, the activation and ALBERT's number of layers are not in shapes.
+    """
+    other = "electra/encoder" if model == "electra_generator" else "generator/"
+    names = [name for name in view.keys() if name.startswith(SCOPES) and not name.startswith(other)]
+    found = {}
+    for pattern, keys in SIZES:
+        for name in names:
+            if re.search(pattern, name):
+                found.update({key: int(size) for key, size in zip(keys, view.shape(name)) if key})
+                break
+    for pattern, key in COUNTS:
+        numbers = [int(match.group(1)) for match in (re.search(pattern, name) for name in names) if match]
+        if numbers:
+            found[key] = max(numbers) + 1
+    if "vocab_size" in found:
+        found.setdefault("segment_vocab_size", 0)
+    return found
+
+
+def contradictions(config, found):
+    """The keys on which a configuration (with aliases resolved) and sizes disagree."""
+    return [key for key, size in found.items() if config.get(key) is not None and config[key] != size]

@@ -7,8 +7,10 @@ import re
 from b4k3.backend import assign_weights
 
 from .checkpoints import CheckpointError, open_checkpoint
+from .config import ConfigError
 from .detect import advice
-from .dialects import View
+from .dialects import View, written
+from .heads import report_untrained
 from .registry import dialects
 
 # Variables that publishers left in their files and that no model needs.
@@ -22,13 +24,18 @@ KNOWN_LEFTOVERS = (
     (re.compile(r"^generator"), "generator"),
     (re.compile(r"^discriminator_predictions"), "discriminator head"),
     (re.compile(r"position_ids$"), "position ids"),
+    (re.compile(r"(relative_positions_encoding|embed_positions)[./]"), "fixed positions"),
+    (re.compile(r"^(cls\.)?(predictions|generator_lm_head)\.(decoder\.)?(weight|bias)$"), "tied MLM head"),
 )
 
 # What a missing variable belongs to, and how to do without.
 HEADS = (
     (re.compile(r"^cls/predictions"), "the file has no MLM head (cls/predictions): build with with_mlm=False"),
     (re.compile(r"/pooler/"), "the file has no pooler: build with with_pool=False and with_nsp=False"),
-    (re.compile(r"^cls/seq_relationship"), "the file has no NSP head (cls/seq_relationship): build with with_nsp=False"),
+    (
+        re.compile(r"^cls/seq_relationship"),
+        "the file has no NSP head (cls/seq_relationship): build with with_nsp=False",
+    ),
 )
 
 
@@ -84,11 +91,12 @@ class LoadReport:
     __str__ = summary
 
 
-def open_view(checkpoint):
+def open_view(checkpoint, model=None):
     """Open a checkpoint under canonical names.
 
     Arguments:
         checkpoint: path, dict from name to array, or what `open_checkpoint` returned.
+        model: the architecture that it is for, by its `model=`: of a family of dialects the one that is made for it.
 
     Raises:
         CheckpointError: no registered dialect knows its names.
@@ -98,11 +106,18 @@ def open_view(checkpoint):
     if not hasattr(checkpoint, "stored_dtype"):
         checkpoint = open_checkpoint(checkpoint)
     names = set(checkpoint.keys())
-    for dialect in dialects():
+    known = dialects()
+    for dialect in known:
         if dialect.recognises(names):
-            return View(checkpoint, dialect)
+            return View(checkpoint, member(known, dialect, model))
     shown = ", ".join(sorted(names)[:5])
     raise CheckpointError("%s: no dialect knows its variables (%s, …)" % (checkpoint.path, shown))
+
+
+def member(known, dialect, model):
+    """The dialect for a model in the family of another, or that other one."""
+    family = [d for d in known if d.family == dialect.family and model in d.models]
+    return family[0] if family and model not in dialect.models else dialect
 
 
 def collect(transformer, view, mapping):
@@ -176,7 +191,7 @@ def require(report, transformer, view):
         lost = [name for _, name, _ in missing if pattern.search(name)]
         if lost and not any(pattern.search(name) for name in view.keys()):
             hints.append(hint)
-    hints += advice(view, transformer)
+    hints += advice(open_view(view.checkpoint), transformer)
     if not hints:
         hints.append("compare the config with the file, or pass ignore_invalid_weights=True for missing variables")
     raise CheckpointError(
@@ -199,8 +214,41 @@ def load_weights(transformer, checkpoint, mapping):
     Raises:
         CheckpointError: see `require`.
     """
-    view = open_view(checkpoint)
+    view = open_view(checkpoint, transformer.model_key)
     pairs, report = collect(transformer, view, mapping)
     require(report, transformer, view)
+    report_untrained(report, pairs)
     assign_weights(pairs)
     return report
+
+
+def in_dialect(tensors, name, model):
+    """Arrays under the names of a dialect.
+
+    Arguments:
+        tensors: dict from canonical name to array.
+        name: of the dialect or its family; None for the canonical names.
+        model: the architecture that they are of, by its `model=`.
+
+    Returns:
+        dict from name to array.
+
+    Raises:
+        ConfigError: no dialect has that name.
+        CheckpointError: the dialect has no name for a variable.
+    """
+    if name is None:
+        return tensors
+    known = dialects()
+    named = [d for d in known if name in (d.name, d.family)]
+    if not named:
+        raise ConfigError("dialect=%r is not known. Known: %s." % (name, ", ".join(sorted({d.family for d in known}))))
+    exact = [d for d in named if d.name == name and d.family != name]
+    dialect = exact[0] if exact else member(known, named[0], model)
+    renamed, unknown = written(tensors, dialect)
+    if unknown:
+        raise CheckpointError(
+            "the dialect %s has no name for %s; write canonical names (dialect=None)"
+            % (dialect.name, ", ".join(unknown[:5]))
+        )
+    return renamed

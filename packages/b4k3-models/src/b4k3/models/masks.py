@@ -7,7 +7,7 @@ from b4k3.layers import LanguageModelMask, UniLMMask
 from .config import ConfigError
 
 
-class LM_Mask(object):  # noqa: N801 (a name of bert4keras)
+class LM_Mask:  # noqa: N801 (a name of bert4keras)
     """Mixed into a Transformer: position i sees the positions up to i."""
 
     def compute_attention_bias(self, inputs=None):
@@ -16,7 +16,7 @@ class LM_Mask(object):  # noqa: N801 (a name of bert4keras)
         return self.attention_bias
 
 
-class UniLM_Mask(object):  # noqa: N801 (a name of bert4keras)
+class UniLM_Mask:  # noqa: N801 (a name of bert4keras)
     """Mixed into a Transformer: the first segment sees itself, the second also what stands before it.
 
     Reference: Dong et al., UniLM, https://arxiv.org/abs/1905.03197
@@ -33,7 +33,7 @@ class UniLM_Mask(object):  # noqa: N801 (a name of bert4keras)
 def extend(base, mask, prefix):
     class LanguageModel(mask, base):
         def __init__(self, *args, **kwargs):
-            super(LanguageModel, self).__init__(*args, **kwargs)
+            super().__init__(*args, **kwargs)
             if hasattr(self, "with_mlm"):
                 self.with_mlm = self.with_mlm or True
 

@@ -14,11 +14,25 @@ from .config import ConfigError
 ARCHITECTURES = {
     "bert": "b4k3.models.architectures.bert:BERT",
     "roberta": "b4k3.models.architectures.bert:BERT",
+    "albert": "b4k3.models.architectures.albert:ALBERT",
+    "albert_unshared": "b4k3.models.architectures.albert:ALBERT_Unshared",
+    "nezha": "b4k3.models.architectures.nezha:NEZHA",
+    "electra": "b4k3.models.architectures.electra:ELECTRA",
+    "electra_generator": "b4k3.models.architectures.electra:ELECTRA_Generator",
+    "roformer": "b4k3.models.architectures.roformer:RoFormer",
+    "roformer_v2": "b4k3.models.architectures.roformer:RoFormerV2",
+    "gau": "b4k3.models.architectures.gau:GAU_alpha",
 }
 
 # name -> where its Dialect is; the order is that in which they are asked whether they recognise a file
 DIALECTS = {
+    "albert_zh": "b4k3.models.dialects.albert_zh:ALBERT_ZH",
     "google": "b4k3.models.dialects.google:GOOGLE",
+    "huggingface-albert": "b4k3.models.dialects.huggingface:ALBERT",
+    "huggingface-electra-generator": "b4k3.models.dialects.huggingface:ELECTRA_GENERATOR",
+    "huggingface-electra": "b4k3.models.dialects.huggingface:ELECTRA",
+    "huggingface-nezha": "b4k3.models.dialects.huggingface:NEZHA",
+    "huggingface-roformer": "b4k3.models.dialects.huggingface:ROFORMER",
     "huggingface": "b4k3.models.dialects.huggingface:HUGGINGFACE",
 }
 
@@ -34,13 +48,15 @@ def register_architecture(name, target):
 
 
 def register_dialect(name, target):
-    """Make a way of naming variables known.
+    """Make a way of naming variables known. It is asked before those that are there already.
 
     Arguments:
         name: str.
         target: a `Dialect`, or 'module:ATTRIBUTE'.
     """
-    DIALECTS[name] = target
+    others = [item for item in DIALECTS.items() if item[0] != name]
+    DIALECTS.clear()
+    DIALECTS.update([(name, target)] + others)
 
 
 def entry_points(group):
@@ -85,8 +101,6 @@ def architecture(name):
 
 
 def dialects():
-    """Every Dialect, in the order in which they are asked."""
-    known = dict(DIALECTS)
-    for name, target in entry_points("b4k3.dialects").items():
-        known.setdefault(name, target)
-    return [load(target) for target in known.values()]
+    """Every Dialect, in the order in which they are asked: those of other packages first."""
+    others = [target for name, target in entry_points("b4k3.dialects").items() if name not in DIALECTS]
+    return [load(target) for target in others + list(DIALECTS.values())]

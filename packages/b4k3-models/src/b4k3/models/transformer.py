@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+
 from b4k3.backend import TruncatedNormal, activations, keras, orthogonally_resize, skip_initialization
 from b4k3.layers import Add, Concatenate1D, FeedForward, LayerNormalization, MultiHeadAttention
 
-from .checkpoints import save_checkpoint
+from .checkpoints import CheckpointError, save_checkpoint
 from .config import ConfigError
-from .loading import load_weights, open_view
+from .loading import in_dialect, load_weights, open_view
 
 Dropout = keras.layers.Dropout
 
 
-class Transformer(object):
+class Transformer:
     """Base of the architectures, and of yours.
 
     A subclass says what the network is: `get_inputs`, `apply_embeddings`, `apply_main_layers`, `apply_final_layers`,
@@ -71,7 +72,7 @@ class Transformer(object):
         prefix=None,
         name=None,
         layer_norm_eps=None,
-        **kwargs
+        **kwargs,
     ):
         self.full_vocab_size = vocab_size
         self.vocab_size = vocab_size if keep_tokens is None else len(keep_tokens)
@@ -115,7 +116,7 @@ class Transformer(object):
         layer_norm_cond_hidden_size=None,
         layer_norm_cond_hidden_act=None,
         additional_input_layers=None,
-        **kwargs
+        **kwargs,
     ):
         """Make the Keras model. A second call does nothing.
 
@@ -181,19 +182,25 @@ class Transformer(object):
     def _attend(self, layer, inputs, arguments):
         if layer.name in self.attention_caches:
             cached = zip(("-Cached-Key", "-Cached-Value"), self.attention_caches[layer.name], inputs[1:3])
-            joined = [Concatenate1D(name=layer.name + suffix)([cache, x]) for suffix, cache, x in cached]
+            joined = [self._helper(Concatenate1D, layer.name + suffix)([cache, x]) for suffix, cache, x in cached]
             inputs = inputs[:1] + joined + inputs[3:]
         if not self.residual_attention_scores:
             return layer(inputs, **arguments)
         if self.attention_scores is not None:
             bias = self.attention_scores
             if arguments.get("a_bias"):
-                bias = Add(name=layer.name + "-Attention-Bias")([inputs[3], bias])
+                bias = self._helper(Add, layer.name + "-Attention-Bias")([inputs[3], bias])
                 inputs = inputs[:3] + inputs[4:]
             inputs = inputs[:3] + [bias] + inputs[3:]
             arguments["a_bias"] = True
         o, self.attention_scores = layer(inputs, **arguments)
         return o
+
+    def _helper(self, layer, name):
+        """A layer without weights beside an attention layer, shared where that one is."""
+        if name not in self.layers:
+            self.layers[name] = layer(name=name)
+        return self.layers[name]
 
     def get_inputs(self):
         """Make the input tensors. Returns: a tensor or a list of them."""
@@ -223,7 +230,7 @@ class Transformer(object):
         """A float32 input of ids [batch, n], under any dtype policy: float16 cannot tell large ids apart."""
         return self.apply(layer=keras.layers.Input, shape=(self.sequence_length,), name=name, dtype="float32")
 
-    def dense(self, x, units, name, activation=None):
+    def dense(self, x, units, name, activation=None, use_bias=True):
         """A Dense layer with the model's initializer."""
         activation = activations.get(activation)
         return self.apply(
@@ -231,6 +238,7 @@ class Transformer(object):
             keras.layers.Dense,
             units=units,
             activation=activation,
+            use_bias=use_bias,
             kernel_initializer=self.initializer,
             name=name,
         )
@@ -258,7 +266,7 @@ class Transformer(object):
             hidden_initializer=self.initializer,
             epsilon=epsilon if self.layer_norm_eps is None else self.layer_norm_eps,
             name=name,
-            **kwargs
+            **kwargs,
         )
 
     def set_inputs(self, inputs, additional_input_layers=None):
@@ -302,7 +310,7 @@ class Transformer(object):
         Raises:
             CheckpointError, FileNotFoundError: it cannot be opened.
         """
-        view = open_view(checkpoint)
+        view = open_view(checkpoint, self.model_key)
         if not type(self).load_variable.__module__.startswith("b4k3."):
             return  # another load_variable may leave weights alone
         for layer, variables in self.variable_mapping().items():
@@ -328,21 +336,31 @@ class Transformer(object):
             self.load_report.notes.append("keys of the config that nobody reads: %s" % keys)
         return self.load_report
 
-    def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None, format="tf"):
-        """Write the weights under their canonical names; no TensorFlow is needed.
+    def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None, format="tf", dialect=None):
+        """Write the weights; no TensorFlow is needed.
 
         Arguments:
             filename: prefix of the checkpoint ('…/bert_model.ckpt'), or the file for other formats.
             mapping: instead of `variable_mapping()`.
             dtype: name of the dtype to store, that of the weights by default.
             format: of `save_checkpoint`.
+            dialect: name of a dialect, 'huggingface' for instance; None for the canonical names.
+
+        Raises:
+            CheckpointError: the dialect has no name for a variable, or layers that share one differ.
         """
         tensors = {}
         for layer, variables in self.mapping_of_layers(mapping).items():
             values = self.layers[layer].get_weights()
             for variable, value in zip(variables, values):
-                tensors[variable] = self.create_variable(variable, np.asarray(value), dtype)
-        save_checkpoint(filename, tensors, format=format)
+                value = self.create_variable(variable, np.asarray(value), dtype)
+                if variable in tensors and not np.array_equal(value, tensors[variable]):
+                    raise CheckpointError(
+                        "%s: %s differs from another layer that is stored as %s too; give a mapping with a variable "
+                        "for each, or use save_weights of the Keras model" % (filename, layer, variable)
+                    )
+                tensors[variable] = value
+        save_checkpoint(filename, in_dialect(tensors, dialect, self.model_key), format=format)
 
     def load_variable(self, checkpoint, name):
         """One variable as its layer wants it.

@@ -9,19 +9,31 @@ import importlib
 
 from .__about__ import __version__
 
-# public name -> the module that defines it
-_NAMES = {
-    "progress": "progress_bar",
-    "sequence_padding": "sequences",
-    "to_array": "sequences",
+# module -> its public names
+_MODULES = {
+    ".arguments": "insert_arguments delete_arguments",
+    ".data": "DataGenerator",
+    ".decoding": "AutoRegressiveDecoder softmax",
+    ".files": "open",
+    ".parallel": "parallel_apply parallel_apply_generator",
+    ".progress_bar": "progress",
+    ".sequences": "is_one_of sequence_padding to_array truncate_sequences",
+    ".serving": "WebServing",
+    ".strings": "basestring convert_to_str convert_to_unicode is_py2 is_string lowercase_and_normalize strQ2B "
+    "string_matching text_segmentate",
+    ".structured": "ViterbiDecoder longest_common_subsequence longest_common_substring",
+    "b4k3.backend": "orthogonally_resize",
 }
+_NAMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
-__all__ = sorted(_NAMES) + ["__version__"]
+uniout = None  # what `from bert4keras.snippets import uniout` gives on Python 3
+
+__all__ = sorted([*_NAMES, "uniout"]) + ["__version__"]
 
 
 def __getattr__(name):
     if name in _NAMES:
-        value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
+        value = getattr(importlib.import_module(_NAMES[name], __name__), name)
         globals()[name] = value
         return value
     raise AttributeError("module %r has no attribute %r" % (__name__, name))

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from b4k3.tokenizers.base import truncated
+
+
+def is_one_of(x, ys):
+    """Whether x is, as an object, one of ys."""
+    return any(x is y for y in ys)
+
 
 def to_array(*args):
     """NumPy arrays of the arguments.
@@ -70,3 +77,22 @@ def _dtype_with(value, arrays):
     if dtype.kind in "iub" and dtype.type(0) + value not in np.asarray([value]).astype(dtype):
         raise ValueError("sequences of %s cannot be filled up with %r" % (dtype, value))
     return dtype
+
+
+def truncate_sequences(maxlen, indices, *sequences):
+    """Shorten sequences until their lengths add up to at most maxlen.
+
+    The result is that of taking an element out of the longest sequence again and again, but in one step.
+
+    Arguments:
+        maxlen: int.
+        indices: which element of a sequence is taken out each time: an int, or one for each sequence that is not empty.
+        sequences: lists; not changed.
+
+    Returns:
+        list of new lists, one for each sequence; the empty ones too, unlike bert4keras.
+
+    Raises:
+        ValueError: a sequence has nothing left at its index.
+    """
+    return truncated(maxlen, indices, *sequences)

@@ -1,26 +1,27 @@
 """SentencePiece's normalizer: charsmap, white space, the space symbol and the dummy prefix.
 
 `align` is the algorithm itself, one character at a time, with the origin of every character. `normalize` gives the
-same text by passes over the whole string, and hands the texts where that is not exact (combining marks, mostly) to
-`align`.
+same text by passes over the whole string, and hands the few texts where that is not exact to `align`.
 """
 
 from __future__ import annotations
 
 import re
 
+from ._cache import Cache
+
 SPACE = "\u2581"  # the space symbol, "lower one eighth block"
 _MAX_TABLE = 1 << 16
+_MANY = 64  # more different changes than this go through one translation
 
 
 class _Translation(dict):
     """A table for `str.translate` that learns the unchanged characters, because a missing key is slow there."""
 
     def __missing__(self, code):
-        value = "\ufffd" if 0xD800 <= code < 0xE000 else code
         if len(self) < _MAX_TABLE:
-            self[code] = value
-        return value
+            self[code] = code
+        return code
 
 
 class Normalizer:
@@ -39,12 +40,21 @@ class Normalizer:
         self._space = SPACE if escape_whitespaces else " "
         self._dummy = self._space if add_dummy_prefix else ""
         self._suffix = suffix
-        self._table = _Translation((ord(char), value) for char, value in charsmap.single.items())
-        plain = not any(" " <= char <= "~" for char in charsmap.single)
-        self._ascii_plain = plain  # printable ASCII stays as it is
+        self._single = dict.fromkeys(map(chr, range(0xD800, 0xE000)), "\ufffd")
+        self._single.update(charsmap.single)
+        self._changed = frozenset(self._single)
+        self._table = _Translation((ord(char), value) for char, value in self._single.items())
+        continuers = re.escape("".join(charsmap.continuers))
+        self._runs = re.compile("[%s]+" % continuers if continuers else "(?!)")
+        self._composed = Cache(self._compose, 1 << 12)
+        self._ascii_plain = not any(" " <= char <= "~" for char in charsmap.single)  # printable ASCII stays as it is
         self._ascii_single = not any(char < "\x80" for char in charsmap.continuers)
         longest_first = sorted(symbols, key=len, reverse=True)
         self._symbols = re.compile("(%s)" % "|".join(map(re.escape, longest_first))) if symbols else None
+        # whether `lines` can be exact at all
+        self.by_lines = (
+            remove_extra_whitespaces and bool(self._dummy) and escape_whitespaces and not suffix and not symbols
+        )
         # runs of spaces inside one replacement stay
         self._whole = not any("  " in text for text in list(charsmap.single.values()) + longest_first)
 
@@ -65,20 +75,74 @@ class Normalizer:
             return self._space.join(words).rstrip(self._space) + self._dummy if words else self.align(text)[0]
         return (self._dummy + self._space.join(words)).rstrip(self._space)
 
+    def changes(self, symbol):
+        """Whether a user-defined symbol would be changed if it were ordinary text."""
+        return self._translate(symbol) != symbol or " " in symbol
+
+    def lines(self, texts):
+        """The words of several texts at once, each with its space symbol in front: a list of lists of str, one for each
+        text; None where only `normalize` is exact."""
+        block = " " + "\0 ".join(texts)
+        if block.count("\0") != len(texts) - 1:
+            return None
+        replaced = self._replace(block)
+        if replaced is None or SPACE in replaced:
+            return None
+        lines = [line.split(" ") for line in replaced.replace(" ", " " + SPACE).split("\0")]
+        if "  " in replaced or " \0" in replaced or replaced[-1] == " ":
+            lines = [[word for word in words if word != SPACE] for words in lines]
+        return lines
+
     def _replace(self, text):
         """The charsmap applied to the text, spaces untouched; None where only `align` is exact."""
-        if text.isascii():
-            if not self._ascii_single or not self._whole:
-                return None
-            if self._symbols is None:
-                return text if self._ascii_plain and text.isprintable() else text.translate(self._table)
-        elif not self._whole or not self._charsmap.continuers.isdisjoint(text):
+        if not self._whole:
             return None
         if self._symbols is None:
-            return text.translate(self._table)
+            return self._translate(text)
+        if self._runs.search(text):  # a key of the charsmap may reach into a symbol
+            return None
         parts = self._symbols.split(text)
-        parts[::2] = [part.translate(self._table) for part in parts[::2]]
+        parts[::2] = [self._translate_single(part, set(part)) for part in parts[::2]]
         return "".join(parts)
+
+    def _translate(self, text):
+        if text.isascii() and self._ascii_single:
+            return text if self._ascii_plain and text.isprintable() else text.translate(self._table)
+        chars = set(text)
+        if not self._charsmap.continuers.isdisjoint(chars):
+            return self._translate_runs(text)
+        return self._translate_single(text, chars)
+
+    def _translate_single(self, text, chars):
+        """The rules for one character. Few of a text's different characters change, and replacing each is faster."""
+        changed = self._changed & chars
+        if len(changed) < _MANY:
+            values = list(map(self._single.__getitem__, changed))
+            if changed.isdisjoint("".join(values)):
+                for char, value in zip(changed, values):
+                    text = text.replace(char, value)
+                return text
+        return text.translate(self._table)
+
+    def _translate_runs(self, text):
+        """All rules. A key of two or more characters is one character and then continuers."""
+        out, end = [], 0
+        for run in self._runs.finditer(text):
+            start = max(run.start() - 1, end)
+            out.append(text[end:start].translate(self._table))
+            end = run.end()
+            out.append(self._composed[text[start:end]])
+        out.append(text[end:].translate(self._table))
+        return "".join(out)
+
+    def _compose(self, text):
+        """The charsmap applied to a character and its continuers."""
+        out, position = [], 0
+        while position < len(text):
+            piece, length = self._prefix(text, position)
+            out.append(piece)
+            position += length
+        return "".join(out)
 
     def align(self, text):
         """The normalised text and, for each of its characters and for its end, the index in `text` where it comes
@@ -120,9 +184,7 @@ class Normalizer:
         symbol = self._symbols.match(text, position) if self._symbols else None
         if symbol:
             return symbol.group(), symbol.end() - position
-        char = text[position]
-        if char not in self._charsmap.single and "\ud800" <= char <= "\udfff":
-            return "\ufffd", 1
         if position + 1 < len(text) and text[position + 1] in self._charsmap.continuers:
             return self._charsmap.longest(text, position)
-        return self._charsmap.single.get(char, char), 1
+        char = text[position]
+        return self._single.get(char, char), 1

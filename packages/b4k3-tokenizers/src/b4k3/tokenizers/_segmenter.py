@@ -9,30 +9,12 @@ without spaces after one to three characters. Chunks repeat, so nearly all of th
 from __future__ import annotations
 
 from itertools import chain
-from operator import add
 
+from ._cache import Cache
 from ._normalizer import SPACE
 from ._spm import BYTE, BYTE_PIECES, UNKNOWN, UNUSED, USER_DEFINED, is_reserved
 
-CACHED_LENGTH = 32  # longer chunks are not kept: they seldom repeat
 _BLOCK = 1 << 16  # characters that are cut at a time, so that a text without spaces needs no more memory than others
-
-
-class _Cache(dict):
-    """chunk -> ids; emptied when it is full. Reading and storing are atomic, so that threads may share it."""
-
-    def __init__(self, segment, size):
-        super().__init__()
-        self._segment = segment
-        self._size = size
-
-    def __missing__(self, chunk):
-        ids = self._segment(chunk)
-        if len(chunk) <= CACHED_LENGTH and self._size > 0:
-            if len(self) >= self._size:
-                self.clear()
-            self[chunk] = ids
-        return ids
 
 
 class Segmenter:
@@ -51,29 +33,33 @@ class Segmenter:
         self.byte_fallback = model.trainer["byte_fallback"]
         byte_ids = {BYTE_PIECES[p]: i for i, (p, t) in enumerate(zip(model.pieces, model.types)) if t == BYTE}
         self._byte_ids = [byte_ids[value] for value in range(256)] if self.byte_fallback else []
-        self._joined = {piece[i : i + 2] for piece in self.ids for i in range(len(piece) - 1)}
+        self._joined = {pair for piece in self.ids for pair in zip(piece, piece[1:])}
         # a word begins with a space, or ends with one, unless a piece has a space elsewhere
-        self._space_first = escaped and not any(a != SPACE and b == SPACE for a, b in self._joined)
+        self.space_first = escaped and not any(a != SPACE and b == SPACE for a, b in self._joined)
         self._space_last = escaped and not any(a == SPACE and b != SPACE for a, b in self._joined)
-        self._runs = SPACE * 2 in self._joined
-        self._cache = _Cache(self._segment, cache_size)
+        self._runs = (SPACE, SPACE) in self._joined
+        self._cache = Cache(self._segment, cache_size)
 
     def encode(self, text):
         """The ids of normalised text."""
-        ids = self.encode_unmerged(text)
-        if not self.byte_fallback and self.unk_id in ids:
-            ids = self.merge_unknown(ids)
-        return ids
+        return self.merged(self.encode_words(self.words(text)))
 
-    def encode_unmerged(self, text):
-        """The ids of normalised text, with one unknown id for each unknown character."""
-        return list(chain.from_iterable(map(self._cache.__getitem__, self.words(text))))
+    def encode_words(self, words):
+        """The ids of normalised text that is cut into words, with one unknown id for each unknown character."""
+        return list(chain.from_iterable(map(self._cache.__getitem__, words)))
+
+    def merged(self, ids):
+        """The ids with neighbouring unknown characters as one unknown piece; with byte fallback there are none."""
+        unk = self.unk_id
+        if self.byte_fallback or unk not in ids:
+            return ids
+        return [i for i, previous in zip(ids, chain((None,), ids)) if i != unk or previous != unk]
 
     def words(self, text):
         """The text cut at its spaces where that is exact, else as one word."""
         if self._runs and SPACE * 2 in text:
             return [text]
-        if self._space_first:
+        if self.space_first:
             words = text.replace(SPACE, " " + SPACE).split(" ")  # normalised text has no blanks
         elif self._space_last:
             words = text.replace(SPACE, SPACE + " ").split(" ")
@@ -82,24 +68,36 @@ class Segmenter:
         return words if words[0] and words[-1] else list(filter(None, words))
 
     def chunks(self, text):
-        """The text cut wherever no piece can cross; yields strings."""
-        joined = self._joined
+        """The text cut wherever no piece can cross: an iterator of strings."""
+        return chain.from_iterable(map(self._cut, self._blocks(text)))
+
+    def _blocks(self, text):
+        """Parts of the text that end where no piece can cross, as short as that allows but not below `_BLOCK`."""
         start = 0
         while start < len(text):
             end = min(start + _BLOCK, len(text))
-            while end < len(text) and text[end - 1 : end + 1] in joined:
+            while end < len(text) and (text[end - 1], text[end]) in self._joined:
                 end += 1
-            block = text[start:end]
-            pairs = map(joined.__contains__, map(add, block, block[1:]))
-            begin = 0
-            for cut in [i for i, inside in enumerate(pairs, 1) if not inside]:
-                yield block[begin:cut]
-                begin = cut
-            yield block[begin:]
+            yield text[start:end]
             start = end
 
+    def _cut(self, block):
+        joined = bytes(map(self._joined.__contains__, zip(block, block[1:])))
+        if 0 not in joined:
+            return [block]
+        chunks, start = [], 0
+        for run in joined.split(b"\0"):
+            end = start + len(run) + 1
+            chunks.append(block[start:end])
+            start = end
+        return chunks
+
     def _segment(self, word):
-        chunks = list(self.chunks(word))
+        if len(word) > _BLOCK:
+            blocks = list(self._blocks(word))
+            if len(blocks) > 1:
+                return tuple(chain.from_iterable(map(self._segment, blocks)))
+        chunks = self._cut(word)
         if len(chunks) == 1:
             return self.segment_chunk(word)
         return tuple(chain.from_iterable(map(self._cache.__getitem__, chunks)))
@@ -112,8 +110,3 @@ class Segmenter:
         if self.byte_fallback:
             return tuple([self._byte_ids[byte] for byte in char.encode("utf-8")])
         return (self.unk_id,)
-
-    def merge_unknown(self, ids):
-        """Neighbouring unknown characters are one unknown piece."""
-        unk = self.unk_id
-        return [i for i, previous in zip(ids, chain((None,), ids)) if i != unk or previous != unk]

@@ -41,6 +41,12 @@ _PIECE_FIELDS = {
     2: ("score", "float", 0.0),
     3: ("type", "int", NORMAL),
 }
+_SEGMENTED_PIECE_FIELDS = {
+    1: ("piece", "str", ""),
+    2: ("id", "int", 0),
+    4: ("begin", "int", 0),
+    5: ("end", "int", 0),
+}
 _WIRE_TYPES = {"int": _VARINT, "bool": _VARINT, "str": _BYTES, "bytes": _BYTES, "float": _FIXED32}
 
 
@@ -110,6 +116,28 @@ def _defaults(fields):
     return {name: default for name, _, default in fields.values()}
 
 
+def parse_segmented(data, begin=0, end=None):
+    """A serialized `SentencePieceText`, the C++ library's result: (pieces, score).
+
+    A piece is a dict of piece, id, begin and end; the latter two count bytes of the text.
+    """
+    pieces, score = [], 0.0
+    for number, _, value, _ in _fields(data, begin, len(data) if end is None else end, "<result>"):
+        if number == 2:
+            piece = _defaults(_SEGMENTED_PIECE_FIELDS)
+            _read_message(data, value[0], value[1], _SEGMENTED_PIECE_FIELDS, piece, "<result>")
+            pieces.append(piece)
+        elif number == 3:
+            score = struct.unpack_from("<f", data, value[0])[0]
+    return pieces, score
+
+
+def parse_n_best(data):
+    """A serialized `NBestSentencePieceText`: list of what `parse_segmented` gives."""
+    fields = _fields(data, 0, len(data), "<result>")
+    return [parse_segmented(data, *value) for number, _, value, _ in fields if number == 1]
+
+
 def _piece(data, begin, end, source, index):
     message = {"piece": "", "score": 0.0, "type": NORMAL}
     _read_message(data, begin, end, _PIECE_FIELDS, message, "%s, piece %d" % (source, index))
@@ -157,8 +185,8 @@ def _fields(data, position, end, source):
                 raise SentencePieceError("%s: wire type %d at byte %d; not a SentencePiece model" % (source, wire, at))
             if size > end - position:
                 raise SentencePieceError(
-                    "%s: field %d at byte %d wants %d bytes and %d are left; the file is cut short or not a SentencePiece"
-                    " model" % (source, number, at, size, end - position)
+                    "%s: field %d at byte %d wants %d bytes and %d are left; the file is cut short, or it is not a "
+                    "SentencePiece model" % (source, number, at, size, end - position)
                 )
             value = (position, position + size)
             position += size
@@ -247,6 +275,11 @@ def append_pieces(data, pieces, type_=USER_DEFINED, score=0.0):
     return bytes(data) + b"".join(encode_piece(piece, score, type_) for piece in pieces)
 
 
+def with_extra_ids(data, count):
+    """The bytes of a `.model` file with the sentinels of T5 after its last piece, in descending order."""
+    return append_pieces(data, ["\u2581<extra_id_%d>" % i for i in reversed(range(count))]) if count else bytes(data)
+
+
 def encode_piece(piece, score, type_):
     """One `pieces` entry in wire format."""
     text = piece.encode("utf-8")
@@ -254,6 +287,31 @@ def encode_piece(piece, score, type_):
     if type_ != NORMAL:
         body += b"\x18" + encode_varint(type_)
     return b"\x0a" + encode_varint(len(body)) + body
+
+
+def encode_model(pieces, trainer, normalizer):
+    """The bytes of a `.model` file.
+
+    Arguments: `pieces`, (piece, score, type) each; `trainer` and `normalizer`, dicts with names of `SpmModel.trainer`
+    and `SpmModel.normalizer`; what they leave out has its default.
+    """
+    return (
+        b"".join(encode_piece(*piece) for piece in pieces)
+        + _encode_field(2, _encode_message(_TRAINER_FIELDS, trainer))
+        + _encode_field(3, _encode_message(_NORMALIZER_FIELDS, normalizer))
+    )
+
+
+def _encode_message(fields, values):
+    numbers = {name: number for number, (name, _, _) in fields.items()}
+    return b"".join(_encode_field(numbers[name], value) for name, value in values.items())
+
+
+def _encode_field(number, value):
+    if isinstance(value, int):
+        return encode_varint(number << 3 | _VARINT) + encode_varint(int(value))
+    data = value.encode("utf-8") if isinstance(value, str) else value
+    return encode_varint(number << 3 | _BYTES) + encode_varint(len(data)) + data
 
 
 def encode_varint(value):

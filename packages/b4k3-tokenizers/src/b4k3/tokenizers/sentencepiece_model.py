@@ -18,14 +18,15 @@ from ._spm import (
     UNKNOWN,
     UNUSED,
     SentencePieceError,
-    append_pieces,
     is_reserved,
     parse_model,
+    with_extra_ids,
 )
 from .bpe import BPE
 from .unigram import Unigram
 
 _SEGMENTERS = {"unigram": Unigram, "bpe": BPE}
+_BLOCK = 1 << 13  # characters of text that are normalised at a time
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
@@ -41,7 +42,7 @@ class SentencePieceModel:
     Instances can be pickled and shared by threads.
     """
 
-    def __init__(self, path, extra_ids=0, cache_size=1 << 16):
+    def __init__(self, path, extra_ids=0, cache_size=1 << 17):
         path = os.fspath(path)
         if os.path.getsize(path) > MAX_FILE_SIZE:
             raise SentencePieceError("%s: more than %d bytes; not a SentencePiece model" % (path, MAX_FILE_SIZE))
@@ -50,7 +51,7 @@ class SentencePieceModel:
         self._load(data, path, extra_ids, cache_size)
 
     @classmethod
-    def from_bytes(cls, data, extra_ids=0, cache_size=1 << 16, source="<bytes>"):
+    def from_bytes(cls, data, extra_ids=0, cache_size=1 << 17, source="<bytes>"):
         """A model from the bytes of a `.model` file; `source` names it in messages."""
         model = cls.__new__(cls)
         model._load(bytes(data), source, extra_ids, cache_size)
@@ -64,8 +65,7 @@ class SentencePieceModel:
         return cls.from_bytes(data, 0, cache_size, source)
 
     def _load(self, data, source, extra_ids, cache_size):
-        if extra_ids:
-            data = append_pieces(data, ["%s<extra_id_%d>" % (SPACE, i) for i in reversed(range(extra_ids))])
+        data = with_extra_ids(data, extra_ids)
         self._data, self._cache_size = data, cache_size
         self._spec = spec = parse_model(data, source)
         if spec.model_type not in _SEGMENTERS:
@@ -177,13 +177,21 @@ class SentencePieceModel:
 
     def encode_batch(self, texts):
         """The ids of several texts, a list of lists of int."""
-        normalize, encode = self._normalizer.normalize, self._segmenter.encode
-        return [encode(normalize(text)) for text in texts]
+        normalizer, segmenter = self._normalizer, self._segmenter
+        by_lines = normalizer.by_lines and segmenter.space_first
+        out = []
+        for block in _blocks(texts):
+            lines = normalizer.lines(block) if by_lines else None
+            if lines is None:
+                out.extend(map(self.encode, block))
+            else:
+                out.extend(map(segmenter.merged, map(segmenter.encode_words, lines)))
+        return out
 
     def tokenize(self, text):
         """The pieces of a text, a list of str; neighbouring unknown characters are one piece."""
         normalized = self._normalizer.normalize(text)
-        ids = self._segmenter.encode_unmerged(normalized)
+        ids = self._segmenter.encode_words(self._segmenter.words(normalized))
         if not self._segmenter.byte_fallback and self.unk_id in ids:
             return [normalized[start:end] for start, end, _ in self._merged(self._nodes(ids))]
         return list(map(self._spec.pieces.__getitem__, ids))
@@ -195,7 +203,8 @@ class SentencePieceModel:
         begins at the white space that it stands for; of the bytes of one character all but the last are empty.
         """
         normalized, origin = self._normalizer.align(text)
-        return self._spell(self._nodes(self._segmenter.encode_unmerged(normalized)), normalized, origin)
+        ids = self._segmenter.encode_words(self._segmenter.words(normalized))
+        return self._spell(self._nodes(ids), normalized, origin)
 
     def nbest(self, text, n):
         """The `n` (at most 1024) best segmentations of a text: a list of (ids, score), best first. Unigram models
@@ -319,6 +328,19 @@ def _make_normalizer(spec, source, suffix=False, symbols=()):
         suffix,
         symbols,
     )
+
+
+def _blocks(texts):
+    """The texts in lists of at least `_BLOCK` characters; a text that is longer than that stands alone."""
+    block, size = [], 0
+    for text in texts:
+        block.append(text)
+        size += len(text)
+        if size >= _BLOCK:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def _from_bytes(values):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from .base import TokenizerBase
 from .sentencepiece_model import SentencePieceModel
 
@@ -10,9 +12,9 @@ class SpTokenizer(TokenizerBase):
     """A SentencePiece tokenizer with the interface of bert4keras' class of this name.
 
     Arguments:
-        sp_model_path: the `.model` file.
-        token_start, token_end, pre_tokenize, token_translate: see `TokenizerBase`; the words of `pre_tokenize` are joined
-            by blanks before they are segmented.
+        sp_model_path: the `.model` file, or a loaded model.
+        token_start, token_end, pre_tokenize, token_translate: see `TokenizerBase`; the words of `pre_tokenize` are
+            joined by blanks before they are segmented.
         extra_ids, cache_size: see `SentencePieceModel`.
         engine: `'python'`, or `'sentencepiece'` for the C++ package (the extra `[sentencepiece]`).
 
@@ -20,9 +22,12 @@ class SpTokenizer(TokenizerBase):
         FileNotFoundError, `SentencePieceError`; ImportError if the engine is not installed.
     """
 
-    def __init__(self, sp_model_path, extra_ids=0, cache_size=1 << 16, engine="python", **kwargs):
+    _json_model = "Unigram"
+
+    def __init__(self, sp_model_path, extra_ids=0, cache_size=1 << 17, engine="python", **kwargs):
         super().__init__(**kwargs)
-        self.sp_model = load_model(sp_model_path, extra_ids, cache_size, engine)
+        loaded = not isinstance(sp_model_path, (str, os.PathLike))
+        self.sp_model = sp_model_path if loaded else load_model(sp_model_path, extra_ids, cache_size, engine)
         model = self.sp_model
         self._vocab_size = len(model)
         self._token_unk = model.id_to_piece(model.unk_id)
@@ -76,7 +81,7 @@ class SpTokenizer(TokenizerBase):
         return i < self._vocab_size and not self._is_special(i)
 
 
-def load_model(path, extra_ids=0, cache_size=1 << 16, engine="python"):
+def load_model(path, extra_ids=0, cache_size=1 << 17, engine="python"):
     """A SentencePiece model from a `.model` file.
 
     Arguments: `engine`, `'python'` for `SentencePieceModel` or `'sentencepiece'` for the C++ package behind the same

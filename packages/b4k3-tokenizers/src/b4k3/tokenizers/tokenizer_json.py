@@ -11,7 +11,7 @@ from .vocab import VocabError
 
 # type of the model -> module of this package with `from_json(path, description, **kwargs)`, which gives the tokenizer,
 # and `to_json(tokenizer)`, which gives the description; a tokenizer's class says its type as `_json_model`
-_MODELS = {"WordPiece": "wordpiece_json"}
+_MODELS = {"Unigram": "unigram_json", "WordPiece": "wordpiece_json"}
 
 
 def load_tokenizer_json(path, **kwargs):
@@ -22,7 +22,8 @@ def load_tokenizer_json(path, **kwargs):
         kwargs: for the tokenizer's class, in place of what the file says.
 
     Returns:
-        `Tokenizer` for a WordPiece file (which recognises special tokens in texts, as such files say).
+        `Tokenizer` for a WordPiece file (which recognises special tokens in texts, as such files say), `SpTokenizer`
+        for a Unigram file.
 
     Raises:
         FileNotFoundError: no such file.
@@ -48,7 +49,7 @@ def save_tokenizer_json(path, tokenizer):
 
     Arguments:
         path: the file; it is replaced only when the new one is complete.
-        tokenizer: a `Tokenizer` without `pre_tokenize` and `token_translate`.
+        tokenizer: a `Tokenizer` or an `SpTokenizer` with a unigram model, without `pre_tokenize` and `token_translate`.
 
     Raises:
         VocabError: a setting that such a file cannot say.

@@ -66,20 +66,20 @@ class Unigram(Segmenter):
             entries[prefix] = self._unknown
         return entries
 
-    def encode_unmerged(self, text):
-        """The ids of normalised text, with one unknown id for each unknown character."""
-        ids = list(chain.from_iterable(map(self._cache.__getitem__, self.words(text))))
+    def encode_words(self, words):
+        """The ids of normalised text that is cut into words, with one unknown id for each unknown character."""
+        ids = list(chain.from_iterable(map(self._cache.__getitem__, words)))
         if _NEAR_TIE in ids or (
-            len(text) * self._steepest > _SAFE_SCORE and sum(map(self._weights.__getitem__, ids)) > _SAFE_SCORE
+            len(ids) * self._steepest > _SAFE_SCORE and sum(map(self._weights.__getitem__, ids)) > _SAFE_SCORE
         ):
-            return self._encode_exactly(text)
+            return self._encode_exactly(words)
         return ids
 
-    def _encode_exactly(self, text):
+    def _encode_exactly(self, words):
         """Chunk by chunk, with the float32 score of all chunks before."""
         total = array("f", [0.0])
         ids, summed = [], 0
-        for chunk in chain.from_iterable(map(self.chunks, self.words(text))):
+        for chunk in chain.from_iterable(map(self.chunks, words)):
             found = self._cache[chunk]
             if type(found) is not _Close and abs(total[0]) + 8 * _LONGEST * self._steepest < _RESET:
                 ids += found
@@ -98,14 +98,6 @@ class Unigram(Segmenter):
         for i in range(start, len(ids)):
             total[0] += steps[ids[i]]
         return len(ids)
-
-    def _segment(self, word):
-        chunks = list(self.chunks(word))
-        if len(chunks) == 1:
-            return self.segment_chunk(word)
-        parts = list(map(self._cache.__getitem__, chunks))
-        ids = tuple(chain.from_iterable(parts))
-        return _Close(ids) if _Close in set(map(type, parts)) else ids
 
     def segment_chunk(self, chunk):
         """Viterbi in float64, with the distance to the second-best path at every step of the best one."""

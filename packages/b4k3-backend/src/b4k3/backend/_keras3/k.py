@@ -384,7 +384,7 @@ class _Training(keras.layers.Layer):
 
 
 def learning_phase():
-    """1 inside a layer that is called in training, else 0."""
+    """1 inside a layer that is called in training, else 0. Keras 3.5 on JAX tells only layers that declare it."""
     layer = _Training()
     layer(ops.zeros((1, 1)))
     return int(bool(layer.value))

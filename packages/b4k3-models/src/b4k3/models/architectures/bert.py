@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from b4k3.backend import activations, keras
-from b4k3.layers import Add, Embedding, FeedForward, FirstToken, LayerNormalization, MultiHeadAttention
-from b4k3.layers import PositionEmbedding, ScaleOffset
+from b4k3.layers import Add, Embedding, FeedForward, FirstToken, MultiHeadAttention, PositionEmbedding, ScaleOffset
 
-from ..transformer import Transformer
+from ..transformer import Transformer, as_list
 
 
 class BERT(Transformer):
@@ -31,6 +30,23 @@ class BERT(Transformer):
     """
 
     model_key = "bert"
+    embedding_epsilon = block_epsilon = 1e-12
+    use_bias = True
+    position_kind = None  # p_bias of the attention
+    # variables with a row for each token
+    vocabulary_variables = ("bert/embeddings/word_embeddings", "cls/predictions/output_bias")
+    # the layers of a block, and where their variables are in its scope
+    block_layout = {
+        "MultiHeadSelfAttention": [
+            "attention/self/query",
+            "attention/self/key",
+            "attention/self/value",
+            "attention/output/dense",
+        ],
+        "MultiHeadSelfAttention-Norm": "attention/output/LayerNorm",
+        "FeedForward": ["intermediate/dense", "output/dense"],
+        "FeedForward-Norm": "output/LayerNorm",
+    }
 
     def __init__(
         self,
@@ -42,9 +58,9 @@ class BERT(Transformer):
         hierarchical_position=None,
         custom_position_ids=False,
         shared_segment_embeddings=False,
-        **kwargs
+        **kwargs,
     ):
-        super(BERT, self).__init__(**kwargs)
+        super().__init__(**kwargs)
         self.max_position = max_position
         self.segment_vocab_size = segment_vocab_size
         self.with_pool = with_pool or bool(with_nsp)
@@ -67,31 +83,41 @@ class BERT(Transformer):
     # ---------------------------------------------------------------------------------------------- embeddings
 
     def apply_embeddings(self, inputs):
-        inputs = list(inputs)
-        x = inputs.pop(0)
-        s = inputs.pop(0) if self.segment_vocab_size > 0 else None
-        p = inputs.pop(0) if self.custom_position_ids else None
-        x = self.apply(
-            x,
+        inputs = as_list(inputs)
+        x = self.embed_tokens(inputs)
+        x = self.embed_positions(x, self.position_input(inputs))
+        x = self.normalize(x, "Embedding-Norm", self.embedding_epsilon)
+        x = self.drop(x, "Embedding-Dropout")
+        return self.map_embeddings(x)
+
+    def embed_tokens(self, inputs):
+        """Tokens plus segments. Arguments: inputs: list, those of the model. Returns: [batch, n, embedding_size]."""
+        x = self.embed(inputs[0], self.vocab_size, "Embedding-Token", mask_zero=True)
+        if not self.segment_vocab_size:
+            return x
+        name = "Embedding-Token" if self.shared_segment_embeddings else "Embedding-Segment"
+        s = self.embed(inputs[1], self.segment_vocab_size, name)
+        return self.apply([x, s], Add, name="Embedding-Token-Segment")
+
+    def embed(self, ids, rows, name, mask_zero=False):
+        return self.apply(
+            ids,
             Embedding,
-            input_dim=self.vocab_size,
+            input_dim=rows,
             output_dim=self.embedding_size,
             embeddings_initializer=self.initializer,
-            mask_zero=True,
-            name="Embedding-Token",
+            mask_zero=mask_zero,
+            name=name,
         )
-        if s is not None:
-            s = self.apply(
-                s,
-                Embedding,
-                input_dim=self.segment_vocab_size,
-                output_dim=self.embedding_size,
-                embeddings_initializer=self.initializer,
-                name="Embedding-Token" if self.shared_segment_embeddings else "Embedding-Segment",
-            )
-            x = self.apply([x, s], Add, name="Embedding-Token-Segment")
-        x = self.apply(
-            self.simplify([x, p]),
+
+    def position_input(self, inputs):
+        """The position ids among the model's inputs, or None."""
+        return inputs[2 if self.segment_vocab_size else 1] if self.custom_position_ids else None
+
+    def embed_positions(self, x, position_ids):
+        """Learned positions. Arguments: x [batch, n, embedding_size]; ids [batch, n] or None. Returns: as x."""
+        return self.apply(
+            self.simplify([x, position_ids]),
             PositionEmbedding,
             input_dim=self.max_position,
             output_dim=self.embedding_size,
@@ -101,47 +127,64 @@ class BERT(Transformer):
             custom_position_ids=self.custom_position_ids,
             name="Embedding-Position",
         )
-        x = self.normalize(x, "Embedding-Norm")
-        x = self.drop(x, "Embedding-Dropout")
-        if self.embedding_size != self.hidden_size:
-            x = self.dense(x, self.hidden_size, "Embedding-Mapping")
-        return x
+
+    def map_embeddings(self, x):
+        """From embedding_size to hidden_size, where they differ."""
+        if self.embedding_size == self.hidden_size:
+            return x
+        return self.dense(x, self.hidden_size, "Embedding-Mapping", use_bias=self.use_bias)
 
     # -------------------------------------------------------------------------------------------------- blocks
 
     def apply_main_layers(self, inputs, index):
-        """Attention, Dropout, Add, Norm; FeedForward, Dropout, Add, Norm."""
-        x = inputs
-        name = "Transformer-%d-MultiHeadSelfAttention" % index
-        bias = self.compute_attention_bias(index)
-        x = self.apply(
-            self.simplify([x, x, x, bias]),
-            MultiHeadAttention,
-            arguments={"a_bias": None if bias is None else True},
-            heads=self.num_attention_heads,
-            head_size=self.attention_head_size,
-            out_dim=self.hidden_size,
-            key_size=self.attention_key_size,
-            attention_dropout=self.attention_dropout_rate,
-            kernel_initializer=self.initializer,
-            name=name,
-        )
-        x = self.residual(inputs, x, name)
-        name = "Transformer-%d-FeedForward" % index
+        return self.apply_block(inputs, "Transformer-%d" % index, index)
+
+    def apply_block(self, x, block, index):
+        """Attention, Dropout, Add, Norm; FeedForward, Dropout, Add, Norm.
+
+        Arguments:
+            x: [batch, n, hidden_size].
+            block: what the names of the layers begin with.
+            index: number of the block.
+        """
+        name = "%s-MultiHeadSelfAttention" % block
+        x = self.residual(x, self.apply_attention(x, name, index), name)
+        name = "%s-FeedForward" % block
         y = self.apply(
             x,
             FeedForward,
             units=self.intermediate_size,
             activation=self.hidden_act,
+            use_bias=self.use_bias,
             kernel_initializer=self.initializer,
             name=name,
         )
         return self.residual(x, y, name)
 
+    def apply_attention(self, x, name, index):
+        """Multi-head self-attention. Arguments: x [batch, n, hidden_size]. Returns: likewise."""
+        bias, position = self.compute_attention_bias(index), self.compute_position_bias(x)
+        return self.apply(
+            self.simplify([x, x, x, bias, position]),
+            MultiHeadAttention,
+            arguments={
+                "a_bias": None if bias is None else True,
+                "p_bias": None if position is None else self.position_kind,
+            },
+            heads=self.num_attention_heads,
+            head_size=self.attention_head_size,
+            out_dim=self.hidden_size,
+            key_size=self.attention_key_size,
+            use_bias=self.use_bias,
+            attention_dropout=self.attention_dropout_rate,
+            kernel_initializer=self.initializer,
+            name=name,
+        )
+
     def residual(self, x, y, name):
         """Norm(x + Dropout(y))."""
-        y = self.drop(y, "%s-Dropout" % name)
-        return self.normalize(self.apply([x, y], Add, name="%s-Add" % name), "%s-Norm" % name)
+        y = self.apply([x, self.drop(y, "%s-Dropout" % name)], Add, name="%s-Add" % name)
+        return self.normalize(y, "%s-Norm" % name, self.block_epsilon)
 
     # --------------------------------------------------------------------------------------------------- heads
 
@@ -167,13 +210,13 @@ class BERT(Transformer):
     # ------------------------------------------------------------------------------------------------- weights
 
     def load_variable(self, checkpoint, name):
-        value = super(BERT, self).load_variable(checkpoint, name)
-        if name in ("bert/embeddings/word_embeddings", "cls/predictions/output_bias"):
+        value = super().load_variable(checkpoint, name)
+        if name in self.vocabulary_variables:
             return self.load_embeddings(value)
         return value.T if name == "cls/seq_relationship/output_weights" else value
 
     def create_variable(self, name, value, dtype=None):
-        value = super(BERT, self).create_variable(name, value, dtype)
+        value = super().create_variable(name, value, dtype)
         return value.T if name == "cls/seq_relationship/output_weights" else value
 
     def variable_mapping(self):
@@ -189,25 +232,25 @@ class BERT(Transformer):
             "MLM-Norm": norm_variables("cls/predictions/transform/LayerNorm"),
             "MLM-Bias": ["cls/predictions/output_bias"],
         }
+        mapping.update(self.block_mapping())
+        return mapping
+
+    def block_mapping(self):
+        """The part of `variable_mapping` that is about the blocks."""
+        mapping = {}
         for i in range(self.num_hidden_layers):
-            layer = "Transformer-%d-" % i
-            scope = "bert/encoder/layer_%d/" % i
-            mapping[layer + "MultiHeadSelfAttention"] = sum(
-                (
-                    dense_variables(scope + part)
-                    for part in (
-                        "attention/self/query",
-                        "attention/self/key",
-                        "attention/self/value",
-                        "attention/output/dense",
-                    )
-                ),
-                [],
-            )
-            mapping[layer + "MultiHeadSelfAttention-Norm"] = norm_variables(scope + "attention/output/LayerNorm")
-            mapping[layer + "FeedForward"] = dense_variables(scope + "intermediate/dense")
-            mapping[layer + "FeedForward"] += dense_variables(scope + "output/dense")
-            mapping[layer + "FeedForward-Norm"] = norm_variables(scope + "output/LayerNorm")
+            mapping.update(self.block_variables("Transformer-%d" % i, "bert/encoder/layer_%d" % i))
+        return mapping
+
+    def block_variables(self, block, scope):
+        """{layer: variables} of one block whose layers' names begin with `block`, its variables' with `scope`."""
+        mapping = {}
+        for layer, where in self.block_layout.items():
+            if isinstance(where, list):
+                variables = sum((dense_variables("%s/%s" % (scope, dense)) for dense in where), [])
+            else:
+                variables = norm_variables("%s/%s" % (scope, where))
+            mapping["%s-%s" % (block, layer)] = variables
         return mapping
 
 

@@ -10,7 +10,7 @@ Python and numpy only; files are mapped, not read, and what they say is checked 
 from __future__ import annotations
 
 from .base import Checkpoint, CheckpointError
-from .opening import FORMATS, open_checkpoint
+from .opening import FORMATS, WRITABLE, open_checkpoint
 from .saving import save_checkpoint
 
-__all__ = ["FORMATS", "Checkpoint", "CheckpointError", "open_checkpoint", "save_checkpoint"]
+__all__ = ["FORMATS", "WRITABLE", "Checkpoint", "CheckpointError", "open_checkpoint", "save_checkpoint"]

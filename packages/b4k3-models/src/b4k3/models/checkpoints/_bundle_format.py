@@ -53,22 +53,24 @@ class BundleEntry:
     def __init__(self, data):
         message = _proto.read_message(data, _ENTRY)
         self.dtype = message.get("dtype", 0)
-        self.shape = _read_shape(message.get("shape", b""))
+        self.shape = read_shape(message.get("shape", b""))
         self.shard = signed(message.get("shard", 0))
         self.offset = signed(message.get("offset", 0))
         self.size = signed(message.get("size", 0))
         self.crc = message.get("crc", 0)
-        self.slices = [_read_slice(data) for data in message.get("slices", ())]
+        self.slices = [read_slice(data) for data in message.get("slices", ())]
 
 
-def _read_shape(data):
+def read_shape(data):
+    """The dimensions of a TensorShapeProto, which may be negative."""
     message = _proto.read_message(data, _SHAPE)
     if message.get("unknown_rank"):
         raise WireError("the shape is unknown")
     return tuple(signed(_proto.read_message(dim, _DIM).get("size", 0)) for dim in message.get("dims", ()))
 
 
-def _read_slice(data):
+def read_slice(data):
+    """[(start, length)] of a TensorSliceProto; length is -1 for a whole axis."""
     extents = []
     for extent in _proto.read_message(data, _SLICE).get("extents", ()):
         message = _proto.read_message(extent, _EXTENT)

@@ -23,15 +23,17 @@ def check_regular(path):
 
 def map_file(path):
     """uint8[size], a read-only memory map of a regular file; unmapped when the last array over it is gone."""
-    check_regular(path)
     try:
+        check_regular(path)
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
                 return np.empty(0, dtype=np.uint8)
             return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
+    except FileNotFoundError:
+        raise
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def read_small(path, limit):
@@ -41,6 +43,14 @@ def read_small(path, limit):
         raise CheckpointError(f"{path}: {size} bytes, more than the {limit} that such a file may have")
     with open(path, "rb") as file:
         return file.read(limit)
+
+
+def read_tail(path, size):
+    """The last bytes of a regular file."""
+    length = check_regular(path)
+    with open(path, "rb") as file:
+        file.seek(max(0, length - size))
+        return file.read(size)
 
 
 def sync_folder(folder):

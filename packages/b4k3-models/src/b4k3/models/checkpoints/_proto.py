@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _FIXED_SIZE = {FIXED64: 8, FIXED32: 4}
 
@@ -81,6 +83,22 @@ def read_message(data, known):
         else:
             message[name] = value
     return message
+
+
+def read_varints(data):
+    """The numbers of a packed repeated field, bytes -> uint64[n]."""
+    octets = np.frombuffer(data, dtype=np.uint8) if len(data) else np.empty(0, np.uint8)
+    ends = np.flatnonzero(octets < 0x80)
+    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.intp)[: ends.size]
+    lengths = ends - starts + 1
+    if octets.size and (octets[-1] >= 0x80 or lengths.max() > 10 or (octets[ends[lengths == 10]] > 1).any()):
+        raise WireError("a varint is cut short or longer than 64 bits")
+    values = np.zeros(ends.size, dtype=np.uint64)
+    for at in range(int(lengths.max()) if ends.size else 0):
+        longer = lengths > at
+        part = octets[starts[longer] + at].astype(np.uint64) & np.uint64(0x7F)
+        values[longer] |= part << np.uint64(7 * at)
+    return values
 
 
 def signed(value):

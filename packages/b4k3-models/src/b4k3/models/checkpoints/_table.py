@@ -7,6 +7,7 @@ footer   the places of two blocks, metaindex and index, padded to 40 bytes; 8 by
 
 from __future__ import annotations
 
+import bisect
 import struct
 
 from ._crc32c import masked_crc32c
@@ -16,6 +17,7 @@ MAGIC = 0xDB4775248B80FB57
 FOOTER_SIZE = 48
 MAX_KEY = 1 << 16  # prefixes are shared: without limits a small file could ask for any amount of memory
 MAX_KEYS_TOTAL = 16 << 20
+KEY_COST = 400  # counted for each key beside its length
 
 _TRAILER_SIZE = 5
 _BLOCK_SIZE = 262144  # TensorFlow's writer: a block ends with the entry that reaches this size
@@ -26,31 +28,55 @@ class TableError(ValueError):
     """A table that breaks its format; the caller adds the file."""
 
 
-def read_table(data):
-    """Yields (key, value), both bytes, of a table in ascending order of keys.
+class Table:
+    """A table whose index block is read and whose other blocks are read when they are needed.
 
     Arguments: data, a bytes-like object with the whole file; only slices of it are copied.
-    Raises: TableError, also in the middle of the table.
+    Raises: TableError, also later, where a block turns out to be damaged.
     """
-    index_handle = _read_footer(data)
-    budget = [MAX_KEYS_TOTAL]
-    end = 0
-    last = None
-    for separator, value in _read_block(data, index_handle, "index block", budget):
-        handle, rest = _read_handle(value)
-        if rest != len(value):
-            raise TableError("index block: bytes behind the place of a block")
-        if handle[0] < end:
-            raise TableError(f"index block: the block at byte {handle[0]} overlaps the one before")
-        end = handle[0] + handle[1] + _TRAILER_SIZE
-        for key, content in _read_block(data, handle, f"block at byte {handle[0]}", budget):
+
+    def __init__(self, data):
+        self._data = data
+        self._budget = [MAX_KEYS_TOTAL]
+        self._separators, self._handles = [], []
+        end = 0
+        for separator, value in _read_block(data, _read_footer(data), "index block", self._budget):
+            (offset, size), rest = _read_handle(value)
+            if rest != len(value):
+                raise TableError("index block: bytes behind the place of a block")
+            if offset < end:
+                raise TableError(f"index block: the block at byte {offset} overlaps the one before")
+            if self._separators and separator <= self._separators[-1]:
+                raise TableError(f"index block: key {separator[:300]!r} is a duplicate or out of order")
+            end = offset + size + _TRAILER_SIZE
+            self._separators.append(separator)
+            self._handles.append((offset, size))
+
+    def _block(self, number):
+        handle = self._handles[number]
+        last = self._separators[number - 1] if number else None
+        for key, value in _read_block(self._data, handle, f"block at byte {handle[0]}", self._budget):
             if last is not None and key <= last:
-                raise TableError(f"key {key!r} is a duplicate or out of order, it comes after {last!r}")
-            if key > separator:
-                raise TableError(f"key {key!r} is out of order, its block ends with {separator!r}")
+                raise TableError(f"key {key[:300]!r} is a duplicate or out of order, it comes after {last[:300]!r}")
+            if key > self._separators[number]:
+                end = self._separators[number][:300]
+                raise TableError(f"key {key[:300]!r} is out of order, its block ends with {end!r}")
             last = key
-            yield key, content
-        last = separator if last is None else max(last, separator)
+            yield key, value
+
+    def __iter__(self):
+        """Yields (key, value), both bytes, in ascending order of keys."""
+        self._budget = [MAX_KEYS_TOTAL]
+        for number in range(len(self._handles)):
+            yield from self._block(number)
+
+    def get(self, key):
+        """The value of a key, or None. Only the block is read in which it lies."""
+        number = bisect.bisect_left(self._separators, key)
+        if number == len(self._handles):
+            return None
+        self._budget = [MAX_KEYS_TOTAL]
+        return next((value for found, value in self._block(number) if found == key), None)
 
 
 def _read_footer(data):
@@ -126,9 +152,9 @@ def _read_entries(block, end, name, budget):
         if shared + unshared > MAX_KEY:
             raise TableError(f"{name}: a key of {shared + unshared} bytes, more than {MAX_KEY}")
         key = key[:shared] + block[at : at + unshared]
-        budget[0] -= len(key)
+        budget[0] -= len(key) + KEY_COST
         if budget[0] < 0:
-            raise TableError(f"{name}: the keys have more than {MAX_KEYS_TOTAL} bytes")
+            raise TableError(f"{name}: too many or too long keys, more than {MAX_KEYS_TOTAL} bytes")
         at += unshared + length
         yield key, block[at - length : at]
 
@@ -164,6 +190,8 @@ def write_table(pairs):
 
     Arguments: pairs, list of (key, value), both bytes, in strictly ascending order of keys.
     """
+    if sum(len(key) + KEY_COST for key, _ in pairs) > MAX_KEYS_TOTAL or any(len(key) > MAX_KEY for key, _ in pairs):
+        raise TableError("too many or too long keys to be read again")
     out = bytearray()
     index = _BlockBuilder(1)
     block = _BlockBuilder(_RESTART_INTERVAL)

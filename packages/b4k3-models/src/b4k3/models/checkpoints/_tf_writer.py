@@ -9,7 +9,8 @@ import re
 from . import _bundle_format as _format
 from ._crc32c import masked_crc32c
 from ._files import Staging
-from ._table import write_table
+from ._table import TableError, write_table
+from .base import CheckpointError
 
 
 def save(path, plan, max_shard_size=None):
@@ -25,11 +26,18 @@ def save(path, plan, max_shard_size=None):
                 pairs += _write_data(file, number, specs, plan)
                 files.append((staging.finish(file), data_path(prefix, number, len(shards))))
         with staging.open() as file:
-            file.write(write_table([(b"", _format.header_bytes(len(shards)))] + sorted(pairs)))
+            file.write(_index(prefix, [(b"", _format.header_bytes(len(shards)))] + sorted(pairs)))
             files.append((staging.finish(file), prefix + ".index"))
         staging.commit(files)
     _remove_others(prefix, len(shards))
     return prefix
+
+
+def _index(prefix, pairs):
+    try:
+        return write_table(pairs)
+    except TableError as error:
+        raise CheckpointError(f"{prefix}.index: {error}") from None
 
 
 def data_path(prefix, number, count):

@@ -19,7 +19,8 @@ class Checkpoint(Mapping):
     """A lazy, read-only mapping: variable name -> numpy array. Made by `open_checkpoint`.
 
     Opening reads names, shapes and places only; `checkpoint[name]` reads that variable and no other. Where the bytes
-    allow it the array is a read-only view of the file, which stays mapped as long as such an array lives.
+    allow it the array is a read-only view of the file, which stays mapped as long as such an array lives. A file
+    that is open must not be cut short in place; replacing it by another, as `save_checkpoint` does, is safe.
 
     Attributes:
         path: str, the file or prefix, as error messages name it.
@@ -61,6 +62,9 @@ class Checkpoint(Mapping):
 
     def __contains__(self, name):
         return name in self._entries
+
+    __eq__ = object.__eq__  # a Mapping would read and compare all arrays
+    __hash__ = object.__hash__
 
     def get(self, name, default=None):
         """The array of name, or default where there is none."""

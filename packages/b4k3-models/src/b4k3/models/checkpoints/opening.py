@@ -7,12 +7,14 @@ import os
 import re
 from collections.abc import Mapping
 
-from ._files import read_small
+from ._files import read_small, read_tail
+from ._table import MAGIC
 from .base import ArrayCheckpoint, Checkpoint, CheckpointError
 
 # container -> module of this package with `open_(path, verify)`; if in WRITABLE `save(path, plan, max_shard_size)`
 FORMATS = {
     "tf": "tf_bundle",
+    "tf_v1": "tf_v1",
     "safetensors": "safetensors",
     "npz": "npz",
     "h5": "hdf5",
@@ -41,8 +43,9 @@ def open_checkpoint(path, verify="auto"):
     Arguments:
         path: str or path, one of
             a tensor bundle of TensorFlow by its prefix (`bert_model.ckpt`), by its `.index`, by one of its `.data-…`
-            files or by a `checkpoint` file; a `.safetensors` file or the `.safetensors.index.json` of several;
-            a `.npz`; a `.weights.h5` or `.h5` (needs h5py); a folder that holds one of these.
+            files or by a `checkpoint` file; a file of TensorFlow's old version 1;
+            a `.safetensors` file or the `.safetensors.index.json` of several; a `.npz`;
+            a `.weights.h5` or `.h5` (needs h5py); a folder that holds one of these.
             Or a mapping: name -> array. Or an open checkpoint, which is returned.
         verify: 'auto' checks a variable's checksum when it is first read, True all of them at once, False none. The
             containers safetensors and h5 have no checksums.
@@ -76,20 +79,28 @@ def locate(path):
     if not os.path.exists(path):
         raise FileNotFoundError(f"no checkpoint at {path}: there is neither such a file or folder nor {name}.index")
     if name == "checkpoint":
-        return "tf", _follow_state(path)
+        return _follow_state(path)
     if name.endswith(".index"):
         return "tf", path[: -len(".index")]
     for suffix, format in _SUFFIXES:
         if name.endswith(suffix):
             return format, path
+    if _is_table(path):
+        return "tf_v1", path
     endings = ", ".join([".index"] + [suffix for suffix, _ in _SUFFIXES])
     raise CheckpointError(f"{path}: not a known kind of checkpoint; the name should end in one of {endings}")
 
 
+def _is_table(path):
+    """Whether a file ends as a sorted table does, and so is a checkpoint of version 1."""
+    return read_tail(path, 8) == MAGIC.to_bytes(8, "little")
+
+
 def _locate_in_folder(folder):
     """A `checkpoint` file first, then the kinds in the order of FORMATS; of the first kind there must be one only."""
-    if os.path.exists(os.path.join(folder, "checkpoint")):
-        return "tf", _follow_state(os.path.join(folder, "checkpoint"))
+    state = os.path.join(folder, "checkpoint")
+    if os.path.exists(state) and not os.path.isdir(state):
+        return _follow_state(state)
     names = sorted(os.listdir(folder))
     prefixes = [name[: -len(".index")] for name in names if name.endswith(".index")]
     if prefixes:
@@ -118,7 +129,7 @@ def _only(folder, names):
 
 
 def _follow_state(path):
-    """The prefix that a `checkpoint` file names, which must lie in the same folder."""
+    """(format, path) of what a `checkpoint` file names, which must lie in the same folder."""
     try:
         text = read_small(path, _MAX_STATE).decode("utf-8")
     except UnicodeDecodeError:
@@ -133,23 +144,19 @@ def _follow_state(path):
         beside = os.path.join(folder, os.path.basename(target.replace("\0", "")))
         hint = f"name {beside} itself" if os.path.exists(beside + ".index") else "name the checkpoint itself"
         raise CheckpointError(f"{path}: points outside its folder, to {target!r}; {hint}")
-    if not os.path.exists(prefix + ".index"):
-        raise FileNotFoundError(f"no checkpoint at {prefix}, where {path} points: there is no such .index")
-    return prefix
+    if os.path.exists(prefix + ".index"):
+        return "tf", prefix
+    if os.path.isfile(prefix):
+        return "tf_v1", prefix
+    raise FileNotFoundError(f"no checkpoint at {prefix}, where {path} points: there is no such .index")
 
 
 def _unescape(text):
     """The string that a quoted string of Protocol Buffers' text format stands for."""
-    simple = {"n": b"\n", "r": b"\r", "t": b"\t"}
+    simple = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
-    def byte(match):
+    def replace(match):
         code = match.group(1)
-        if code[0] in "01234567":
-            return bytes([int(code, 8) & 0xFF])
-        return simple.get(code, code.encode("utf-8"))
+        return bytes([int(code, 8) & 0xFF]) if code[:1] in b"01234567" else simple.get(code, code)
 
-    parts = re.split(r"\\([0-7]{1,3}|.)", text)
-    data = b"".join(
-        part.encode("utf-8") if number % 2 == 0 else byte(re.match("(.+)", part)) for number, part in enumerate(parts)
-    )
-    return data.decode("utf-8", "replace")
+    return re.sub(rb"\\([0-7]{1,3}|.)", replace, text.encode("utf-8")).decode("utf-8", "replace")

@@ -16,10 +16,11 @@ from ._files import Staging, map_file, read_small
 from ._json import JSONError, parse_json
 from .base import Checkpoint, CheckpointError, Entry
 
+# In the order in which the project's own writer puts variables: larger items first, so that all are aligned.
 NAMES = {
-    "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "C64": "complex64", "BOOL": "bool",
-    "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "U8": "uint8", "U16": "uint16", "U32": "uint32",
-    "U64": "uint64",
+    "U64": "uint64", "I64": "int64", "F64": "float64", "C64": "complex64", "F32": "float32", "U32": "uint32",
+    "I32": "int32", "BF16": "bfloat16", "F16": "float16", "U16": "uint16", "I16": "int16", "I8": "int8", "U8": "uint8",
+    "BOOL": "bool",
 }  # fmt: skip
 CODES = {name: code for code, name in NAMES.items()}
 OTHER = ("F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E5M2FNUZ", "F8_E4M3FNUZ")  # one byte each; listed as skipped
@@ -146,9 +147,10 @@ def _read_index(path):
     places = index.get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
         raise CheckpointError(f"{path}: weight_map is missing or not an object of strings")
-    entries, skipped = [], {}
-    for file in sorted(set(places.values())):
-        names = [name for name in places if places[name] == file]
+    entries, skipped, files = [], {}, {}
+    for name, file in places.items():
+        files.setdefault(file, []).append(name)
+    for file, names in sorted(files.items()):
         if os.path.basename(file) != file or file in ("", ".", "..") or "\0" in file or "\\" in file:
             raise _refuse(path, names[0], f"is in {file!r}, which is not a file of the same folder")
         try:
@@ -171,10 +173,11 @@ def save(path, plan, max_shard_size=None):
     for spec in plan.specs:
         if spec.name == "__metadata__" or spec.dtype not in CODES:
             raise _refuse(path, spec.name, f"of dtype {spec.dtype} cannot be stored in safetensors")
-    shards = plan.shards(max_shard_size, key=lambda spec: (-_dtypes.ITEM_SIZE[spec.dtype], spec.name))
+    order = list(NAMES)
+    shards = plan.shards(max_shard_size, key=lambda spec: (order.index(CODES[spec.dtype]), spec.name))
     with Staging(path) as staging:
         if len(shards) == 1:
-            files = [(_write_file(staging, shards[0], plan), path)]
+            files = [(_write_file(staging, path, shards[0], plan), path)]
         else:
             while os.path.exists(_shard_path(path, 1, len(shards))):
                 shards.append([])  # the old files must stay as they are until the index is replaced
@@ -199,7 +202,7 @@ def _remove_others(path, written):
             os.unlink(other)
 
 
-def _write_file(staging, specs, plan):
+def _write_file(staging, path, specs, plan):
     header, offset = {"__metadata__": {"format": "pt"}}, 0  # without it transformers refuses the file
     for spec in specs:
         place = [offset, offset + spec.size]
@@ -207,6 +210,8 @@ def _write_file(staging, specs, plan):
         offset += spec.size
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 8)
+    if len(text) > MAX_HEADER:
+        raise CheckpointError(f"{path}: a header of {len(text)} bytes, more than {MAX_HEADER}; use max_shard_size")
     with staging.open() as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for spec in specs:
@@ -218,7 +223,7 @@ def _write_shards(staging, path, shards, plan):
     files, places = [], {}
     for number, specs in enumerate(shards, 1):
         final = _shard_path(path, number, len(shards))
-        files.append((_write_file(staging, specs, plan), final))
+        files.append((_write_file(staging, path, specs, plan), final))
         places.update((spec.name, os.path.basename(final)) for spec in specs)
     size = sum(spec.size for spec in plan.specs)
     index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(places.items()))}

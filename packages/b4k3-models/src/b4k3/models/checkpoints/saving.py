@@ -65,7 +65,7 @@ class Plan:
             raise CheckpointError(f"{self.path}: variable {spec.name!r} {message}")
         return array.reshape(-1).view(np.uint8)
 
-    def shards(self, max_size, key=None):
+    def shards(self, max_size, key):
         """The specs, sorted by key, in lists of at most max_size bytes each; a larger variable is a list of its own."""
         shards, room = [[]], max_size
         for spec in sorted(self.specs, key=key):
@@ -82,7 +82,8 @@ def save_checkpoint(path, tensors, format="tf", dtype=None, max_shard_size=None)
 
     The files get temporary names and are renamed when all of them are on the disk. A crash at any moment leaves either
     the old checkpoint or the new one. To make that true for tensor bundles, whose parts cannot be renamed together, a
-    bundle that replaces another of the same number of data files has one more, empty data file.
+    bundle that replaces another of the same number of data files has one more, empty data file. The files of the
+    checkpoint that is replaced are removed.
 
     Arguments:
         path: str or path. For 'tf' the prefix (`…/bert_model.ckpt`), for the others the file (`…/model.safetensors`).

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from . import _bundle_format as _format
-from . import _dtypes
+from . import _dtypes, _slices
 from ._crc32c import masked_crc32c
-from ._files import check_regular, map_file
+from ._files import map_file
 from ._proto import WireError
-from ._table import TableError, read_table
+from ._table import Table, TableError
 from ._tf_writer import data_path, save  # noqa: F401  (save is part of what a container module offers)
 from .base import Checkpoint, CheckpointError, Entry
 
@@ -35,51 +35,54 @@ class TensorBundle(Checkpoint):
     format = "tf"
 
     def __init__(self, prefix, verify="auto"):
-        self.index = prefix + ".index"
-        header, raw = _read_index(self.index)
+        self._index = prefix + ".index"
+        header, raw = _read_index(self._index)
         self._num_shards = header.num_shards
         self._prefix = prefix
         self._verify = verify is not False
         self._verified = set()
-        entries, skipped = _resolve(self.index, raw)
+        entries, skipped = _resolve(self._index, raw)
         super().__init__(prefix, entries, skipped)
         self._maps = self._map_shards(raw)
         if verify is True:
-            self.verify()
+            for name in self:
+                self[name]
 
-    def shard_path(self, number):
+    def _shard_path(self, number):
         return data_path(self._prefix, number, self._num_shards)
 
     def _map_shards(self, raw):
-        """shard number -> uint8[size], once every entry is known to lie within its file and apart from the others."""
+        """shard number -> uint8[size], once every entry is known to lie within its file and apart from the others.
+
+        All files are mapped now: should they be replaced later, this checkpoint still has those that fit its index.
+        """
         places = {}
         for name, entry in raw.items():
             if not 0 <= entry.shard < self._num_shards:
-                raise _refuse(self.index, name, f"is in shard {entry.shard}, there are {self._num_shards}")
+                raise _refuse(self._index, name, f"is in shard {entry.shard}, there are {self._num_shards}")
             if entry.offset < 0 or entry.size < 0:
                 message = f"has a negative place: {entry.size} bytes at {entry.offset}"
-                raise _refuse(self.index, name, message)
+                raise _refuse(self._index, name, message)
             if not entry.slices:
                 places.setdefault(entry.shard, []).append((entry.offset, entry.size, name))
         return {shard: self._map_shard(shard, sorted(places[shard])) for shard in sorted(places)}
 
     def _map_shard(self, shard, places):
-        path = self.shard_path(shard)
+        path = self._shard_path(shard)
         try:
-            size = check_regular(path)
-        except OSError as error:
-            reason = getattr(error, "strerror", None) or error
-            raise _refuse(self.index, places[0][2], f"is in the data file {path}: {reason}") from None
+            data = map_file(path)
+        except FileNotFoundError:
+            raise _refuse(self._index, places[0][2], f"is in the data file {path}, which is missing") from None
         end, before = 0, None
         for offset, length, name in places:
-            if offset + length > size:
-                message = f"needs bytes {offset} to {offset + length}, beyond the end of the file ({size} bytes)"
+            if offset + length > data.size:
+                message = f"needs bytes {offset} to {offset + length}, beyond the end of the file ({data.size} bytes)"
                 raise _refuse(path, name, message)
             if length and offset < end:
                 raise _refuse(path, name, f"overlaps {_text(before)}")
             if length:
                 end, before = offset + length, name
-        return map_file(path)
+        return data
 
     def _read(self, name, entry):
         if self._maps is None:
@@ -95,7 +98,7 @@ class TensorBundle(Checkpoint):
         return array
 
     def _read_piece(self, name, dtype, piece):
-        path = self.shard_path(piece.shard)
+        path = self._shard_path(piece.shard)
         data = self._maps[piece.shard][piece.offset : piece.offset + piece.size]
         place = (piece.shard, piece.offset)
         if self._verify and place not in self._verified:
@@ -109,13 +112,6 @@ class TensorBundle(Checkpoint):
             raise _refuse(path, name, "is bool, but has bytes other than 0 and 1")
         return array
 
-    def verify(self):
-        """Checks the checksums of all variables; raises CheckpointError for the first that is wrong."""
-        self._verify = True
-        for name in self:
-            for _, piece in self._entries[name].where:
-                self._read_piece(name, self._entries[name].dtype, piece)
-
     def close(self):
         self._maps = None
 
@@ -125,7 +121,8 @@ def open_(path, verify="auto"):
 
 
 def _text(key):
-    return repr(key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else key)
+    """A key or name for a message, which a file must not be able to flood."""
+    return repr((key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else key)[:300])
 
 
 def _refuse(path, name, message):
@@ -136,7 +133,7 @@ def _read_index(path):
     """(header, dict: key in bytes -> BundleEntry) of an index file."""
     header, raw = None, {}
     try:
-        for key, value in read_table(memoryview(map_file(path))):
+        for key, value in Table(memoryview(map_file(path))):
             if header is None:
                 header = _read_header(path, key, value)
                 continue
@@ -217,44 +214,22 @@ def _resolve_slices(path, key, entry, raw):
     if isinstance(count, str):
         raise _refuse(path, key, count)
     pieces = []
-    for stored in entry.slices:
-        extents = _checked_extents(path, key, entry.shape, stored)
-        piece = raw.get(_format.slice_key(key, stored))
-        if piece is None or piece.slices:
-            raise _refuse(path, key, f"misses the slice {extents}")
-        if piece.dtype != entry.dtype or piece.shape != tuple(length for _, length in extents):
-            found = f"dtype {piece.dtype} and shape {list(piece.shape)}"
-            raise _refuse(path, key, f"has a slice {extents} with {found}, which does not fit it")
-        _checked_size(path, key, piece)
-        pieces.append((extents, piece))
-    _check_tiling(path, key, entry.shape, [extents for extents, _ in pieces])
+    try:
+        for stored in entry.slices:
+            extents = _slices.checked_extents(stored, entry.shape)
+            pieces.append((extents, _resolve_slice(path, key, entry, raw, extents, stored)))
+        _slices.check_tiling([extents for extents, _ in pieces], entry.shape)
+    except _slices.SliceError as error:
+        raise _refuse(path, key, str(error)) from None
     return pieces
 
 
-def _checked_extents(path, key, shape, stored):
-    if len(stored) != len(shape):
-        raise _refuse(path, key, f"has a slice of {len(stored)} dimensions, it has {len(shape)}")
-    extents = [(start, dim if length == -1 else length) for (start, length), dim in zip(stored, shape)]
-    if any(start < 0 or length < 0 or start + length > dim for (start, length), dim in zip(extents, shape)):
-        raise _refuse(path, key, f"has a slice {extents} outside its shape {list(shape)}")
-    return extents
-
-
-def _check_tiling(path, key, shape, slices):
-    """The slices must be the cells of a grid, each once: the only way in which TensorFlow partitions a variable."""
-    axes = [sorted(set(extents)) for extents in zip(*slices)]
-    for axis, (intervals, dim) in enumerate(zip(axes, shape)):
-        at = 0
-        for start, length in intervals:
-            if start != at:
-                wrong = "missing" if start > at else "overlapping"
-                raise _refuse(path, key, f"has {wrong} slices at {min(start, at)} of axis {axis}")
-            at += length
-        if at != dim:
-            raise _refuse(path, key, f"has missing slices at {at} of axis {axis}")
-    cells = 1
-    for intervals in axes:
-        cells *= len(intervals)
-    if len(slices) != cells or len(set(map(tuple, slices))) != cells:
-        wrong = "missing" if len(slices) < cells else "overlapping"
-        raise _refuse(path, key, f"has {wrong} slices: {len(slices)} of a grid of {cells}")
+def _resolve_slice(path, key, entry, raw, extents, stored):
+    piece = raw.get(_format.slice_key(key, stored))
+    if piece is None or piece.slices:
+        raise _refuse(path, key, f"misses the slice {extents}")
+    if piece.dtype != entry.dtype or piece.shape != tuple(length for _, length in extents):
+        found = f"dtype {piece.dtype} and shape {list(piece.shape)}"
+        raise _refuse(path, key, f"has a slice {extents} with {found}, which does not fit it")
+    _checked_size(path, key, piece)
+    return piece

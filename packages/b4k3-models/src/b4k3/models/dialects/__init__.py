@@ -68,15 +68,20 @@ class Dialect:
         name: str.
         rules: list of `Rule`; of several that fit a name the first that the file has counts, and the first is written.
             None for the canonical names themselves.
-        prefix: what precedes every name that has it, and may be missing in files that hold only the body.
         sign: function from a set of names to whether a file with them is in this dialect.
+        prefixes: what the names of a body begin with in files of different origin, '' among them where there may be
+            nothing; the first one is that of the rules, and is written.
+        family: name of a set of dialects of one project, of which one is chosen by the model; the name itself if None.
+        models: the architectures, by their `model=`, that this one of its family is for.
     """
 
-    def __init__(self, name, rules, sign, prefix=""):
+    def __init__(self, name, rules, sign, prefixes=(), family=None, models=()):
         self.name = name
         self.rules = rules
         self.sign = sign
-        self.prefix = prefix
+        self.prefixes = tuple(prefixes)
+        self.family = family or name
+        self.models = tuple(models)
 
     def recognises(self, names):
         """Whether a file with these variable names speaks this dialect."""
@@ -90,21 +95,51 @@ class Dialect:
         for rule in self.rules:
             stored = rule.to_stored(canonical)
             if stored is not None:
-                found.append((stored, rule.transposed))
-                if self.prefix and stored.startswith(self.prefix):
-                    found.append((stored[len(self.prefix) :], rule.transposed))
+                found += [(name, rule.transposed) for name in self._spellings(stored)]
         return found
+
+    def _spellings(self, stored):
+        if not self.prefixes or not stored.startswith(self.prefixes[0]):
+            return [stored]
+        return [prefix + stored[len(self.prefixes[0]) :] for prefix in self.prefixes]
 
     def canonical(self, stored):
         """(canonical name, transposed) of a variable in a file, or None if no rule knows it."""
         if self.rules is None:
             return stored, False
-        for name in (stored, self.prefix + stored):
+        names = [stored]
+        for prefix in self.prefixes[1:]:
+            if stored.startswith(prefix):
+                names.append(self.prefixes[0] + stored[len(prefix) :])
+        for name in names:
             for rule in self.rules:
                 canonical = rule.to_canonical(name)
                 if canonical is not None:
                     return canonical, rule.transposed
         return None
+
+    def find(self, checkpoint, canonical):
+        """(stored name, transposed), or None if the file does not have the variable."""
+        for stored, transposed in self.candidates(canonical):
+            if stored in checkpoint:
+                return stored, transposed
+        return None
+
+    def shape(self, checkpoint, canonical):
+        """The shape of a variable that the file has."""
+        stored, transposed = self.find(checkpoint, canonical)
+        shape = tuple(checkpoint.shape(stored))
+        return shape[::-1] if transposed else shape
+
+    def read(self, checkpoint, canonical):
+        """(array, the stored names that it is made of) of a variable that the file has."""
+        stored, transposed = self.find(checkpoint, canonical)
+        value = checkpoint[stored]
+        return (value.T if transposed else value), [stored]
+
+    def corrections(self, config):
+        """{key: value} that a configuration published with such a file means, where that is not what it says."""
+        return {}
 
 
 class View:
@@ -120,53 +155,66 @@ class View:
         self.dialect = dialect
         self.used = set()
 
-    def find(self, name):
-        """(stored name, transposed), or None if the file does not have the variable."""
-        for stored, transposed in self.dialect.candidates(name):
-            if stored in self.checkpoint:
-                return stored, transposed
-        return None
-
     def __contains__(self, name):
-        return self.find(name) is not None
+        return self.dialect.find(self.checkpoint, name) is not None
 
     def __getitem__(self, name):
         """The array [canonical shape]. Raises: KeyError: the file does not have it."""
-        found = self.find(name)
-        if found is None:
+        if name not in self:
             raise KeyError(name)
-        self.used.add(found[0])
-        value = self.checkpoint[found[0]]
-        return value.T if found[1] else value
+        value, stored = self.dialect.read(self.checkpoint, name)
+        self.used.update(stored)
+        return value
+
+    def shape(self, name):
+        """The canonical shape, without reading. Raises: KeyError: the file does not have the variable."""
+        if name not in self:
+            raise KeyError(name)
+        return self.dialect.shape(self.checkpoint, name)
 
     def keys(self):
         """Canonical names of all variables that the dialect knows."""
         known = (self.dialect.canonical(stored) for stored in self.checkpoint.keys())
-        return [pair[0] for pair in known if pair is not None]
+        return list(dict.fromkeys(pair[0] for pair in known if pair is not None))
 
     def unused(self):
         """Names in the file that nobody has asked for."""
         return [stored for stored in self.checkpoint.keys() if stored not in self.used]
 
 
+def written(tensors, target):
+    """Arrays under the names of a dialect.
+
+    Arguments:
+        tensors: dict from canonical name to array.
+        target: `Dialect`.
+
+    Returns:
+        (dict from name to array, list of the canonical names that it has no name for)
+    """
+    renamed, unknown = {}, []
+    for canonical, value in tensors.items():
+        names = target.candidates(canonical)
+        if not names:
+            unknown.append(canonical)
+            continue
+        name, transposed = names[0]
+        renamed[name] = value.T if transposed else value
+    return renamed, unknown
+
+
 def translated(checkpoint, source, target):
     """Names and arrays of a checkpoint in another dialect.
 
     Arguments:
-        checkpoint: a mapping from name to array.
+        checkpoint: what `open_checkpoint` returned.
         source, target: `Dialect`s.
 
     Returns:
         (dict from new name to array, list of names that no rule knows)
     """
-    tensors, unknown = {}, []
-    for stored in checkpoint.keys():
-        found = source.canonical(stored)
-        targets = target.candidates(found[0]) if found else []
-        if not targets:
-            unknown.append(stored)
-            continue
-        name, transposed = targets[0]
-        value = checkpoint[stored]
-        tensors[name] = value.T if transposed != found[1] else value
-    return tensors, unknown
+    view = View(checkpoint, source)
+    tensors, unknown = written({name: view[name] for name in view.keys()}, target)
+    lost = {stored for name in unknown for stored, _ in source.candidates(name)}
+    spoken = {stored for stored in checkpoint.keys() if source.canonical(stored) is not None} | view.used
+    return tensors, [stored for stored in checkpoint.keys() if stored in lost or stored not in spoken]

@@ -4,38 +4,135 @@ from __future__ import annotations
 
 from . import Dialect, Rule, linear, norm
 
-_LAYER = ("bert/encoder/layer_{i}/", "bert.encoder.layer.{i}.")
+FAMILY = "huggingface"
+_WORDS = "embeddings.word_embeddings.weight"
 
-BERT = (
-    [
-        Rule("bert/embeddings/word_embeddings", "bert.embeddings.word_embeddings.weight"),
-        Rule("bert/embeddings/token_type_embeddings", "bert.embeddings.token_type_embeddings.weight"),
-        Rule("bert/embeddings/position_embeddings", "bert.embeddings.position_embeddings.weight"),
-    ]
-    + norm("bert/embeddings/LayerNorm", "bert.embeddings.LayerNorm")
-    + linear(_LAYER[0] + "attention/self/query", _LAYER[1] + "attention.self.query")
-    + linear(_LAYER[0] + "attention/self/key", _LAYER[1] + "attention.self.key")
-    + linear(_LAYER[0] + "attention/self/value", _LAYER[1] + "attention.self.value")
-    + linear(_LAYER[0] + "attention/output/dense", _LAYER[1] + "attention.output.dense")
-    + norm(_LAYER[0] + "attention/output/LayerNorm", _LAYER[1] + "attention.output.LayerNorm")
-    + linear(_LAYER[0] + "intermediate/dense", _LAYER[1] + "intermediate.dense")
-    + linear(_LAYER[0] + "output/dense", _LAYER[1] + "output.dense")
-    + norm(_LAYER[0] + "output/LayerNorm", _LAYER[1] + "output.LayerNorm")
-    + linear("bert/pooler/dense", "bert.pooler.dense")
-    + linear("cls/predictions/transform/dense", "cls.predictions.transform.dense")
-    + norm("cls/predictions/transform/LayerNorm", "cls.predictions.transform.LayerNorm")
-    + [
-        Rule("cls/predictions/output_bias", "cls.predictions.bias"),
-        Rule("cls/predictions/output_bias", "cls.predictions.decoder.bias"),
-        # both projects store this one as [2, hidden]
-        Rule("cls/seq_relationship/output_weights", "cls.seq_relationship.weight"),
-        Rule("cls/seq_relationship/output_bias", "cls.seq_relationship.bias"),
-    ]
+
+def embeddings(scope, prefix):
+    """The rules of embeddings in the canonical `scope` whose names begin with `prefix`."""
+    tables = ("word_embeddings", "token_type_embeddings", "position_embeddings")
+    rules = [Rule("%s/embeddings/%s" % (scope, t), "%sembeddings.%s.weight" % (prefix, t)) for t in tables]
+    return rules + norm(scope + "/embeddings/LayerNorm", prefix + "embeddings.LayerNorm")
+
+
+def layers(scope, prefix):
+    """The rules of BERT's blocks."""
+    canonical, stored = scope + "/encoder/layer_{i}/", prefix + "encoder.layer.{i}."
+    rules = []
+    for dense in ("attention/self/query", "attention/self/key", "attention/self/value", "attention/output/dense"):
+        rules += linear(canonical + dense, stored + dense.replace("/", "."))
+    rules += norm(canonical + "attention/output/LayerNorm", stored + "attention.output.LayerNorm")
+    rules += linear(canonical + "intermediate/dense", stored + "intermediate.dense")
+    rules += linear(canonical + "output/dense", stored + "output.dense")
+    return rules + norm(canonical + "output/LayerNorm", stored + "output.LayerNorm")
+
+
+def bert(prefix):
+    """The rules of BERT, and of its relatives under their own prefix."""
+    return (
+        embeddings("bert", prefix)
+        + layers("bert", prefix)
+        + linear("bert/pooler/dense", prefix + "pooler.dense")
+        + linear("cls/predictions/transform/dense", "cls.predictions.transform.dense")
+        + norm("cls/predictions/transform/LayerNorm", "cls.predictions.transform.LayerNorm")
+        + [
+            Rule("cls/predictions/output_bias", "cls.predictions.bias"),
+            Rule("cls/predictions/output_bias", "cls.predictions.decoder.bias"),
+            # both projects store this one as [2, hidden]
+            Rule("cls/seq_relationship/output_weights", "cls.seq_relationship.weight"),
+            Rule("cls/seq_relationship/output_bias", "cls.seq_relationship.bias"),
+        ]
+    )
+
+
+def begins_with(*starts):
+    """A sign: some name begins with one of these."""
+    return lambda names: any(name.startswith(starts) for name in names)
+
+
+_GROUP = (
+    "bert/encoder/transformer/group_{g}/inner_group_{i}/",
+    "albert.encoder.albert_layer_groups.{g}.albert_layers.{i}.",
 )
 
+ALBERT = Dialect(
+    "huggingface-albert",
+    embeddings("bert", "albert.")
+    + linear("bert/encoder/embedding_hidden_mapping_in", "albert.encoder.embedding_hidden_mapping_in")
+    + linear(_GROUP[0] + "attention_1/self/query", _GROUP[1] + "attention.query")
+    + linear(_GROUP[0] + "attention_1/self/key", _GROUP[1] + "attention.key")
+    + linear(_GROUP[0] + "attention_1/self/value", _GROUP[1] + "attention.value")
+    + linear(_GROUP[0] + "attention_1/output/dense", _GROUP[1] + "attention.dense")
+    + norm(_GROUP[0] + "LayerNorm", _GROUP[1] + "attention.LayerNorm")
+    + linear(_GROUP[0] + "ffn_1/intermediate/dense", _GROUP[1] + "ffn")
+    + linear(_GROUP[0] + "ffn_1/intermediate/output/dense", _GROUP[1] + "ffn_output")
+    + norm(_GROUP[0] + "LayerNorm_1", _GROUP[1] + "full_layer_layer_norm")
+    + linear("bert/pooler/dense", "albert.pooler")
+    + linear("cls/predictions/transform/dense", "predictions.dense")
+    + norm("cls/predictions/transform/LayerNorm", "predictions.LayerNorm")
+    + [
+        Rule("cls/predictions/output_bias", "predictions.bias"),
+        Rule("cls/predictions/output_bias", "predictions.decoder.bias"),
+        Rule("cls/seq_relationship/output_weights", "sop_classifier.classifier.weight"),
+        Rule("cls/seq_relationship/output_bias", "sop_classifier.classifier.bias"),
+    ],
+    lambda names: any("albert_layer_groups." in name for name in names),
+    prefixes=("albert.", ""),
+    family=FAMILY,
+    models=("albert", "albert_unshared"),
+)
 
-def sign(names):
-    return any(name.endswith("embeddings.word_embeddings.weight") for name in names)
+ELECTRA = Dialect(
+    "huggingface-electra",
+    embeddings("electra", "electra.")
+    + linear("electra/embeddings_project", "electra.embeddings_project")
+    + layers("electra", "electra.")
+    + linear("discriminator_predictions/dense", "discriminator_predictions.dense")
+    + linear("discriminator_predictions/dense_1", "discriminator_predictions.dense_prediction"),
+    begins_with("electra.", "discriminator_predictions."),
+    prefixes=("electra.", ""),
+    family=FAMILY,
+    models=("electra",),
+)
 
+ELECTRA_GENERATOR = Dialect(
+    "huggingface-electra-generator",
+    embeddings("electra", "electra.")
+    + linear("generator/embeddings_project", "electra.embeddings_project")
+    + layers("generator", "electra.")
+    + linear("generator_predictions/dense", "generator_predictions.dense")
+    + norm("generator_predictions/LayerNorm", "generator_predictions.LayerNorm")
+    + [Rule("generator_predictions/output_bias", "generator_lm_head.bias")],
+    begins_with("generator_predictions.", "generator_lm_head."),
+    prefixes=("electra.", ""),
+    family=FAMILY,
+    models=("electra_generator",),
+)
 
-HUGGINGFACE = Dialect("huggingface", BERT, sign, prefix="bert.")
+NEZHA = Dialect(
+    "huggingface-nezha",
+    bert("nezha."),
+    begins_with("nezha."),
+    prefixes=("nezha.", "bert.", ""),
+    family=FAMILY,
+    models=("nezha",),
+)
+
+ROFORMER = Dialect(
+    "huggingface-roformer",
+    bert("roformer.") + linear("bert/encoder/embedding_hidden_mapping_in", "roformer.embeddings_project"),
+    begins_with("roformer.", "encoder.embed_positions."),
+    prefixes=("roformer.", "bert.", ""),
+    family=FAMILY,
+    models=("roformer", "roformer_v2"),
+)
+
+# the last to be asked: a body without a prefix is taken for BERT's
+HUGGINGFACE = Dialect(
+    "huggingface",
+    bert("bert."),
+    lambda names: any(name.endswith(_WORDS) for name in names),
+    prefixes=("bert.", ""),
+    family=FAMILY,
+    models=("bert",),
+)

@@ -1,0 +1,7 @@
+"""The input pipelines of TensorFlow."""
+
+from __future__ import annotations
+
+import tensorflow.compat.v2 as tf
+
+Dataset = tf.data.Dataset

@@ -1,0 +1,113 @@
+"""ELECTRA: the discriminator, which is the pretrained encoder, and the generator that stands beside it in the files."""
+
+from __future__ import annotations
+
+from ..config import ConfigError
+from .bert import BERT, dense_variables, norm_variables
+
+
+class ELECTRA(BERT):
+    """The discriminator of ELECTRA. Inputs are BERT's.
+
+    Outputs: the last block [batch, n, hidden_size], or with_discriminator's [batch, n, 1].
+
+    Arguments:
+        with_discriminator: False, True (sigmoid) or the activation of the head that finds replaced tokens.
+        kwargs: those of `BERT`, without its heads.
+
+    Raises:
+        ConfigError: a head that ELECTRA does not have.
+
+    Reference: Clark et al., ELECTRA, https://arxiv.org/abs/2003.10555, https://github.com/google-research/electra
+    """
+
+    model_key = "electra"
+    applications = ("encoder",)
+    scope = "electra"
+    vocabulary_variables = ("electra/embeddings/word_embeddings", "generator_predictions/output_bias")
+    absent_heads = {
+        "with_pool": "the first token's vector is output[:, 0]",
+        "with_nsp": "it was trained without sentence pairs",
+        "with_mlm": "the head belongs to the generator, model='electra_generator'",
+    }
+
+    def __init__(self, with_discriminator=False, **kwargs):
+        given = dict(kwargs, with_discriminator=with_discriminator)
+        for head, instead in self.absent_heads.items():
+            if given.get(head):
+                raise ConfigError("%s: %s has no such head; %s" % (head, type(self).__name__, instead))
+        super().__init__(**kwargs)
+        self.with_discriminator = with_discriminator
+
+    # --------------------------------------------------------------------------------------------------- heads
+
+    def apply_final_layers(self, inputs):
+        if not self.with_discriminator:
+            return inputs
+        activation = "sigmoid" if self.with_discriminator is True else self.with_discriminator
+        x = self.dense(inputs, self.hidden_size, "Discriminator-Dense", self.hidden_act)
+        return self.dense(x, 1, "Discriminator-Prediction", activation)
+
+    # ------------------------------------------------------------------------------------------------- weights
+
+    def variable_mapping(self):
+        mapping = super().variable_mapping()
+        mapping["Embedding-Mapping"] = dense_variables("bert/embeddings_project")
+        mapping = {layer: [self.rename(name) for name in variables] for layer, variables in mapping.items()}
+        mapping["Discriminator-Dense"] = dense_variables("discriminator_predictions/dense")
+        mapping["Discriminator-Prediction"] = dense_variables("discriminator_predictions/dense_1")
+        return mapping
+
+    def rename(self, name):
+        """BERT's name of a variable -> ELECTRA's. The generator shares the discriminator's embeddings."""
+        scope = "electra" if name.startswith("bert/embeddings/") else self.scope
+        return name.replace("bert/", scope + "/", 1)
+
+
+class ELECTRA_Generator(ELECTRA):  # noqa: N801
+    """The generator of ELECTRA: a small BERT that proposes replacements. Inputs are BERT's.
+
+    Outputs: the last block [batch, n, hidden_size], or with_mlm's [batch, n, vocab_size].
+
+    Arguments:
+        with_mlm: False, True (softmax) or the activation of the masked-language-model head.
+        kwargs: those of `BERT`, without its other heads.
+
+    Raises:
+        ConfigError: a head that the generator does not have.
+
+    Reference: as of `ELECTRA`.
+    """
+
+    model_key = "electra_generator"
+    scope = "generator"
+    absent_heads = {
+        "with_pool": "the first token's vector is output[:, 0]",
+        "with_nsp": "it was trained without sentence pairs",
+        "with_discriminator": "the head belongs to the discriminator, model='electra'",
+    }
+
+    def __init__(self, with_mlm=False, **kwargs):
+        super().__init__(**kwargs)
+        self.with_mlm = with_mlm
+
+    # --------------------------------------------------------------------------------------------------- heads
+
+    def apply_final_layers(self, inputs):
+        return self.apply_mlm(inputs) if self.with_mlm else inputs
+
+    # ------------------------------------------------------------------------------------------------- weights
+
+    def load_variable(self, checkpoint, name):
+        own = name.replace("electra/embeddings/", "generator/embeddings/", 1)  # where they are not shared
+        if own != name and own in checkpoint:
+            value = checkpoint[own]
+            return self.load_embeddings(value) if name in self.vocabulary_variables else value
+        return super().load_variable(checkpoint, name)
+
+    def variable_mapping(self):
+        mapping = super().variable_mapping()
+        mapping["MLM-Dense"] = dense_variables("generator_predictions/dense")
+        mapping["MLM-Norm"] = norm_variables("generator_predictions/LayerNorm")
+        mapping["MLM-Bias"] = ["generator_predictions/output_bias"]
+        return mapping

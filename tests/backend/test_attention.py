@@ -1,0 +1,106 @@
+"""The attention kernel against loops."""
+
+import numpy as np
+import pytest
+
+from b4k3.backend import attention, lowest, mask_bias, ops
+from harness import call_with_unknown_sizes, evaluate
+
+B, N, M, H = 2, 3, 4, 2
+rng = np.random.RandomState(0)
+MASK = np.array([[1, 1, 1, 0], [1, 0, 0, 0]]) > 0
+BIASES = {
+    "[1, 1, n, m]": rng.randn(1, 1, N, M),
+    "[b, 1, n, m]": rng.randn(B, 1, N, M),
+    "[1, h, n, m]": rng.randn(1, H, N, M),
+    "[b, h, n, m]": rng.randn(B, H, N, M),
+    "-inf": np.where(np.tri(N, M)[None, None] > 0, 0, -np.inf),
+}
+BIASES = {name: bias.astype("float32") for name, bias in BIASES.items()}
+
+
+def tensors(key_size=4, head_size=4):
+    sizes = [(B, N, H, key_size), (B, M, H, key_size), (B, M, H, head_size)]
+    return [rng.randn(*size).astype("float32") for size in sizes]
+
+
+def oracle(q, k, v, mask=None, bias=None, scale=1.0):
+    out = np.zeros(q.shape[:3] + v.shape[3:])
+    for b in range(B):
+        for h in range(H):
+            for i in range(N):
+                scores = [scale * float(q[b, i, h] @ k[b, j, h]) for j in range(M)]
+                if bias is not None:
+                    full = np.broadcast_to(bias, (B, H, N, M))
+                    scores = [s + max(full[b, h, i, j], -1e30) for j, s in enumerate(scores)]
+                if mask is not None:
+                    scores = [s if mask[b, j] else -1e30 for j, s in enumerate(scores)]
+                weights = np.exp(np.array(scores) - max(scores))
+                weights /= weights.sum()
+                out[b, i, h] = sum(w * v[b, j, h] for j, w in enumerate(weights))
+    return out
+
+
+@pytest.mark.parametrize("sizes", [(4, 4), (2, 6)])
+@pytest.mark.parametrize("bias", [None] + sorted(BIASES))
+@pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
+def test_attention(mask, bias, sizes):
+    arrays = tensors(*sizes) + ([] if mask is None else [mask]) + ([] if bias is None else [BIASES[bias]])
+
+    def run(q, k, v, *rest):
+        rest = list(rest)
+        m = rest.pop(0) if mask is not None else None
+        return attention(q, k, v, m, rest[0] if rest else None, scale=0.3)
+
+    expected = oracle(*arrays[:3], mask=mask, bias=BIASES.get(bias), scale=0.3)
+    np.testing.assert_allclose(call_with_unknown_sizes(run, *arrays), expected, atol=1e-5)
+
+
+def test_where_every_key_is_hidden_the_mean_of_the_values():
+    q, k, v = tensors()
+    got = call_with_unknown_sizes(lambda q, k, v, m: attention(q, k, v, m), q, k, v, np.zeros((B, M)) > 0)
+    np.testing.assert_allclose(got, np.repeat(v.mean(1, keepdims=True), N, axis=1), atol=1e-5)
+    bias = np.full((1, 1, N, M), -np.inf, "float32")
+    got = call_with_unknown_sizes(lambda q, k, v, a: attention(q, k, v, bias=a), q, k, v, bias)
+    np.testing.assert_allclose(got, np.repeat(v.mean(1, keepdims=True), N, axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype, atol", [("float16", 4e-3), ("bfloat16", 4e-2)])
+@pytest.mark.parametrize("bias", [None, "[1, h, n, m]", "-inf"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_half_precision(dtype, atol, bias, masked):
+    arrays = tensors()
+    mask = MASK if masked else None
+    q, k, v = (ops.cast(ops.convert_to_tensor(a), dtype) for a in arrays)
+    term = None if bias is None else ops.cast(ops.convert_to_tensor(BIASES[bias]), dtype)
+    out = attention(q, k, v, None if mask is None else ops.convert_to_tensor(mask), term, scale=0.5)
+    assert ops.dtype(out) == dtype
+    got = evaluate(out).astype("float32")
+    np.testing.assert_allclose(got, oracle(*arrays, mask=mask, bias=BIASES.get(bias), scale=0.5), atol=atol)
+
+
+def test_hidden_keys_weigh_nothing_whatever_their_score():
+    """Also in float16, whose smallest number is not far away."""
+    for dtype in ("float32", "float16", "bfloat16"):
+        q = np.full((1, 1, 1, 4), 10.0, "float32")
+        k = np.concatenate([-q, q], axis=1)
+        v = np.array([1.0, -50.0], "float32").reshape(1, 2, 1, 1) * np.ones((1, 1, 1, 4), "float32")
+        q, k, v = (ops.cast(ops.convert_to_tensor(a), dtype) for a in (q, k, v))
+        out = attention(q, k, v, ops.convert_to_tensor(np.array([[True, False]])))
+        np.testing.assert_allclose(evaluate(out).astype("float32"), np.ones((1, 1, 1, 4)), atol=1e-6)
+
+
+def test_mask_bias():
+    assert mask_bias() is None
+    hidden = evaluate(mask_bias(ops.convert_to_tensor(MASK)))
+    assert hidden.shape == (B, 1, 1, M) and hidden.dtype == "float32"
+    assert (hidden[:, 0, 0] == np.where(MASK, 0, np.float32(lowest("float32")))).all()
+    bias = BIASES["-inf"]
+    both = evaluate(mask_bias(ops.convert_to_tensor(MASK), ops.convert_to_tensor(bias)))
+    assert (both == np.where(MASK[:, None, None] & (bias == 0), 0, np.float32(lowest("float32")))).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_lowest_is_finite_in_its_dtype(dtype):
+    value = evaluate(ops.cast(ops.convert_to_tensor(np.array([lowest(dtype)], "float32")), dtype)).astype("float32")
+    assert np.isfinite(value).all() and value[0] <= -3e4 + 1

@@ -1,0 +1,64 @@
+"""TruncatedNormal, and the switch by which it does not draw."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from b4k3.backend import TruncatedNormal, keras, skip_initialization
+from harness import evaluate
+
+
+def drawn():
+    """Standard deviation and largest number of a fresh weight."""
+    values = evaluate(TruncatedNormal(stddev=0.02)((50, 40), dtype="float32"))
+    assert values.shape == (50, 40) and values.dtype == "float32"
+    return values.std(), np.abs(values).max()
+
+
+def test_cut_at_two_standard_deviations():
+    std, largest = drawn()
+    assert 0.016 < std < 0.019 and 0.036 < largest <= 0.04
+
+
+def test_skipping():
+    with skip_initialization():
+        assert drawn() == (0, 0)
+        with skip_initialization(False):
+            assert drawn()[0] > 0
+        assert drawn() == (0, 0)
+        with pytest.raises(KeyError):
+            with skip_initialization(False):
+                raise KeyError
+        assert drawn() == (0, 0)
+    assert drawn()[0] > 0
+
+
+def test_another_thread_is_not_concerned():
+    from b4k3.backend import _initialization
+
+    seen = []
+    with skip_initialization():
+        thread = threading.Thread(target=lambda: seen.append(_initialization.skipping()))
+        thread.start()
+        thread.join()
+        assert _initialization.skipping()
+    assert seen == [False]
+
+
+def test_weights_of_a_layer():
+    for skip in (True, False):
+        with skip_initialization(skip):
+            x = keras.Input((3,))
+            dense = keras.layers.Dense(4, kernel_initializer=TruncatedNormal(stddev=0.5))
+            keras.Model(x, dense(x))
+        assert bool(np.any(dense.get_weights()[0])) is not skip
+
+
+def test_the_config_keeps_the_initializer():
+    with skip_initialization():
+        config = keras.initializers.serialize(TruncatedNormal(stddev=0.5))
+    assert config["config"]["stddev"] == 0.5
+    with keras.utils.custom_object_scope({"TruncatedNormal": TruncatedNormal}):
+        copy = keras.initializers.get(config)
+    assert type(copy) is TruncatedNormal and copy.stddev == 0.5

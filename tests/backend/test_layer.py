@@ -1,0 +1,100 @@
+"""The base of our layers, and what goes with it."""
+
+import numpy as np
+import pytest
+
+from b4k3.backend import Layer, assign_weights, build_sublayer, keras, ops, row, weight_path
+from harness import evaluate
+
+
+@pytest.fixture(autouse=True)
+def empty_graph():
+    keras.backend.clear_session()
+
+
+class Owner(Layer):
+    """A layer with a weight of its own, two Dense and a Dropout, one of them inside another owner."""
+
+    def __init__(self, rate=0.0, depth=1, **kwargs):
+        super().__init__(**kwargs)
+        self.first = keras.layers.Dense(3, name="first", dtype=self.sublayer_dtype)
+        self.second = Owner(rate, depth - 1, name="second") if depth else keras.layers.Dropout(rate, name="dropout")
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(name="scale", shape=(input_shape[-1],), initializer="ones")
+        build_sublayer(self.first, input_shape)
+        build_sublayer(self.second, tuple(input_shape[:-1]) + (3,))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        return self.second(self.first(inputs * self.scale), training=training)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape[:-1]) + (3,)
+
+
+def build(layer, dim=4):
+    x = keras.Input((None, dim))
+    return keras.Model(x, layer(x))
+
+
+def test_paths_and_order_of_weights():
+    layer = Owner(name="layer")
+    build(layer)
+    expected = ["layer/scale", "layer/first/kernel", "layer/first/bias"]
+    expected += ["layer/second/scale", "layer/second/first/kernel", "layer/second/first/bias"]
+    assert [weight_path(w) for w in layer.weights] == expected
+    assert [weight_path(w) for w in layer.trainable_weights] == expected
+
+
+def test_masks_pass():
+    class Passes(Layer):
+        def call(self, inputs):
+            return inputs
+
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
+    assert Passes().supports_masking
+
+
+def test_assign_weights():
+    layer = Owner(name="layer")
+    build(layer)
+    rng = np.random.RandomState(0)
+    values = [rng.randn(*w.shape) for w in layer.get_weights()]  # float64: cast to the dtype of the variable
+    assign_weights(zip(layer.weights, values))
+    for value, weight, variable in zip(values, layer.get_weights(), layer.weights):
+        assert weight.dtype == "float32"
+        np.testing.assert_allclose(weight, value, rtol=1e-6)
+        np.testing.assert_allclose(evaluate(variable), value, rtol=1e-6)
+
+
+def test_assign_no_weights():
+    assign_weights([])
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_an_owner_of_a_dropout_reads_the_learning_phase(depth):
+    """keras 2.3 feeds it only to models that say so; the other rows need no such word, and this asks by training."""
+    if row.backend == "numpy":
+        return  # does not train
+    layer = Owner(0.5, depth, name="layer")
+    model = build(layer)
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
+    x, y = np.ones((4, 2, 4), "float32"), np.zeros((4, 2, 3), "float32")
+    still = {float(model.test_on_batch(x, y)) for _ in range(2)}
+    trained = {float(model.train_on_batch(x, y)) for _ in range(3)}
+    assert len(still) == 1 and len(trained | still) == 4
+
+
+def test_no_dropout_no_learning_phase():
+    if row.kind == "keras2":
+        assert not Owner(0.0).uses_learning_phase and Owner(0.1, 3).uses_learning_phase
+
+
+def test_compute_dtype():
+    layer = Owner(name="layer")
+    build(layer)
+    assert layer.compute_dtype == "float32"
+    assert ops.dtype(ops.convert_to_tensor(np.zeros(2, "float32"))) == "float32"

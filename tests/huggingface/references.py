@@ -1,0 +1,105 @@
+"""Tiny models of Hugging Face transformers with random weights, and what they answer.
+
+Needs transformers 4.57.6, the last one with NEZHA, and torch. `hatch run huggingface:references` writes
+`tests/golden/huggingface/` anew, so that the other environments can compare without transformers.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "golden" / "huggingface"
+SIZES = {
+    "vocab_size": 60,
+    "hidden_size": 24,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 3,
+    "intermediate_size": 40,
+    "max_position_embeddings": 40,
+    "type_vocab_size": 2,
+}
+# name -> (class, what its configuration adds, model= and heads for b4k3, names of the outputs in b4k3's order)
+MODELS = {
+    "bert": ("BertForPreTraining", {}, {"model": "bert", "with_nsp": True, "with_mlm": "linear"}),
+    "albert": (
+        "AlbertForPreTraining",
+        {"embedding_size": 16, "num_hidden_groups": 2, "inner_group_num": 2},
+        {"model": "albert", "with_nsp": True, "with_mlm": "linear"},
+    ),
+    "electra": ("ElectraForPreTraining", {"embedding_size": 16}, {"model": "electra", "with_discriminator": "linear"}),
+    "electra_generator": (
+        "ElectraForMaskedLM",
+        {"embedding_size": 16},
+        {"model": "electra_generator", "with_mlm": "linear"},
+    ),
+    "roformer": ("RoFormerForMaskedLM", {"embedding_size": 16}, {"model": "roformer", "with_mlm": "linear"}),
+    "nezha": (
+        "NezhaForPreTraining",
+        {"max_relative_position": 5},
+        {"model": "nezha", "with_nsp": True, "with_mlm": "linear"},
+    ),
+}
+
+
+def inputs(seed=0):
+    """(ids, segments, mask), int64 [3, 12] each; rows are padded with 0 on the right."""
+    random = np.random.RandomState(seed)
+    ids = random.randint(1, SIZES["vocab_size"], (3, 12))
+    segments = np.cumsum(random.rand(3, 12) < 0.1, axis=1) % 2
+    mask = np.arange(12) < np.array([[12], [9], [5]])
+    return ids * mask, segments * mask, mask.astype("int64")
+
+
+def make(name):
+    """A model of transformers with weights large enough for errors to show."""
+    import torch
+    import transformers
+
+    cls, extra, _ = MODELS[name]
+    cls = getattr(transformers, cls)
+    model = cls(cls.config_class(**dict(SIZES, **extra)))
+    torch.manual_seed(len(name))
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if "embed_positions" in key:
+                continue
+            noise = torch.randn_like(parameter)
+            scale = 0.3 if "embeddings" in key or parameter.ndim == 1 else 0.2
+            parameter.copy_(1 + scale * noise if "norm" in key.lower() and key.endswith("weight") else scale * noise)
+    return model.eval()
+
+
+def answers(model):
+    """{output: array}: `hidden` [3, 12, d]; `mlm`, `nsp` (probabilities) or `discriminator` logits of its heads."""
+    import torch
+
+    ids, segments, mask = (torch.from_numpy(x) for x in inputs())
+    with torch.no_grad():
+        out = model(input_ids=ids, attention_mask=mask, token_type_ids=segments, output_hidden_states=True)
+    found = {"hidden": out.hidden_states[-1]}
+    if "ForPreTraining" in type(model).__name__ and "Electra" in type(model).__name__:
+        found["discriminator"] = out.logits[..., None]
+    else:
+        found["mlm"] = out.prediction_logits if hasattr(out, "prediction_logits") else out.logits
+    for head in ("seq_relationship_logits", "sop_logits"):
+        if hasattr(out, head):
+            found["nsp"] = torch.softmax(getattr(out, head), -1)
+    return {key: value.numpy() for key, value in found.items()}
+
+
+def main():
+    for name in MODELS:
+        folder = ROOT / name
+        model = make(name)
+        model.save_pretrained(str(folder))
+        (folder / "generation_config.json").unlink(missing_ok=True)
+        ids, segments, mask = inputs()
+        np.savez_compressed(folder / "expected.npz", ids=ids, segments=segments, mask=mask, **answers(model))
+        print(name, json.loads((folder / "config.json").read_text())["model_type"])
+
+
+if __name__ == "__main__":
+    main()

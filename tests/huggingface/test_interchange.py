@@ -1,0 +1,65 @@
+"""Through files, in both directions, with the transformers of this environment: `hatch run huggingface:test`."""
+
+import shutil
+
+import numpy as np
+import pytest
+from huggingface import references
+from b4k3.models import build_transformer_model
+
+OUTPUTS = {"with_nsp": "nsp", "with_mlm": "mlm", "with_discriminator": "discriminator"}
+
+
+@pytest.fixture(scope="module", params=sorted(references.MODELS))
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def theirs(name):
+    return references.make(name)
+
+
+@pytest.fixture(scope="module")
+def ours(name, theirs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(name)
+    theirs.save_pretrained(str(folder))
+    heads = dict(references.MODELS[name][2])
+    return build_transformer_model(str(folder), return_keras_model=False, **heads), heads, folder
+
+
+def close(got, want):
+    assert got.shape == want.shape
+    assert np.abs(got - want).max() <= 1e-5 * max(1.0, np.abs(want).max())
+
+
+def test_their_files_give_the_same_outputs(theirs, ours):
+    transformer, heads, _ = ours
+    ids, segments, mask = references.inputs()
+    wanted = references.answers(theirs)
+    outputs = transformer.model.predict([ids, segments], verbose=0)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    for got, key in zip(outputs, [key for head, key in OUTPUTS.items() if head in heads]):
+        got, want = (got, wanted[key]) if key == "nsp" else (got[mask == 1], wanted[key][mask == 1])
+        close(got, want)
+
+
+def test_our_files_give_the_same_outputs(theirs, ours, tmp_path):
+    transformer, _, folder = ours
+    for layer in transformer.model.layers:  # other weights than those that were read
+        layer.set_weights([w if "Relative" in layer.name else 0.9 * w + 0.01 for w in layer.get_weights()])
+    transformer.save_weights_as_checkpoint(
+        str(tmp_path / "model.safetensors"), format="safetensors", dialect="huggingface"
+    )
+    shutil.copy(str(folder / "config.json"), str(tmp_path))
+    again, info = type(theirs).from_pretrained(str(tmp_path), output_loading_info=True)
+    fixed = [key for key in info["missing_keys"] if "embed_positions" in key]  # sines and cosines, computed by them
+    assert sorted(info["missing_keys"]) == fixed and not info["unexpected_keys"] and not info["mismatched_keys"], info
+    ids, segments, mask = references.inputs()
+    outputs = transformer.model.predict([ids, segments], verbose=0)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    wanted = references.answers(again.eval())
+    heads = references.MODELS[transformer.model_key][2]
+    for got, key in zip(outputs, [key for head, key in OUTPUTS.items() if head in heads]):
+        got, want = (got, wanted[key]) if key == "nsp" else (got[mask == 1], wanted[key][mask == 1])
+        close(got, want)

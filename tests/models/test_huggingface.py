@@ -1,0 +1,93 @@
+"""Files and answers of Hugging Face transformers, made by `tests/huggingface/references.py`."""
+
+import goldens
+import numpy as np
+import pytest
+from b4k3.models import CheckpointError, ConfigError, build_transformer_model
+from b4k3.models.checkpoints import open_checkpoint
+
+ROOT = goldens.ROOT / "huggingface"
+# name -> (model=, heads, outputs in the order of the model's)
+HEADS = {
+    "bert": ("bert", {"with_nsp": True, "with_mlm": "linear"}, ["nsp", "mlm"]),
+    "albert": ("albert", {"with_nsp": True, "with_mlm": "linear"}, ["nsp", "mlm"]),
+    "electra": ("electra", {"with_discriminator": "linear"}, ["discriminator"]),
+    "electra_generator": ("electra_generator", {"with_mlm": "linear"}, ["mlm"]),
+    "roformer": ("roformer", {"with_mlm": "linear"}, ["mlm"]),
+    "nezha": ("nezha", {"with_nsp": True, "with_mlm": "linear"}, ["nsp", "mlm"]),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget():
+    yield
+    goldens.forget()
+
+
+def compare(transformer, name, keys):
+    z = np.load(str(ROOT / name / "expected.npz"))
+    mask = z["mask"].astype(bool)
+    for got, key in zip(goldens.predict(transformer.model, [z["ids"], z["segments"]]), keys):
+        got, want = (got, z[key]) if key == "nsp" else (got[mask], z[key][mask])
+        assert got.shape == want.shape
+        assert np.abs(got - want).max() <= 1e-5 * max(1.0, np.abs(want).max()), key
+
+
+@pytest.mark.parametrize("name", sorted(HEADS))
+def test_a_folder_of_transformers_is_recognised_and_right(name):
+    model, heads, keys = HEADS[name]
+    transformer = build_transformer_model(str(ROOT / name), return_keras_model=False, **heads)
+    assert transformer.model_key == model
+    assert all(kind for _, kind in transformer.load_report.unexpected), transformer.load_report.unexpected
+    compare(transformer, name, keys)
+
+
+@pytest.mark.parametrize("name", sorted(HEADS))
+def test_a_body_without_prefix(name):
+    """What AutoModel.save_pretrained writes; model= says which of the relatives it is."""
+    with open_checkpoint(str(ROOT / name)) as checkpoint:
+        prefix = sorted(key for key in checkpoint if key.endswith("word_embeddings.weight"))[0].split("embeddings.")[0]
+        body = {key[len(prefix) :]: checkpoint[key] for key in checkpoint if key.startswith(prefix)}
+    transformer = build_transformer_model(
+        str(ROOT / name / "config.json"), body, model=HEADS[name][0], return_keras_model=False
+    )
+    compare(transformer, name, ["hidden"])
+
+
+@pytest.mark.parametrize("name", sorted(HEADS))
+def test_written_names_and_values_are_those_of_transformers(name, tmp_path):
+    model, heads, _ = HEADS[name]
+    transformer = build_transformer_model(str(ROOT / name), return_keras_model=False, **heads)
+    path = str(tmp_path / "model.safetensors")
+    transformer.save_weights_as_checkpoint(path, format="safetensors", dialect="huggingface")
+    with open_checkpoint(path) as written, open_checkpoint(str(ROOT / name)) as original:
+        assert set(written) <= set(original)
+        fixed = ("embed_positions", "decoder", "generator_lm_head.weight")
+        assert not [key for key in set(original) - set(written) if not any(part in key for part in fixed)]
+        for key in written:
+            np.testing.assert_array_equal(written[key], original[key])
+
+
+def test_dialects_of_other_models_and_unknown_ones(tmp_path):
+    transformer = build_transformer_model(str(ROOT / "albert"), return_keras_model=False)
+    with pytest.raises(CheckpointError, match="has no name for bert/encoder/embedding_hidden_mapping_in"):
+        transformer.save_weights_as_checkpoint(str(tmp_path / "x"), dialect="huggingface-nezha")
+    with pytest.raises(ConfigError, match="dialect='hf' is not known. Known: .*huggingface"):
+        transformer.save_weights_as_checkpoint(str(tmp_path / "x"), dialect="hf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_networks_that_only_share_the_names_are_refused():
+    for change in ({"position_embedding_type": "relative_key"}, {"rotary_value": True}):
+        with pytest.raises(ConfigError, match=next(iter(change))):
+            build_transformer_model(dict(SMALL, **change))
+
+
+SMALL = {
+    "vocab_size": 9,
+    "hidden_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 12,
+    "hidden_act": "gelu",
+}

@@ -1,0 +1,174 @@
+"""SentencePiece models built from data, and the slow and obvious ways to segment with them."""
+
+import struct
+from functools import lru_cache
+
+from b4k3.tokenizers._spm import encode_piece, encode_varint
+
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+UNIGRAM, BPE, WORD, CHAR = 1, 2, 3, 4
+TRAINER = {
+    "model_type": 3,
+    "suffix": 24,
+    "byte_fallback": 35,
+    "unk_surface": 44,
+    "unk_piece": 45,
+    "bos_piece": 46,
+    "eos_piece": 47,
+    "pad_piece": 48,
+}
+NORMALIZER = {"precompiled_charsmap": 2, "add_dummy_prefix": 3, "remove_extra_whitespaces": 4, "escape_whitespaces": 5}
+SPECIALS = [("<unk>", 0.0, UNKNOWN), ("<s>", 0.0, CONTROL), ("</s>", 0.0, CONTROL)]
+BYTES = [("<0x%02X>" % i, 0.0, BYTE) for i in range(256)]
+
+
+def field(number, value):
+    """One protobuf field."""
+    if isinstance(value, (bool, int)):
+        return encode_varint(number << 3) + encode_varint(int(value))
+    data = value.encode("utf-8") if isinstance(value, str) else value
+    return encode_varint(number << 3 | 2) + encode_varint(len(data)) + data
+
+
+def build(pieces, trainer=(), normalizer=(), specials=SPECIALS):
+    """The bytes of a `.model` file; `pieces` are (piece, score) or (piece, score, type)."""
+    out = b"".join(encode_piece(p[0], p[1], p[2] if len(p) > 2 else NORMAL) for p in list(specials) + list(pieces))
+    out += field(2, b"".join(field(TRAINER[name], value) for name, value in dict(trainer).items()))
+    return out + field(3, b"".join(field(NORMALIZER[name], value) for name, value in dict(normalizer).items()))
+
+
+def float32(x):
+    return struct.unpack("<f", struct.pack("<f", x))[0]
+
+
+def slow_unigram(spec, text):
+    """[(piece, id)] of the whole text: every substring is looked up, sums are float32 from the beginning."""
+    ids = {p: i for i, (p, t) in enumerate(zip(spec.pieces, spec.types)) if t in (NORMAL, USER_DEFINED)}
+    longest = max(map(len, ids))
+    unk = spec.types.index(UNKNOWN)
+    unknown = float32(min(float32(s) for s, t in zip(spec.scores, spec.types) if t == NORMAL) - 10)
+    best = [None] * (len(text) + 1)  # (score, start, id)
+    best[0] = (0.0, 0, None)
+    for start in range(len(text)):
+        if abs(best[start][0]) > 100000:
+            offset = best[start][0]
+            best = [b and (float32(b[0] - offset),) + b[1:] if k >= start else b for k, b in enumerate(best)]
+        for end in range(start + 1, min(start + longest, len(text)) + 1):
+            i = ids.get(text[start:end])
+            if i is None and end > start + 1:
+                continue
+            score = unknown if i is None else spec.scores[i]
+            if i is not None and spec.types[i] == USER_DEFINED:
+                score = float32(0.1 * (len(text[start:end].encode("utf-8")) - 1))
+            score = float32(best[start][0] + float32(score))
+            if best[end] is None or score > best[end][0]:
+                best[end] = (score, start, unk if i is None else i)
+    out, end = [], len(text)
+    while end:
+        _, start, i = best[end]
+        out.append((text[start:end], i))
+        end = start
+    return out[::-1]
+
+
+def slow_bpe(spec, text):
+    """[(piece, id)]: look at all neighbours, merge the best pair, begin again. No unused pieces."""
+    ids = {p: i for i, (p, t) in enumerate(zip(spec.pieces, spec.types)) if t in (NORMAL, USER_DEFINED)}
+    symbols, frozen, position = [], [], 0
+    special = sorted((p for p, i in ids.items() if spec.types[i] == USER_DEFINED), key=len, reverse=True)
+    while position < len(text):
+        found = next((s for s in special if text.startswith(s, position)), "")
+        symbols.append(found or text[position])
+        frozen.append(bool(found))
+        position += len(symbols[-1])
+    while True:
+        pairs = [
+            (-float32(spec.scores[ids[a + b]]), k)
+            for k, (a, b) in enumerate(zip(symbols, symbols[1:]))
+            if a + b in ids and not frozen[k] and not frozen[k + 1]
+        ]
+        if not pairs:
+            return [(s, ids.get(s, spec.types.index(UNKNOWN))) for s in symbols]
+        k = min(pairs)[1]
+        symbols[k : k + 2] = [symbols[k] + symbols[k + 1]]
+        del frozen[k + 1]
+
+
+def surface(spec, nodes):
+    """(ids, pieces) as they come out of an encoder: bytes for unknown characters, or one piece for a run of them."""
+    ids, pieces = [], []
+    for piece, i in nodes:
+        if spec.types[i] == UNKNOWN and spec.trainer["byte_fallback"]:
+            names = ["<0x%02X>" % b for b in piece.encode("utf-8")]
+            ids += map(spec.pieces.index, names)
+            pieces += names
+        elif spec.types[i] == UNKNOWN and ids and ids[-1] == i:
+            pieces[-1] += piece
+        else:
+            ids.append(i)
+            pieces.append(piece)
+    return ids, pieces
+
+
+@lru_cache(maxsize=None)
+def slow_rules(blob):
+    """A function (UTF-8 bytes) -> (replacement, length) that walks the double array of a charsmap byte by byte."""
+    size = struct.unpack_from("<I", blob)[0]
+    units = struct.unpack_from("<%dI" % (size // 4), blob, 4)
+    values = blob[4 + size :]
+
+    def offset(unit):
+        return (unit >> 10) << ((unit & 512) >> 6)
+
+    def longest(key):
+        node, found = offset(units[0]), (None, 0)
+        for length, byte in enumerate(key, 1):
+            node ^= byte
+            if units[node] & 0x800000FF != byte:
+                break
+            unit = units[node]
+            node ^= offset(unit)
+            if unit >> 8 & 1:
+                start = units[node] & 0x7FFFFFFF
+                found = (values[start : values.index(b"\0", start)], length)
+        return found
+
+    return longest
+
+
+def slow_normalize(spec, text):
+    """The normalizer over bytes, one step at a time."""
+    options, key = spec.normalizer, text.encode("utf-8")
+    longest = slow_rules(options["precompiled_charsmap"]) if options["precompiled_charsmap"] else lambda key: (None, 0)
+    symbols = [p.encode("utf-8") for p, t in zip(spec.pieces, spec.types) if t == USER_DEFINED]
+
+    def prefix(key):
+        symbol = max((s for s in symbols if key.startswith(s)), key=len, default=b"")
+        if symbol:
+            return symbol, len(symbol)
+        value, length = longest(key)
+        if not length:
+            length = len(key[:4].decode("utf-8", "ignore")[0].encode("utf-8"))
+            value = key[:length]
+        return value, length
+
+    remove, out, after_space = options["remove_extra_whitespaces"], b"", options["remove_extra_whitespaces"]
+    while remove and key and prefix(key)[0] == b" ":
+        key = key[prefix(key)[1] :]
+    if not key:
+        return ""
+    while key:
+        value, length = prefix(key)
+        if after_space:
+            value = value.lstrip(b" ")
+        if value:
+            out += value
+            after_space = remove and value.endswith(b" ")
+        key = key[length:]
+    space = "\u2581" if options["escape_whitespaces"] else " "
+    dummy = space if options["add_dummy_prefix"] else ""
+    suffix = spec.trainer["treat_whitespace_as_suffix"]
+    text = ("" if suffix else dummy) + out.decode("utf-8").replace(" ", space)
+    while remove and text.endswith(space):
+        text = text[: -len(space)]
+    return text + (dummy if suffix else "")

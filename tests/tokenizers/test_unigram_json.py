@@ -1,0 +1,141 @@
+"""`tokenizer.json` of unigram models: written and read again they give the same ids; what cannot be said is refused."""
+
+import base64
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from b4k3.tokenizers import SentencePieceModel, SpTokenizer, VocabError, load_tokenizer_json, save_tokenizer_json
+from sentencepiece_models import BPE, SPECIALS, USER_DEFINED, build
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "sentencepiece"
+SPACE = "\u2581"
+
+
+@pytest.mark.parametrize("name", ["albert_like", "t5_like", "unigram_bytefallback", "unigram_cpm"])
+def test_written_and_read_again(name, tmp_path):
+    path = str(tmp_path / "tokenizer.json")
+    tokenizer = SpTokenizer(str(GOLDEN / (name + ".model")), token_start=None, token_end="</s>")
+    save_tokenizer_json(path, tokenizer)
+    again = load_tokenizer_json(path)
+    assert isinstance(again, SpTokenizer)
+    assert (again._token_start, again._token_end) == (None, "</s>")
+    assert again.sp_model.pieces == tokenizer.sp_model.pieces
+    with gzip.open(str(GOLDEN / (name + ".jsonl.gz"))) as f:
+        texts = [json.loads(line)["text"] for line in io.TextIOWrapper(f, encoding="utf-8")]
+    texts = [text for text in texts if "extra_id" not in text]
+    want = tokenizer.encode_batch(texts)
+    assert again.encode_batch(texts).ids == want.ids
+    assert load_tokenizer_json(path, token_end=None).encode("a")[0] == tokenizer.encode("a")[0][:-1]
+
+
+def description():
+    """A file as Hugging Face converts it from T5's model, in small."""
+    vocab = [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], [SPACE, -2.0], [SPACE + "a", -2.5], ["b", -3.0]]
+    special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return {
+        "version": "1.0",
+        "added_tokens": [dict(special, id=i, content=vocab[i][0]) for i in range(3)]
+        + [dict(special, id=6 + i, content="<extra_id_%d>" % (1 - i)) for i in range(2)],
+        "normalizer": {"type": "Precompiled", "precompiled_charsmap": ""},
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [
+                {"type": "WhitespaceSplit"},
+                {"type": "Metaspace", "replacement": SPACE, "add_prefix_space": True},
+            ],
+        },
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+        },
+        "model": {"type": "Unigram", "unk_id": 2, "vocab": vocab},
+    }
+
+
+def load(tmp_path, value):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return load_tokenizer_json(str(path))
+
+
+def test_a_file_converted_from_t5(tmp_path):
+    tokenizer = load(tmp_path, description())
+    assert tokenizer.encode("a bb  x")[0] == [4, 3, 5, 5, 3, 2, 1]
+    assert tokenizer.encode("a<extra_id_0>")[0] == [4, 7, 1]
+    assert tokenizer._token_pad_id == 0 and tokenizer._token_unk_id == 2
+    assert tokenizer.decode([4, 3, 5, 1]) == "a b"
+
+
+def changed(*keys):
+    """A function that puts a value under the keys of a description."""
+
+    def change(value):
+        target = found = description()
+        for key in keys[:-1]:
+            target = target[key]
+        target[keys[-1]] = value
+        return found
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "keys, value, message",
+    [
+        (("model", "unk_id"), None, "model.unk_id is None"),
+        (("model", "unk_id"), 6, "model.unk_id is 6"),
+        (("model", "vocab"), {"a": 1}, "model.unk_id is 2; expected"),
+        (("model", "vocab", 3), ["a"], "no list of .piece, score."),
+        (("model", "vocab", 3, 1), "x", "no list of .piece, score."),
+        (("model", "vocab", 3, 0), "b", "'b' is already piece 3"),
+        (("model", "vocab", 3, 0), "", "piece 3 is empty"),
+        (("model", "byte_fallback"), True, "0 of 256 byte pieces"),
+        (("added_tokens", 3, "id"), 9, "'<extra_id_0>' has id 7; expected .* or 6"),
+        (("added_tokens", 0, "content"), "<s>", "'<s>' has id 0"),
+        (("added_tokens", 0), {"id": 0}, "not built as a tokenizer.json"),
+        (("normalizer",), {"type": "Lowercase"}, "step 'Lowercase'"),
+        (("normalizer",), {"type": "Replace", "pattern": {"String": "x"}, "content": "y"}, "step 'Replace'"),
+        (("normalizer", "precompiled_charsmap"), "?", "not base64"),
+        (("normalizer", "precompiled_charsmap"), base64.b64encode(b"abcdef").decode(), "the charsmap says"),
+        (("pre_tokenizer",), {"type": "Whitespace"}, "expected a Metaspace"),
+        (("pre_tokenizer",), {"type": "Metaspace", "replacement": "_"}, "expected a Metaspace"),
+        (
+            ("pre_tokenizer",),
+            {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "x"},
+            "prepend_scheme is 'x'",
+        ),
+    ],
+)
+def test_each_fault_of_a_file_is_named(keys, value, message, tmp_path):
+    with pytest.raises(VocabError, match=message) as e:
+        load(tmp_path, changed(*keys)(value))
+    assert "tokenizer.json" in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "pieces, trainer, normalizer, message",
+    [
+        ([("a", 0.0)], {"model_type": BPE}, {}, "only unigram models"),
+        ([("a", -1.0)], {"suffix": True}, {}, "treat_whitespace_as_suffix"),
+        ([("a", -1.0)], {}, {"remove_extra_whitespaces": False}, "remove_extra_whitespaces=False"),
+        ([("a", -1.0)], {}, {"escape_whitespaces": False}, "escape_whitespaces=False"),
+        ([("a" + SPACE + "b", -1.0)], {}, {}, "pieces with a space inside"),
+        ([("a b", 0.0, USER_DEFINED), ("a", -1.0)], {}, {}, "would change the symbol 'a b'"),
+    ],
+)
+def test_models_that_such_a_file_cannot_say(pieces, trainer, normalizer, message, tmp_path):
+    model = SentencePieceModel.from_bytes(build(pieces, trainer, normalizer, SPECIALS))
+    with pytest.raises(VocabError, match=message):
+        save_tokenizer_json(str(tmp_path / "x.json"), SpTokenizer(model, token_start=None, token_end=None))
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_that_such_a_file_cannot_say(tmp_path):
+    model = SentencePieceModel.from_bytes(build([("a", -1.0)]))
+    for settings in ({"pre_tokenize": str.split}, {"token_translate": {"a": "b"}}):
+        with pytest.raises(VocabError, match="pre_tokenize or token_translate"):
+            save_tokenizer_json(str(tmp_path / "x.json"), SpTokenizer(model, **settings))
