@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3 import layers
-from b4k3.backend import keras, ops, row
+from b4k3.backend import assign_weights, keras, ops, row
 from layer_checks import WithMask
 
 ERRORS = {"float16": 4e-3, "bfloat16": 4e-2}  # what a result may be off, relative to the largest number
@@ -137,7 +137,7 @@ def test_policy(policy):
             keras.backend.set_floatx("float16")
         model, made, half = build(policy)
         for name, layer in made.items():
-            layer.set_weights(values[name])
+            assign_weights(zip(layer.weights, values[name]))
         got = model.predict_on_batch(list(ARRAYS.values()))
     finally:
         keras.backend.set_floatx(floatx)

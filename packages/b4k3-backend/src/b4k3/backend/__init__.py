@@ -24,6 +24,7 @@ _NAMES = {
     "attention_normalize": "masking",
     "batch_gather": "tensors",
     "build_sublayer": "_row",
+    "copy_initializer": "_initialization",
     "custom_objects": "_row",
     "divisible_temporal_padding": "tensors",
     "dtype": "tensors",

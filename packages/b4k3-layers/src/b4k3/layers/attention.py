@@ -9,6 +9,7 @@ from b4k3.backend import (
     attention,
     attention_normalize,
     build_sublayer,
+    copy_initializer,
     keras,
     ops,
     register,
@@ -80,7 +81,7 @@ class MultiHeadAttention(Layer):
         return Dense(
             units,
             use_bias=self.use_bias,
-            kernel_initializer=self.kernel_initializer,
+            kernel_initializer=copy_initializer(self.kernel_initializer),
             name=name,
             dtype=self.sublayer_dtype,
         )

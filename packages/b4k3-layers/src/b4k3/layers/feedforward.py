@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Dense, Layer, activations, build_sublayer, keras, register
+from b4k3.backend import Dense, Layer, activations, build_sublayer, copy_initializer, keras, register
 
 
 @register
@@ -42,7 +42,7 @@ class FeedForward(Layer):
             units,
             activation=activation,
             use_bias=self.use_bias,
-            kernel_initializer=self.kernel_initializer,
+            kernel_initializer=copy_initializer(self.kernel_initializer),
             name=name,
             dtype=self.sublayer_dtype,
         )
