@@ -5,7 +5,7 @@ import pytest
 
 from b4k3.backend import keras, ops
 from b4k3.layers import MultiHeadAttention
-from layer_checks import TRAINS, First, check_layer
+from layer_checks import First, check_layer
 
 HEADS = 2
 WEIGHTS = ["%s/%s" % (d, p) for d in ("query", "key", "value", "output") for p in ("kernel", "bias")]
@@ -204,8 +204,6 @@ def test_dropout_trains(normalization):
     The loss is the mean product of the output with the target, and the learning rate 0: so the loss of a step is the
     output in training mode, seen through the target.
     """
-    if not TRAINS:
-        return
     x = keras.Input((None, 4))
     layer = MultiHeadAttention(HEADS, 4, attention_dropout=0.4, normalization=normalization, name="layer")
     model = keras.Model(x, layer([x, x, x]))

@@ -1,4 +1,4 @@
-"""One Keras for b4k3: Keras 3 on JAX, PyTorch or TensorFlow, tf.keras, tf_keras and keras 2.3.1 behind one set of names.
+"""One Keras for b4k3: Keras 3 on JAX, PyTorch or TensorFlow, tf.keras, tf_keras and keras 2.3.1 under one set of names.
 
 Nothing is imported before it is asked for: the first name that needs Keras decides the row (see `_runtime`).
 """
