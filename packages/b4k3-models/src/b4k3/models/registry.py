@@ -48,13 +48,15 @@ def register_architecture(name, target):
 
 
 def register_dialect(name, target):
-    """Make a way of naming variables known.
+    """Make a way of naming variables known. It is asked before those that are there already.
 
     Arguments:
         name: str.
         target: a `Dialect`, or 'module:ATTRIBUTE'.
     """
-    DIALECTS[name] = target
+    others = [item for item in DIALECTS.items() if item[0] != name]
+    DIALECTS.clear()
+    DIALECTS.update([(name, target)] + others)
 
 
 def entry_points(group):
@@ -99,8 +101,6 @@ def architecture(name):
 
 
 def dialects():
-    """Every Dialect, in the order in which they are asked."""
-    known = dict(DIALECTS)
-    for name, target in entry_points("b4k3.dialects").items():
-        known.setdefault(name, target)
-    return [load(target) for target in known.values()]
+    """Every Dialect, in the order in which they are asked: those of other packages first."""
+    others = [target for name, target in entry_points("b4k3.dialects").items() if name not in DIALECTS]
+    return [load(target) for target in others + list(DIALECTS.values())]

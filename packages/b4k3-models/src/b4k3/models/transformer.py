@@ -7,7 +7,7 @@ import numpy as np
 from b4k3.backend import TruncatedNormal, activations, keras, orthogonally_resize, skip_initialization
 from b4k3.layers import Add, Concatenate1D, FeedForward, LayerNormalization, MultiHeadAttention
 
-from .checkpoints import save_checkpoint
+from .checkpoints import CheckpointError, save_checkpoint
 from .config import ConfigError
 from .loading import in_dialect, load_weights, open_view
 
@@ -347,13 +347,19 @@ class Transformer:
             dialect: name of a dialect, 'huggingface' for instance; None for the canonical names.
 
         Raises:
-            CheckpointError: the dialect has no name for a variable.
+            CheckpointError: the dialect has no name for a variable, or layers that share one differ.
         """
         tensors = {}
         for layer, variables in self.mapping_of_layers(mapping).items():
             values = self.layers[layer].get_weights()
             for variable, value in zip(variables, values):
-                tensors[variable] = self.create_variable(variable, np.asarray(value), dtype)
+                value = self.create_variable(variable, np.asarray(value), dtype)
+                if variable in tensors and not np.array_equal(value, tensors[variable]):
+                    raise CheckpointError(
+                        "%s: %s differs from another layer that is stored as %s too; give a mapping with a variable "
+                        "for each, or use save_weights of the Keras model" % (filename, layer, variable)
+                    )
+                tensors[variable] = value
         save_checkpoint(filename, in_dialect(tensors, dialect, self.model_key), format=format)
 
     def load_variable(self, checkpoint, name):

@@ -53,7 +53,9 @@ def load_vocab(dict_path, encoding="utf-8", simplified=False, startswith=None, t
 
 def _decode(path, data, encoding):
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") and encoding.replace("-", "").replace("_", "").lower() == "utf8":
-        raise VocabError("%s begins with the byte order mark of UTF-16, not %s; give encoding='utf-16'" % (path, encoding))
+        raise VocabError(
+            "%s begins with the byte order mark of UTF-16, not %s; give encoding='utf-16'" % (path, encoding)
+        )
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as e:

@@ -208,9 +208,7 @@ class Tokenizer(TokenizerBase):
 
     def _normalized(self, text):
         """The text as tokens are spelled, but not cut; and where in `text` each of its characters comes from."""
-        pairs = [
-            (part if part == " " else part.replace(" ", ""), i) for part, i in spelled(text, self._do_lower_case)
-        ]
+        pairs = [(part if part == " " else part.replace(" ", ""), i) for part, i in spelled(text, self._do_lower_case)]
         return "".join(part for part, _ in pairs), [i for part, i in pairs for _ in part]
 
     # tokens to text

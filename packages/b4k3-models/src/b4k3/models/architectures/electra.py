@@ -32,8 +32,9 @@ class ELECTRA(BERT):
     }
 
     def __init__(self, with_discriminator=False, **kwargs):
+        given = dict(kwargs, with_discriminator=with_discriminator)
         for head, instead in self.absent_heads.items():
-            if kwargs.get(head):
+            if given.get(head):
                 raise ConfigError("%s: %s has no such head; %s" % (head, type(self).__name__, instead))
         super().__init__(**kwargs)
         self.with_discriminator = with_discriminator

@@ -1,0 +1,181 @@
+"""How projects name their variables: rules, early ALBERT, and a dialect and an architecture of a third party."""
+
+import goldens
+import numpy as np
+import pytest
+from b4k3.models import BERT, build_transformer_model, register_architecture, register_dialect, registry
+from b4k3.models.checkpoints import open_checkpoint
+from b4k3.models.dialects import Dialect, Rule, View, linear, norm, translated
+from b4k3.models.dialects.albert_zh import ALBERT_ZH
+from b4k3.models.dialects.google import GOOGLE
+from b4k3.models.dialects.huggingface import HUGGINGFACE
+
+FOLDER = goldens.ROOT / "bojone_albert_zh"
+CONFIG = str(FOLDER / "albert_config.json")
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    yield
+    goldens.forget()
+
+
+def build(*args, **kwargs):
+    return build_transformer_model(*args, return_keras_model=False, **kwargs)
+
+
+def variables(folder):
+    with open_checkpoint(str(folder)) as checkpoint:
+        return {name: np.array(checkpoint[name]) for name in checkpoint}
+
+
+def outputs(transformer):
+    z = np.load(str(FOLDER / "expected.npz"))
+    mask = z["input_mask"].astype(bool)
+    found = goldens.predict(transformer.model, [z["input_ids"], z["segment_ids"]])
+    return [x[mask] if x.shape[:2] == mask.shape else x for x in found]
+
+
+# ---------------------------------------------------------------------------------------------- early albert_zh
+
+
+def early_albert():
+    """(early file, the same weights as converted by multiplying the tables out)."""
+    converted = variables(FOLDER)
+    rows, size = converted["bert/embeddings/word_embeddings"].shape
+    random = np.random.RandomState(0)
+    left, right = (0.5 * random.randn(*shape).astype("float32") for shape in ((rows, 8), (8, size)))
+    converted["bert/embeddings/word_embeddings"] = left.dot(right)
+    block = "bert/encoder/transformer/group_0/inner_group_0/"
+    renamed = [
+        ("attention_1/output", "attention/output"),
+        ("attention_1/self", "attention/self"),
+        ("ffn_1/intermediate/output/dense", "output/dense"),
+        ("ffn_1/intermediate/dense", "intermediate/dense"),
+        ("LayerNorm_1/", "output/LayerNorm/"),
+        ("LayerNorm/", "attention/output/LayerNorm/"),
+    ]
+    early = {}
+    for name, value in converted.items():
+        if name.startswith(block):
+            part = name[len(block) :]
+            part = next(new + part[len(old) :] for old, new in renamed if part.startswith(old))
+            name = "bert/encoder/layer_shared/" + part
+        early[name] = value
+    early["bert/embeddings/word_embeddings"] = left
+    early["bert/embeddings/word_embeddings_2"] = right
+    return early, converted
+
+
+@pytest.mark.parametrize("model", ["albert", "auto"])
+def test_early_albert_is_loaded_as_its_conversion(model):
+    early, converted = early_albert()
+    heads = {"with_nsp": True, "with_mlm": "linear", "hidden_act": "gelu_tanh"}
+    config = dict(goldens_config(), embedding_size=8)  # what the published ones say, of the first table
+    got = build(config, early, model=model, **heads)
+    assert got.load_report.dialect == "albert_zh"
+    assert not got.load_report.unexpected
+    for x, y in zip(outputs(got), outputs(build(CONFIG, converted, model="albert", **heads))):
+        assert np.abs(x - y).max() <= 1e-5 * max(1.0, np.abs(y).max())
+
+
+def goldens_config():
+    from b4k3.models.config import read_config
+
+    return read_config(CONFIG)
+
+
+def test_early_albert_translates_to_google_names():
+    early, converted = early_albert()
+    tensors, unknown = translated(open_checkpoint(early), ALBERT_ZH, GOOGLE)
+    assert not unknown
+    assert {name: value.shape for name, value in tensors.items()} == {k: v.shape for k, v in converted.items()}
+    for name in tensors:
+        np.testing.assert_allclose(tensors[name], converted[name], rtol=1e-6)
+    view = View(open_checkpoint(early), ALBERT_ZH)
+    assert view.shape("bert/embeddings/word_embeddings") == converted["bert/embeddings/word_embeddings"].shape
+
+
+# ------------------------------------------------------------------------------------------------------- rules
+
+
+def test_numbers_are_carried_over():
+    rule = Rule("a/layer_{i}/b_{j}", "x.{i}.y.{j}", True)
+    assert rule.to_stored("a/layer_3/b_12") == "x.3.y.12"
+    assert rule.to_canonical("x.3.y.12") == "a/layer_3/b_12"
+    assert rule.to_stored("a/layer_3/b_12/c") is None and rule.to_canonical("xx3.y.12") is None
+
+
+def test_translation_there_and_back():
+    case = goldens.first_case("google_bert")
+    google = {k: v for k, v in variables(goldens.ROOT / "google_bert").items()}
+    there, unknown = translated(open_checkpoint(google), GOOGLE, HUGGINGFACE)
+    kernel = "bert/encoder/layer_0/output/dense/kernel"
+    np.testing.assert_array_equal(there["bert.encoder.layer.0.output.dense.weight"], google[kernel].T)
+    back, lost = translated(open_checkpoint(there), HUGGINGFACE, GOOGLE)
+    assert not lost and set(back) == set(google) - set(unknown)
+    for name in back:
+        np.testing.assert_array_equal(back[name], google[name])
+    assert case["system"] == "google_bert"
+
+
+# ------------------------------------------------------------------------------------------------ a third party
+
+
+class Doubled(BERT):
+    """A BERT that doubles its output."""
+
+    model_key = "doubled"
+
+    def apply_final_layers(self, inputs):
+        from b4k3.layers import Add
+
+        return self.apply([inputs, inputs], Add, name="Doubled")
+
+
+TOY = Dialect(
+    "toy",
+    [
+        Rule("bert/embeddings/word_embeddings", "toy:words"),
+        Rule("bert/embeddings/token_type_embeddings", "toy:segments"),
+        Rule("bert/embeddings/position_embeddings", "toy:positions"),
+    ]
+    + norm("bert/embeddings/LayerNorm", "toy:norm")
+    + sum(
+        (
+            linear("bert/encoder/layer_{i}/" + part, "toy:{i}:" + part)
+            for part in (
+                "attention/self/query",
+                "attention/self/key",
+                "attention/self/value",
+                "attention/output/dense",
+                "intermediate/dense",
+                "output/dense",
+            )
+        ),
+        [],
+    )
+    + norm("bert/encoder/layer_{i}/attention/output/LayerNorm", "toy:{i}:norm1")
+    + norm("bert/encoder/layer_{i}/output/LayerNorm", "toy:{i}:norm2"),
+    lambda names: "toy:words" in names,
+)
+
+
+def test_a_toy_architecture_and_dialect(monkeypatch, tmp_path):
+    monkeypatch.setattr(registry, "ARCHITECTURES", dict(registry.ARCHITECTURES))
+    monkeypatch.setattr(registry, "DIALECTS", dict(registry.DIALECTS))
+    register_architecture("doubled", Doubled)
+    register_dialect("toy", TOY)
+    case = goldens.first_case("google_bert")
+    plain = goldens.build(case)
+    path = str(tmp_path / "toy.safetensors")
+    plain.save_weights_as_checkpoint(path, format="safetensors", dialect="toy")
+    with open_checkpoint(path) as checkpoint:
+        assert all(name.startswith("toy:") for name in checkpoint)
+    config = str(goldens.ROOT / case["config"])
+    doubled = build(config, path, model="doubled", hidden_act=case["build"]["hidden_act"])
+    assert doubled.load_report.dialect == "toy"
+    z = goldens.arrays(case)
+    inputs = goldens.inputs_of(z, case["batches"][0])
+    want = 2 * goldens.predict(plain.model, inputs)[0]
+    np.testing.assert_allclose(goldens.predict(doubled.model, inputs)[0], want, rtol=1e-5, atol=1e-6)
