@@ -1,4 +1,4 @@
-"""One Keras for b4k3: Keras 3 on JAX, PyTorch or TensorFlow, tf.keras, tf_keras and keras 2.3.1 behind one set of names.
+"""One Keras for b4k3: Keras 3 on JAX, PyTorch or TensorFlow, tf.keras, tf_keras and keras 2.3.1 under one set of names.
 
 Nothing is imported before it is asked for: the first name that needs Keras decides the row (see `_runtime`).
 """
@@ -25,6 +25,7 @@ _NAMES = {
     "attention_normalize": "masking",
     "batch_gather": "tensors",
     "build_sublayer": "_row",
+    "copy_initializer": "_initialization",
     "custom_objects": "_row",
     "divisible_temporal_padding": "tensors",
     "do_recompute": "recomputing",
