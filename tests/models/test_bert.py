@@ -75,7 +75,8 @@ def test_custom_positions(plain, data):
     (ids, segments), mask = data
     transformer = build(custom_position_ids=True)
     positions = np.tile(np.arange(ids.shape[1]), (len(ids), 1))
-    assert [i.name.split(":")[0] for i in transformer.model.inputs] == ["Input-Token", "Input-Segment", "Input-Position"]
+    assert len(transformer.model.inputs) == 3
+    assert {"Input-Token", "Input-Segment", "Input-Position"} <= {layer.name for layer in transformer.model.layers}
     close(outputs(transformer, [ids, segments, positions])[mask], outputs(plain, data[0])[mask])
     assert np.abs(outputs(transformer, [ids, segments, positions[:, ::-1]]) - outputs(plain, data[0])).max() > 0.1
 
