@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from b4k3.backend import attention, lowest, mask_bias, ops
 from harness import call_with_unknown_sizes, evaluate
 

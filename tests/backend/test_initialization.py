@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+
 from b4k3.backend import TruncatedNormal, keras, skip_initialization
 from harness import evaluate
 

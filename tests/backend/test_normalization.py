@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from b4k3.backend import layer_normalization, ops
 from harness import call_with_unknown_sizes, evaluate
 

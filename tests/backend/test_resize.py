@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from b4k3.backend import orthogonally_resize
 
 rng = np.random.RandomState(0)

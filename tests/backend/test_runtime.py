@@ -7,6 +7,7 @@ import sys
 import types
 
 import pytest
+
 from b4k3.backend import BackendError, _runtime
 from b4k3.backend._runtime import Row
 
@@ -135,7 +136,11 @@ REFUSED = [
     (WITH_JAX, {"KERAS_BACKEND": "torch"}, ["KERAS_BACKEND=torch cannot work here", "KERAS_BACKEND=jax (Keras 3)"]),
     (WITH_TORCH, {"KERAS_BACKEND": "numpy"}, ["KERAS_BACKEND=numpy cannot work here", "KERAS_BACKEND=torch"]),
     (EVERYTHING, {"KERAS_BACKEND": "theano"}, ["theano", "tensorflow, jax, torch, numpy, openvino", "TF_KERAS=1 (tf_"]),
-    (OLD, {"KERAS_BACKEND": "jax"}, ["KERAS_BACKEND=jax", "no variable (the package keras 2.3)", "TF_KERAS=1 (tf.keras)"]),
+    (
+        OLD,
+        {"KERAS_BACKEND": "jax"},
+        ["KERAS_BACKEND=jax", "no variable (the package keras 2.3)", "TF_KERAS=1 (tf.k"],
+    ),
     ({}, {}, ["b4k3 needs a Keras", "No Keras", "pip install 'b4k3[jax]'"]),
     (KERAS3, {}, ["b4k3 needs a Keras", "No Keras", "pip install"]),
     ({"keras": "2.2.4", "theano": "1.0"}, {}, ["b4k3 needs a Keras"]),
@@ -190,7 +195,9 @@ def test_a_fresh_process_with_a_keras_imported_first(tmp_path):
 
 
 def test_importing_the_backend_imports_no_framework(tmp_path):
-    code = "import sys, b4k3.backend; print(sorted({'keras', 'tensorflow', 'jax', 'torch', 'numpy'} & set(sys.modules)))"
+    code = (
+        "import sys, b4k3.backend; print(sorted({'keras', 'tensorflow', 'jax', 'torch', 'numpy'} & set(sys.modules)))"
+    )
     assert run(code, tmp_path) == "[]"
 
 
@@ -199,8 +206,6 @@ def run(code, path):
     environ = {"PYTHONPATH": os.pathsep.join([str(path), SOURCE]), "HOME": str(path)}
     if "SYSTEMROOT" in os.environ:
         environ["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
-    result = subprocess.run(
-        [sys.executable, "-S", "-c", code], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60
-    )
+    result = subprocess.run([sys.executable, "-S", "-c", code], env=environ, capture_output=True, timeout=60)
     assert not result.returncode, result.stderr.decode()
     return result.stdout.decode().strip()

@@ -1,6 +1,7 @@
 """Names under which our objects are saved."""
 
 import pytest
+
 from b4k3.backend import _serialization, custom_objects, keras, register, row
 from b4k3.layers import custom_objects as complete
 

@@ -1,7 +1,8 @@
 """`from b4k3.layers import *`: the row's keras.layers, with ours on top."""
 
-import b4k3.layers
 import pytest
+
+import b4k3.layers
 from b4k3.backend import Layer, keras
 
 

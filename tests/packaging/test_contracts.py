@@ -26,6 +26,7 @@ EXTRA_ARROWS = {"b4k3.models.cli": {"tokenizers"}}
 OPTIONAL = {
     "backend": FRAMEWORKS,
     "models": {"h5py", "google_crc32c", "crc32c"},
+    "snippets": {"bottle"},
 }
 FRAMEWORK_FOLDERS = ("b4k3.backend._keras2", "b4k3.backend._keras3")
 UNPICKLERS = {"pickle", "marshal", "shelve", "dill", "joblib"}

@@ -5,8 +5,8 @@ from b4k3.snippets import (
     convert_to_str,
     convert_to_unicode,
     lowercase_and_normalize,
-    strQ2B,
     string_matching,
+    strQ2B,
     text_segmentate,
 )
 
@@ -24,7 +24,7 @@ def test_matching():
 
 @pytest.mark.parametrize("convert", [convert_to_unicode, convert_to_str])
 def test_bytes_become_str(convert):
-    assert convert("é") == "é" and convert("é".encode("utf-8")) == "é" and convert(b"a\xff") == "a" and convert(3) == 3
+    assert convert("é") == "é" and convert("é".encode()) == "é" and convert(b"a\xff") == "a" and convert(3) == 3
     assert convert("汉".encode("gbk"), "gbk") == "汉"
 
 

@@ -215,3 +215,4 @@ def choose():
 
 
 row = choose()
+is_tf_keras = row.is_tf_keras  # a name of bert4keras

@@ -33,7 +33,12 @@ def Dataset():
         ImportError: TensorFlow is not installed.
     """
     folder = "._keras3" if row.is_keras3 else "._keras2"
-    return importlib.import_module(folder + ".datasets", __package__).Dataset
+    try:
+        return importlib.import_module(folder + ".datasets", __package__).Dataset
+    except ImportError as error:
+        raise ImportError(
+            "tf.data needs TensorFlow (%s); fit takes DataGenerator.forfit() without it" % error
+        ) from error
 
 
 def _tuples(x):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from b4k3.backend import (
     Dense,
+    Dropout,
     Layer,
     apply_rotary_position_embeddings,
     attention,
@@ -11,6 +12,7 @@ from b4k3.backend import (
     build_sublayer,
     keras,
     ops,
+    recompute_grad,
     register,
 )
 
@@ -74,7 +76,7 @@ class MultiHeadAttention(Layer):
         self.o_dense = self._dense(self.out_dim, "output")
         self.dropout = None
         if attention_dropout:
-            self.dropout = keras.layers.Dropout(attention_dropout, name="dropout", dtype=self.sublayer_dtype)
+            self.dropout = Dropout(attention_dropout, name="dropout", dtype=self.sublayer_dtype)
 
     def _dense(self, units, name):
         return Dense(
@@ -95,6 +97,7 @@ class MultiHeadAttention(Layer):
             build_sublayer(self.dropout, (q[0], self.heads, q[1], k[1]))
         self.built = True
 
+    @recompute_grad
     def call(self, inputs, mask=None, a_bias=None, p_bias=None, training=None):
         """Attend.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Dense, Layer, activations, build_sublayer, keras, register
+from b4k3.backend import Dense, Layer, activations, build_sublayer, keras, recompute_grad, register
 
 
 @register
@@ -49,6 +49,7 @@ class FeedForward(Layer):
         setattr(self, attribute, dense)
         build_sublayer(dense, input_shape)
 
+    @recompute_grad
     def call(self, inputs):
         """Arguments: inputs: float [..., d]. Returns: float [..., d]."""
         x = self.i0_dense(inputs)

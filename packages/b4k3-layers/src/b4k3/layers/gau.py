@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from b4k3.backend import (
+    Dense,
+    Dropout,
     Layer,
     activations,
     apply_rotary_position_embeddings,
@@ -10,6 +12,7 @@ from b4k3.backend import (
     build_sublayer,
     keras,
     ops,
+    recompute_grad,
     register,
 )
 
@@ -65,7 +68,7 @@ class GatedAttentionUnit(Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def _dense(self, units, name, activation=None):
-        return keras.layers.Dense(
+        return Dense(
             units,
             activation=activation,
             use_bias=self.use_bias,
@@ -82,7 +85,7 @@ class GatedAttentionUnit(Layer):
         self.k_scaleoffset = ScaleOffset(offset=self.use_bias, name="k_scaleoffset", dtype=self.sublayer_dtype)
         self.dropout = None
         if self.attention_dropout:
-            self.dropout = keras.layers.Dropout(self.attention_dropout, name="dropout", dtype=self.sublayer_dtype)
+            self.dropout = Dropout(self.attention_dropout, name="dropout", dtype=self.sublayer_dtype)
         build_sublayer(self.i_dense, x)
         build_sublayer(self.o_dense, x[:-1] + (self.units,))
         build_sublayer(self.q_scaleoffset, x[:-1] + (self.key_size,))
@@ -91,6 +94,7 @@ class GatedAttentionUnit(Layer):
             build_sublayer(self.dropout, (x[0], x[1], x[1]))
         self.built = True
 
+    @recompute_grad
     def call(self, inputs, mask=None, a_bias=None, p_bias=None, training=None):
         """Attend.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, activations, build_sublayer, keras, layer_normalization, ops, register
+from b4k3.backend import Layer, activations, build_sublayer, keras, layer_normalization, ops, recompute_grad, register
 
 
 @register
@@ -149,6 +149,7 @@ class LayerNormalization(ScaleOffset):
         self.unit_variance = unit_variance
         self.epsilon = keras.backend.epsilon() if epsilon is None else epsilon
 
+    @recompute_grad
     def call(self, inputs):
         """Arguments: inputs: float [..., d], or [that, condition [batch, c]]. Returns: float [..., d]."""
         x, gamma, beta = self._terms(inputs)

@@ -22,7 +22,8 @@ class DataGenerator:
         model.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=5)
 
     Arguments:
-        data: a sequence of samples, or an iterable that can be read again and again, for example a lazy reader of files.
+        data: a sequence of samples, or an iterable that can be read again and again,
+            for example a lazy reader of files.
         batch_size: int.
         buffer_size: how many samples of an iterable are held to draw from when it is shuffled; by default 1000 batches.
     """
@@ -101,8 +102,8 @@ class DataGenerator:
             types, shapes: dtypes and shapes of a sample, in its structure, of tuples.
             names: names for the arrays, for models with named inputs: a str, or a tuple of str, or a tuple of such
                 tuples; the dataset then yields dicts.
-            padded_batch: whether to fill up samples of different lengths with zeros to `shapes`, where None is as long as
-                the longest of the batch.
+            padded_batch: whether to fill up samples of different lengths with zeros to `shapes`, where None is as
+                long as the longest of the batch.
 
         Raises:
             ImportError: TensorFlow is not installed.

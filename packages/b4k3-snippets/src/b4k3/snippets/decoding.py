@@ -77,8 +77,8 @@ class AutoRegressiveDecoder:
             self.models[id(model)] = model, last_token_model(model)  # the model too: its id must stay taken
         return self.models[id(model)][1]
 
-    def predict(self, inputs, output_ids, states=None):
-        """The scores of the next id; the subclass has it, decorated by `wraps`.
+    def predict(self, inputs, output_ids, states=None, temperature=1, rtype="probas"):
+        """The scores of the next id. The subclass has it with the first three arguments; `wraps` adds the others.
 
         Arguments:
             inputs: list of arrays [k, ...], the inputs that the search was given, once for each of k candidates.

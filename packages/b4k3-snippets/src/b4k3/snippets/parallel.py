@@ -9,10 +9,12 @@ import queue
 import random
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
+from multiprocessing.sharedctypes import RawValue
 
 import numpy as np
 
-_function = None
+# of a worker process
+_function = _stopped = None
 
 
 def parallel_apply_generator(func, iterable, workers, max_queue_size, dummy=False, random_seeds=True):
@@ -34,7 +36,7 @@ def parallel_apply_generator(func, iterable, workers, max_queue_size, dummy=Fals
     Raises:
         The exception of func, as it was raised in the worker; `BrokenProcessPool` if a process died.
     """
-    executor, call = _executor(func, workers, dummy, random_seeds)
+    executor, call, stopped = _executor(func, workers, dummy, random_seeds)
     items, done, pending = enumerate(iterable), queue.Queue(), set()
     try:
         while True:
@@ -48,8 +50,8 @@ def parallel_apply_generator(func, iterable, workers, max_queue_size, dummy=Fals
             pending.remove(future)
             yield i, future.result()
     finally:
-        for future in pending:
-            future.cancel()
+        # What is under way comes to nothing by this flag: in Python 3.7 and 3.8 a pool with cancelled futures can hang.
+        stopped.value = True
         executor.shutdown()
 
 
@@ -84,17 +86,23 @@ def _in_order(results):
 
 
 def _executor(func, workers, dummy, random_seeds):
-    """(executor, what it is to call with each item)"""
+    """(executor, what it is to call with each item, the flag that makes further calls do nothing)"""
+    stopped = RawValue("b", False)  # without a lock, which a dying process could keep
     if dummy:
-        return ThreadPoolExecutor(workers), func
+        return ThreadPoolExecutor(workers), lambda item: None if stopped.value else func(item), stopped
     context = multiprocessing.get_context()
     if context.get_start_method() != "fork":
-        try:
-            ForkingPickler.dumps(func)
-        except Exception as error:
-            message = "%r cannot be sent to a spawned process (%s); define it at the top of a module, or use dummy=True"
-            raise ValueError(message % (func, error)) from error
-    return ProcessPoolExecutor(workers, context, _start_worker, (func, _seeds(context, workers, random_seeds))), _call
+        _check_sendable(func)
+    arguments = func, stopped, _seeds(context, workers, random_seeds)
+    return ProcessPoolExecutor(workers, context, _start_worker, arguments), _call, stopped
+
+
+def _check_sendable(func):
+    try:
+        ForkingPickler.dumps(func)
+    except Exception as error:
+        message = "%r cannot be sent to a spawned process (%s); define it at the top of a module, or use dummy=True"
+        raise ValueError(message % (func, error)) from error
 
 
 def _seeds(context, workers, random_seeds):
@@ -102,16 +110,15 @@ def _seeds(context, workers, random_seeds):
     if random_seeds is None or random_seeds is False:
         return None
     seeds = context.SimpleQueue()
-    for _, seed in zip(
-        range(workers), itertools.repeat(None) if random_seeds is True else itertools.cycle(random_seeds)
-    ):
+    endless = itertools.repeat(None) if random_seeds is True else itertools.cycle(random_seeds)
+    for seed in itertools.islice(endless, workers):
         seeds.put(seed)
     return seeds
 
 
-def _start_worker(func, seeds):
-    global _function
-    _function = func
+def _start_worker(func, stopped, seeds):
+    global _function, _stopped
+    _function, _stopped = func, stopped
     if seeds is not None:
         seed = seeds.get()
         random.seed(seed)
@@ -119,4 +126,4 @@ def _start_worker(func, seeds):
 
 
 def _call(item):
-    return _function(item)
+    return None if _stopped.value else _function(item)

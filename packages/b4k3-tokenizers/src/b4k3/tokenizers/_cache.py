@@ -12,7 +12,7 @@ class Cache(dict):
     Arguments: `function`; `size`, the number of results kept; `longest`, the length of the longest argument kept.
     """
 
-    def __init__(self, function, size, longest=32):
+    def __init__(self, function, size, longest=16):
         super().__init__()
         self._function = function
         self._half = size // 2

@@ -75,6 +75,10 @@ class Normalizer:
             return self._space.join(words).rstrip(self._space) + self._dummy if words else self.align(text)[0]
         return (self._dummy + self._space.join(words)).rstrip(self._space)
 
+    def changes(self, symbol):
+        """Whether a user-defined symbol would be changed if it were ordinary text."""
+        return self._translate(symbol) != symbol or " " in symbol
+
     def lines(self, texts):
         """The words of several texts at once, each with its space symbol in front: a list of lists of str, one for each
         text; None where only `normalize` is exact."""
@@ -98,19 +102,20 @@ class Normalizer:
         if self._runs.search(text):  # a key of the charsmap may reach into a symbol
             return None
         parts = self._symbols.split(text)
-        parts[::2] = map(self._translate_single, parts[::2])
+        parts[::2] = [self._translate_single(part, set(part)) for part in parts[::2]]
         return "".join(parts)
 
     def _translate(self, text):
         if text.isascii() and self._ascii_single:
             return text if self._ascii_plain and text.isprintable() else text.translate(self._table)
-        if not self._charsmap.continuers.isdisjoint(set(text)):
+        chars = set(text)
+        if not self._charsmap.continuers.isdisjoint(chars):
             return self._translate_runs(text)
-        return self._translate_single(text)
+        return self._translate_single(text, chars)
 
-    def _translate_single(self, text):
-        """The rules for one character. Few different characters of a text change, and replacing each is faster."""
-        changed = self._changed.intersection(set(text))
+    def _translate_single(self, text, chars):
+        """The rules for one character. Few of a text's different characters change, and replacing each is faster."""
+        changed = self._changed & chars
         if len(changed) < _MANY:
             values = list(map(self._single.__getitem__, changed))
             if changed.isdisjoint("".join(values)):

@@ -19,6 +19,22 @@ class Side:
     def offsets(self):
         return self._map("_offsets_of_texts")
 
+    @lazy
+    def lengths(self):
+        return [*map(len, self.ids)]
+
+    def between(self, method, start, end):
+        """What `start + row + end` is for the row of each text, without keeping the rows alone."""
+        rows = self._map(method)
+        self.lengths = [*map(len, rows)]
+        for value in start:
+            for row in rows:
+                row.insert(0, value)
+        for value in end:
+            for row in rows:
+                row.append(value)
+        return rows
+
     def _map(self, method):
         if self.workers > 1:
             from .workers import map_in_processes
@@ -43,8 +59,8 @@ class Batch:
     @lazy
     def rows(self):
         """(rows, overflowing rows), each a list of (index of the text, slice of the first, slice of the second)."""
-        first = map(len, self.first.ids)
-        second = map(len, self.second.ids) if self.second is not None else iter(lambda: 0, None)
+        first = self.first.lengths
+        second = self.second.lengths if self.second is not None else [0] * len(first)
         main, overflow = [], []
         for sample, (m, n) in enumerate(zip(first, second)):
             rows = self._windows_of_pair(sample, m, n)
@@ -138,15 +154,23 @@ class Encoding:
         tokenizer, batch = self._batch.tokenizer, self._batch
         start = [tokenizer.token_to_id(tokenizer._token_start)] if batch.starts else []
         end = [tokenizer.token_to_id(tokenizer._token_end)] if batch.ends else []
-        if batch.second is None and batch.maxlen is None and not batch.padding and not self._overflow:
-            return [start + ids + end for ids in batch.first.ids]
+        if self._is_plain:
+            return batch.first.between("_ids_of_texts", start, end)
         return self._lay(lambda side: side.ids, start, end, _pad_id(tokenizer) if batch.padding else 0)
 
     @lazy
     def offsets(self):
-        special = [(0, 0)]
+        batch, special = self._batch, [(0, 0)]
+        start, end = special * batch.starts, special * batch.ends
+        if self._is_plain:
+            return batch.first.between("_offsets_of_texts", start, end)
+        return self._lay(lambda side: side.offsets, start, end, (0, 0))
+
+    @property
+    def _is_plain(self):
+        """Is each row a whole text between specials?"""
         batch = self._batch
-        return self._lay(lambda side: side.offsets, special * batch.starts, special * batch.ends, (0, 0))
+        return batch.second is None and batch.maxlen is None and not batch.padding and not self._overflow
 
     @lazy
     def tokens(self):
@@ -211,9 +235,10 @@ def checked(texts, what):
     if isinstance(texts, (str, bytes)):
         raise TypeError("%s: expected a list of texts, got one %s" % (what, type(texts).__name__))
     texts = list(texts)
-    wrong = [i for i, text in enumerate(texts) if not isinstance(text, str)]
+    wrong = [text for text in texts if not isinstance(text, str)]
     if wrong:
-        raise TypeError("%s[%d]: expected str, got %s" % (what, wrong[0], type(texts[wrong[0]]).__name__))
+        i = next(i for i, text in enumerate(texts) if text is wrong[0])
+        raise TypeError("%s[%d]: expected str, got %s" % (what, i, type(wrong[0]).__name__))
     return texts
 
 

@@ -9,7 +9,7 @@ was not met before is normalised and cut into pieces. The caches are bounded; th
 from __future__ import annotations
 
 import re
-from itertools import accumulate, chain
+from itertools import accumulate, chain, compress
 
 from . import _unicode
 from .text import SIGMA, mark_spaced, spaced, spelled, without_ascii_controls
@@ -27,7 +27,7 @@ _find_cjk = re.compile("[\u2e80-\uffff]").search
 _DROPPED_SPACES = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
 
 _LONGEST_KEY = 64
-_BLOCK, _LONGEST_BLOCK = 32, 1 << 16  # texts, characters
+_BLOCK, _SHORT = 64, 2000  # texts, characters
 _flat = chain.from_iterable
 
 
@@ -60,13 +60,14 @@ class WordPieces:
     def __init__(self, token_dict, unknown_id, lower, word_maxlen, cache_size):
         self.token_dict, self.unknown_id = token_dict, unknown_id
         self.lower, self.word_maxlen = lower, word_maxlen
-        # texts with one of these are not cut into runs; a capital sigma must be seen with all that is around it
+        # texts with one of these must stay whole; a capital sigma must be seen with all that is around it
         self._whole = _DROPPED_SPACES + (SIGMA if lower else "")
         self._longest = max(map(len, token_dict), default=0)
         self._insides = {token[2:] for token in token_dict if token[:2] == "##"}
         self.pieces = Cache(lambda word: self._cut(word) or (word,), cache_size).__getitem__
         self._ids_of_word = Cache(self._compute_word_ids, cache_size).__getitem__
         self._ids_of_chunk = Cache(self._compute_ids, cache_size).__getitem__
+        self._inner_spans = Cache(self._compute_inner_spans, cache_size).__getitem__
         self._spans_of_chunk = Cache(self._compute_spans, cache_size).__getitem__
         self._id_of_char = Cache(lambda ch: self._compute_ids(ch)[0], cache_size).__getitem__
 
@@ -102,14 +103,18 @@ class WordPieces:
             return self._ids_of_word(words[0])
         return tuple(_flat(map(self._ids_of_word, words)))
 
+    def _compute_inner_spans(self, word):
+        """(start, end) in the word for each of its pieces, None if it is one."""
+        pieces = self.pieces(word)
+        if len(pieces) == 1:
+            return None
+        ends = [0, *accumulate(len(stem(piece)) for piece in pieces)]
+        return tuple(zip(ends, ends[1:]))
+
     def _compute_spans(self, chunk):
         """(start, end) in the chunk, for each of its pieces."""
-        if chunk.isascii() and chunk.isprintable():  # each character stays one character
-            words = [chunk] if chunk.isalnum() else spaced(chunk, self.lower).split()
-            if self.lower:
-                words = map(str.lower, words)
-            ends = [0, *accumulate(len(stem(piece)) for word in words for piece in self.pieces(word))]
-            return tuple(zip(ends, ends[1:]))
+        if chunk.isascii() and chunk.isprintable():
+            return tuple(self._offsets_of_words(chunk))
         pairs = spelled(chunk, self.lower)
         origins = [i for part, i in pairs for c in part if not c.isspace()]
         spans, position = [], 0
@@ -129,25 +134,28 @@ class WordPieces:
         return rows
 
     def _ids_of_block(self, texts):
-        """Short ASCII texts are taken together, one on a line."""
-        if sum(map(len, texts)) < _LONGEST_BLOCK and all(map(str.isprintable, texts)):
-            block = "\n".join(texts)
-            if block.isascii():
-                lines = mark_spaced(block, self.lower).split("\n")
-                return [[*_flat(map(self._ids_of_word, line.split()))] for line in lines]
-        return map(self.ids, texts)
+        """Short ASCII texts are taken together, one on a line; the others one by one."""
+        together = [len(text) < _SHORT and text.isascii() and text.isprintable() for text in texts]
+        block = mark_spaced("\n".join(compress(texts, together)), self.lower)
+        rows = iter([[*_flat(map(self._ids_of_word, line.split()))] for line in block.split("\n")])
+        return [next(rows) if short else self.ids(text) for short, text in zip(together, texts)]
 
     def ids(self, text):
         """The ids of a text: a new list."""
-        if not text.isascii():
-            for ch in self._whole:
-                if ch in text:
-                    return list(self._compute_ids(text))
-            if not _find_cjk(text):
-                return [*_flat(map(self._ids_of_chunk, mark_spaced(text, self.lower).split()))]
+        if text.isascii():
+            words = mark_spaced(without_ascii_controls(text), self.lower).split()
+        elif _find_cjk(text) and not self._must_stay_whole(text):
             return self._ids_of_runs(text)
-        text = without_ascii_controls(text)
-        return [*_flat(map(self._ids_of_word, mark_spaced(text, self.lower).split()))]
+        else:
+            words = spaced(text, self.lower).split()
+        return [*_flat(map(self._ids_of_word, words))]
+
+    def _must_stay_whole(self, text):
+        """Does the text have one of the characters for which it must not be cut into runs and chunks?"""
+        for ch in self._whole:
+            if ch in text:
+                return True
+        return False
 
     def _ids_of_runs(self, text):
         runs = _split_runs(text)
@@ -161,9 +169,8 @@ class WordPieces:
         """(start, end) in the characters of the text for each of its ids: a new list."""
         if text.isascii() and text.isprintable():
             return self._offsets_of_words(text)
-        for ch in self._whole:
-            if ch in text:
-                return list(self._compute_spans(text))
+        if self._must_stay_whole(text):
+            return list(self._compute_spans(text))
         offsets, position = [], 0
         for k, run in enumerate(_split_runs(text)):
             end = position + len(run)
@@ -176,17 +183,17 @@ class WordPieces:
 
     def _offsets_of_words(self, text):
         """The offsets of a text in which only spaces are between the characters of the words."""
-        if self.lower:
-            text = text.lower()
-        offsets, end = [], 0
-        for word in mark_spaced(text, False).split():
-            start = text.index(word, end)
+        words = mark_spaced(text, self.lower).split()
+        offsets, start = [], 0
+        for word, inner in zip(words, map(self._inner_spans, words)):
+            while text[start] == " ":
+                start += 1
             end = start + len(word)
-            spans = self._spans_of_chunk(word)
-            if len(spans) == 1:
+            if inner is None:
                 offsets.append((start, end))
             else:
-                offsets += [(start + a, start + b) for a, b in spans]
+                offsets += [(start + a, start + b) for a, b in inner]
+            start = end
         return offsets
 
     def _offsets_of_chunks(self, run, position):

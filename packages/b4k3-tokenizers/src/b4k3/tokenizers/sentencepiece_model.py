@@ -42,7 +42,7 @@ class SentencePieceModel:
     Instances can be pickled and shared by threads.
     """
 
-    def __init__(self, path, extra_ids=0, cache_size=1 << 16):
+    def __init__(self, path, extra_ids=0, cache_size=1 << 17):
         path = os.fspath(path)
         if os.path.getsize(path) > MAX_FILE_SIZE:
             raise SentencePieceError("%s: more than %d bytes; not a SentencePiece model" % (path, MAX_FILE_SIZE))
@@ -51,7 +51,7 @@ class SentencePieceModel:
         self._load(data, path, extra_ids, cache_size)
 
     @classmethod
-    def from_bytes(cls, data, extra_ids=0, cache_size=1 << 16, source="<bytes>"):
+    def from_bytes(cls, data, extra_ids=0, cache_size=1 << 17, source="<bytes>"):
         """A model from the bytes of a `.model` file; `source` names it in messages."""
         model = cls.__new__(cls)
         model._load(bytes(data), source, extra_ids, cache_size)

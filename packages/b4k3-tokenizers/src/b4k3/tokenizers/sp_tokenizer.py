@@ -24,7 +24,7 @@ class SpTokenizer(TokenizerBase):
 
     _json_model = "Unigram"
 
-    def __init__(self, sp_model_path, extra_ids=0, cache_size=1 << 16, engine="python", **kwargs):
+    def __init__(self, sp_model_path, extra_ids=0, cache_size=1 << 17, engine="python", **kwargs):
         super().__init__(**kwargs)
         loaded = not isinstance(sp_model_path, (str, os.PathLike))
         self.sp_model = sp_model_path if loaded else load_model(sp_model_path, extra_ids, cache_size, engine)
@@ -81,7 +81,7 @@ class SpTokenizer(TokenizerBase):
         return i < self._vocab_size and not self._is_special(i)
 
 
-def load_model(path, extra_ids=0, cache_size=1 << 16, engine="python"):
+def load_model(path, extra_ids=0, cache_size=1 << 17, engine="python"):
     """A SentencePiece model from a `.model` file.
 
     Arguments: `engine`, `'python'` for `SentencePieceModel` or `'sentencepiece'` for the C++ package behind the same

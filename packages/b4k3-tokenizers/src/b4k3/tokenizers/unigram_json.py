@@ -161,7 +161,7 @@ def _score(model, i):
     piece = model.id_to_piece(i)
     if i not in model._segmenter.user_defined:
         return model.score(i)
-    if model._normalizer._translate_single(piece).replace(" ", SPACE) != piece:
+    if model._normalizer.changes(piece):
         raise VocabError(
             "%s: the charsmap would change the symbol %r; a tokenizer.json cannot forbid it"
             % (model._spec.source, piece)

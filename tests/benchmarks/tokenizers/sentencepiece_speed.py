@@ -1,0 +1,52 @@
+"""The speed of SentencePieceModel in pure Python and of the C++ package, ids of all texts, one thread.
+
+    python sentencepiece_speed.py [--models FOLDER] [--rounds N]
+
+Rounds are paired, in one process: C++, then ours with a new model, so that the cache is cold at the start of the corpus
+(loading is not counted). CPU time; the best round of each, and the ratios of all rounds.
+"""
+
+import argparse
+import time
+
+import sentencepiece
+from sentencepiece_training import KINDS, texts, train
+
+from b4k3.tokenizers import SentencePieceModel
+
+
+def seconds(function, *args, **kwargs):
+    start = time.process_time()
+    function(*args, **kwargs)
+    return time.process_time() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--models", default="/tmp/b4k3-sentencepiece", help="where trained models are kept")
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    corpora = texts()
+    print(
+        "sentencepiece %s; characters: %s"
+        % (sentencepiece.__version__, {n: sum(map(len, t)) for n, t in corpora.items()})
+    )
+    for kind, path in train(args.models, KINDS).items():
+        theirs = sentencepiece.SentencePieceProcessor(model_file=path)
+        for name, lines in corpora.items():
+            characters = sum(map(len, lines)) / 1e6
+            pairs = []
+            for _ in range(args.rounds):
+                ours = SentencePieceModel(path)
+                pairs.append((seconds(theirs.encode, lines, num_threads=1), seconds(ours.encode_batch, lines)))
+            best = [min(column) for column in zip(*pairs)]
+            ratios = sorted(a / b for a, b in pairs)
+            print(
+                "%-8s %-13s C++ %5.2f  ours %5.2f Mchar/s  ratio %.2f (%.2f to %.2f)"
+                % (kind, name, characters / best[0], characters / best[1], best[0] / best[1], ratios[0], ratios[-1]),
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
