@@ -138,6 +138,23 @@ def test_relative(tmp_path):
     )
 
 
+def test_relative_of_custom_positions(tmp_path):
+    """Every example has distances of its own."""
+
+    def oracle(weights, arrays, masks):
+        q, v = arrays
+        rows = np.clip(v[:, None, :] - q[:, :, None], -3, 3).astype(int) + 3
+        return weights["embeddings"][rows]
+
+    check_layer(
+        lambda: RelativePositionEmbedding(7, 3, "ones", custom_position_ids=True, name="layer"),
+        lambda rng, batch, n: [rng.randint(0, 9, (batch, n + i)).astype("float32") for i in (0, 2)],
+        oracle,
+        weights=["embeddings"],
+        tmp=tmp_path,
+    )
+
+
 @pytest.mark.parametrize("bidirectional", [True, False])
 def test_relative_t5(bidirectional, tmp_path):
     golden = np.load(BUCKETS)["mesh_nb16_md64_" + ("bi" if bidirectional else "uni")]
