@@ -184,6 +184,12 @@ def test_auto_without_evidence():
     assert requested("hit_electra_small").cls.model_key == "electra"
 
 
+def test_the_form_of_gelu_is_noted():
+    for hidden_act, noted in (("gelu", True), ("gelu_tanh", False)):
+        notes = build(str(goldens.ROOT / "google_albert"), hidden_act=hidden_act).load_report.notes
+        assert any("the original code means hidden_act='gelu_tanh'" in note for note in notes) == noted
+
+
 # ------------------------------------------------------------------------------------------------ ready configs
 
 
