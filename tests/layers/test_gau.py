@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from b4k3.layers import GatedAttentionUnit
 from layer_checks import check_layer
 

@@ -2,9 +2,10 @@
 
 import zlib
 
-import goldens
 import numpy as np
 import pytest
+
+import goldens
 from b4k3.backend import keras, row
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint

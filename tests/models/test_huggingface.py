@@ -1,8 +1,9 @@
 """Files and answers of Hugging Face transformers, made by `tests/huggingface/references.py`."""
 
-import goldens
 import numpy as np
 import pytest
+
+import goldens
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint
 

@@ -4,12 +4,13 @@ import json
 import shutil
 import warnings
 
-import goldens
 import numpy as np
 import pytest
+
+import goldens
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model, ready_configs
-from b4k3.models.checkpoints import open_checkpoint
 from b4k3.models.builder import accepted_arguments
+from b4k3.models.checkpoints import open_checkpoint
 from b4k3.models.config import merge, read_config
 from b4k3.models.recognition import DefaultModel, Request
 
