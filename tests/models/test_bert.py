@@ -232,6 +232,15 @@ def test_unilm_needs_segments():
         build_transformer_model(CONFIG, application="unilm", segment_vocab_size=0)
 
 
+def test_a_single_output_is_a_tensor_and_several_are_a_list():
+    """Scripts go on from `model.output`; on every row it is no list of one."""
+    single = build(num_hidden_layers=1).model
+    assert tuple(single.output.shape)[1:] == (None, 32)
+    assert isinstance(build(num_hidden_layers=1, with_pool=True, with_mlm=True).model.output, (list, tuple))
+    no_segments = build_transformer_model(CONFIG, segment_vocab_size=0, num_hidden_layers=1)
+    assert tuple(no_segments.input.shape) == (None, None)
+
+
 # ------------------------------------------------------------------------------------------------------ policies
 
 

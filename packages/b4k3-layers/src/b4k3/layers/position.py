@@ -200,10 +200,10 @@ class RelativePositionEmbedding(Layer):
         self.built = True
 
     def call(self, inputs):
-        """Arguments: inputs: [q [batch, n, …], v [batch, m, …]], of which the lengths are read; with
-        custom_position_ids [ids of the queries [batch, n], ids of the keys [batch, m]].
+        """Arguments: inputs: [q [batch, n, …], v [batch, m, …]], read for their lengths; with custom_position_ids
+        [ids of the queries [batch, n], of the keys [batch, m]].
 
-        Returns: float [n, m, output_dim]; with custom_position_ids [batch, n, m, output_dim].
+        Returns: float [n, m, output_dim], or [batch, n, m, output_dim].
         """
         rows = ops.take(self.embeddings, self.bucket(self.distances(*inputs)), axis=0)
         return ops.cast(rows, self.compute_dtype)

@@ -134,7 +134,7 @@ class Transformer:
         self.attention_caches = attention_caches or {}
         self.layer_norm_conds = [layer_norm_cond, layer_norm_cond_hidden_size, layer_norm_cond_hidden_act or "linear"]
         self.set_outputs(self.call(inputs))
-        self.model = keras.models.Model(self.inputs, self.outputs, name=self.name)
+        self.model = keras.models.Model(self.input, self.output, name=self.name)
         self.built = True
 
     def call(self, inputs):
