@@ -62,10 +62,9 @@ class Request:
             if model is None:
                 raise ConfigError("model='auto' needs a checkpoint, or a config that says model_type")
         else:
-            path = (
-                os.path.abspath(view.checkpoint.path) if isinstance(self.checkpoint, (str, os.PathLike)) else "<dict>"
-            )
-            near = os.path.join(os.path.basename(os.path.dirname(path)), os.path.basename(path))
+            near = "the checkpoint"
+            if isinstance(self.checkpoint, (str, os.PathLike)):
+                near = os.sep.join(os.path.abspath(view.checkpoint.path).split(os.sep)[-2:])
             model = recognise(view, dict(with_aliases(self.config), **with_aliases(given)), near)
         self.notes.append("recognised as model=%r" % str(model))
         return architecture(model)
@@ -82,13 +81,13 @@ class Request:
         found = {key: size for key, size in found.items() if known.get(key) is None}
         if not self.from_file:
             self.where = "the shapes in %s" % view.checkpoint.path
-            found.update(self.released(model, dict(known, **found), known))
+            found.update(self.released(model, dict(known, **found)))
         self.config.update(found)
         if found and not self.from_file:
             derived = ", ".join("%s=%s" % pair for pair in sorted(found.items()))
             self.notes.append("there is no config; from the checkpoint: %s" % derived)
 
-    def released(self, model, sized, known):
+    def released(self, model, sized):
         """What shapes do not tell, from the only ready config with these sizes; {} if there is none."""
         fitting = []
         for name, path in ready_configs().items():
