@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from b4k3.backend import keras
 from b4k3.layers import GatedAttentionUnit
 from layer_checks import check_layer
 
@@ -119,4 +118,4 @@ def test_what_it_does_not_do():
     with pytest.raises(ValueError, match="self_attention=False is not offered"):
         GatedAttentionUnit(UNITS, KEY, self_attention=False)
     with pytest.raises(ValueError, match="p_bias='t5_relative', expected None or 'rotary'"):
-        GatedAttentionUnit(UNITS, KEY)(keras.Input((None, 3)), p_bias="t5_relative")
+        GatedAttentionUnit(UNITS, KEY).call(None, p_bias="t5_relative")
