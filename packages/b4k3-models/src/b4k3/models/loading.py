@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from b4k3.backend import assign_weights
+from b4k3 import backend
 
 from .checkpoints import CheckpointError, open_checkpoint
 from .config import ConfigError
@@ -218,7 +218,7 @@ def load_weights(transformer, checkpoint, mapping):
     pairs, report = collect(transformer, view, mapping)
     require(report, transformer, view)
     report_untrained(report, pairs)
-    assign_weights(pairs)
+    backend.assign_weights(pairs)  # here Keras is first asked for
     return report
 
 

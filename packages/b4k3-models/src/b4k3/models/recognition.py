@@ -82,26 +82,34 @@ class Request:
         found = {key: size for key, size in found.items() if known.get(key) is None}
         if not self.from_file:
             self.where = "the shapes in %s" % view.checkpoint.path
-            found.update(self.released(model, dict(known, **found), known))
+            name, config = released(model, dict(known, **found))
+            if name is not None:
+                self.where = "the ready config %s" % name
+                self.notes.append("the sizes are those of %s, whose ready config is used" % name)
+            found.update({key: value for key, value in config.items() if dict(known, **found).get(key) is None})
         self.config.update(found)
         if found and not self.from_file:
             derived = ", ".join("%s=%s" % pair for pair in sorted(found.items()))
             self.notes.append("there is no config; from the checkpoint: %s" % derived)
 
-    def released(self, model, sized, known):
-        """What shapes do not tell, from the only ready config with these sizes; {} if there is none."""
-        fitting = []
-        for name, path in ready_configs().items():
-            config = with_aliases(read_config(path))
-            if config.pop("model_type") == model and not contradictions(sized, config):
-                if all(sized.get(key) == config[key] for key in IDENTIFYING):
-                    fitting.append((name, config))
-        if len(fitting) != 1:
-            return {}
-        name, config = fitting[0]
-        self.where = "the ready config %s" % name
-        self.notes.append("the sizes are those of %s, whose ready config is used" % name)
-        return {key: value for key, value in config.items() if sized.get(key) is None}
+
+def released(model, sized):
+    """The only ready config with these sizes.
+
+    Arguments:
+        model: the architecture, by its `model=`.
+        sized: dict of what is known, from shapes and the call.
+
+    Returns:
+        (its name, dict); (None, {}) if there is none, or several.
+    """
+    fitting = []
+    for name, path in ready_configs().items():
+        config = with_aliases(read_config(path))
+        if config.pop("model_type") == model and not contradictions(sized, config):
+            if all(sized.get(key) == config[key] for key in IDENTIFYING):
+                fitting.append((name, config))
+    return fitting[0] if len(fitting) == 1 else (None, {})
 
 
 def as_folder(path):

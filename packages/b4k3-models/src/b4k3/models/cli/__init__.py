@@ -1,0 +1,73 @@
+"""`b4k3`, or `python -m b4k3.models`: look into checkpoints, convert and compare them, and use them on lines of text.
+
+A command is a module of this package with EXAMPLES, `add_arguments(add)` and `run(args, out)`, which returns the exit
+code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import warnings
+
+# command -> what it does
+COMMANDS = {
+    "inspect": "what a checkpoint is, what is in it, what of it would load",
+}
+_EPILOG = """Each command explains itself and gives examples: b4k3 inspect --help
+
+exit codes: 0 done; 1 wrong input, said in one line on standard error; 2 wrong command line;
+3 the input was read, and the answer is no: it would not load, or it differs
+"""
+
+
+def parser():
+    """The arguments of the command line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(prog="b4k3", description=__doc__.split("\n")[0], epilog=_EPILOG, formatter_class=raw)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        module = importlib.import_module("." + name, __name__)
+        description = module.__doc__.split(": ", 1)[1]
+        command = commands.add_parser(
+            name, help=text, description=description, epilog=module.EXAMPLES, formatter_class=raw
+        )
+        module.add_arguments(command.add_argument)
+        command.set_defaults(run=module.run)
+    return top
+
+
+def main(argv=None):
+    """Run the command line.
+
+    Arguments:
+        argv: list of str, without the program's name; those of the process if None.
+
+    Returns:
+        The exit code; see the help.
+    """
+    top = parser()
+    args = top.parse_args(argv)
+    if args.command is None:
+        top.print_help()
+        return 2
+    out = open(1, "w", encoding="utf-8", closefd=False, newline="\n")
+    try:
+        with out, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("always", category=UserWarning, module=r"b4k3\.")
+            warnings.showwarning = show_note
+            return args.run(args, lambda line: out.write(line + "\n"))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who reads us has seen enough
+        return 0
+    except (ValueError, OSError, ImportError) as e:
+        print("error: %s" % " ".join(str(e).split()), file=sys.stderr)
+        return 1
+
+
+def show_note(message, *where):
+    """A warning of ours as one line."""
+    print("note: %s" % message, file=sys.stderr)
