@@ -78,7 +78,8 @@ class SentenceEncoder:
     """
 
     def __init__(self, folder, cased=False):
-        from b4k3.backend import keras  # the first import of Keras
+        # Keras takes seconds to start, hence here and not before the first message.
+        from b4k3.backend import keras
         from b4k3.layers import GlobalAveragePooling1D
 
         self.tokenizer = Tokenizer(str(folder / "vocab.txt"), do_lower_case=not cased)

@@ -48,7 +48,7 @@ def build(case, **kwargs):
         str(ROOT / case["config"]),
         str(ROOT / case["checkpoint"]),
         return_keras_model=False,
-        **dict(case["build"], **kwargs)
+        **dict(case["build"], **kwargs),
     )
 
 
@@ -152,7 +152,7 @@ TRANSFORMS = {
     None: lambda x: x,
     "softmax": softmax,
     "squeeze_last": lambda x: x[..., 0],
-    "l2_normalize": lambda x: x / np.sqrt((x ** 2).sum(axis=-1, keepdims=True)),
+    "l2_normalize": lambda x: x / np.sqrt((x**2).sum(axis=-1, keepdims=True)),
 }
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import pathlib
 import sys
 
-import goldens
 import numpy as np
+
+import goldens
 
 
 def main(folder, suffix):

@@ -1,4 +1,4 @@
-"""WordPiece one character at a time, from the description of Google's tokenization.py: slow, and meant to be obvious."""
+"""WordPiece one character at a time, as Google's tokenization.py is described: slow, and meant to be obvious."""
 
 import unicodedata
 

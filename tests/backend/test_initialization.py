@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from b4k3.backend import TruncatedNormal, keras, skip_initialization
+from b4k3.backend import TruncatedNormal, copy_initializer, keras, skip_initialization
 from harness import evaluate
 
 
@@ -62,3 +62,20 @@ def test_the_config_keeps_the_initializer():
     with keras.utils.custom_object_scope({"TruncatedNormal": TruncatedNormal}):
         copy = keras.initializers.get(config)
     assert type(copy) is TruncatedNormal and copy.stddev == 0.5
+
+
+@pytest.mark.parametrize("name", ["glorot_uniform", "he_normal", "random_normal", "zeros"])
+def test_copies(name):
+    """Unseeded ones draw anew; what the config says stays."""
+    one = keras.initializers.get(name)
+    two = copy_initializer(one)
+    assert type(one) is type(two) and two is not one and one.get_config() == two.get_config()
+    a, b = (evaluate(i((3, 4), dtype="float32")) for i in (one, two))
+    assert (a == b).all() if name == "zeros" else (a != b).all()
+
+
+def test_copies_of_seeded_ones_and_of_functions():
+    one = TruncatedNormal(stddev=0.5, seed=3)
+    two = copy_initializer(one)
+    assert type(two) is TruncatedNormal and two.stddev == 0.5 and two.seed == 3
+    assert copy_initializer(len) is len

@@ -77,8 +77,6 @@ def test_assign_no_weights():
 @pytest.mark.parametrize("depth", [0, 2])
 def test_an_owner_of_a_dropout_reads_the_learning_phase(depth):
     """keras 2.3 feeds it only to models that say so; the other rows need no such word, and this asks by training."""
-    if row.backend == "numpy":
-        return  # does not train
     layer = Owner(0.5, depth, name="layer")
     model = build(layer)
     model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")

@@ -44,8 +44,14 @@ class B4k3:
         from b4k3.models import build_transformer_model
 
         self.model = build_transformer_model(
-            vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=layers, num_attention_heads=HEADS,
-            intermediate_size=INNER, hidden_act="gelu", dropout_rate=0.1, attention_dropout_rate=0.1,
+            vocab_size=VOCABULARY,
+            hidden_size=WIDTH,
+            num_hidden_layers=layers,
+            num_attention_heads=HEADS,
+            intermediate_size=INNER,
+            hidden_act="gelu",
+            dropout_rate=0.1,
+            attention_dropout_rate=0.1,
         )
         self.model.compile(optimizer=keras.optimizers.AdamW(1e-5), loss=mean_square)
         ids, segments, _ = batch()
@@ -66,8 +72,13 @@ class KerasHub(B4k3):
         import keras_hub
 
         backbone = keras_hub.models.BertBackbone(
-            vocabulary_size=VOCABULARY, num_layers=layers, num_heads=HEADS, hidden_dim=WIDTH,
-            intermediate_dim=INNER, dropout=0.1, max_sequence_length=512,
+            vocabulary_size=VOCABULARY,
+            num_layers=layers,
+            num_heads=HEADS,
+            hidden_dim=WIDTH,
+            intermediate_dim=INNER,
+            dropout=0.1,
+            max_sequence_length=512,
         )
         self.model = keras.Model(backbone.input, backbone.output["sequence_output"])
         self.model.compile(optimizer=keras.optimizers.AdamW(1e-5), loss=mean_square)
@@ -85,7 +96,10 @@ class Transformers:
 
         self.torch = torch
         config = transformers.BertConfig(
-            vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=layers, num_attention_heads=HEADS,
+            vocab_size=VOCABULARY,
+            hidden_size=WIDTH,
+            num_hidden_layers=layers,
+            num_attention_heads=HEADS,
             intermediate_size=INNER,
         )
         self.model = transformers.BertModel(config, add_pooling_layer=False)

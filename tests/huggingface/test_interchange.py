@@ -4,8 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
-from huggingface import references
+
 from b4k3.models import build_transformer_model
+from huggingface import references
 
 OUTPUTS = {"with_nsp": "nsp", "with_mlm": "mlm", "with_discriminator": "discriminator"}
 

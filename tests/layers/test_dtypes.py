@@ -4,30 +4,29 @@ import numpy as np
 import pytest
 
 from b4k3 import layers
-from b4k3.backend import keras, ops, row
+from b4k3.backend import assign_weights, keras, ops, row
 from layer_checks import WithMask
 
 ERRORS = {"float16": 4e-3, "bfloat16": 4e-2}  # what a result may be off, relative to the largest number
 
 
-def policies():
-    """The half precisions of the row. keras 2.3 and tf.keras 1.15 have no policies, but know float16 by set_floatx."""
-    if row.kind == "keras2":
-        return ["floatx"]
+def has_policies():
+    """Not in keras 2.3 and tf.keras 1.15, where a layer has a dtype and casts nothing by itself."""
     if row.kind == "tf.keras":
         from b4k3.backend._keras2.layer import TF1
 
-        if TF1:
-            return ["floatx"]
-    return ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16"]
+        return not TF1
+    return row.kind != "keras2"
+
+
+HAS_POLICIES = has_policies()
+POLICIES = ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16"] if HAS_POLICIES else ["floatx", "float16"]
 
 
 def dtype_argument(policy):
     """What to give a layer as its dtype: a name, or in tf.keras 2.2 an object."""
-    if policy == "floatx":
-        return "float16"
     experimental = getattr(getattr(keras, "mixed_precision", None), "experimental", None)
-    return experimental.Policy(policy) if experimental else policy
+    return experimental.Policy(policy) if experimental and HAS_POLICIES else policy.replace("floatx", "float16")
 
 
 # shape without the batch axis, and whether it is cast where there are no policies: (name, shape, cast)
@@ -110,9 +109,9 @@ CASES = {
 
 def build(policy):
     """The model of all cases in this policy, or with None in float32."""
-    half = None if policy is None else policy.replace("mixed_", "").replace("floatx", "float16")
+    half = "float32" if policy is None else policy.replace("mixed_", "").replace("floatx", "float16")
     argument = "float32" if policy is None else dtype_argument(policy)
-    inputs = Inputs(argument, half if policy == "floatx" else "float32")
+    inputs = Inputs(argument, "float32" if HAS_POLICIES else half)
     made = {name: cls(name=name, dtype=inputs.argument, **config) for name, (cls, config, _) in CASES.items()}
     outputs = [CASES[name][2](layer, inputs) for name, layer in made.items()]
     return keras.Model(inputs.all, outputs), made, half
@@ -122,7 +121,7 @@ def dtype_name(x):
     return getattr(x.dtype, "name", x.dtype)
 
 
-@pytest.mark.parametrize("policy", policies())
+@pytest.mark.parametrize("policy", POLICIES)
 def test_policy(policy):
     twin, twins, _ = build(None)
     rng = np.random.RandomState(1)
@@ -137,8 +136,10 @@ def test_policy(policy):
             keras.backend.set_floatx("float16")
         model, made, half = build(policy)
         for name, layer in made.items():
-            layer.set_weights(values[name])
+            assign_weights(zip(layer.weights, values[name]))
         got = model.predict_on_batch(list(ARRAYS.values()))
+        for layer in made.values():
+            assert layer.compute_dtype == type(layer).from_config(layer.get_config()).compute_dtype == half
     finally:
         keras.backend.set_floatx(floatx)
     for name, output, a, b in zip(made, model.outputs, got, expected):

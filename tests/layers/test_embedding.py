@@ -5,7 +5,7 @@ import pytest
 
 from b4k3.backend import keras
 from b4k3.layers import Embedding
-from layer_checks import TRAINS, as_list, check_layer, known_objects, randomize, same, static_shape
+from layer_checks import as_list, check_layer, known_objects, randomize, same, static_shape
 
 
 def ids(rng, batch, n):
@@ -34,6 +34,18 @@ def test_lookup(mask_zero, dtype, tmp_path):
         rows,
         weights=["embeddings"],
         mask_out=real if mask_zero else None,
+        tmp=tmp_path,
+    )
+
+
+def test_ids_of_three_axes_keep_the_mask_of_the_input(tmp_path):
+    check_layer(
+        lambda: Embedding(11, 4, mask_zero=True, name="layer"),
+        lambda rng, batch, n: [rng.randint(0, 11, size=(batch, n, 3)).astype("float32")],
+        rows,
+        weights=["embeddings"],
+        masked=(0,),
+        mask_out=lambda x, m: m[0],
         tmp=tmp_path,
     )
 
@@ -103,8 +115,6 @@ def test_dense_of_a_vector_and_of_more_axes():
 
 def test_the_tied_table_learns_from_both_uses():
     """One step of gradient descent against the derivative written out."""
-    if not TRAINS:
-        return
     layer = Embedding(5, 3, name="layer")
     ids_in = keras.Input((None,))
     model = keras.Model(ids_in, layer(layer(ids_in), mode="dense"))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from b4k3.backend import activations
+from b4k3.backend import activations, keras
 from b4k3.layers import FeedForward
 from layer_checks import check_layer
 
@@ -63,3 +63,10 @@ def test_a_config_tells_the_two_gelus_apart():
     assert layer.get_config()["activation"] == ["gelu_erf", "gelu_tanh"]
     copy = FeedForward.from_config(layer.get_config())
     assert copy.activation == [activations.gelu_erf, activations.gelu_tanh]
+
+
+def test_the_branches_start_with_values_of_their_own():
+    x = keras.Input((None, 4))
+    layer = FeedForward(4, activation=["relu", "linear"], use_bias=False, name="layer")
+    keras.Model(x, layer(x))
+    assert len({w.tobytes() for w in layer.get_weights()}) == 3

@@ -76,6 +76,7 @@ def test_learned(config, mode, custom, tmp_path):
         masked=(0,),
         mask_out=lambda x, m: m[0],
         tmp=tmp_path,
+        only_outputs=custom and mode != "add",
     )
 
 
@@ -99,6 +100,7 @@ def test_sinusoidal(mode, custom, tmp_path):
         mask_out=lambda x, m: m[0],
         atol=5e-5,
         tmp=tmp_path,
+        only_outputs=mode != "add",
     )
 
 
@@ -134,6 +136,23 @@ def test_relative(tmp_path):
         relative(lambda d: min(max(d, -3), 3) + 3),
         weights=["embeddings"],
         masked=(0,),
+        tmp=tmp_path,
+    )
+
+
+def test_relative_with_positions_of_ones_own(tmp_path):
+    """The positions of each example: [batch, n, m] distances."""
+
+    def oracle(weights, arrays, masks):
+        q, v = (a.astype(int) for a in arrays)
+        distances = np.clip(v[:, None, :] - q[:, :, None], -3, 3) + 3
+        return weights["embeddings"][distances]
+
+    check_layer(
+        lambda: RelativePositionEmbedding(7, 3, embeddings_initializer="ones", custom_position_ids=True, name="layer"),
+        lambda rng, batch, n: [rng.randint(0, 9, size=(batch, m)).astype("float32") for m in (n, n + 2)],
+        oracle,
+        weights=["embeddings"],
         tmp=tmp_path,
     )
 

@@ -2,8 +2,9 @@
 
 import json
 
-import goldens
 import pytest
+
+import goldens
 from b4k3.models import BERT, ConfigError, build_transformer_model
 from b4k3.models.builder import accepted_arguments
 
@@ -19,7 +20,7 @@ REFUSED = [
     ({"hidden_size": 33}, "hidden_size=33 is no multiple of num_attention_heads=4"),
     ({"hidden_size": "32"}, "hidden_size='32', expected an int"),
     ({"vocab_size": -1}, "vocab_size=-1, expected an int from 1"),
-    ({"vocab_size": 10 ** 12}, "vocab_size=1000000000000"),
+    ({"vocab_size": 10**12}, "vocab_size=1000000000000"),
     ({"num_hidden_layers": None}, "lacks num_hidden_layers"),
     ({"dropout_rate": 1.5}, "dropout_rate=1.5, expected a number from 0 to below 1"),
 ]
@@ -70,7 +71,7 @@ def test_without_files():
 def test_accepted_arguments_are_those_of_all_bases():
     class Mine(BERT):
         def __init__(self, flavour=None, **kwargs):
-            super(Mine, self).__init__(**kwargs)
+            super().__init__(**kwargs)
 
     names = accepted_arguments(Mine)
     assert {"flavour", "with_mlm", "keep_tokens", "layer_norm_cond"} <= names

@@ -1,6 +1,7 @@
 """Configuration files that are broken, each in one way."""
 
 import pytest
+
 from b4k3.models.config import ConfigError, merge, read_config, with_aliases
 
 BROKEN = {

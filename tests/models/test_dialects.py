@@ -1,8 +1,9 @@
 """How projects name their variables: rules, early ALBERT, and a dialect and an architecture of a third party."""
 
-import goldens
 import numpy as np
 import pytest
+
+import goldens
 from b4k3.models import BERT, build_transformer_model, register_architecture, register_dialect, registry
 from b4k3.models.checkpoints import open_checkpoint
 from b4k3.models.dialects import Dialect, Rule, View, linear, norm, translated

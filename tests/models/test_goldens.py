@@ -4,9 +4,10 @@ import re
 import subprocess
 import sys
 
-import goldens
 import numpy as np
 import pytest
+
+import goldens
 from b4k3.backend import keras, row
 from b4k3.models import CheckpointError
 
@@ -52,7 +53,7 @@ class TestSystem:
         save(system, folder)
 
     def test_training_lowers_the_loss(self, system):
-        """Some steps towards outputs of 1, with the dropout of the config. RMS normalisation cannot come nearer to 0."""
+        """Some steps towards outputs of 1, with the dropout of the config. RMS normalisation keeps away from 0."""
         case = goldens.first_case(system)
         batch = case["batches"][0]
         model = getattr(goldens.build(case), batch.get("submodel", "model"))
@@ -104,7 +105,7 @@ def test_weights_and_models_survive_a_new_process(folder):
             save(system, folder)
     child = [sys.executable, "-m", "reloading", str(folder), SUFFIX]
     done = subprocess.run(
-        child, cwd=str(goldens.ROOT.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+        child, cwd=str(goldens.ROOT.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert done.returncode == 0, done.stdout[-4000:]
     assert "%d systems reloaded" % len(SYSTEMS) in done.stdout

@@ -1,8 +1,9 @@
 """Files and answers of Hugging Face transformers, made by `tests/huggingface/references.py`."""
 
-import goldens
 import numpy as np
 import pytest
+
+import goldens
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint
 
@@ -34,15 +35,24 @@ def compare(transformer, name, keys):
 
 
 @pytest.mark.parametrize("name", sorted(HEADS))
-def test_a_folder_of_transformers_is_recognised_and_right(name):
+def test_a_folder_of_transformers_in_and_out(name, tmp_path):
+    """It is recognised, answers the same, and is written with the same names and values."""
     model, heads, keys = HEADS[name]
     transformer = build_transformer_model(str(ROOT / name), return_keras_model=False, **heads)
     assert transformer.model_key == model
     assert all(kind for _, kind in transformer.load_report.unexpected), transformer.load_report.unexpected
     compare(transformer, name, keys)
+    path = str(tmp_path / "model.safetensors")
+    transformer.save_weights_as_checkpoint(path, format="safetensors", dialect="huggingface")
+    with open_checkpoint(path) as written, open_checkpoint(str(ROOT / name)) as original:
+        assert set(written) <= set(original)
+        fixed = ("embed_positions", "decoder", "generator_lm_head.weight")
+        assert not [key for key in set(original) - set(written) if not any(part in key for part in fixed)]
+        for key in written:
+            np.testing.assert_array_equal(written[key], original[key])
 
 
-@pytest.mark.parametrize("name", sorted(HEADS))
+@pytest.mark.parametrize("name", ["albert", "bert", "electra", "electra_generator", "nezha"])
 def test_a_body_without_prefix(name):
     """What AutoModel.save_pretrained writes; model= says which of the relatives it is."""
     with open_checkpoint(str(ROOT / name)) as checkpoint:
@@ -52,20 +62,6 @@ def test_a_body_without_prefix(name):
         str(ROOT / name / "config.json"), body, model=HEADS[name][0], return_keras_model=False
     )
     compare(transformer, name, ["hidden"])
-
-
-@pytest.mark.parametrize("name", sorted(HEADS))
-def test_written_names_and_values_are_those_of_transformers(name, tmp_path):
-    model, heads, _ = HEADS[name]
-    transformer = build_transformer_model(str(ROOT / name), return_keras_model=False, **heads)
-    path = str(tmp_path / "model.safetensors")
-    transformer.save_weights_as_checkpoint(path, format="safetensors", dialect="huggingface")
-    with open_checkpoint(path) as written, open_checkpoint(str(ROOT / name)) as original:
-        assert set(written) <= set(original)
-        fixed = ("embed_positions", "decoder", "generator_lm_head.weight")
-        assert not [key for key in set(original) - set(written) if not any(part in key for part in fixed)]
-        for key in written:
-            np.testing.assert_array_equal(written[key], original[key])
 
 
 def test_dialects_of_other_models_and_unknown_ones(tmp_path):

@@ -1,8 +1,9 @@
 """The verdict on a checkpoint: loaded, missing, unexpected, mismatched, resized; and writing one."""
 
-import goldens
 import numpy as np
 import pytest
+
+import goldens
 from b4k3.models import CheckpointError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 from b4k3.models.dialects import translated

@@ -1,16 +1,18 @@
 """What `model='auto'` and a folder recognise, what shapes tell, and what is asked for."""
 
 import json
-import os
 import shutil
 import warnings
 
-import goldens
 import numpy as np
 import pytest
+
+import goldens
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model, ready_configs
+from b4k3.models.builder import accepted_arguments
 from b4k3.models.checkpoints import open_checkpoint
-from b4k3.models.config import read_config
+from b4k3.models.config import merge, read_config
+from b4k3.models.recognition import DefaultModel, Request
 
 # system -> model= that is recognised in its folder
 FOLDERS = {
@@ -67,12 +69,33 @@ def own_arguments(system, model):
     return kwargs
 
 
+def requested(config, checkpoint=None, model="auto", **kwargs):
+    """What would be built; nothing is."""
+    return Request(config, checkpoint, model, kwargs)
+
+
 @pytest.mark.parametrize("system", sorted(FOLDERS))
 def test_folder(system):
+    """The class and the arguments are those of the golden case, which names config, checkpoint and model."""
     model = FOLDERS[system]
-    transformer = build(str(goldens.ROOT / system), **own_arguments(system, model))
-    assert transformer.model_key == model
-    assert transformer.load_report.notes[0] == "recognised as model=%r" % model
+    case = first_case(system, model)
+    for default in (DefaultModel("bert"), "auto"):
+        request = requested(str(goldens.ROOT / system), model=default)
+        assert request.cls.model_key == model
+        assert request.notes[0] == "recognised as model=%r" % model
+        assert open_checkpoint(request.checkpoint).path == str(goldens.ROOT / case["checkpoint"])
+        accepted = accepted_arguments(request.cls)
+        want = merge(read_config(str(goldens.ROOT / case["config"])), {})
+        got = merge(request.config, {})
+        added = {key: value for key, value in got.items() if key in accepted and key not in want}
+        assert {key: got[key] for key in want} == want
+        assert set(added) <= {"embedding_size", "num_hidden_groups", "inner_group_num"}
+
+
+@pytest.mark.parametrize("system", ["google_albert_groups", "google_electra", "roformer_v2"])
+def test_outputs_of_a_recognised_folder(system):
+    transformer = build(str(goldens.ROOT / system), **own_arguments(system, FOLDERS[system]))
+    assert transformer.load_report.notes[0] == "recognised as model=%r" % FOLDERS[system]
     check(transformer, system)
 
 
@@ -99,10 +122,8 @@ def test_what_shapes_do_not_tell_is_asked_for():
     transformer = build(None, checkpoint, model="auto", num_attention_heads=heads, hidden_act="gelu_tanh")
     assert any("hidden_size=" in note for note in transformer.load_report.notes)
     check(transformer, "google_bert")
-    albert = str(goldens.ROOT / "google_albert")
     with pytest.raises(ConfigError, match="num_hidden_layers"):
         build(None, variables("google_albert"), model="auto", num_attention_heads=3, hidden_act="gelu")
-    assert os.path.isdir(albert)
 
 
 def test_the_generator_is_recognised_by_its_config():
@@ -111,23 +132,26 @@ def test_the_generator_is_recognised_by_its_config():
     generator = build(str(folder / "generator.json"), checkpoint, model="auto")
     assert generator.model_key == "electra_generator"
     check(generator, "hit_electra")
-    assert build(str(folder), model="electra_generator").hidden_size == 8
-    assert build(str(folder / "discriminator.json"), checkpoint, model="auto").model_key == "electra"
+    assert requested(str(folder), model="electra_generator").config["hidden_size"] == 8
+    assert requested(str(folder / "discriminator.json"), checkpoint).cls.model_key == "electra"
 
 
 def test_nezha_and_roformer_under_neutral_names():
     """Their variables have the same names: config, NSP head and vocabulary tell them apart, or the caller."""
-    shapes = {"num_attention_heads": 4, "hidden_act": "gelu"}
     nezha, roformer = variables("nezha"), variables("roformer")
-    assert build(dict(shapes, use_relative_position=True), roformer, model="auto").model_key == "nezha"
-    assert build(dict(shapes, model_type="roformer"), nezha, model="auto").model_key == "roformer"
-    assert build(dict(shapes), nezha, model="auto").model_key == "nezha"  # it has an NSP head
+
+    def model(config, tensors):
+        return requested(config, tensors).cls.model_key
+
+    assert model({"use_relative_position": True}, roformer) == "nezha"
+    assert model({"model_type": "roformer"}, nezha) == "roformer"
+    assert model({}, nezha) == "nezha"  # it has an NSP head
     with pytest.warns(UserWarning, match="taken for RoFormer; if it is NEZHA"):
-        assert build(dict(shapes), roformer, model="auto").model_key == "roformer"
+        assert model({}, roformer) == "roformer"
     for name in [name for name in nezha if name.startswith("cls/")]:
         del nezha[name]
     with pytest.raises(ConfigError, match="cannot tell NEZHA from RoFormer"):
-        build(dict(shapes), nezha, model="auto")
+        model({}, nezha)
 
 
 def test_configs_of_a_folder(tmp_path):
@@ -136,13 +160,13 @@ def test_configs_of_a_folder(tmp_path):
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": true}')
     config = json.loads((folder / "bert_config.json").read_text())
     (folder / "other.json").write_text(json.dumps(dict(config, num_hidden_layers=12)))  # of another size
-    assert build(str(folder)).num_hidden_layers == config["num_hidden_layers"]
+    assert requested(str(folder)).config["num_hidden_layers"] == config["num_hidden_layers"]
     (folder / "third_config.json").write_text(json.dumps(dict(config, hidden_act="relu")))
     with pytest.raises(ConfigError, match="several configs fit .*bert_config.json, third_config.json"):
-        build(str(folder))
+        requested(str(folder))
     (folder / "third_config.json").write_text("{")
     with pytest.raises(ConfigError, match="third_config.json is not JSON"):
-        build(str(folder))
+        requested(str(folder))
 
 
 def test_a_model_that_does_not_fit_names_the_one_that_does():
@@ -158,8 +182,13 @@ def test_auto_without_evidence():
         build({"vocab_size": 9}, model="auto")
     with pytest.raises(ConfigError, match="does not recognise its variables"):
         build({"vocab_size": 9}, {"some/kernel": np.zeros(3)}, model="auto")
-    empty = build(dict(read_config("hit_electra_small"), vocab_size=50), model="auto")
-    assert empty.model_key == "electra"
+    assert requested("hit_electra_small").cls.model_key == "electra"
+
+
+def test_the_form_of_gelu_is_noted():
+    for hidden_act, noted in (("gelu", True), ("gelu_tanh", False)):
+        notes = build(str(goldens.ROOT / "google_albert"), hidden_act=hidden_act).load_report.notes
+        assert any("the original code means hidden_act='gelu_tanh'" in note for note in notes) == noted
 
 
 # ------------------------------------------------------------------------------------------------ ready configs
@@ -175,16 +204,22 @@ def test_ready_configs_are_consistent():
 
 
 def test_a_release_without_a_config_gets_the_ready_one():
-    """Only shapes are looked at, so that a model of zeros stands for Google's."""
-    config = dict(read_config("google_electra_small"), hidden_dropout_prob=0.0)
-    model = config.pop("model_type")
-    small = build(dict(config, num_hidden_layers=12), model=model, num_hidden_layers=12)
-    tensors = {}
-    for layer, names in small.mapping_of_layers().items():
-        tensors.update(zip(names, small.layers[layer].get_weights()))
-    again = build(None, tensors, model="auto")
-    assert (again.num_attention_heads, again.hidden_act) == (4, "gelu")
-    assert any("google_electra_small" in note for note in again.load_report.notes)
+    """Only names and shapes are looked at, so that a file of zeros stands for Google's."""
+    config = read_config("google_electra_small")
+    sizes = [("word_embeddings", config["vocab_size"]), ("position_embeddings", 512), ("token_type_embeddings", 2)]
+    tensors = {"electra/embeddings/" + name: np.zeros((rows, 128), "int8") for name, rows in sizes}
+    for i in range(12):
+        tensors["electra/encoder/layer_%d/attention/self/query/kernel" % i] = np.zeros((256, 256), "int8")
+        tensors["electra/encoder/layer_%d/intermediate/dense/kernel" % i] = np.zeros((256, 1024), "int8")
+    request = requested(None, tensors)
+    assert request.where == "the ready config google_electra_small"
+    assert any("google_electra_small" in note for note in request.notes)
+    assert merge(request.config, {})["num_attention_heads"] == 4
+    del config["model_type"]
+    assert {key: request.config[key] for key in config} == config
+    del tensors["electra/encoder/layer_11/attention/self/query/kernel"]
+    del tensors["electra/encoder/layer_11/intermediate/dense/kernel"]
+    assert "num_attention_heads" not in requested(None, tensors).config
 
 
 # ---------------------------------------------------------------------------------------------------- heads

@@ -27,6 +27,7 @@ OPTIONAL = {
     "backend": FRAMEWORKS,
     "models": {"h5py", "google_crc32c", "crc32c"},
     "snippets": {"bottle"},
+    "tokenizers": {"sentencepiece"},
 }
 FRAMEWORK_FOLDERS = ("b4k3.backend._keras2", "b4k3.backend._keras3")
 UNPICKLERS = {"pickle", "marshal", "shelve", "dill", "joblib"}

@@ -2,15 +2,17 @@ import itertools
 import random
 
 import pytest
-import wordpiece_oracle as oracle
 
+import wordpiece_oracle as oracle
 from b4k3.tokenizers.base import TokenizerBase, truncated
 
 
 @pytest.mark.parametrize("indices", [-1, -2, 0, 1, 2])
 def test_truncated_equals_popping_one_by_one(indices):
     rng = random.Random(0)
-    for lengths in itertools.chain(itertools.product(range(1, 9), repeat=2), [[rng.randrange(1, 30) for _ in range(4)]] * 3):
+    for lengths in itertools.chain(
+        itertools.product(range(1, 9), repeat=2), [[rng.randrange(1, 30) for _ in range(4)]] * 3
+    ):
         sequences = [[(k, i) for i in range(n)] for k, n in enumerate(lengths)]
         for maxlen in range(sum(lengths) + 2):
             try:
@@ -30,7 +32,12 @@ def test_truncated_leaves_out_empty_sequences():
 
 def test_the_base_asks_for_what_a_subclass_gives():
     base = TokenizerBase()
-    for call in (lambda: base.tokenize("a"), lambda: base.token_to_id("a"), lambda: base.id_to_token(0), lambda: base.decode([0])):
+    for call in (
+        lambda: base.tokenize("a"),
+        lambda: base.token_to_id("a"),
+        lambda: base.id_to_token(0),
+        lambda: base.decode([0]),
+    ):
         with pytest.raises(NotImplementedError):
             call()
     with pytest.raises(NotImplementedError, match="TokenizerBase has no offsets"):

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -88,3 +89,14 @@ def test_help(capsys):
         main(["encode", "--help"])
     assert stopped.value.code == 0
     assert "--output" in capsys.readouterr().out
+
+
+def test_a_sentencepiece_model(capfd, files):
+    model = os.path.join(os.path.dirname(__file__), os.pardir, "golden", "sentencepiece", "t5_like.model")
+    (files / "lines.txt").write_text("hello world\n")
+    tokens = run(capfd, "encode", model, files / "lines.txt", "--no-specials", "--output", "tokens")[1]
+    assert tokens.replace(" ", "") == "▁hello▁world\n"
+    (files / "ids.txt").write_text(run(capfd, "encode", model, files / "lines.txt", "--no-specials")[1])
+    assert run(capfd, "decode", model, files / "ids.txt")[1] == "hello world\n"
+    assert json.loads(run(capfd, "inspect", model, "--json")[1])["kind"] == "SpTokenizer"
+    assert "--lower is for vocabulary files" in run(capfd, "encode", model, "--lower")[2]

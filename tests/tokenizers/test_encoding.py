@@ -14,7 +14,10 @@ def tokenizer(vocab):
 def test_the_fields(tokenizer):
     batch = tokenizer.encode_batch(["Ab, c", "我们"], ["d", "e"])
     assert len(batch) == 2
-    assert batch.tokens == [["[CLS]", "ab", ",", "c", "[SEP]", "d", "[SEP]"], ["[CLS]", "我", "[UNK]", "[SEP]", "e", "[SEP]"]]
+    assert batch.tokens == [
+        ["[CLS]", "ab", ",", "c", "[SEP]", "d", "[SEP]"],
+        ["[CLS]", "我", "[UNK]", "[SEP]", "e", "[SEP]"],
+    ]
     assert batch.ids == [tokenizer.tokens_to_ids(row) for row in batch.tokens]
     assert batch.offsets[0] == [(0, 0), (0, 2), (2, 3), (4, 5), (0, 0), (0, 1), (0, 0)]
     assert batch.type_ids == [[0, 0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 1, 1]]
@@ -85,14 +88,26 @@ def test_only_one_side_is_cut(tokenizer):
     second = tokenizer.encode_batch(texts, pairs, maxlen=9, truncation="only_second").tokens[0]
     assert first == ["[CLS]", "a", "[SEP]", "e", "d", "c", "b", "a", "[SEP]"]
     assert second == ["[CLS]", "a", "b", "c", "d", "[SEP]", "e", "d", "[SEP]"]
-    assert tokenizer.encode_batch([""], pairs, maxlen=6, truncation="only_second").tokens[0][2:] == ["e", "d", "c", "[SEP]"]
+    assert tokenizer.encode_batch([""], pairs, maxlen=6, truncation="only_second").tokens[0][2:] == [
+        "e",
+        "d",
+        "c",
+        "[SEP]",
+    ]
     with pytest.raises(ValueError, match="only_first.*cannot bring texts of 4 and 5 tokens down to maxlen=7"):
-        tokenizer.encode_batch(texts, pairs, maxlen=7, truncation="only_first").ids
+        list(tokenizer.encode_batch(texts, pairs, maxlen=7, truncation="only_first").ids)
 
 
 def test_longest_first():
     # the shorter text is cut when the longer is no longer than it; of an odd room the longer text gets one more
-    cases = {(10, 2, 8): (6, 2), (2, 10, 8): (2, 6), (10, 10, 7): (3, 4), (12, 10, 7): (4, 3), (5, 5, 10): (5, 5), (5, 9, 2): (1, 1)}
+    cases = {
+        (10, 2, 8): (6, 2),
+        (2, 10, 8): (2, 6),
+        (10, 10, 7): (3, 4),
+        (12, 10, 7): (4, 3),
+        (5, 5, 10): (5, 5),
+        (5, 9, 2): (1, 1),
+    }
     for (m, n, room), want in cases.items():
         assert longest_first(m, n, room) == want
 
@@ -103,7 +118,7 @@ def test_workers_give_the_same(vocab):
     assert tokenizer.encode_batch(texts, workers=2).ids == tokenizer.encode_batch(texts).ids
     assert tokenizer.encode_batch(texts, workers=2).offsets == tokenizer.encode_batch(texts).offsets
     with pytest.raises(ValueError, match="special token"):
-        Tokenizer(vocab, special_tokens="refuse").encode_batch(["a", "[SEP]"], workers=2).ids
+        list(Tokenizer(vocab, special_tokens="refuse").encode_batch(["a", "[SEP]"], workers=2).ids)
 
 
 def test_nothing_to_encode(tokenizer):
@@ -136,9 +151,9 @@ def test_wrong_arguments(tokenizer, arguments, error, message):
 def test_padding_without_a_padding_token(vocab):
     del vocab["[PAD]"]
     with pytest.raises(ValueError, match=r"no '\[PAD\]'"):
-        Tokenizer(vocab).encode_batch(["a"], padding=True).ids
+        list(Tokenizer(vocab).encode_batch(["a"], padding=True).ids)
 
 
 def test_stride_without_progress(tokenizer):
     with pytest.raises(ValueError, match="stride=2"):
-        tokenizer.encode_batch(["a b c"], maxlen=4, stride=2).ids
+        list(tokenizer.encode_batch(["a b c"], maxlen=4, stride=2).ids)

@@ -81,6 +81,10 @@ BROKEN = {
     "null character": (build([("a\0b", -1.0)]), "piece 3 has a null character"),
     "null piece without byte fallback": (build([("\0", -1.0)]), "piece 3 has a null character"),
     "long piece": (build([("天" * 3000, -1.0)]), "3000 characters; the limit is 8000 bytes"),
+    "pieces with too many prefixes": (
+        build([("a" * 7000, -1.0), ("b" * 7000, -1.0)]),
+        "prefixes of its pieces have 49007000 characters; at most 33554432",
+    ),
     "unknown type": (build([("a", -1.0, 9)]), "unknown type 9"),
     "score is not a number": (build([("a", math.nan)]), "has score nan"),
     "endless score": (build([("a", -math.inf)]), "has score -inf"),
@@ -136,7 +140,7 @@ def test_a_huge_file_is_not_read(tmp_path):
     with open(str(path), "wb") as f:
         f.truncate(MAX_FILE_SIZE + 1)
     tracemalloc.start()
-    with pytest.raises(SentencePieceError, match="huge.model: more than"):
+    with pytest.raises(SentencePieceError, match="huge.model: 268435457 bytes"):
         SentencePieceModel(str(path))
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()

@@ -78,6 +78,12 @@ class NumberLike(float):
     """A number that is no int, as numpy's are none."""
 
 
+def test_a_start_token_that_the_model_lacks_is_noticed(path):
+    with pytest.warns(UserWarning, match="token_end='</x>' is no piece of .*tiny.model"):
+        tokenizer = SpTokenizer(path, token_end="</x>")
+    assert tokenizer.encode("a")[0] == [3, 8, 9, 0]
+
+
 def test_what_is_special(path):
     tokenizer = SpTokenizer(path)
     assert [i for i in range(len(tokenizer.sp_model)) if tokenizer._is_special(i)] == [0, 1, 2, 3, 4, 5, 11]

@@ -43,7 +43,9 @@ def test_specials_around_a_text(vocab, path, start, end):
 
 
 def test_the_older_form_of_the_post_processor(vocab, path):
-    edit(path, Tokenizer(vocab), {"post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}})
+    edit(
+        path, Tokenizer(vocab), {"post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}}
+    )
     assert load_tokenizer_json(path).encode("a") == Tokenizer(vocab).encode("a")
     edit(path, Tokenizer(vocab), {"post_processor": None})
     assert load_tokenizer_json(path).encode("a")[0] == [vocab["a"]]

@@ -138,4 +138,6 @@ def test_settings_that_such_a_file_cannot_say(tmp_path):
     model = SentencePieceModel.from_bytes(build([("a", -1.0)]))
     for settings in ({"pre_tokenize": str.split}, {"token_translate": {"a": "b"}}):
         with pytest.raises(VocabError, match="pre_tokenize or token_translate"):
-            save_tokenizer_json(str(tmp_path / "x.json"), SpTokenizer(model, **settings))
+            save_tokenizer_json(
+                str(tmp_path / "x.json"), SpTokenizer(model, token_start=None, token_end=None, **settings)
+            )

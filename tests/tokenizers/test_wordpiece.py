@@ -4,13 +4,14 @@ import threading
 import unicodedata
 
 import pytest
-import wordpiece_oracle as oracle
 
+import wordpiece_oracle as oracle
 from b4k3.tokenizers import Tokenizer, VocabError, load_vocab
 
 # characters that make trouble: spaces of all kinds, controls, marks, sigmas, ligatures, ideographs in four planes
 CHARACTERS = (
-    "abcdeistu ABC'.,!?-\"()[]#:;019\t\n\r  \x00\x01\x0b\x0c\x1c\x1d\x1e\x1f\x7f\x85\xa0\xad\u2028\u2029\u3000\u200b\u200d\ufeff\ufffd"
+    "abcdeistu ABC'.,!?-\"()[]#:;019\t\n\r  \x00\x01\x0b\x0c\x1c\x1d\x1e\x1f\x7f\x85\xa0\xad\u2028\u2029"
+    "\u3000\u200b\u200d\ufeff\ufffd"
     "éÉàçñüİıßẞΣσςΑαΆİǅﬁ中国人鹿龜\uf907\U00020000\U0002f800\u0301\u0323\u0338\u302e\u302f\U0001d165\U0001d16d\u1b44\u0345\u034f"
     "，。！？“”…‘’—：각힣ᄀかナ゛ไทย한\u05d0\u0627\u064b≠≮;`\u1fef\u2126\u212b😀\U0001f469\ud800\ue000\u0378"
 )
@@ -43,7 +44,11 @@ def test_each_character_alone_and_between_letters(vocab, lower):
 @pytest.mark.parametrize("lower", [True, False])
 def test_offsets_cover_what_the_tokens_came_from(vocab, lower):
     tokenizer = Tokenizer(vocab, do_lower_case=lower, token_start=None, token_end=None)
-    texts = random_texts(3000, seed=4) + random_texts(300, 5, "ab12 .,Ab", 200) + random_texts(1000, 6, "aΣ.’ \x00\u302e\U0001d165\U0001d16d\u0301")
+    texts = (
+        random_texts(3000, seed=4)
+        + random_texts(300, 5, "ab12 .,Ab", 200)
+        + random_texts(1000, 6, "aΣ.’ \x00\u302e\U0001d165\U0001d16d\u0301")
+    )
     for text, row in zip(texts, tokenizer.encode_batch(texts).offsets):
         tokens = tokenizer.tokenize(text)
         assert len(row) == len(tokens)
@@ -59,7 +64,9 @@ def spelled_with_context(text, lower):
     """The characters that the text may be spelled with, whichever sigma its neighbours ask for."""
     if not lower:
         return text
-    return unicodedata.normalize("NFD", text.lower() + text.lower().replace("\u03c2", "\u03c3") + text.replace("\u03a3", "\u03c2"))
+    return unicodedata.normalize(
+        "NFD", text.lower() + text.lower().replace("\u03c2", "\u03c3") + text.replace("\u03a3", "\u03c2")
+    )
 
 
 def test_offsets_by_hand(vocab):
@@ -87,7 +94,12 @@ def test_long_words_are_unknown(vocab):
 def test_text_of_millions_of_characters(vocab):
     tokenizer = Tokenizer(vocab, do_lower_case=True, token_start=None, token_end=None)
     unknown = vocab["[UNK]"]
-    texts = ["x" * 5000000, "a" + "\u0301\u0323" * 500000, "\u03a3" + "\u0301\u0323" * 50000, "ab\u302e\U0001d165" * 20000]
+    texts = [
+        "x" * 5000000,
+        "a" + "\u0301\u0323" * 500000,
+        "\u03a3" + "\u0301\u0323" * 50000,
+        "ab\u302e\U0001d165" * 20000,
+    ]
     batch = tokenizer.encode_batch(texts)
     assert batch.ids == [[unknown], [vocab["a"]], [vocab["σ"]], [unknown]]
     assert batch.offsets[0] == [(0, 5000000)]
@@ -228,7 +240,21 @@ def test_names_of_bert4keras(vocab):
         assert Tokenizer._is_punctuation(ch) == oracle.is_punctuation(ch)
         assert Tokenizer._is_space(ch) == oracle.is_whitespace(ch)
         assert Tokenizer._is_control(ch) == (unicodedata.category(ch) in ("Cc", "Cf"))
-    for code in (0x33FF, 0x3400, 0x4DBF, 0x4DC0, 0x4E00, 0x9FFF, 0xA000, 0xF900, 0xFB00, 0x20000, 0x2CEAF, 0x2CEB0, 0x2FA1F):
+    for code in (
+        0x33FF,
+        0x3400,
+        0x4DBF,
+        0x4DC0,
+        0x4E00,
+        0x9FFF,
+        0xA000,
+        0xF900,
+        0xFB00,
+        0x20000,
+        0x2CEAF,
+        0x2CEB0,
+        0x2FA1F,
+    ):
         assert Tokenizer._is_cjk_character(chr(code)) == oracle.is_chinese(chr(code))
     assert Tokenizer._is_special("[UNK]") and not Tokenizer._is_special("[") and not Tokenizer._is_special("")
     assert Tokenizer._is_redundant("##中") and not Tokenizer._is_redundant("##a") and not Tokenizer._is_redundant("中")

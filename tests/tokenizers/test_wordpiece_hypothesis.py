@@ -1,7 +1,6 @@
 """WordPiece against the oracle on what hypothesis thinks of."""
 
 import wordpiece_oracle as oracle
-
 from b4k3.tokenizers import Tokenizer
 
 
@@ -9,7 +8,9 @@ def texts():
     from hypothesis import strategies as st
 
     troublesome = st.sampled_from("aAbB \t.'’中，Σσς\x0b\x85\u0301\u302e\U0001d165İßé각\u200d")
-    return st.lists(st.one_of(st.text(max_size=20), st.text(alphabet=troublesome, max_size=20)).map("".join), max_size=5)
+    return st.lists(
+        st.one_of(st.text(max_size=20), st.text(alphabet=troublesome, max_size=20)).map("".join), max_size=5
+    )
 
 
 def check_texts(check):

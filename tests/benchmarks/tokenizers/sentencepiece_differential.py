@@ -1,7 +1,7 @@
 """Compare SentencePieceModel with the C++ package on every text of corpora.py and on random ones, for every kind of
 model.
 
-    python sentencepiece_differential.py [--models FOLDER]
+    python sentencepiece_differential.py [--models FOLDER] [--kinds NAME ...]
 
 Ids of batches on all texts; ids, pieces, offsets, normalised and decoded text of single texts on a sample. Exit
 status 1 if anything differs; nothing is excused.
@@ -62,10 +62,12 @@ def differences(path, lines):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", default="/tmp/b4k3-sentencepiece", help="where trained models are kept")
+    parser.add_argument("--kinds", nargs="*", help="names in sentencepiece_training.py; all if not given")
     args = parser.parse_args()
+    kinds = dict(KINDS, **VARIANTS)
     corpora = dict(texts(), random=list(random_texts(50000)))
     total = failed = 0
-    for kind, path in train(args.models, dict(KINDS, **VARIANTS)).items():
+    for kind, path in train(args.models, {kind: kinds[kind] for kind in args.kinds or kinds}).items():
         for name, lines in corpora.items():
             count, bad = differences(path, lines)
             total, failed = total + count, failed + len(bad)

@@ -1,4 +1,4 @@
-"""One Keras for b4k3: Keras 3 on JAX, PyTorch or TensorFlow, tf.keras, tf_keras and keras 2.3.1 behind one set of names.
+"""One Keras for b4k3: Keras 3 on JAX, PyTorch or TensorFlow, tf.keras, tf_keras and keras 2.3.1 under one set of names.
 
 Nothing is imported before it is asked for: the first name that needs Keras decides the row (see `_runtime`).
 """
@@ -25,6 +25,7 @@ _NAMES = {
     "attention_normalize": "masking",
     "batch_gather": "tensors",
     "build_sublayer": "_row",
+    "copy_initializer": "_initialization",
     "custom_objects": "_row",
     "divisible_temporal_padding": "tensors",
     "do_recompute": "recomputing",
@@ -38,6 +39,7 @@ _NAMES = {
     "keras": "_row",
     "layer_normalization": "_normalization",
     "leaky_relu": "activations",
+    "logsumexp": "tensors",
     "lowest": "_attention",
     "mask_bias": "_attention",
     "multilabel_categorical_crossentropy": "losses",
@@ -62,6 +64,8 @@ _NAMES = {
     "where": "tensors",
 }
 _MODULES = ("K", "activations")
+# modules whose functions and classes are saved by name: the table `custom_objects` is complete once they are imported
+_SAVED = ("activations", "losses", "positions", "recomputing", "tensors")
 
 __all__ = sorted(_NAMES) + list(_MODULES) + ["__version__"]
 
@@ -69,6 +73,9 @@ __all__ = sorted(_NAMES) + list(_MODULES) + ["__version__"]
 def __getattr__(name):
     if name in _MODULES:
         return importlib.import_module("." + name, __name__)
+    if name == "custom_objects":
+        for module in _SAVED:
+            importlib.import_module("." + module, __name__)
     if name in _NAMES:
         value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
         globals()[name] = value

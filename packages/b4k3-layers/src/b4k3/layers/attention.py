@@ -10,6 +10,7 @@ from b4k3.backend import (
     attention,
     attention_normalize,
     build_sublayer,
+    copy_initializer,
     keras,
     ops,
     recompute_grad,
@@ -82,7 +83,7 @@ class MultiHeadAttention(Layer):
         return Dense(
             units,
             use_bias=self.use_bias,
-            kernel_initializer=self.kernel_initializer,
+            kernel_initializer=copy_initializer(self.kernel_initializer),
             name=name,
             dtype=self.sublayer_dtype,
         )

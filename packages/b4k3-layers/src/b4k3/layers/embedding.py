@@ -10,7 +10,7 @@ class Embedding(Layer):
     """Rows of a table by their ids; called with `mode='dense'`, the product with the transposed table.
 
     Mask in: that of the input. Mask out: with `mask_zero`, ids that are not 0; the first token is never masked,
-    because T5 starts with id 0. In mode 'dense' the mask of the input.
+    because T5 starts with id 0. In mode 'dense', and for ids of other than two axes, the mask of the input.
 
     Arguments:
         input_dim: number of rows.
@@ -74,7 +74,7 @@ class Embedding(Layer):
         self._mode = mode
 
     def compute_mask(self, inputs, mask=None):
-        if self._mode == "dense":
+        if self._mode == "dense" or len(inputs.shape) != 2:
             return mask
         if not self.mask_zero:
             return None

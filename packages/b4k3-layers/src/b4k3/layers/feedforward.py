@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Dense, Layer, activations, build_sublayer, keras, recompute_grad, register
+from b4k3.backend import (
+    Dense,
+    Layer,
+    activations,
+    build_sublayer,
+    copy_initializer,
+    keras,
+    recompute_grad,
+    register,
+)
 
 
 @register
@@ -42,7 +51,7 @@ class FeedForward(Layer):
             units,
             activation=activation,
             use_bias=self.use_bias,
-            kernel_initializer=self.kernel_initializer,
+            kernel_initializer=copy_initializer(self.kernel_initializer),
             name=name,
             dtype=self.sublayer_dtype,
         )

@@ -23,9 +23,10 @@ class DeepTruncatedNormal(keras.initializers.Initializer):
         self.depth = depth
         self.order = order
 
-    def __call__(self, shape, dtype=None, **kwargs):
+    def __call__(self, shape, dtype=None, order=None, gain=1.0, **kwargs):
+        """Arguments: shape of two axes; dtype; order instead of the initializer's own; gain, a factor."""
         width = shape[1] if shape[0] > 10000 or shape[0] < 10 else shape[0]
-        stddev = 1.13684723 / float(width) ** 0.5 * float(self.depth) ** (-1.0 / self.order)
+        stddev = gain * 1.13684723 / float(width) ** 0.5 * float(self.depth) ** (-1.0 / (order or self.order))
         return TruncatedNormal(stddev=stddev)(shape, dtype=dtype)
 
     def get_config(self):

@@ -7,7 +7,7 @@ from b4k3.backend import Layer, lowest, ops, register
 
 def hide_unless(visible, dtype):
     """0 where `visible` (bool) and a very negative number elsewhere."""
-    return ops.cast(ops.logical_not(visible), dtype) * lowest(dtype)
+    return ops.cast(ops.cast(ops.logical_not(visible), "float32") * lowest(dtype), dtype)
 
 
 def biased(scores, bias=None):

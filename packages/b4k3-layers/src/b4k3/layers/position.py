@@ -200,7 +200,7 @@ class RelativePositionEmbedding(Layer):
         self.built = True
 
     def call(self, inputs):
-        """Arguments: inputs: [q [batch, n, …], v [batch, m, …]], of which the lengths are read; with custom_position_ids
+        """Arguments: inputs: [q [batch, n, …], v [batch, m, …]], read for their lengths; with custom_position_ids
         [ids of the queries [batch, n], of the keys [batch, m]].
 
         Returns: float [n, m, output_dim], or [batch, n, m, output_dim].

@@ -34,16 +34,19 @@ _NAMES = {
     "register_dialect": "registry",
 }
 
-__all__ = sorted(_NAMES) + ["__version__"]
-
 
 def __getattr__(name):
     if name in _NAMES:
         value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
         globals()[name] = value
         return value
+    # `from b4k3.models import *`, with which scripts define architectures, gives the layers too, as bert4keras does
+    if name == "__all__":
+        return sorted(set(__dir__()) | set(importlib.import_module("b4k3.layers").__all__))
+    if not name.startswith("_"):
+        return getattr(importlib.import_module("b4k3.layers"), name)
     raise AttributeError("module %r has no attribute %r" % (__name__, name))
 
 
 def __dir__():
-    return __all__
+    return sorted(_NAMES) + ["__version__"]

@@ -105,13 +105,13 @@ def read_config(path):
             guess = " It reads as GBK: save it as UTF-8."
         except UnicodeDecodeError:
             pass
-        raise ConfigError("%s: byte %d is not UTF-8.%s" % (path, e.start, guess))
+        raise ConfigError("%s: byte %d is not UTF-8.%s" % (path, e.start, guess)) from None
     try:
         config = json.loads(text, object_pairs_hook=refuse_duplicates(path), parse_constant=refuse_constant(path))
     except json.JSONDecodeError as e:
-        raise ConfigError("%s is not JSON: line %d, column %d: %s" % (path, e.lineno, e.colno, e.msg))
+        raise ConfigError("%s is not JSON: line %d, column %d: %s" % (path, e.lineno, e.colno, e.msg)) from None
     except RecursionError:
-        raise ConfigError("%s is nested too deeply for a configuration" % path)
+        raise ConfigError("%s is nested too deeply for a configuration" % path) from None
     if not isinstance(config, dict):
         raise ConfigError("%s holds a JSON %s, expected an object" % (path, type(config).__name__))
     return config

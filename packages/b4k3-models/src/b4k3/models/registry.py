@@ -6,6 +6,7 @@ A package of yours may declare, in its metadata, entry points of the groups `b4k
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 
 from .config import ConfigError
@@ -59,6 +60,7 @@ def register_dialect(name, target):
     DIALECTS.update([(name, target)] + others)
 
 
+@functools.lru_cache(maxsize=None)
 def entry_points(group):
     """{name: 'module:attribute'} that installed packages declare."""
     try:

@@ -29,8 +29,8 @@ class Transformer:
         attention_key_size: size of a head's queries and keys, attention_head_size by default.
         sequence_length: length of the inputs if it is fixed.
         keep_tokens: list of ids: only these rows of the vocabulary are kept, in this order.
-        compound_tokens: list of lists of ids, or of (ids, weights): rows appended as means of others, by their ids after
-            `keep_tokens`.
+        compound_tokens: list of lists of ids, or of (ids, weights): rows appended as means of others, by their ids
+            after `keep_tokens`.
         residual_attention_scores: whether scores of a layer are added to those of the next, as in RealFormer,
             https://arxiv.org/abs/2012.11747
         ignore_invalid_weights: whether variables that the checkpoint lacks are left as they were initialised.
@@ -48,6 +48,7 @@ class Transformer:
     """
 
     model_key = None
+    trained_with_tanh = False  # whether 'gelu' means its tanh form in the code that trained it
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class Transformer:
         self.attention_caches = attention_caches or {}
         self.layer_norm_conds = [layer_norm_cond, layer_norm_cond_hidden_size, layer_norm_cond_hidden_act or "linear"]
         self.set_outputs(self.call(inputs))
-        self.model = keras.models.Model(self.inputs, self.outputs, name=self.name)
+        self.model = keras.models.Model(self.input, self.output, name=self.name)
         self.built = True
 
     def call(self, inputs):
@@ -331,6 +332,12 @@ class Transformer:
             CheckpointError: a variable is missing or of another shape; it lists all of them and says what to do.
         """
         self.load_report = load_weights(self, checkpoint, self.mapping_of_layers(mapping))
+        if self.trained_with_tanh and self.load_report.dialect in ("google", "albert_zh"):
+            if self.hidden_act == "gelu" and activations.get("gelu") is activations.gelu_erf:
+                self.load_report.notes.append(
+                    "hidden_act='gelu' is the erf form here, as in bert4keras; the original code means "
+                    "hidden_act='gelu_tanh'"
+                )
         if self.ignored_config_keys:
             keys = ", ".join(self.ignored_config_keys)
             self.load_report.notes.append("keys of the config that nobody reads: %s" % keys)

@@ -22,7 +22,7 @@ def parallel_apply_generator(func, iterable, workers, max_queue_size, dummy=Fals
 
     Arguments:
         func: a function of one item. Where processes are spawned, not forked, it must be importable: no lambda and no
-            function inside a function.
+            function inside a function. Where they are forked it must not use Keras, whose threads a fork leaves behind.
         iterable: the items; also an endless one, which is read only as far ahead as max_queue_size.
         workers: how many processes or threads.
         max_queue_size: how many items may be under way, or done and not yet taken.

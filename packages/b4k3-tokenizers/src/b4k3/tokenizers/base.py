@@ -167,8 +167,8 @@ class TokenizerBase:
 def truncated(maxlen, indices, *sequences):
     """New lists, shortened until their lengths add up to at most `maxlen`.
 
-    The result is that of taking the element at `indices` (an int, or one for each sequence) out of the longest sequence,
-    the first of equally long ones, again and again; but in one step.
+    The result is that of taking the element at `indices` (an int, or one for each sequence) out of the longest
+    sequence, the first of equally long ones, again and again; but in one step.
 
     Raises:
         ValueError: a sequence has nothing left at its index.

@@ -23,7 +23,7 @@ _EXAMPLES = """examples:
 
 
 def open_tokenizer(path, lower=False, **kwargs):
-    """The tokenizer of a file, by its name: `.json` a tokenizer.json, `.model` a SentencePiece model, else a vocabulary.
+    """The tokenizer of a file, by its name: `.json` a tokenizer.json, `.model` of SentencePiece, else a vocabulary.
 
     Arguments:
         path: the file.
@@ -120,7 +120,11 @@ def parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    helps = {encode: "ids, tokens or offsets of each line", decode: "text of each line of ids", inspect: "the vocabulary"}
+    helps = {
+        encode: "ids, tokens or offsets of each line",
+        decode: "text of each line of ids",
+        inspect: "the vocabulary",
+    }
     for function, text in helps.items():
         command = commands.add_parser(function.__name__, help=text, description=function.__doc__)
         command.set_defaults(function=function)

@@ -1,9 +1,10 @@
 """The fast way from text to ids and offsets: what was cut once is looked up.
 
-A text is taken as runs of characters that stand alone whatever their neighbours are (ideographs, full-width
+ASCII text gets spaces around its marks and is split into words, whose ids are looked up one word at a time. Text with
+ideographs is taken as runs of characters that stand alone whatever their neighbours are (ideographs, full-width
 punctuation), whose ids are looked up one character at a time, and the runs between them, which are split at white space
-into chunks as they are ("Hello," with its case and comma), whose ids are looked up one chunk at a time. Only a chunk that
-was not met before is normalised and cut into pieces. The caches are bounded; they start empty.
+into chunks as they are ("Hello," with its case and comma), whose ids are looked up one chunk at a time. Any other text
+goes through `spaced`. The caches are bounded; they start empty.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from .vocab import stem
 # characters that stand alone; not all there are (the rest is found in the chunks), but most of CJK text
 _ALONE = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff" + "".join(filter(_unicode.is_punctuation, _unicode.CJK_PUNCTUATION))
 _ASCII_PUNCTUATION = re.escape("".join(sorted(_unicode.ASCII_PUNCTUATION)))
-# splits a text into [alone, between, alone, between, ..., alone]; ASCII punctuation that does not touch a word counts as
-# alone, since it spares a run
+# splits a text into [alone, between, alone, between, ..., alone]; ASCII punctuation that follows such a character
+# counts as alone, which spares a run
 _split_runs = re.compile("([^%s%s][^%s]*)" % (_ALONE, _ASCII_PUNCTUATION, _ALONE)).split
 _find_cjk = re.compile("[\u2e80-\uffff]").search
 

@@ -44,10 +44,11 @@ class SentencePieceModel:
 
     def __init__(self, path, extra_ids=0, cache_size=1 << 17):
         path = os.fspath(path)
-        if os.path.getsize(path) > MAX_FILE_SIZE:
-            raise SentencePieceError("%s: more than %d bytes; not a SentencePiece model" % (path, MAX_FILE_SIZE))
+        size = os.path.getsize(path)
+        if size > MAX_FILE_SIZE:
+            raise SentencePieceError("%s: %d bytes; not a SentencePiece model" % (path, size))
         with open(path, "rb") as f:
-            data = f.read(MAX_FILE_SIZE + 1)
+            data = f.read(size)
         self._load(data, path, extra_ids, cache_size)
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from .base import TokenizerBase
 from .sentencepiece_model import SentencePieceModel
@@ -24,8 +25,17 @@ class SpTokenizer(TokenizerBase):
 
     _json_model = "Unigram"
 
-    def __init__(self, sp_model_path, extra_ids=0, cache_size=1 << 17, engine="python", **kwargs):
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        sp_model_path,
+        token_start="[CLS]",
+        token_end="[SEP]",
+        extra_ids=0,
+        cache_size=1 << 17,
+        engine="python",
+        **kwargs,
+    ):
+        super().__init__(token_start=token_start, token_end=token_end, **kwargs)
         loaded = not isinstance(sp_model_path, (str, os.PathLike))
         self.sp_model = sp_model_path if loaded else load_model(sp_model_path, extra_ids, cache_size, engine)
         model = self.sp_model
@@ -34,6 +44,13 @@ class SpTokenizer(TokenizerBase):
         if model.pad_id >= 0:
             self._token_pad = model.id_to_piece(model.pad_id)
         self._set_special_ids(self._find)
+        for name, token in (("token_start", token_start), ("token_end", token_end)):
+            if token is not None and self._find(token) is None:
+                warnings.warn(
+                    "%s=%r is no piece of %s and becomes the unknown piece; pass another one, or None for none"
+                    % (name, token, sp_model_path if not loaded else "the model"),
+                    stacklevel=2,
+                )
 
     def _find(self, token):
         i = self.sp_model.piece_to_id(token)

@@ -14,7 +14,7 @@ from array import array
 from itertools import chain
 
 from ._segmenter import Segmenter
-from ._spm import NORMAL
+from ._spm import NORMAL, SentencePieceError
 
 _UNKNOWN_PENALTY = 10.0
 _FLT_MAX = 3.4028234663852886e38
@@ -24,6 +24,7 @@ _SAFE_SCORE = 8192.0  # up to here float32 sums are off by less than 2**-11 for 
 _RESET = 100000.0  # past this score the C++ library starts again from 0
 _FAR_MARGIN = 2.0**-6  # for each character; enough up to _RESET
 _NEAR_MARGIN = 2.0**-10  # for each character; enough up to _SAFE_SCORE
+_MAX_PREFIXES = 1 << 25  # a few long pieces must not fill the memory; 250,000 pieces of 10 characters have less
 _MAX_AGENDA, _MIN_AGENDA = 10000, 512
 
 
@@ -52,6 +53,12 @@ class Unigram(Segmenter):
         self._steps = steps
         self._weights = list(map(abs, steps))
         self._steepest = max(self._weights)
+        prefixes = sum(len(piece) * (len(piece) + 1) // 2 for piece in self.ids)
+        if prefixes > _MAX_PREFIXES:
+            raise SentencePieceError(
+                "%s: the prefixes of its pieces have %d characters; at most %d are supported"
+                % (model.source, prefixes, _MAX_PREFIXES)
+            )
         self._entries = self._prefixes(steps)
 
     def _prefixes(self, scores):

@@ -18,7 +18,8 @@ def load_vocab(dict_path, encoding="utf-8", simplified=False, startswith=None, t
 
     A line's token is its first word, as in bert4keras; ids are line numbers from 0, whatever the lines hold. A byte
     order mark and CRLF line ends are read right. A token that appears twice gets its last id (as in Google's
-    `tokenization.py`) and a warning with both lines; a blank line takes its id and warns. White space of any kind is never a token.
+    `tokenization.py`) and a warning with both lines; a blank line takes its id and warns. White
+    space of any kind is never a token.
 
     Arguments:
         dict_path: the file.

@@ -125,7 +125,5 @@ def _template(start, end, find):
         "type": "TemplateProcessing",
         "single": single,
         "pair": single + sequence("B", 1) + special(end, 1),
-        "special_tokens": {
-            t: {"id": t, "ids": [int(find(t))], "tokens": [t]} for t in (start, end) if t is not None
-        },
+        "special_tokens": {t: {"id": t, "ids": [int(find(t))], "tokens": [t]} for t in (start, end) if t is not None},
     }

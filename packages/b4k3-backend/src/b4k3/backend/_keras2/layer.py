@@ -33,8 +33,8 @@ class Layer(keras.layers.Layer):
 
     @property
     def sublayer_dtype(self):
-        """The dtype policy for layers that this one owns; None for the default where a layer has no policy."""
-        return None if TF1 or is_standalone else getattr(self, "dtype_policy", None) or self._dtype_policy
+        """The dtype policy for layers that this one owns, or their dtype where there are no policies."""
+        return self.dtype if TF1 or is_standalone else getattr(self, "dtype_policy", None) or self._dtype_policy
 
     if not hasattr(keras.layers.Layer, "compute_dtype"):
 

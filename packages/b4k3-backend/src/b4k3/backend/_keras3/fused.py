@@ -21,9 +21,14 @@ def fused_attention(query, key, value, mask_bias, mask, bias, scale, dropout, tr
     rate = dropout.rate if dropout is not None and training else 0.0
     if BACKEND == "torch":
         return torch_attention(query, key, value, mask_bias(mask, bias, dtype_name(query)), scale, rate)
-    if BACKEND == "jax" and not rate and query.shape[-1] == value.shape[-1]:
+    if BACKEND == "jax" and not rate and query.shape[-1] == value.shape[-1] and jax_can(dtype_name(query)):
         return jax.nn.dot_product_attention(query, key, value, bias=mask_bias(mask, bias), scale=scale)
     return None
+
+
+def jax_can(dtype):
+    """Whether JAX's attention compiles here for this dtype: on the CPU its products of float16 do not."""
+    return dtype != "float16" or jax.default_backend() != "cpu"
 
 
 def torch_attention(query, key, value, bias, scale, rate):

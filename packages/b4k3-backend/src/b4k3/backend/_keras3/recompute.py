@@ -36,7 +36,7 @@ def recompute(call):
     @functools.wraps(call)
     def inner(self, inputs, *args, **kwargs):
         tensors = keras.tree.flatten(inputs)
-        if any(isinstance(x, keras.KerasTensor) for x in tensors) or not _available():
+        if any(isinstance(x, keras.KerasTensor) for x in tensors) or not _available() or not _wanted(self, tensors):
             return call(self, inputs, *args, **kwargs)
         variables, training, changed = self.variables, bool(learning_phase()), []
         body = _Body(self, lambda xs: call(self, keras.tree.pack_sequence_as(inputs, xs), *args, **kwargs))
@@ -80,4 +80,17 @@ def _available():
     if not hasattr(keras, "remat"):
         warnings.warn(f"RECOMPUTE needs Keras 3.9, this is {keras.__version__}: nothing is recomputed.", stacklevel=2)
         return False
+    return True
+
+
+def _wanted(layer, tensors):
+    """Whether somebody may ask for a gradient, as far as the backend tells."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        return any(isinstance(x, jax.core.Tracer) for x in tensors + [v.value for v in layer.trainable_variables])
+    if keras.config.backend() == "torch":
+        import torch
+
+        return torch.is_grad_enabled()
     return True

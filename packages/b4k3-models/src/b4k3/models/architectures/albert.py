@@ -25,6 +25,7 @@ class ALBERT(BERT):
     """
 
     model_key = "albert"
+    trained_with_tanh = True
     block_epsilon = 1e-7
     block_layout = {
         "MultiHeadSelfAttention": [

@@ -28,6 +28,7 @@ class NEZHA(BERT):
     """
 
     model_key = "nezha"
+    trained_with_tanh = True
     embedding_epsilon = block_epsilon = 1e-7
     position_kind = "typical_relative"
 

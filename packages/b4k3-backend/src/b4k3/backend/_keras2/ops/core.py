@@ -75,8 +75,10 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
 
 
 def convert_to_numpy(x):
-    if not is_tensor(x) or type(x).__name__ == "EagerTensor":
+    if not is_tensor(x):
         return np.array(x)
+    if type(x).__name__ == "EagerTensor":
+        return np.array(x.numpy())  # np.array(x) fails in TF 2.2 where x is bfloat16
     return keras.backend.eval(x)  # a variable, or a tensor of a graph
 
 

@@ -74,7 +74,8 @@ def gelu(x, approximate=True):
         return tf.nn.gelu(x, approximate)
     if approximate:
         return 0.5 * x * (1.0 + tf.math.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x * x * x)))
-    return 0.5 * x * (1.0 + tf.math.erf(x / np.sqrt(2.0)))
+    # a product: TF 2.2's graph optimizer never returns from a bfloat16 divided by a constant
+    return 0.5 * x * (1.0 + tf.math.erf(x * np.sqrt(0.5)))
 
 
 def softmax(x, axis=-1):
