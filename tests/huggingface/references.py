@@ -140,6 +140,11 @@ def digests(model):
         return {name: digest(array) for name, array in load_file(folder + "/model.safetensors").items()}
 
 
+def stored_digests():
+    """{key of CONVERTED: {name: digest}}, as `main` stored them."""
+    return json.loads((ROOT / "converted.json").read_text())
+
+
 def main():
     found = {key: digests(convert(key)) for key in CONVERTED}
     (ROOT / "converted.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")

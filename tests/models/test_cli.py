@@ -188,11 +188,11 @@ def test_convert_dtype_shards_and_settings(capfd, tmp_path):
     source = goldens.ROOT / "google_bert"
     assert "--set hidden_act=gelu_new" in converted(capfd, tmp_path, source, "--to", "huggingface", target="b")[1]
     vocab = [token + "A" for token in (source / "vocab.txt").read_text(encoding="utf-8").split()]
-    assert json.loads((folder / "tokenizer_config.json").read_text()) == {"do_lower_case": True}
+    assert json.loads((folder / "tokenizer_config.json").read_text())["do_lower_case"] is True
     shutil.copytree(str(source), str(tmp_path / "cased"))
     (tmp_path / "cased" / "vocab.txt").write_bytes("\n".join(vocab).encode("utf-8"))
     folder, _ = converted(capfd, tmp_path, tmp_path / "cased", "--to", "huggingface", target="c")
-    assert json.loads((folder / "tokenizer_config.json").read_text()) == {"do_lower_case": False}
+    assert json.loads((folder / "tokenizer_config.json").read_text())["do_lower_case"] is False
 
 
 @pytest.mark.parametrize("kind", ["weights", "whole"])

@@ -272,8 +272,10 @@ class Target:
         if not self.source.vocabulary:
             self.notes.append("no vocabulary beside %s to copy" % self.source.path)
         elif self.args.to == "huggingface" and "vocab.txt" in copies and "tokenizer_config.json" not in copies:
-            case = {"do_lower_case": not has_capitals(self.source.vocabulary)}
-            written.append(write_json(os.path.join(self.folder, "tokenizer_config.json"), case))
+            config = {"do_lower_case": not has_capitals(self.source.vocabulary)}
+            if self.source.model != "roformer":  # which has a tokenizer of its own; ALBERT's expects SentencePiece
+                config["tokenizer_class"] = "BertTokenizer"
+            written.append(write_json(os.path.join(self.folder, "tokenizer_config.json"), config))
         return written
 
 
