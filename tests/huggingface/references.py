@@ -1,13 +1,16 @@
 """Tiny models of Hugging Face transformers with random weights, and what they answer.
 
-Needs transformers 4.57.6, the last one with NEZHA, and torch. `hatch run huggingface:references` writes
-`tests/golden/huggingface/` anew, so that the other environments can compare without transformers.
+Needs transformers 4.57.6, the last one with NEZHA and with converters from TensorFlow, and torch and TensorFlow.
+`hatch run huggingface:references` writes `tests/golden/huggingface/` anew, so that the other environments can compare
+without transformers.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pathlib
+import tempfile
 
 import numpy as np
 
@@ -90,7 +93,61 @@ def answers(model):
     return {key: value.numpy() for key, value in found.items()}
 
 
+# golden of a TensorFlow checkpoint:model= -> (class, name of its configuration, prefix of the checkpoint)
+CONVERTED = {
+    "google_bert:bert": ("BertForPreTraining", "bert_config.json", "bert_model.ckpt"),
+    "google_bert_realscale:bert": ("BertForPreTraining", "bert_config.json", "bert_model.ckpt"),
+    "google_albert:albert": ("AlbertForPreTraining", "albert_config.json", "model.ckpt-best"),
+    "google_albert_groups:albert": ("AlbertForPreTraining", "albert_config.json", "model.ckpt-best"),
+    "google_electra:electra": ("ElectraForPreTraining", "electra_config.json", "electra_small"),
+    "google_electra:electra_generator": ("ElectraForMaskedLM", "generator_config.json", "electra_small"),
+}
+
+
+def convert(key):
+    """The model that the TensorFlow converter of transformers makes of a golden checkpoint. Needs TensorFlow.
+
+    It is what the scripts convert_*_original_tf_checkpoint_to_pytorch do: these functions on a model of the config.
+    """
+    import transformers
+    from transformers.models.albert.modeling_albert import load_tf_weights_in_albert
+    from transformers.models.bert.modeling_bert import load_tf_weights_in_bert
+    from transformers.models.electra.modeling_electra import load_tf_weights_in_electra
+
+    system, model_key = key.split(":")
+    name, config, checkpoint = CONVERTED[key]
+    cls = getattr(transformers, name)
+    model = cls(cls.config_class.from_json_file(str(ROOT.parent / system / config)))
+    path = str(ROOT.parent / system / checkpoint)
+    if model_key.startswith("electra"):
+        part = "generator" if model_key == "electra_generator" else "discriminator"
+        return load_tf_weights_in_electra(model, model.config, path, discriminator_or_generator=part)
+    load = load_tf_weights_in_bert if model_key == "bert" else load_tf_weights_in_albert
+    return load(model, model.config, path)
+
+
+def digest(array):
+    """dtype, shape and SHA-256 of the bytes of an array."""
+    return "%s %s %s" % (array.dtype, list(array.shape), hashlib.sha256(np.ascontiguousarray(array)).hexdigest())
+
+
+def digests(model):
+    """{name: digest} of the safetensors file that transformers writes."""
+    from safetensors.numpy import load_file
+
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return {name: digest(array) for name, array in load_file(folder + "/model.safetensors").items()}
+
+
+def stored_digests():
+    """{key of CONVERTED: {name: digest}}, as `main` stored them."""
+    return json.loads((ROOT / "converted.json").read_text())
+
+
 def main():
+    found = {key: digests(convert(key)) for key in CONVERTED}
+    (ROOT / "converted.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     for name in MODELS:
         folder = ROOT / name
         model = make(name)

@@ -239,12 +239,7 @@ def in_dialect(tensors, name, model):
     """
     if name is None:
         return tensors
-    known = dialects()
-    named = [d for d in known if name in (d.name, d.family)]
-    if not named:
-        raise ConfigError("dialect=%r is not known. Known: %s." % (name, ", ".join(sorted({d.family for d in known}))))
-    exact = [d for d in named if d.name == name and d.family != name]
-    dialect = exact[0] if exact else member(known, named[0], model)
+    dialect = dialect_named(name, model)
     renamed, unknown = written(tensors, dialect)
     if unknown:
         raise CheckpointError(
@@ -252,3 +247,21 @@ def in_dialect(tensors, name, model):
             % (dialect.name, ", ".join(unknown[:5]))
         )
     return renamed
+
+
+def dialect_named(name, model):
+    """The Dialect of a name, or that of a family which is made for a model.
+
+    Arguments:
+        name: of the dialect or its family.
+        model: the architecture, by its `model=`.
+
+    Raises:
+        ConfigError: no dialect has that name.
+    """
+    known = dialects()
+    named = [d for d in known if name in (d.name, d.family)]
+    if not named:
+        raise ConfigError("dialect=%r is not known. Known: %s." % (name, ", ".join(sorted({d.family for d in known}))))
+    exact = [d for d in named if d.name == name and d.family != name]
+    return exact[0] if exact else member(known, named[0], model)

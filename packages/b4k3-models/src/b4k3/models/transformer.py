@@ -356,6 +356,14 @@ class Transformer:
         Raises:
             CheckpointError: the dialect has no name for a variable, or layers that share one differ.
         """
+        tensors = self.checkpoint_variables(mapping, dtype)
+        save_checkpoint(filename, in_dialect(tensors, dialect, self.model_key), format=format)
+
+    def checkpoint_variables(self, mapping=None, dtype=None):
+        """The weights as a checkpoint stores them: dict from canonical name to array.
+
+        Arguments and Raises: as of `save_weights_as_checkpoint`.
+        """
         tensors = {}
         for layer, variables in self.mapping_of_layers(mapping).items():
             values = self.layers[layer].get_weights()
@@ -363,11 +371,11 @@ class Transformer:
                 value = self.create_variable(variable, np.asarray(value), dtype)
                 if variable in tensors and not np.array_equal(value, tensors[variable]):
                     raise CheckpointError(
-                        "%s: %s differs from another layer that is stored as %s too; give a mapping with a variable "
-                        "for each, or use save_weights of the Keras model" % (filename, layer, variable)
+                        "%s differs from another layer that is stored as %s too; give a mapping with a variable "
+                        "for each, or use save_weights of the Keras model" % (layer, variable)
                     )
                 tensors[variable] = value
-        save_checkpoint(filename, in_dialect(tensors, dialect, self.model_key), format=format)
+        return tensors
 
     def load_variable(self, checkpoint, name):
         """One variable as its layer wants it.

@@ -15,11 +15,14 @@ import warnings
 # command -> what it does
 COMMANDS = {
     "inspect": "what a checkpoint is, what is in it, what of it would load",
+    "convert": "any checkpoint in other names or another container",
+    "verify": "is a file whole; do two checkpoints compute the same",
+    "features": "lines of text in, vectors out",
 }
 _EPILOG = """Each command explains itself and gives examples: b4k3 inspect --help
 
 exit codes: 0 done; 1 wrong input, said in one line on standard error; 2 wrong command line;
-3 the input was read, and the answer is no: it would not load, or it differs
+3 the input was read, and the answer is no: it would not load, or it differs; 130 interrupted
 """
 
 
@@ -63,6 +66,9 @@ def main(argv=None):
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who reads us has seen enough
         return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except (ValueError, OSError, ImportError) as e:
         print("error: %s" % " ".join(str(e).split()), file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ import re
 
 from ..config import LIMITS
 from ..heads import HEADS, looks_fresh
-from .parts import LOADS, gaps, part_of
+from .parts import LOADS, part_of
 from .source import Source
 
 EXAMPLES = """examples:
@@ -51,7 +51,7 @@ def describe(source):
         "vocabulary": source.vocabulary,
         "hyperparameters": hyperparameters(source),
         "parts": parts(variables),
-        "problems": source.problems + (block_problems(variables) if source.model else []),
+        "problems": source.problems,
         "notes": source.notes + fresh_heads(source),
         "variables": variables,
         "skipped": checkpoint.skipped,
@@ -91,16 +91,6 @@ def parts(variables):
         return (key[1] is None, _ORDER.index(key[0]) if key[0] in _ORDER else len(_ORDER), key[0])
 
     return [dict(found[key], part=key[0], loads=key[1]) for key in sorted(found, key=place)]
-
-
-def block_problems(variables):
-    body = [v for v in variables if v["loads"] == LOADS]
-    problems = gaps([v["canonical"] for v in body if v["part"] == "blocks"])
-    if not any(v["part"] == "blocks" for v in body):
-        problems.append("no variable of a block of the network is in it")
-    if not any(v["canonical"].endswith("/word_embeddings") for v in body):
-        problems.append("the token embeddings are not in it")
-    return problems
 
 
 def fresh_heads(source):

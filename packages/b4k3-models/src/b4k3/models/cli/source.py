@@ -9,6 +9,7 @@ from ..config import DEFAULTS, REQUIRED, ConfigError, read_config, validate, wit
 from ..detect import contradictions, guess, recognise, sizes
 from ..loading import open_view
 from ..recognition import config_of_folder, released
+from .parts import LOADS, gaps, part_of
 
 VOCABULARIES = ("vocab.txt", "vocab_chinese.txt", "tokenizer.json", "spiece.model", "sentencepiece.model")
 VOCABULARY_ENDS = (".vocab", "_vocab.txt", ".model")
@@ -22,6 +23,7 @@ class Source:
         config: path of its configuration; found beside it if None.
         model: its architecture, by its `model=`; recognised if None.
         verify: as of `open_checkpoint`.
+        folder: where to look for what lies beside it, if not where it is.
 
     Attributes:
         checkpoint: `Checkpoint`.
@@ -36,10 +38,10 @@ class Source:
         notes: list of str.
     """
 
-    def __init__(self, path, config=None, model=None, verify="auto"):
+    def __init__(self, path, config=None, model=None, verify="auto", folder=None):
         self.checkpoint = open_checkpoint(path, verify=verify)
-        self.path = str(path)
-        self.folder = self.path if os.path.isdir(self.path) else os.path.dirname(self.path) or "."
+        self.path = path if isinstance(path, str) else self.checkpoint.path
+        self.folder = folder or (self.path if os.path.isdir(self.path) else os.path.dirname(self.path) or ".")
         self.view = self.model = self.what = self.where = None
         self.file_config, self.config, self.sizes = {}, {}, {}
         self.problems, self.notes = [], []
@@ -74,6 +76,7 @@ class Source:
             return
         self.view = open_view(self.checkpoint, self.model)
         self._complete()
+        self.problems += lacking(self.view.keys(), self.model)
 
     def _complete(self):
         known = with_aliases(self.file_config)
@@ -109,9 +112,28 @@ class Source:
         return self
 
     @property
+    def tanh_by_gelu(self):
+        """Whether the authors of such a file mean the tanh form where its config says gelu."""
+        google = self.view is not None and self.view.dialect.family != "huggingface"
+        return google and self.model in ("bert", "albert", "nezha") and self.config.get("hidden_act") == "gelu"
+
+    @property
     def arguments(self):
         """The keyword arguments of `build_transformer_model` that build it."""
         return {"config_path": dict(self.config), "checkpoint_path": self.checkpoint, "model": self.model}
+
+
+def lacking(names, model):
+    """What the body of a network lacks, a sentence each. Arguments: canonical names; the architecture."""
+    body = {name: part_of(name, name, model) for name in names}
+    body = {name: part for name, (part, loads) in body.items() if loads == LOADS}
+    blocks = [name for name in body if body[name] == "blocks"]
+    problems = gaps(blocks)
+    if not blocks:
+        problems.append("no variable of a block of the network is in it")
+    if not any(name.endswith("/word_embeddings") for name in body):
+        problems.append("the token embeddings are not in it")
+    return problems
 
 
 def find_vocabulary(folder):
