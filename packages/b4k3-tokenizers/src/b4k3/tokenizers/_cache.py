@@ -37,6 +37,9 @@ class Cache(dict):
     def known(self, keys):
         """A new dictionary of keys and their results, None where there is none yet. `keys` is a set."""
         found = dict(zip(keys, map(self.get, keys)))
-        for key in self._old.keys() & keys:
-            found[key] = self[key]
+        old = self._old
+        for key in filter(old.__contains__, keys):
+            if found[key] is None:
+                found[key] = old[key]
+                self.keep(key, old[key])
         return found

@@ -15,7 +15,7 @@ from ._cache import Cache
 from ._normalizer import SPACE
 from ._spm import BYTE, BYTE_PIECES, UNKNOWN, UNUSED, USER_DEFINED, is_reserved
 
-_BLOCK = 1 << 16  # characters that are cut at a time, so that a text without spaces needs no more memory than others
+_BLOCK = 1 << 15  # characters that are cut at a time, so that a text without spaces needs no more memory than others
 _CUT, _JOIN, _WORD = "\uffff", "\ufffe", "\0"  # marks put into a text, which text seldom has
 _JOIN_BYTE = bytes([0xFF, 0xFE]) + bytes(254)  # 0 and 1 to the low bytes of _CUT and _JOIN
 
@@ -37,7 +37,8 @@ class Segmenter:
     """Base of `Unigram` and `BPE`.
 
     Arguments: `model`, an `SpmModel`; `cache_size`, the number of chunks whose ids are kept.
-    Subclasses give `segment_chunk(chunk)` -> tuple of ids, where an unknown character is `unknown(char)`.
+    Subclasses give `segment_chunk(chunk)` -> tuple of ids, where an unknown character is `unknown(char)`. What
+    many texts have in common is done once: each different word is looked up once, and new words are cut together.
     """
 
     def __init__(self, model, cache_size):

@@ -156,25 +156,19 @@ class Unigram(Segmenter):
         """Viterbi in float32 from the score of the text before: (ids, score after the chunk), as the C++ library gets
         it."""
         size = len(chunk)
-        best = array("f", bytes(4 * (size + 1)))
-        came = array("i", [-1]) * (size + 1)
+        best, came = [score] + [_NO_PIECE] * size, [0] * (size + 1)
         step_of, unknown, rounded = self._step_of.get, self._steps[self.unk_id], array("f", [0.0])
-        best[0] = score
-        frontier = 0
         for start in range(size):
-            if abs(best[start]) > _RESET:
-                offset = best[start]
-                for i in range(start, frontier + 1):
-                    if i == start or came[i] >= 0:
-                        best[i] -= offset
             here = best[start]
+            if abs(here) > _RESET:
+                best[start:] = array("f", [x - here for x in best[start:]])
+                here = best[start]
             step = step_of(chunk[start], unknown)
             for end in range(start + 1, size + 1):
-                if step != _NO_PIECE:
+                if here + step > best[end]:  # only then its rounded value can be greater
                     rounded[0] = here + step
-                    if came[end] < 0 or rounded[0] > best[end]:
+                    if rounded[0] > best[end]:
                         best[end], came[end] = rounded[0], start
-                    frontier = max(frontier, end)
                 step = step_of(chunk[start : end + 1])
                 if step is None:
                     break
