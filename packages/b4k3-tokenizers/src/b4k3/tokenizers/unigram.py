@@ -76,18 +76,13 @@ class Unigram(Segmenter):
                 step_of[prefix] = steps[self.unk_id]
         return step_of
 
-    def encode_lines(self, lines):
-        """See `Segmenter`."""
-        return [
-            self._encode_exactly(words) if self._is_open(ids) else ids
-            for words, ids in zip(lines, super().encode_lines(lines))
-        ]
-
-    def _is_open(self, ids):
-        """Whether the score of the text before may change the ids of a chunk."""
-        return _NEAR_TIE in ids or (
+    def _checked(self, ids, words):
+        """The ids, found again if the score of the text before may change those of a chunk."""
+        if _NEAR_TIE in ids or (
             len(ids) * self._steepest > _SAFE_SCORE and sum(map(self._weights.__getitem__, ids)) > _SAFE_SCORE
-        )
+        ):
+            return self._encode_exactly(words)
+        return ids
 
     def _encode_exactly(self, words):
         """Chunk by chunk, with the float32 score of all chunks before."""
