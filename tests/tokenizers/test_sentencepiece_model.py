@@ -107,6 +107,21 @@ def test_equally_good_segmentations_of_long_runs():
             assert got == surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0], (text[:9], length)
 
 
+def test_words_are_cut_together_as_one_by_one(small):
+    """Also with characters beyond U+FFFF, unknown ones, and those that mark the cuts; in any grouping."""
+    segmenter, rng = small._segmenter, random.Random(7)
+    alphabet = sorted(set("".join(segmenter.ids))) + list("\u2581\u4e2d\0\ufffe\uffff\U0001f600")
+    words = ["", *("".join(rng.choices(alphabet, k=rng.randrange(1, 30))) for _ in range(300))]
+    words += ["".join(rng.choices(alphabet[:-4], k=70000)), "ab"]
+
+    joined = {a + b: any(a + b in piece for piece in segmenter.ids) for a in alphabet for b in alphabet}
+    for word, chunks in zip(words, segmenter._cut_words(words)):
+        chunks = list(chunks)
+        assert "".join(chunks) == word
+        ends = list(itertools.accumulate(map(len, chunks)))[:-1]
+        assert ends == [i for i in range(1, len(word)) if not joined[word[i - 1 : i + 1]]]
+
+
 def test_unused_pieces_are_taken_apart():
     pieces = [("a", -9.0), ("b", -9.0), ("ab", -1.0, UNUSED), ("abc", -2.0), ("c", -9.0), ("d", -5.0, UNUSED)]
     for kind, want in ((UNIGRAM, ["a", "b", "d"]), (BPE, ["a", "b", "d"])):

@@ -23,9 +23,23 @@ class Cache(dict):
         value = self._old.get(key)
         if value is None:
             value = self._function(key)
+        self.keep(key, value)
+        return value
+
+    def keep(self, key, value):
+        """Store a result."""
         if len(key) <= self._longest and self._half:
             if len(self) >= self._half:
                 self._old = dict(self)
                 self.clear()
             self[key] = value
-        return value
+
+    def known(self, keys):
+        """A new dictionary of keys and their results, None where there is none yet. `keys` is a set."""
+        found = dict(zip(keys, map(self.get, keys)))
+        old = self._old
+        for key in filter(old.__contains__, keys):
+            if found[key] is None:
+                found[key] = old[key]
+                self.keep(key, old[key])
+        return found

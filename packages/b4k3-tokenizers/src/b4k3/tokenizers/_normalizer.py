@@ -88,10 +88,10 @@ class Normalizer:
         replaced = self._replace(block)
         if replaced is None or SPACE in replaced:
             return None
-        lines = [line.split(" ") for line in replaced.replace(" ", " " + SPACE).split("\0")]
-        if "  " in replaced or " \0" in replaced or replaced[-1] == " ":
-            lines = [[word for word in words if word != SPACE] for words in lines]
-        return lines
+        while "  " in replaced:
+            replaced = replaced.replace("  ", " ")
+        lines = replaced.rstrip(" ").replace(" \0", "\0").replace(" ", " " + SPACE).split("\0")
+        return [line[1:].split(" ") if line else [] for line in lines]
 
     def _replace(self, text):
         """The charsmap applied to the text, spaces untouched; None where only `align` is exact."""

@@ -10,6 +10,7 @@ import re
 
 from ._charsmap import Charsmap
 from ._normalizer import SPACE, Normalizer
+from ._segmenter import in_blocks
 from ._spm import (
     BYTE,
     BYTE_PIECES,
@@ -26,7 +27,6 @@ from .bpe import BPE
 from .unigram import Unigram
 
 _SEGMENTERS = {"unigram": Unigram, "bpe": BPE}
-_BLOCK = 1 << 13  # characters of text that are normalised at a time
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
@@ -181,12 +181,11 @@ class SentencePieceModel:
         normalizer, segmenter = self._normalizer, self._segmenter
         by_lines = normalizer.by_lines and segmenter.space_first
         out = []
-        for block in _blocks(texts):
+        for block in in_blocks(texts):
             lines = normalizer.lines(block) if by_lines else None
             if lines is None:
-                out.extend(map(self.encode, block))
-            else:
-                out.extend(map(segmenter.merged, map(segmenter.encode_words, lines)))
+                lines = [segmenter.words(normalizer.normalize(text)) for text in block]
+            out.extend(map(segmenter.merged, segmenter.encode_lines(lines)))
         return out
 
     def tokenize(self, text):
@@ -329,19 +328,6 @@ def _make_normalizer(spec, source, suffix=False, symbols=()):
         suffix,
         symbols,
     )
-
-
-def _blocks(texts):
-    """The texts in lists of at least `_BLOCK` characters; a text that is longer than that stands alone."""
-    block, size = [], 0
-    for text in texts:
-        block.append(text)
-        size += len(text)
-        if size >= _BLOCK:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
 
 
 def _from_bytes(values):

@@ -19,6 +19,7 @@ from ._spm import NORMAL, SentencePieceError
 _UNKNOWN_PENALTY = 10.0
 _FLT_MAX = 3.4028234663852886e38
 _NEAR_TIE = -1
+_NO_PIECE = -math.inf
 _LONGEST = 64  # a longer chunk is not worth a float64 pass
 _SAFE_SCORE = 8192.0  # up to here float32 sums are off by less than 2**-11 for each addition
 _RESET = 100000.0  # past this score the C++ library starts again from 0
@@ -41,10 +42,10 @@ class Unigram(Segmenter):
         super().__init__(model, cache_size)
         steps = list(array("f", model.scores))  # what an id adds to the score of a text
         normal = [score for score, type_ in zip(steps, model.types) if type_ == NORMAL]
-        self._unknown = (_float32(min(normal, default=_FLT_MAX) - _UNKNOWN_PENALTY), self.unk_id)
-        steps[self.unk_id] = self._unknown[0]
+        unknown = _float32(min(normal, default=_FLT_MAX) - _UNKNOWN_PENALTY)
+        steps[self.unk_id] = unknown
         for value, i in enumerate(self._byte_ids):  # the bytes of an unknown character count once
-            steps[i] = 0.0 if 0x80 <= value < 0xC0 else self._unknown[0]
+            steps[i] = 0.0 if 0x80 <= value < 0xC0 else unknown
         self._lattice_scores = list(steps)
         for i in self.user_defined:  # the C++ library counts bytes in one algorithm and characters in the other
             piece = model.pieces[i]
@@ -59,23 +60,24 @@ class Unigram(Segmenter):
                 "%s: the prefixes of its pieces have %d characters; at most %d are supported"
                 % (model.source, prefixes, _MAX_PREFIXES)
             )
-        self._entries = self._prefixes(steps)
+        self._used = {piece: i for piece, i in self.ids.items() if i not in self.unused}
+        self._step_of = self._prefixes(steps)
 
-    def _prefixes(self, scores):
-        """A trie as a dictionary: every prefix of a piece -> (score, id), or () where it is no piece itself."""
-        entries = {}
-        for piece, i in self.ids.items():
+    def _prefixes(self, steps):
+        """A trie as a dictionary: every prefix of a piece -> its score, or `_NO_PIECE`."""
+        step_of = {}
+        for piece in self.ids:
             for end in range(1, len(piece) + 1):
-                entries.setdefault(piece[:end], ())
-            if i not in self.unused:
-                entries[piece] = (scores[i], i)
-        for prefix in [p for p, entry in entries.items() if len(p) == 1 and not entry]:
-            entries[prefix] = self._unknown
-        return entries
+                step_of.setdefault(piece[:end], _NO_PIECE)
+        for piece, i in self._used.items():
+            step_of[piece] = steps[i]
+        for prefix, step in step_of.items():
+            if step == _NO_PIECE and len(prefix) == 1:
+                step_of[prefix] = steps[self.unk_id]
+        return step_of
 
-    def encode_words(self, words):
-        """The ids of normalised text that is cut into words, with one unknown id for each unknown character."""
-        ids = list(chain.from_iterable(map(self._cache.__getitem__, words)))
+    def _checked(self, ids, words):
+        """The ids, found again if the score of the text before may change those of a chunk."""
         if _NEAR_TIE in ids or (
             len(ids) * self._steepest > _SAFE_SCORE and sum(map(self._weights.__getitem__, ids)) > _SAFE_SCORE
         ):
@@ -86,7 +88,7 @@ class Unigram(Segmenter):
         """Chunk by chunk, with the float32 score of all chunks before."""
         total = array("f", [0.0])
         ids, summed = [], 0
-        for chunk in chain.from_iterable(map(self.chunks, words)):
+        for chunk in chain.from_iterable(self._cut_words(words)):
             found = self._cache[chunk]
             if type(found) is not _Close and abs(total[0]) + 8 * _LONGEST * self._steepest < _RESET:
                 ids += found
@@ -107,75 +109,69 @@ class Unigram(Segmenter):
         return len(ids)
 
     def segment_chunk(self, chunk):
-        """Viterbi in float64, with the distance to the second-best path at every step of the best one."""
+        """Viterbi in float64 from the end of the chunk, with the distance to the second-best path at each step of the
+        best one."""
         size = len(chunk)
         if size > _LONGEST:
             return _Close((_NEAR_TIE,))
-        entry_of, unknown = self._entries.get, self._unknown
-        best = [0.0] + [-math.inf] * size
-        second = best[:]
-        came = [None] * (size + 1)
-        for start in range(size):
-            here = best[start]
-            entry = entry_of(chunk[start], unknown)
-            for end in range(start + 1, size + 1):
-                if entry:
-                    score = here + entry[0]
-                    if score > best[end]:
-                        best[end], second[end], came[end] = score, best[end], (start, entry[1])
-                    elif score > second[end]:
-                        second[end] = score
-                entry = entry_of(chunk[start : end + 1])
-                if entry is None:
+        step_of, unknown = self._step_of.get, self._steps[self.unk_id]
+        rest = [0.0] * (size + 1)  # the score of the best path from each place on
+        goes, margins = [size] * size, rest[:]
+        for start in range(size - 1, -1, -1):
+            end = first = start + 1
+            best, second = rest[end] + step_of(chunk[start], unknown), _NO_PIECE
+            while end < size:
+                end += 1
+                step = step_of(chunk[start:end])
+                if step is None:
                     break
-        return self._trace(chunk, best, second, came)
-
-    def _trace(self, chunk, best, second, came):
-        margin, ids, end = math.inf, [], len(chunk)
-        while end:
-            margin = min(margin, best[end] - second[end])
-            start, i = came[end]
-            if i == self.unk_id:
-                ids.extend(reversed(self.unknown(chunk[start])))
+                score = rest[end] + step
+                if score > second:
+                    if score > best:
+                        best, second, first = score, best, end
+                    else:
+                        second = score
+            rest[start], goes[start], margins[start] = best, first, best - second
+        ids, margin, start, id_of = [], math.inf, 0, self._used.get
+        while start < size:
+            end = goes[start]
+            i = id_of(chunk[start:end])
+            if i is None:
+                ids.extend(self.unknown(chunk[start]))
             else:
                 ids.append(i)
-            end = start
-        ids.reverse()
-        if margin > len(chunk) * _FAR_MARGIN:
+            if margins[start] < margin:
+                margin = margins[start]
+            start = end
+        if margin > size * _FAR_MARGIN:
             return tuple(ids)
-        return _Close(ids) if margin > len(chunk) * _NEAR_MARGIN else _Close((_NEAR_TIE,))
+        return _Close(ids) if margin > size * _NEAR_MARGIN else _Close((_NEAR_TIE,))
 
     def _exact_path(self, chunk, score):
         """Viterbi in float32 from the score of the text before: (ids, score after the chunk), as the C++ library gets
         it."""
         size = len(chunk)
-        best = array("f", bytes(4 * (size + 1)))
-        came = array("i", [-1]) * (size + 1)
-        ids = array("i", came)
-        entry_of, unknown, rounded = self._entries.get, self._unknown, array("f", [0.0])
-        best[0] = score
-        frontier = 0
+        best, came = [score] + [_NO_PIECE] * size, [0] * (size + 1)
+        step_of, unknown, rounded = self._step_of.get, self._steps[self.unk_id], array("f", [0.0])
         for start in range(size):
-            if abs(best[start]) > _RESET:
-                offset = best[start]
-                for i in range(start, frontier + 1):
-                    if i == start or came[i] >= 0:
-                        best[i] -= offset
             here = best[start]
-            entry = entry_of(chunk[start], unknown)
+            if abs(here) > _RESET:
+                best[start:] = array("f", [x - here for x in best[start:]])
+                here = best[start]
+            step = step_of(chunk[start], unknown)
             for end in range(start + 1, size + 1):
-                if entry:
-                    rounded[0] = here + entry[0]
-                    if came[end] < 0 or rounded[0] > best[end]:
-                        best[end], came[end], ids[end] = rounded[0], start, entry[1]
-                    frontier = max(frontier, end)
-                entry = entry_of(chunk[start : end + 1])
-                if entry is None:
+                if here + step > best[end]:  # only then its rounded value can be greater
+                    rounded[0] = here + step
+                    if rounded[0] > best[end]:
+                        best[end], came[end] = rounded[0], start
+                step = step_of(chunk[start : end + 1])
+                if step is None:
                     break
         found, end = [], size
         while end:
             start = came[end]
-            found.extend(reversed(self.unknown(chunk[start])) if ids[end] == self.unk_id else (ids[end],))
+            i = self._used.get(chunk[start:end])
+            found.extend(reversed(self.unknown(chunk[start])) if i is None else (i,))
             end = start
         found.reverse()
         return found, best[size]
@@ -224,15 +220,16 @@ class Unigram(Segmenter):
 
     def _lattice(self, text):
         """Nodes (start, end, id, score) by their end."""
-        entry_of, scores = self._entries.get, self._lattice_scores
+        step_of, id_of, scores = self._step_of.get, self._used.get, self._lattice_scores
         ends = [[] for _ in range(len(text) + 1)]
         for start in range(len(text)):
-            entry = entry_of(text[start], self._unknown)
+            step = step_of(text[start], 0.0)
             for end in range(start + 1, len(text) + 1):
-                if entry:
-                    ends[end].append((start, end, entry[1], scores[entry[1]]))
-                entry = entry_of(text[start : end + 1])
-                if entry is None:
+                if step != _NO_PIECE:
+                    i = id_of(text[start:end], self.unk_id)
+                    ends[end].append((start, end, i, scores[i]))
+                step = step_of(text[start : end + 1])
+                if step is None:
                     break
         return ends
 
