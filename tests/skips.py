@@ -38,5 +38,9 @@ SKIPS = [
         "keras* tf* wheels",
         "hypothesis is in the default environment only; the same is compared on random texts on every row",
     ),
-    ("tests/tokenizers/test_sentencepiece_engine.py::*", "default keras* tf*", "needs the C++ package sentencepiece"),
+    (
+        "tests/tokenizers/test_sentencepiece_engine.py::*",
+        "keras* tf* wheels",
+        "the C++ package sentencepiece is in the default environment only",
+    ),
 ]

@@ -118,4 +118,4 @@ def test_what_it_does_not_do():
     with pytest.raises(ValueError, match="self_attention=False is not offered"):
         GatedAttentionUnit(UNITS, KEY, self_attention=False)
     with pytest.raises(ValueError, match="p_bias='t5_relative', expected None or 'rotary'"):
-        GatedAttentionUnit(UNITS, KEY)(np.zeros((1, 2, 3), "float32"), p_bias="t5_relative")
+        GatedAttentionUnit(UNITS, KEY).call(None, p_bias="t5_relative")

@@ -1,4 +1,4 @@
-"""Each wheel builds, installs without the others' source in a fresh environment, and imports."""
+"""Each wheel builds, installs without the others' source in a fresh environment, and works."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from workspace import FRAMEWORKS, PACKAGES, folder
+from workspace import FRAMEWORKS, PACKAGES, ROOT, folder
 
 PYTHONS = ("3.7", "3.13")  # the oldest and the newest that a row has
 # extra -> (a Python that can have it, what it must bring)
@@ -26,6 +26,11 @@ assert module.__version__ and "site-packages" in module.__file__
 %s
 loaded = {name.split(".")[0] for name in sys.modules}
 assert not loaded & %r, loaded
+"""
+ALONE = """
+import importlib.util, b4k3
+assert [path for path in b4k3.__path__ if "site-packages" in path] == list(b4k3.__path__), b4k3.__path__
+assert not [name for name in ("numpy", "regex", "sentencepiece") if importlib.util.find_spec(name)]
 """
 # What a package does with no Keras installed.
 USE = {
@@ -86,16 +91,36 @@ def test_metapackage_has_no_code(dist):
     assert all(".dist-info/" in name for name in zipfile.ZipFile(wheel(dist, "b4k3")).namelist())
 
 
+def fresh_environment(path, python, *requirements):
+    """A new environment with these packages and what they need: its interpreter."""
+    uv("venv", "--quiet", "--python", python, path)
+    interpreter = path / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    uv("pip", "install", "--python", interpreter, *requirements)
+    return str(interpreter)
+
+
+def run(interpreter, *arguments, cwd):
+    """Run an interpreter that finds only what is installed for it."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYT")}
+    subprocess.run([interpreter, *arguments], cwd=str(cwd), env=clean, check=True)
+
+
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("package", PACKAGES)
 def test_wheel_installs_alone_and_works(dist, tmp_path, package, python):
-    environment = tmp_path / "venv"
-    uv("venv", "--quiet", "--python", python, environment)
-    interpreter = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    uv("pip", "install", "--python", interpreter, "--find-links", dist, wheel(dist, "b4k3-" + package))
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    probe = PROBE % (package, USE.get(package, ""), FRAMEWORKS)
-    subprocess.run([str(interpreter), "-c", probe], cwd=str(tmp_path), env=clean, check=True)
+    own = wheel(dist, "b4k3-" + package)
+    interpreter = fresh_environment(tmp_path / "venv", python, "--find-links", dist, own)
+    run(interpreter, "-c", PROBE % (package, USE.get(package, ""), FRAMEWORKS), cwd=tmp_path)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_tokenizers_alone_pass_their_tests(dist, tmp_path, python):
+    """Without numpy, a framework or another package of ours; the wheel itself needs nothing."""
+    own = wheel(dist, "b4k3-tokenizers")
+    interpreter = fresh_environment(tmp_path / "venv", python, "--no-index", "--no-deps", own)
+    uv("pip", "install", "--python", interpreter, "pytest")
+    run(interpreter, "-c", ALONE, cwd=tmp_path)
+    run(interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tokenizers", cwd=ROOT)
 
 
 @pytest.mark.parametrize("extra", sorted(EXTRAS))

@@ -19,7 +19,7 @@ ROWS_OF_EXTRA = {
     "tf2": "tfkeras-2*",
     "tf1": "keras231-tf115",
 }
-OWN_EXTRAS = {"snippets": {"serving"}, "models": {"cli"}}  # of one package, not a choice of Keras
+OWN_EXTRAS = {"models": {"cli"}, "snippets": {"serving"}}  # of one package, not a choice of Keras
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
 
 

@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 
@@ -7,6 +6,7 @@ import pytest
 
 from b4k3.tokenizers import Tokenizer, save_tokenizer_json, save_vocab
 from b4k3.tokenizers.cli import main
+from tokenizer_goldens import model_path
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_help(capsys):
 
 
 def test_a_sentencepiece_model(capfd, files):
-    model = os.path.join(os.path.dirname(__file__), os.pardir, "golden", "sentencepiece", "t5_like.model")
+    model = model_path("t5_like")
     (files / "lines.txt").write_text("hello world\n")
     tokens = run(capfd, "encode", model, files / "lines.txt", "--no-specials", "--output", "tokens")[1]
     assert tokens.replace(" ", "") == "▁hello▁world\n"

@@ -23,8 +23,8 @@ from sentencepiece_models import (
     field,
     slow_rules,
 )
+from tokenizer_goldens import model_path
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "sentencepiece"
 A = [("a", -1.0)]
 
 
@@ -186,8 +186,8 @@ SMALL = [("a", -1.0), ("ab", -2.0), ("\u2581", -3.0), ("b", -2.0)]
     [
         (build(SMALL, {"model_type": UNIGRAM}, {"precompiled_charsmap": chars(GOOD)}), 600),
         (build(SMALL + BYTES, {"model_type": BPE, "byte_fallback": True}), 200),
-        ((GOLDEN / "identity_nodummy.model").read_bytes(), 40),
-        ((GOLDEN / "albert_like.model").read_bytes(), 12),
+        (Path(model_path("identity_nodummy")).read_bytes(), 40),
+        (Path(model_path("albert_like")).read_bytes(), 12),
     ],
     ids=["unigram", "bpe", "golden", "golden charsmap"],
 )

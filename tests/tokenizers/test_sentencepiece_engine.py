@@ -2,23 +2,21 @@
 
 import pickle
 import random
-from pathlib import Path
 
 import pytest
 
 from b4k3.tokenizers import SentencePieceError, SentencePieceModel, SpTokenizer
 from b4k3.tokenizers.sp_tokenizer import load_model
 from sentencepiece_models import BPE, UNIGRAM, build
+from tokenizer_goldens import model_path, models_meta
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "sentencepiece"
-MODELS = sorted(GOLDEN.glob("*.model"))
 TEXTS = ["", " ", "  a ", "Hello world <sep> 今天天气 x <extra_id_1> y", "\u3042\u3099 ﾊﾟ Ⅷ  😀😀 z ▁<extra_id_2>▁"]
 ALPHABET = "ab  \t\u3000\u00a0\u200bÄé\u0301\u0308\u3099\u309aカガｶﾞﾊﾟ각각▁①ﬁ™½²´😀天，！Ａ़<sep>=="
 
 
-@pytest.fixture(scope="module", params=[p.stem for p in MODELS])
+@pytest.fixture(scope="module", params=sorted(models_meta()))
 def engines(request):
-    path = str(GOLDEN / (request.param + ".model"))
+    path = model_path(request.param)
     return load_model(path, extra_ids=3), load_model(path, extra_ids=3, engine="sentencepiece")
 
 
@@ -63,7 +61,7 @@ def test_errors_and_pickle_are_those_of_the_python_engine(engines, tmp_path):
     path.write_bytes(b"<html>")
     with pytest.raises(SentencePieceError, match="broken.model"):
         load_model(str(path), engine="sentencepiece")
-    tokenizer = SpTokenizer(str(MODELS[0]), token_start=None, token_end=None, engine="sentencepiece")
+    tokenizer = SpTokenizer(model_path("bpe"), token_start=None, token_end=None, engine="sentencepiece")
     assert tokenizer.encode_batch(TEXTS).ids == [tokenizer.sp_model.encode(text) for text in TEXTS]
 
 

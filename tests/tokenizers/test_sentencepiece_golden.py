@@ -1,8 +1,5 @@
 """SentencePiece against the answers of the C++ library 0.2.3, and the normalizer against a slow one."""
 
-import gzip
-import io
-import json
 import random
 from pathlib import Path
 
@@ -10,18 +7,17 @@ import pytest
 
 from b4k3.tokenizers import SentencePieceModel, SpTokenizer
 from sentencepiece_models import slow_normalize
+from tokenizer_goldens import SENTENCEPIECE, model_path, models_meta, rows
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "sentencepiece"
-META = json.loads((GOLDEN / "meta.json").read_text(encoding="utf-8"))["models"]
+META = models_meta()
 
 
 class Case:
     def __init__(self, name):
-        self.path = str(GOLDEN / (name + ".model"))
-        with gzip.open(str(GOLDEN / (name + ".jsonl.gz"))) as f:
-            self.rows = [json.loads(line) for line in io.TextIOWrapper(f, encoding="utf-8")]
-        self.texts = [row["text"] for row in self.rows]
-        self.random_decode = META[name]["random_decode"]
+        self.path = model_path(name)
+        lines = rows(SENTENCEPIECE / "lines.jsonl.xz")
+        self.texts = [line["text"] for line in lines]
+        self.rows = [dict(line[name], text=line["text"]) for line in lines]
         self.model = SentencePieceModel(self.path)
 
 
@@ -60,7 +56,8 @@ def test_pieces_to_text(case, method, source, key):
 
 
 def test_decoding_of_random_ids(case):
-    for row in case.random_decode:
+    name = Path(case.path).stem
+    for row in (line[name] for line in rows(SENTENCEPIECE / "random_ids.jsonl.xz")):
         assert [case.model.id_to_piece(i) for i in row["ids"]] == row["pieces"]
         assert case.model.decode(row["ids"]) == row["decode"]
 

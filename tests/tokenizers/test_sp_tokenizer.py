@@ -2,14 +2,12 @@
 
 import pickle
 from array import array
-from pathlib import Path
 
 import pytest
 
 from b4k3.tokenizers import SentencePieceError, SpTokenizer
 from sentencepiece_models import UNUSED, build
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "sentencepiece"
 SPACE = "\u2581"
 PIECES = [
     ("[CLS]", 0.0, 3),

@@ -1,32 +1,27 @@
 """`tokenizer.json` of unigram models: written and read again they give the same ids; what cannot be said is refused."""
 
 import base64
-import gzip
-import io
 import json
-from pathlib import Path
 
 import pytest
 
 from b4k3.tokenizers import SentencePieceModel, SpTokenizer, VocabError, load_tokenizer_json, save_tokenizer_json
 from sentencepiece_models import BPE, SPECIALS, USER_DEFINED, build
+from tokenizer_goldens import SENTENCEPIECE, model_path, rows
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "sentencepiece"
 SPACE = "\u2581"
 
 
 @pytest.mark.parametrize("name", ["albert_like", "t5_like", "unigram_bytefallback", "unigram_cpm"])
 def test_written_and_read_again(name, tmp_path):
     path = str(tmp_path / "tokenizer.json")
-    tokenizer = SpTokenizer(str(GOLDEN / (name + ".model")), token_start=None, token_end="</s>")
+    tokenizer = SpTokenizer(model_path(name), token_start=None, token_end="</s>")
     save_tokenizer_json(path, tokenizer)
     again = load_tokenizer_json(path)
     assert isinstance(again, SpTokenizer)
     assert (again._token_start, again._token_end) == (None, "</s>")
     assert again.sp_model.pieces == tokenizer.sp_model.pieces
-    with gzip.open(str(GOLDEN / (name + ".jsonl.gz"))) as f:
-        texts = [json.loads(line)["text"] for line in io.TextIOWrapper(f, encoding="utf-8")]
-    texts = [text for text in texts if "extra_id" not in text]
+    texts = [row["text"] for row in rows(SENTENCEPIECE / "lines.jsonl.xz") if "extra_id" not in row["text"]]
     want = tokenizer.encode_batch(texts)
     assert again.encode_batch(texts).ids == want.ids
     assert load_tokenizer_json(path, token_end=None).encode("a")[0] == tokenizer.encode("a")[0][:-1]

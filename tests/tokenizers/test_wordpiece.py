@@ -1,6 +1,7 @@
 import pickle
 import random
 import threading
+import tracemalloc
 import unicodedata
 
 import pytest
@@ -117,6 +118,18 @@ def test_caches_are_bounded_and_leave_the_ids_alone(vocab):
         assert len(cache.__self__) <= 3
     small.encode("y" * 100)
     assert all(len(key) <= 64 for key in pieces._ids_of_chunk.__self__)
+
+
+def test_memory_of_a_vocabulary_as_large_as_the_chinese_one(tmp_path):
+    path = tmp_path / "vocab.txt"
+    words = ["[UNK]", "[CLS]", "[SEP]"] + [mark + chr(0x4E00 + i) for mark in ("", "##") for i in range(10563)]
+    path.write_text("\n".join(words), encoding="utf-8")
+    tracemalloc.start()
+    tokenizer = Tokenizer(str(path))
+    assert tokenizer.encode("一丁")[0] == [1, 3, 4, 2]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 25e6
 
 
 def test_pickle_is_the_tokenizer_without_its_caches(vocab):

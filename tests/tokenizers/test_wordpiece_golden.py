@@ -1,42 +1,29 @@
 """Google's ids, Hugging Face's offsets and bert4keras' tokens and text, on 3000 lines with three vocabularies."""
 
-import gzip
-import io
-import json
-import os
 import unicodedata
 
 import pytest
 
 from b4k3.tokenizers import Tokenizer
+from tokenizer_goldens import WORDPIECE, rows
 
-FOLDER = os.path.join(os.path.dirname(__file__), os.pardir, "golden", "wordpiece")
 RUNS = [("zh", True), ("zh", False), ("en_uncased", True), ("en_cased", False)]
 # lines with characters that were assigned after Unicode 11, whose tables made the golden values
 LATER_CHARACTERS = {918, 1699}
 
 
-def rows(name):
-    with gzip.open(os.path.join(FOLDER, name + ".jsonl.gz")) as f:
-        return [json.loads(line) for line in io.TextIOWrapper(f, encoding="utf-8")]
-
-
 class Run:
     def __init__(self, vocab, lower):
         key = "%s_%s" % (vocab, "lower" if lower else "cased")
-        path = os.path.join(FOLDER, "vocab_%s.txt" % vocab)
-        with open(os.path.join(FOLDER, "lines.json"), encoding="utf-8") as f:
-            lines = json.load(f)
+        path = str(WORDPIECE / ("vocab_%s.txt" % vocab))
         later = set() if unicodedata.unidata_version.startswith("11.") else LATER_CHARACTERS
-        numbers = [i for i in range(len(lines)) if i not in later]
-        google, hugging_face, bert4keras = rows("google_" + key), rows("hf_" + key), rows("bert4keras_" + key)
-        self.lines = [lines[i] for i in numbers]
-        self.ids = [google[i]["ids"] for i in numbers]
-        self.bert4keras = [bert4keras[i] for i in numbers]
-        self.offsets = [
-            [tuple(o) for o in hugging_face[i]["offsets"]] if hugging_face[i]["ids"] == google[i]["ids"] else None
-            for i in numbers
-        ]
+        lines = [line for i, line in enumerate(rows(WORDPIECE / "lines.jsonl.xz")) if i not in later]
+        self.lines = [line["text"] for line in lines]
+        self.ids = [line[key]["ids"] for line in lines]
+        self.bert4keras = [line[key] for line in lines]
+        # null where Hugging Face has other ids than Google
+        offsets = [line[key]["offsets"] for line in lines]
+        self.offsets = [row and list(map(tuple, row)) for row in offsets]
         self.tokenizer = Tokenizer(path, do_lower_case=lower)
         self.bare = Tokenizer(path, do_lower_case=lower, token_start=None, token_end=None)
 

@@ -19,6 +19,7 @@ import corpora  # noqa: E402
 
 import tokenizers  # noqa: E402
 from b4k3.tokenizers import Tokenizer, load_tokenizer_json, save_tokenizer_json  # noqa: E402
+from b4k3.tokenizers.text import spaced  # noqa: E402
 
 warnings.simplefilter("ignore")
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -41,16 +42,22 @@ def without_specials(text):
     return text
 
 
+def without_long_words(text):
+    """Words of 101 to 200 characters are cut by Google; to Hugging Face's default limit they are unknown."""
+    return " ".join(word for word in spaced(text, False).split() if len(word) <= 100)
+
+
 CAUSES = [
     ("special token written in the text", without_specials),
     ("private or unassigned code point", without_unassigned),
     ("capital sigma", without_sigma),
+    ("word of more than 100 characters", without_long_words),
 ]
 
 
-def hugging_face(path, lower):
+def hugging_face(path, lower, word_maxlen=200):
     tokenizer = tokenizers.BertWordPieceTokenizer(path, lowercase=lower)
-    tokenizer._tokenizer.model.max_input_chars_per_word = 200  # Google's limit; Hugging Face's default is 100
+    tokenizer._tokenizer.model.max_input_chars_per_word = word_maxlen
     return tokenizer._tokenizer
 
 
@@ -73,7 +80,7 @@ def cause_of(text, theirs, tokenizer):
 
 
 def compare(name, texts, path, lower):
-    theirs, tokenizer = hugging_face(path, lower), Tokenizer(path, do_lower_case=lower)
+    theirs, tokenizer = hugging_face(path, lower, word_maxlen=100), Tokenizer(path, do_lower_case=lower)
     counts, examples = collections.Counter(), []
     for k in range(0, len(texts), 5000):
         block = texts[k : k + 5000]

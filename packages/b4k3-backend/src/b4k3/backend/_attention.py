@@ -52,11 +52,12 @@ def attention(query, key, value, mask=None, bias=None, scale=1.0, dropout=None, 
     out = fused_attention(query, key, value, mask_bias, mask, bias, scale, dropout, training)
     if out is not None:
         return out
-    scores = ops.cast(ops.einsum("bnhd,bmhd->bhnm", query, key), "float32") * scale  # [b, h, n, m]
+    query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query * scale, key, value))  # [b, h, n or m, d]
+    scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), "float32")  # [b, h, n, m]
     term = mask_bias(mask, bias)
     if term is not None:
         scores = scores + term
     weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)  # [b, h, n, m]
     if dropout is not None:
         weights = dropout(weights, training=training)
-    return ops.einsum("bhnm,bmhd->bnhd", weights, value)  # [b, n, h, dv]
+    return ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # [b, n, h, dv]

@@ -38,7 +38,10 @@ class Sinusoidal(keras.initializers.Initializer):
         frequencies = np.power(10000.0, -2.0 * np.arange(dim // 2) / dim)
         angles = np.arange(count)[:, None] * frequencies
         table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(count, dim)
-        return ops.cast(ops.convert_to_tensor(table.astype("float32")), dtype or "float32")
+        name = getattr(dtype, "name", dtype) or "float32"  # a str, or a DType of TensorFlow
+        if name in ("float16", "float32", "float64"):
+            return table.astype(name)  # keras 2.3 on TensorFlow 2 makes no variable of a tensor of the graph
+        return ops.cast(ops.convert_to_tensor(table.astype("float32")), name)
 
     def get_config(self):
         return {}

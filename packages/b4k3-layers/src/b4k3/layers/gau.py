@@ -20,6 +20,11 @@ from .masks import biased
 from .normalization import ScaleOffset
 
 
+def shape_of_first(input_shape):
+    """The shape of a layer's only or first input, as a tuple. Shapes are tuples, or tf.keras' TensorShape."""
+    return tuple(input_shape[0] if hasattr(input_shape[0], "__len__") else input_shape)
+
+
 @register
 class GatedAttentionUnit(Layer):
     """Attention with one head whose output is gated: a block of attention and feed-forward in one.
@@ -78,7 +83,7 @@ class GatedAttentionUnit(Layer):
         )
 
     def build(self, input_shape):
-        x = tuple(input_shape[0] if isinstance(input_shape[0], (list, tuple)) else input_shape)
+        x = shape_of_first(input_shape)
         self.i_dense = self._dense(2 * self.units + self.key_size, "i_dense", self.activation)
         self.o_dense = self._dense(x[-1], "o_dense")
         self.q_scaleoffset = ScaleOffset(offset=self.use_bias, name="q_scaleoffset", dtype=self.sublayer_dtype)
@@ -134,7 +139,7 @@ class GatedAttentionUnit(Layer):
         return mask[0] if isinstance(mask, (list, tuple)) else mask
 
     def compute_output_shape(self, input_shape):
-        return tuple(input_shape[0] if isinstance(input_shape[0], (list, tuple)) else input_shape)
+        return shape_of_first(input_shape)
 
     def get_config(self):
         config = super().get_config()

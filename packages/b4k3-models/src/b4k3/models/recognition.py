@@ -64,10 +64,9 @@ class Request:
             if model is None:
                 raise ConfigError("model='auto' needs a checkpoint, or a config that says model_type")
         else:
-            path = (
-                os.path.abspath(view.checkpoint.path) if isinstance(self.checkpoint, (str, os.PathLike)) else "<dict>"
-            )
-            near = os.path.join(os.path.basename(os.path.dirname(path)), os.path.basename(path))
+            near = "the checkpoint"
+            if isinstance(self.checkpoint, (str, os.PathLike)):
+                near = os.sep.join(os.path.abspath(view.checkpoint.path).split(os.sep)[-2:])
             model = recognise(view, dict(with_aliases(self.config), **with_aliases(given)), near)
         self.notes.append("recognised as model=%r" % str(model))
         return architecture(model)
