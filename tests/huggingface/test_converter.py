@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 import goldens
 from b4k3.models.cli import main
@@ -11,6 +10,8 @@ from huggingface import references
 
 @pytest.mark.parametrize("key", sorted(references.CONVERTED))
 def test_the_same_names_and_bytes(key, tmp_path):
+    from safetensors.numpy import load_file
+
     system, model = key.split(":")
     theirs = references.convert(key)
     theirs.save_pretrained(str(tmp_path / "theirs"))

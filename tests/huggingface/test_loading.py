@@ -5,8 +5,6 @@
 
 import numpy as np
 import pytest
-import torch
-import transformers
 
 import goldens
 from b4k3.models.cli import main
@@ -35,6 +33,9 @@ def folder(key, tmp_path):
 
 
 def test_every_weight_is_found_and_the_outputs_are_right(key, folder):
+    import torch
+    import transformers
+
     name, expected, _ = SYSTEMS[key]
     model, info = getattr(transformers, name).from_pretrained(folder, output_loading_info=True)
     fixed = {k for k in info["missing_keys"] if "embed_positions" in k}  # sines and cosines, computed by them
@@ -53,6 +54,8 @@ def test_every_weight_is_found_and_the_outputs_are_right(key, folder):
 
 
 def test_auto_classes_and_the_tokenizer(key, folder):
+    import transformers
+
     model = transformers.AutoModel.from_pretrained(folder)
     assert type(model).__name__.lower() == model.config.model_type + "model"
     if key == "roformer:roformer":

@@ -78,10 +78,10 @@ def build_transformer_model(
     arguments = {key: value for key, value in config.items() if key in accepted}
     transformer = cls(**arguments)
     transformer.ignored_config_keys = sorted(request.from_file - accepted - aliases)
-    if request.checkpoint is not None:
-        transformer.expect_checkpoint(request.checkpoint)
+    if request.opened is not None:
+        transformer.expect_checkpoint(request.opened)
     transformer.build(**arguments)
-    if request.checkpoint is not None:
-        transformer.load_weights_from_checkpoint(request.checkpoint)
+    if request.opened is not None:
+        transformer.load_weights_from_checkpoint(request.opened)
         transformer.load_report.notes[:0] = request.notes
     return transformer.model if return_keras_model else transformer

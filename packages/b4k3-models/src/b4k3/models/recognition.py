@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .checkpoints.opening import locate
+from .checkpoints.opening import locate, open_checkpoint
 from .config import ConfigError, read_config, ready_configs, with_aliases
 from .detect import contradictions, recognise, sizes
 from .loading import open_view
@@ -30,6 +30,7 @@ class Request:
         config: dict from the file, completed from names and shapes; the caller's own arguments are not in it.
         from_file: set of the keys that the file has.
         checkpoint: path or dict, or None.
+        opened: `Checkpoint` of it, or None.
         where: str, what the configuration is from.
         notes: list of str, what was found out.
     """
@@ -42,7 +43,8 @@ class Request:
             self.checkpoint = locate(folder)[1]
         auto = model == "auto" or (folder is not None and isinstance(model, DefaultModel))
         cls = None if auto else architecture(model)
-        view = None if self.checkpoint is None else open_view(self.checkpoint, getattr(cls, "model_key", None))
+        self.opened = None if self.checkpoint is None else open_checkpoint(self.checkpoint)
+        view = None if self.opened is None else open_view(self.opened, getattr(cls, "model_key", None))
         if folder is not None:
             self.config, self.where = config_of_folder(folder, view, getattr(cls, "model_key", None))
         else:
@@ -53,7 +55,7 @@ class Request:
             cls = self.recognised(view, given)
         self.cls = cls
         if view is not None:
-            self.complete(open_view(self.checkpoint, cls.model_key), given)
+            self.complete(open_view(self.opened, cls.model_key), given)
 
     def recognised(self, view, given):
         """The class that the file is of."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from .._initialization import skipping
 from .layer import register
@@ -18,5 +19,18 @@ class TruncatedNormal(keras.initializers.TruncatedNormal):
 
     def __call__(self, shape, dtype=None):
         if skipping():
-            return keras.initializers.Zeros()(shape, dtype=dtype)
+            return untouched_zeros(shape, dtype)
         return super().__call__(shape, dtype=dtype)
+
+
+def untouched_zeros(shape, dtype):
+    """A tensor of zeros that takes no memory before it is written: the system maps pages of numpy's when asked to."""
+    try:
+        zeros = np.zeros(shape, dtype=keras.backend.standardize_dtype(dtype))
+    except TypeError:  # bfloat16
+        return keras.initializers.Zeros()(shape, dtype=dtype)
+    if keras.backend.backend() != "torch":
+        return keras.ops.convert_to_tensor(zeros)
+    import torch
+
+    return torch.from_numpy(zeros)  # convert_to_tensor would copy them

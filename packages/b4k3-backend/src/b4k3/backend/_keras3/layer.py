@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from .._serialization import make_register
 
@@ -47,8 +48,22 @@ def assign_weights(pairs):
     Arguments:
         pairs: iterable of (variable, array of the same shape); the array is cast to the variable's dtype.
     """
+    assign = replace_data if keras.backend.backend() == "torch" else keras.Variable.assign
     for variable, value in pairs:
-        variable.assign(value)
+        assign(variable, value)
+
+
+def replace_data(variable, value):
+    """`assign` on torch with one copy of the array, not two: what the parameter held is let go of."""
+    import torch
+
+    value = np.asarray(value)
+    if value.shape != tuple(variable.shape) or value.dtype.kind != "f":
+        variable.assign(value)  # which says what is wrong, or converts
+        return
+    parameter = variable.value
+    own = torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
+    parameter.data = own.to(parameter.device, parameter.dtype)
 
 
 def weight_path(weight):
