@@ -7,6 +7,9 @@ import pytest
 
 from skips import SKIPS
 
+# Tests call many small functions once: XLA shall not spend long on each.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 
 def current_row():
     """The name of the row in the matrix, `B4K3_ROW`; `default` outside the matrix."""

@@ -3,10 +3,24 @@
 Row names are those of `hatch.toml`; `default` is the environment of `hatch run test`.
 """
 
+ONCE = "reads files only: run once, in the default environment"
+# One row for each Python is enough where no Keras is involved: default 3.11, keras231-tf115 3.7, keras231-tf22 3.8,
+# keras35-jax 3.9, keras3-jax-py313 3.13.
+SAME_PYTHON = "tfkeras-* tf_keras-221 keras3-tf keras3-torch keras3-numpy"
+NO_KERAS = "has no Keras in it: run once for each Python"
+# The tests of the tokenizers also run on 3.7 and 3.13 against the installed wheel.
+TOKENIZERS_ELSEWHERE = SAME_PYTHON + " keras231-tf115 keras3-jax-py313"
+
 SKIPS = [
+    ("tests/tokenizers/*", TOKENIZERS_ELSEWHERE, NO_KERAS),
+    ("tests/corrupt/*", SAME_PYTHON, NO_KERAS),
+    ("tests/models/checkpoints/test_[!t]*", SAME_PYTHON, NO_KERAS),
+    ("tests/models/checkpoints/test_t[!e]*", SAME_PYTHON, NO_KERAS),
+    ("tests/models/test_config.py::*", SAME_PYTHON, NO_KERAS),
+    ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
     ("tests/test_demo.py::*", "keras* tf*", "needs the MiniLM package, which only the default environment installs"),
-    ("tests/packaging/test_contracts.py::*", "keras* tf*", "reads files only: run once, in the default environment"),
-    ("tests/packaging/test_workspace.py::*", "keras* tf*", "reads files only: run once, in the default environment"),
+    ("tests/packaging/test_contracts.py::*", "keras* tf*", ONCE),
+    ("tests/packaging/test_workspace.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_wheels.py::*", "default keras* tf*", "has an environment of its own: hatch run wheels:test"),
     ("tests/huggingface/*", "default keras* tf*", "has an environment of its own: hatch run huggingface:test"),
     (

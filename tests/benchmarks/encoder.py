@@ -3,9 +3,9 @@
     KERAS_BACKEND=torch python tests/benchmarks/encoder.py [--layers 12] [--rounds 7] [--only forward|train]
 
 Every contender does the same work on the same batch of 8 × 128 ids with padding, from numpy arrays to numpy arrays: the
-last hidden states; or one step of AdamW on the mean square of the hidden states, with dropout 0.1. All use the tanh gelu. A round runs each
-contender once, in turn; the ratio of a round is peer / b4k3 (above 1: b4k3 is faster). transformers runs on torch
-whatever the backend.
+last hidden states; or one step of AdamW on the mean square of the hidden states, with dropout 0.1. All use the tanh
+gelu. A round runs each contender once, in turn; the ratio of a round is peer / b4k3 (above 1: b4k3 is faster).
+transformers runs on torch whatever the backend.
 """
 
 from __future__ import annotations
