@@ -47,3 +47,16 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(scope="session")
 def row():
     return current_row()
+
+
+@pytest.fixture(autouse=True)
+def fresh_graph(request):
+    """On Keras 2 everything lands in one graph that only grows, and each run looks at all of it: start anew, for each
+    test of ops and layers, which share nothing."""
+    yield
+    module = request.module.__name__
+    if ".backend." in module or ".layers." in module or "backend" in str(request.fspath.dirpath().basename):
+        from b4k3.backend import keras, row
+
+        if not row.is_keras3:
+            keras.backend.clear_session()
