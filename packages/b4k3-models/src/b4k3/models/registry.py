@@ -23,6 +23,9 @@ ARCHITECTURES = {
     "roformer": "b4k3.models.architectures.roformer:RoFormer",
     "roformer_v2": "b4k3.models.architectures.roformer:RoFormerV2",
     "gau": "b4k3.models.architectures.gau:GAU_alpha",
+    "gpt": "b4k3.models.architectures.gpt:GPT",
+    "gpt2": "b4k3.models.architectures.gpt:GPT2",
+    "gpt2_ml": "b4k3.models.architectures.gpt:GPT2_ML",
 }
 
 # name -> where its Dialect is; the order is that in which they are asked whether they recognise a file
