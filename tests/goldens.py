@@ -45,7 +45,7 @@ def network(case):
 
 
 def joined(cases):
-    """Those of the cases that have batches, with the ones about one model made one: fewer models, each run less often."""
+    """Those of the cases that have batches, the ones about one model made one, so that it is run less often."""
     found = {}
     for case in cases:
         if "batches" not in case:
@@ -53,7 +53,8 @@ def joined(cases):
         key = network(case) + str(case.get("pad_rtol"))
         whole = found.setdefault(key, dict(case, batches=[]))
         for batch in case["batches"]:
-            alike = [b for b in whole["batches"] if all(b.get(k) == batch.get(k) for k in ("submodel", "inputs", "pad"))]
+            feed = [batch.get(k) for k in ("submodel", "inputs", "pad")]
+            alike = [b for b in whole["batches"] if [b.get(k) for k in ("submodel", "inputs", "pad")] == feed]
             if alike:
                 alike[0]["compare"] += batch["compare"]
             else:

@@ -13,10 +13,16 @@ READY = os.path.join(os.path.dirname(__file__), "configs")
 
 # our name <- what publishers call it; the first that is there counts
 ALIASES = {
-    "max_position": ("max_position_embeddings", "n_positions"),
-    "dropout_rate": ("hidden_dropout_prob", "resid_pdrop"),
-    "attention_dropout_rate": ("attention_probs_dropout_prob", "attn_pdrop"),
+    "max_position": ("max_position_embeddings",),
+    "dropout_rate": ("hidden_dropout_prob",),
+    "attention_dropout_rate": ("attention_probs_dropout_prob",),
     "segment_vocab_size": ("type_vocab_size",),
+}
+# our name <- that in Hugging Face's configs of T5, of GPT-2 and GPT
+HUGGINGFACE_ALIASES = {
+    "max_position": ("n_positions",),
+    "dropout_rate": ("resid_pdrop",),
+    "attention_dropout_rate": ("attn_pdrop",),
     "hidden_size": ("d_model", "n_embd"),
     "num_hidden_layers": ("num_layers", "n_layer"),
     "num_attention_heads": ("num_heads", "n_head"),
@@ -24,8 +30,10 @@ ALIASES = {
     "attention_head_size": ("d_kv",),
     "layer_norm_eps": ("layer_norm_epsilon",),
 }
-# keys that tell the activation in configs of Hugging Face's T5, GPT-2 and GPT
-ACTIVATION_KEYS = ("feed_forward_proj", "activation_function", "afn")
+ACTIVATION_KEYS = ("feed_forward_proj", "activation_function", "afn")  # in the same configs
+ALIAS_NAMES = {name for table in (ALIASES, HUGGINGFACE_ALIASES) for names in table.values() for name in names} | set(
+    ACTIVATION_KEYS
+)
 DEFAULTS = {"max_position": 512, "segment_vocab_size": 2}
 
 # Larger than any published model by an order of magnitude: such a number is a slip, and would take all memory.
@@ -133,7 +141,7 @@ def read_config(path):
 def with_aliases(config):
     """A copy with our names beside the publishers'; a name of ours that is there already stays."""
     config = dict(config)
-    for name, others in ALIASES.items():
+    for name, others in list(ALIASES.items()) + list(HUGGINGFACE_ALIASES.items()):
         for other in others:
             if name not in config and other in config:
                 config[name] = config[other]

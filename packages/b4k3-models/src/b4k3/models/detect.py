@@ -144,8 +144,8 @@ def doubts(view, model, path):
     if model not in ("t5.1.1", "mt5.1.1") or not is_pegasus(view, path):
         return []
     return [
-        "the file looks like T5-PEGASUS, which was trained with a position bias in the attention to the encoder, scaled "
-        "logits and the erf form of gelu: build it with model='t5_pegasus'"
+        "the file looks like T5-PEGASUS, which was trained with a position bias in the attention to the encoder, "
+        "scaled logits and the erf form of gelu: build it with model='t5_pegasus'"
     ]
 
 

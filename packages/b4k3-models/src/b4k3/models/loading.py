@@ -15,8 +15,8 @@ from .registry import dialects
 
 # Variables that publishers left in their files and that no model needs.
 KNOWN_LEFTOVERS = (
-    (re.compile(r"(^|/)(adam_[mv]|AdamWeightDecayOptimizer.*|lamb_[mv]|Adam(_\d+)?|adafactor_v[rc]?)$"), "optimizer slot"),
-    (re.compile(r"[/_]slot_(v[rc]?|m)$"), "optimizer slot"),
+    (re.compile(r"(^|/)(adam_[mv]|AdamWeightDecayOptimizer.*|lamb_[mv]|Adam(_\d+)?)$"), "optimizer slot"),
+    (re.compile(r"(/adafactor|[/_]slot)_(v[rc]?|m)$"), "optimizer slot"),
     (re.compile(r"(^|/)(adam|AdamWeightDecay|lamb)[^/]*/", re.I), "optimizer slot"),
     (re.compile(r"(^|/)(global_step|good_steps|loss_scale|beta[12]_power)$"), "training state"),
     (re.compile(r"(^|[./])pooler[./]"), "pooler"),

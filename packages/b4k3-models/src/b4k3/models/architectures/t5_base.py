@@ -9,37 +9,10 @@ from b4k3.layers import Embedding, RelativePositionEmbeddingT5
 from ..checkpoints import CheckpointError
 from ..config import ConfigError
 from ..loading import open_view
+from ..t5_versions import VERSIONS
 from ..transformer import Transformer
 
 _FURTHER_TABLE = re.compile(r"/block_0*[1-9]\d*/.*/relative_attention_bias$")
-
-
-class Version:
-    """What the published versions differ in.
-
-    Arguments:
-        gated: whether the feed-forward layer is gated, and the projection to the vocabulary not the tied embeddings.
-        norm, final_norm: what the files call a block's normalisation, and that at the end of a stack.
-        cross_position_bias: whether attention to the encoder has a position bias.
-        logit_scale: whether logits are scaled by hidden_size ** -0.5.
-        tanh: whether 'gelu' in a configuration means its tanh form.
-    """
-
-    def __init__(self, gated, norm, final_norm, cross_position_bias, logit_scale, tanh):
-        self.gated = gated
-        self.norm = norm
-        self.final_norm = final_norm
-        self.cross_position_bias = cross_position_bias
-        self.logit_scale = logit_scale
-        self.tanh = tanh
-
-
-VERSIONS = {
-    "t5.1.0": Version(False, "layer_norm", "final_layer_norm", False, True, True),
-    "t5.1.1": Version(True, "layer_norm", "final_layer_norm", False, False, True),
-    "mt5.1.1": Version(True, "rms_norm", "rms_norm", False, False, True),
-    "t5_pegasus": Version(True, "rms_norm", "rms_norm", True, True, False),
-}
 
 
 class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
@@ -83,15 +56,6 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
         self.num_decoder_layers = self.num_hidden_layers if num_decoder_layers is None else num_decoder_layers
         self.relative_attention_num_buckets = relative_attention_num_buckets
         self.relative_attention_max_distance = relative_attention_max_distance
-
-    @classmethod
-    def published_activation(cls, hidden_act):
-        """The activation that a published configuration means. Arguments and Returns: name, list of them or None."""
-        if hidden_act is None:
-            hidden_act = ["gelu", "linear"] if VERSIONS[cls.version].gated else "relu"
-        if isinstance(hidden_act, (list, tuple)):
-            return [cls.published_activation(name) for name in hidden_act]
-        return "gelu_tanh" if hidden_act == "gelu" and VERSIONS[cls.version].tanh else hidden_act
 
     # ---------------------------------------------------------------------------------------------- embeddings
 

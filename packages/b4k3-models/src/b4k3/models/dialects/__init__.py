@@ -204,7 +204,8 @@ class View:
 
     def keys(self):
         """Canonical names of all variables that the dialect knows."""
-        return list(dict.fromkeys(name for stored in self.checkpoint.keys() for name in self.dialect.canonicals(stored)))
+        names = (name for stored in self.checkpoint.keys() for name in self.dialect.canonicals(stored))
+        return list(dict.fromkeys(names))
 
     def unused(self):
         """Names in the file that nobody has asked for."""

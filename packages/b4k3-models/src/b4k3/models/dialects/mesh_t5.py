@@ -1,8 +1,8 @@
 """The names of T5 in mesh-TensorFlow: 'encoder/block_000/layer_000/SelfAttention/q'.
 
-Canonical, but for two things. Files of T5 call normalisation layer_norm, and at the end final_layer_norm, where those of
-mT5 say rms_norm for both; either spelling is read under the other. And the projections of attention may have an axis for
-the heads.
+Canonical, but for two things. Files of T5 call normalisation layer_norm, and at the end final_layer_norm, where those
+of mT5 say rms_norm for both; either spelling is read under the other. And the projections of attention may have an axis
+for the heads.
 https://github.com/google-research/text-to-text-transfer-transformer
 """
 
