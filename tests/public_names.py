@@ -66,10 +66,17 @@ NAMES = {
         "ALBERT_Unshared": "",
         "BERT": "",
         "ELECTRA": "",
+        "GPT": "final_activation",
+        "GPT2": "",
+        "GPT2_ML": "",
         "LM_Mask": "",
         "NEZHA": "",
         "RoFormer": "",
         "RoFormerV2": "",
+        "T5": "",
+        "T5_Base": "version",
+        "T5_Decoder": "with_lm cross_position_bias",
+        "T5_Encoder": "",
         "Transformer": "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act "
         "dropout_rate attention_dropout_rate embedding_size attention_head_size attention_key_size sequence_length "
         "keep_tokens compound_tokens residual_attention_scores ignore_invalid_weights autoresize_weights layers prefix "
@@ -143,13 +150,6 @@ NOT_YET = {
         "integerize_shape": "issue E",
     },
     "models": {
-        "GPT": "issue C",
-        "GPT2": "issue C",
-        "GPT2_ML": "issue C",
-        "T5": "issue C",
-        "T5_Base": "issue C",
-        "T5_Decoder": "issue C",
-        "T5_Encoder": "issue C",
         "data_parallel": "issue E",
     },
 }
