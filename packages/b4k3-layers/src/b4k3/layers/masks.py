@@ -29,6 +29,10 @@ def biased(scores, bias=None):
 class _AttentionBias(Layer):
     reads_ids = True
 
+    def decode(self, inputs, session):
+        """`call` on whole prompts; None on a new token, which sees all before it."""
+        return self.call(inputs) if session.positions is None else None
+
     def compute_mask(self, inputs, mask=None):
         return None
 
