@@ -127,7 +127,7 @@ def decoder_rule(state, found, count, options, numbers):
     closing = ops.logical_or(ended[:, 0], count + 1 >= numbers["max_new"])  # [batch]
     entering = ops.where(closing[:, None], there, ended)
     entering = ops.logical_and(entering, ops.logical_not(state["done"])[:, None])
-    wins = ops.logical_and(closing[:, None], order == 0)
+    wins = ops.logical_and(closing[:, None], ops.equal(order, 0))
     ranks = found["scores"] + WINNER * ops.cast(wins, "float32")
     places = state["places"] - ops.sum(ops.cast(ended, "int32"), axis=1)
     return entering, ranks, ops.logical_and(there, ops.logical_not(ended)), places, ops.logical_or(state["done"], closing)
