@@ -30,6 +30,7 @@ _NAMES = {
     "ScaleOffset": "normalization",
     "SinusoidalPositionEmbedding": "position",
     "UniLMMask": "masks",
+    "ZeroPadding": "masks",
 }
 # from b4k3.backend
 _BACKEND = ("K", "Layer", "custom_objects", "keras")
