@@ -82,5 +82,9 @@ class ZeroPadding(Layer):
         """Arguments: inputs: float [batch, n, ...]. Returns: likewise."""
         return sequence_masking(inputs, mask)
 
+    def decode(self, inputs, session):
+        """`call` with the session's mask."""
+        return self.call(inputs, session.mask)
+
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

@@ -388,8 +388,8 @@ class Transformer:
             start_id: of an encoder-decoder, the id that decoding starts from, 0 unless given; else, if given, an id put
                 after each prompt. It is not in the result.
             end_id: the id that ends an output, or a list of such ids; None to go on to max_new_tokens.
-            segment_ids: int [batch, n], 0 unless given. A new token has segment 1 with application='unilm', else that of
-                its prompt's last token.
+            segment_ids: int [batch, n], 0 unless given. A new token has segment 1 with application='unilm', else that
+                of its prompt's last token.
             num_beams: how many candidates beam search keeps; 1 is greedy decoding or sampling.
             length_penalty: None for the rule of `AutoRegressiveDecoder.beam_search`: the search is over when the best
                 candidate ends. A number for that of transformers: outputs are ranked by their summed log-probabilities
@@ -403,8 +403,8 @@ class Transformer:
             seed: of sampling; a row draws the same numbers whatever the rest of the batch is. None for other ones each
                 time.
             return_scores: whether to return log-probabilities too.
-            stream: whether to return an iterator over int [batch] arrays, the next token of each row; of greedy decoding
-                and sampling only.
+            stream: whether to return an iterator over int [batch] arrays, the next token of each row; of greedy
+                decoding and sampling only.
             progress: whether to show a bar on a terminal.
 
         Returns:

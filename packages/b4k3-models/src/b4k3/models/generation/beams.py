@@ -130,7 +130,8 @@ def decoder_rule(state, found, count, options, numbers):
     wins = ops.logical_and(closing[:, None], ops.equal(order, 0))
     ranks = found["scores"] + WINNER * ops.cast(wins, "float32")
     places = state["places"] - ops.sum(ops.cast(ended, "int32"), axis=1)
-    return entering, ranks, ops.logical_and(there, ops.logical_not(ended)), places, ops.logical_or(state["done"], closing)
+    going_on = ops.logical_and(there, ops.logical_not(ended))
+    return entering, ranks, going_on, places, ops.logical_or(state["done"], closing)
 
 
 def transformers_rule(state, found, count, options, numbers):

@@ -90,7 +90,7 @@ class Engine:
         n, limit = int(prompts.lengths.max()), self.network.position_limit
         if limit is not None and n + max_new - 1 > limit:
             raise ConfigError(
-                "the longest prompt has %d tokens, and max_new_tokens=%d: the model has %d positions; shorten one of them"
+                "the longest prompt has %d tokens and max_new_tokens=%d, but the model has %d positions: shorten either"
                 % (n, max_new, limit)
             )
         width = rounded_up(n, PROMPT_UNIT)

@@ -31,10 +31,12 @@ class Network:
             raise ConfigError("%s does not predict the next token: %s" % (name, HOW))
         if self.decoder.attention_caches or self.decoder.layer_norm_conds[0] is not None:
             raise ConfigError(
-                "generate knows neither attention_caches nor layer_norm_cond; use AutoRegressiveDecoder of b4k3.snippets"
+                "generate has neither attention_caches nor layer_norm_cond; AutoRegressiveDecoder of b4k3.snippets has"
             )
         self.head = head_of(self.decoder, name)
         self.input_names = [input_name(self.decoder, tensor, name) for tensor in self.decoder.inputs]
+        if self.encoder is None and "Input-Context" in self.input_names:
+            raise ConfigError("%s is a decoder alone: build the whole model, with its encoder" % name)
 
     @property
     def variables(self):

@@ -25,7 +25,8 @@ def bar(total, wanted=True, file=None):
 
     def show(count):
         filled = WIDTH * count // total
-        line = "[%s%s] %d/%d tokens, %.0f s" % ("#" * filled, "." * (WIDTH - filled), count, total, time.monotonic() - start)
+        seconds = time.monotonic() - start
+        line = "[%s%s] %d/%d tokens, %.0f s" % ("#" * filled, "." * (WIDTH - filled), count, total, seconds)
         file.write(CLEAR + line)
         file.flush()
 

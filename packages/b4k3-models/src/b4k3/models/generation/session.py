@@ -19,9 +19,11 @@ class Session:
     positions = None
 
     def call(self, layer, inputs, arguments):
-        """Call a layer. Dropout does nothing, and softmax is left out: decoding wants logits."""
-        if isinstance(layer, keras.layers.Dropout) or is_softmax(layer):
+        """Call a layer. Dropout does nothing, masks are the session's, softmax is left out: decoding wants logits."""
+        if isinstance(layer, (keras.layers.Dropout, keras.layers.Masking)):
             return inputs
+        if getattr(getattr(layer, "activation", None), "__name__", "") == "softmax":
+            return before_activation(layer, inputs)
         if hasattr(layer, "decode"):
             return layer.decode(inputs, self, **arguments)
         return call_layer(layer, inputs, **arguments)
@@ -115,10 +117,13 @@ class Step(Session):
 
 
 def heads_first(x):
-    """[batch, n, heads, size] to [batch, heads, n, size] and back: what products of matrices like; others as they are."""
+    """[batch, n, heads, size] to [batch, heads, n, size], as products of matrices like it, and back; or x as it is."""
     return ops.transpose(x, (0, 2, 1, 3)) if len(x.shape) == 4 else x
 
 
-def is_softmax(layer):
-    activation = getattr(layer, "activation", None)
-    return isinstance(layer, keras.layers.Activation) and getattr(activation, "__name__", "") == "softmax"
+def before_activation(layer, x):
+    """What a Dense or Activation layer applies its activation to."""
+    if not isinstance(layer, keras.layers.Dense):
+        return x
+    x = ops.matmul(x, ops.cast(ops.convert_to_tensor(layer.kernel), x.dtype))
+    return x + ops.cast(ops.convert_to_tensor(layer.bias), x.dtype) if layer.use_bias else x
