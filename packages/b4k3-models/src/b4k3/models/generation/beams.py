@@ -1,9 +1,9 @@
 """Beam search by the rule of AutoRegressiveDecoder, and by that of transformers.
 
 Both keep `beams` candidates of each row, and a pool of finished outputs. AutoRegressiveDecoder's: a candidate that ends
-and is not the best gives up its place; when the best one ends, the search is over. transformers' (early_stopping=False):
-finished outputs are ranked by their sum / length ** length_penalty, and the search is over when the best candidate can
-no longer beat the worst of them.
+and is not the best gives up its place; when the best one ends, the search is over. transformers' with
+early_stopping=False: outputs are ranked by their sum / length ** length_penalty, and the search is over when the best
+candidate can no longer beat the worst of them.
 """
 
 from __future__ import annotations

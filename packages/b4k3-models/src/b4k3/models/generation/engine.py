@@ -18,18 +18,10 @@ PROMPT_UNIT, TOTAL_UNIT = 32, 64
 
 def generate(transformer, ids, max_new_tokens, start_id=None, segment_ids=None, progress=False, **kwargs):
     """`Transformer.generate`; see there."""
+    if transformer.engine is None:
+        transformer.engine = Engine(Network(transformer))
     request = Request(max_new_tokens, **kwargs)
-    engine = engine_of(transformer)
-    run = engine.begin(request, ids, segment_ids, start_id)
-    if request.stream:
-        return streamed(run)
-    with bar(request.max_new, progress) as show:
-        if progress:
-            while run.unfinished():
-                run.advance(run.count + 1)
-                show(run.count)
-        run.advance(request.max_new)
-    return run.result()
+    return transformer.engine.generate(request, ids, start_id, segment_ids, progress)
 
 
 def streamed(run):
@@ -40,24 +32,29 @@ def streamed(run):
         yield run.newest()
 
 
-def engine_of(transformer):
-    """The engine of a Transformer, made at the first call and kept on it."""
-    if transformer.engine is None:
-        transformer.engine = Engine(transformer)
-    return transformer.engine
-
-
 def rounded_up(n, unit):
     """n where nothing is compiled, else the next multiple of the unit."""
     return n if runs_eagerly else -(-n // unit) * unit
 
 
 class Engine:
-    """A Transformer with the functions compiled for it."""
+    """A `Network` with the functions compiled for it."""
 
-    def __init__(self, transformer):
-        self.network = Network(transformer)
+    def __init__(self, network):
+        self.network = network
         self.functions = {}
+
+    def generate(self, request, ids, start_id=None, segment_ids=None, progress=False):
+        """Arguments: request: `Request`; the others as of `Transformer.generate`. Returns: as there."""
+        run = self.begin(request, ids, segment_ids, start_id)
+        if request.stream:
+            return streamed(run)
+        with bar(request.max_new, progress) as show:
+            while progress and run.unfinished():
+                run.advance(run.count + 1)
+                show(run.count)
+            run.advance(request.max_new)
+        return run.result()
 
     def begin(self, request, ids, segment_ids, start_id):
         """Check the prompts and generate the first token. Returns: Run."""
