@@ -90,7 +90,7 @@ class Engine:
                 "the longest prompt has %d tokens and max_new_tokens=%d, but the model has %d positions: shorten either"
                 % (n, max_new, limit)
             )
-        width = rounded_up(n, PROMPT_UNIT)
+        width = rounded_up(n, PROMPT_UNIT) if n > 1 else 1  # 1: the start id of an encoder-decoder
         width = width if limit is None else min(width, limit)
         prompts.resize(width)
         return rounded_up(width + max_new, TOTAL_UNIT) - width
@@ -115,7 +115,7 @@ def functions(network, options, holes):
     kind = beams if options.beams > 1 else single
 
     def start(first, numbers):
-        context = network.encode(first["source"]) if "source" in first else (None, None)
+        context = network.encode(first["source"]) if "source" in first else ()
         logits, fixed, own = network.prefill(
             first["ids"], first["segments"], first["lengths"], options.room, *context
         )

@@ -38,7 +38,7 @@ class Request:
         self.max_new = whole("max_new_tokens", max_new_tokens, 1)
         self.beams = whole("num_beams", num_beams, 1)
         self.returned = whole("num_return_sequences", num_return_sequences, 1)
-        self.end_ids = [] if end_id is None else [whole("end_id", i, 0) for i in np.ravel(end_id)]
+        self.end_ids = [] if end_id is None else [whole("end_id", i, 0) for i in np.ravel(end_id).tolist()]
         self.seed, self.return_scores, self.stream = seed, return_scores, stream
         minimum = whole("min_new_tokens", min_new_tokens, 0)
         refuse_contradictions(self, do_sample, minimum, dict(temperature=temperature, top_k=top_k, top_p=top_p))
