@@ -1,4 +1,4 @@
-"""Attention biases that let a Transformer read from left to right, wholly or in its second segment; and masks as zeros."""
+"""Attention biases that let a Transformer read from left to right, wholly or in part; padding written as zeros."""
 
 from __future__ import annotations
 

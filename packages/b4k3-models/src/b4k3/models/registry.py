@@ -49,7 +49,14 @@ ARCHITECTURES = {
 # name -> where its Dialect is; the order is that in which they are asked whether they recognise a file
 DIALECTS = {
     "albert_zh": "b4k3.models.dialects.albert_zh:ALBERT_ZH",
+    "mesh_t5": "b4k3.models.dialects.mesh_t5:MESH_T5",
+    "newslm": "b4k3.models.dialects.newslm:NEWSLM",
+    "bojone_gpt": "b4k3.models.dialects.bojone_gpt:BOJONE_GPT",
     "google": "b4k3.models.dialects.google:GOOGLE",
+    "huggingface-t5": "b4k3.models.dialects.huggingface_t5:T5",
+    "huggingface-mt5": "b4k3.models.dialects.huggingface_t5:MT5",
+    "huggingface-openai-gpt": "b4k3.models.dialects.huggingface_gpt:OPENAI_GPT",
+    "huggingface-gpt2": "b4k3.models.dialects.huggingface_gpt:GPT2",
     "huggingface-albert": "b4k3.models.dialects.huggingface:ALBERT",
     "huggingface-electra-generator": "b4k3.models.dialects.huggingface:ELECTRA_GENERATOR",
     "huggingface-electra": "b4k3.models.dialects.huggingface:ELECTRA",

@@ -115,11 +115,6 @@ class Transformer:
         self.ignored_config_keys = []
         self.built = False
 
-    @classmethod
-    def published_activation(cls, hidden_act):
-        """The activation that a published configuration means. Arguments and Returns: a name, list of them or None."""
-        return hidden_act
-
     # ------------------------------------------------------------------------------------------------ building
 
     def build(

@@ -177,9 +177,12 @@ class GPT2_ML(GPT):  # noqa: N801 (a name of bert4keras)
         mapping = {}
         for i in range(self.num_hidden_layers):
             block, scope = "Transformer-%d" % i, "newslm/layer%02d/" % i
-            attention = ("query_layer", "key_layer", "value_layer", "context_projection_layer")
-            mapping[block + "-MultiHeadSelfAttention"] = sum((dense_variables(scope + part) for part in attention), [])
-            mapping[block + "-FeedForward"] = dense_variables(scope + "intermediate") + dense_variables(scope + "output")
+            dense = {
+                "-MultiHeadSelfAttention": ("query_layer", "key_layer", "value_layer", "context_projection_layer"),
+                "-FeedForward": ("intermediate", "output"),
+            }
+            for layer, parts in dense.items():
+                mapping[block + layer] = sum((dense_variables(scope + part) for part in parts), [])
             mapping[block + "-FeedForward-Norm-0"] = norm_variables(scope + "LayerNorm_mlp_ln0")
             mapping[block + "-FeedForward-Norm-1"] = norm_variables(scope + "LayerNorm_mlp_ln1")
         return mapping
