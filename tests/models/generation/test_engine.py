@@ -91,7 +91,9 @@ def test_sampling(engine, rules):
 
 
 def test_samples_depend_on_seed_and_row_alone(engine):
-    draw = lambda prompts, seed: generate(engine, 8, prompts, do_sample=True, seed=seed)
+    def draw(prompts, seed):
+        return generate(engine, 8, prompts, do_sample=True, seed=seed)
+
     together = draw(PROMPTS, 5)
     np.testing.assert_array_equal(draw(PROMPTS, 5), together)
     np.testing.assert_array_equal(draw(PROMPTS[:1], 5), together[:1])

@@ -40,6 +40,7 @@ _NAMES = {
     "is_tf_keras": "_runtime",
     "keras": "_row",
     "layer_normalization": "_normalization",
+    "layers_before": "searching",
     "leaky_relu": "activations",
     "logsumexp": "tensors",
     "lowest": "_attention",
