@@ -29,6 +29,10 @@ def biased(scores, bias=None):
 class _AttentionBias(Layer):
     reads_ids = True
 
+    def decode(self, inputs, session):
+        """`call` on whole prompts; None on a new token, which sees all before it."""
+        return self.call(inputs) if session.positions is None else None
+
     def compute_mask(self, inputs, mask=None):
         return None
 
@@ -77,6 +81,10 @@ class ZeroPadding(Layer):
     def call(self, inputs, mask=None):
         """Arguments: inputs: float [batch, n, ...]. Returns: likewise."""
         return sequence_masking(inputs, mask)
+
+    def decode(self, inputs, session):
+        """`call` with the session's mask."""
+        return self.call(inputs, session.mask)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

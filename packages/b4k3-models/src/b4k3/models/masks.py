@@ -10,6 +10,8 @@ from .config import ConfigError
 class LM_Mask:  # noqa: N801 (a name of bert4keras)
     """Mixed into a Transformer: position i sees the positions up to i."""
 
+    generates = True
+
     def compute_attention_bias(self, inputs=None):
         if self.attention_bias is None:
             self.attention_bias = self.apply(self.inputs[self.token_input], LanguageModelMask, name="Attention-LM-Mask")
@@ -21,6 +23,9 @@ class UniLM_Mask:  # noqa: N801 (a name of bert4keras)
 
     Reference: Dong et al., UniLM, https://arxiv.org/abs/1905.03197
     """
+
+    generates = True
+    generated_segment = 1
 
     def compute_attention_bias(self, inputs=None):
         if self.attention_bias is None:
