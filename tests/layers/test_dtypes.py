@@ -103,7 +103,11 @@ CASES = {
     "average": (layers.GlobalAveragePooling1D, {}, lambda layer, i: layer(i.masked)),
     "maximum": (layers.GlobalMaxPooling1D, {}, lambda layer, i: layer(i.masked)),
     "add": (layers.Add, {}, lambda layer, i: layer([i.x, i.x])),
-    "parts": (layers.BatchSplit, {"parts": 2}, lambda layer, i: layers.BatchConcat(dtype=i.argument)(layer(i.x))),
+    "parts": (
+        layers.BatchSplit,
+        {"parts": 2},
+        lambda layer, i: layers.BatchConcat(dtype=i.argument)(layer(layers.Add(dtype=i.argument)([i.x, i.x]))),
+    ),
     "crf": (layers.ConditionalRandomField, {}, lambda layer, i: layer(i.masked)),
     "memm": (layers.MaximumEntropyMarkovModel, {"hidden_dim": 2}, lambda layer, i: layer(i.masked)),
     "pointer": (layers.GlobalPointer, HEADS, lambda layer, i: layer(i.masked)),
