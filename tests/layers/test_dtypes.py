@@ -58,6 +58,7 @@ class Inputs:
         self.all = [keras.Input(shape, dtype=dtype if cast else "float32") for _, shape, cast in SHAPES]
         self.x, self.condition, self.mask, self.bias, self.ids, self.far = self.all
         self.masked = WithMask(dtype=argument)([self.x, self.mask])
+        self.doubled = layers.Add(name="doubled", dtype=argument)([self.x, self.x])
 
 
 def attend(layer, i, position=None, p_bias=None, a_bias=False):
@@ -106,7 +107,7 @@ CASES = {
     "parts": (
         layers.BatchSplit,
         {"parts": 2},
-        lambda layer, i: layers.BatchConcat(dtype=i.argument)(layer(layers.Add(dtype=i.argument)([i.x, i.x]))),
+        lambda layer, i: layers.BatchConcat(dtype=i.argument)(layer(i.doubled)),
     ),
     "crf": (layers.ConditionalRandomField, {}, lambda layer, i: layer(i.masked)),
     "memm": (layers.MaximumEntropyMarkovModel, {"hidden_dim": 2}, lambda layer, i: layer(i.masked)),
