@@ -33,10 +33,8 @@ def test_the_code_of_the_page(tmp_path, monkeypatch):
     ids = names["ids"]
     outputs = np.asarray(names["outputs"])
     assert (np.isinf(outputs).all(-1) == (ids == 0)).all()
-    loaded = names["loaded"]
-    np.testing.assert_allclose(loaded.predict_on_batch(ids), outputs, rtol=1e-5, atol=1e-5)
-    shorter = loaded.predict_on_batch(ids[:32, :8])  # padding changes nothing
-    np.testing.assert_allclose(shorter, outputs[:32, :8], rtol=1e-5, atol=1e-5)
+    again = names["loaded"].predict_on_batch(ids[:32, :8])  # loading changes nothing, and padding does not either
+    np.testing.assert_allclose(again, outputs[:32, :8], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("page", ["custom-models.zh-CN.md"])
