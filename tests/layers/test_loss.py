@@ -90,16 +90,16 @@ def test_training_saving_and_loading(tmp_path):
         return -np.log(np.where(labels[:, :3] == 1, p[..., 1], p[..., 0])).mean()
 
     first = expected()
-    trainer.compile(optimizer=keras.optimizers.Adam(0.1))
+    trainer.compile(optimizer=keras.optimizers.Adam(0.02))
     history = trainer.fit([tokens, labels], epochs=20, batch_size=16, verbose=0).history
     np.testing.assert_allclose(history["loss"][0], first, rtol=1e-5)
-    assert expected() < 0.2 * first
+    assert 0.05 * first < expected() < 0.8 * first
 
     path = str(tmp_path / ("model" + SUFFIX))
     trainer.save(path)
     known = dict(custom_objects, CrossEntropy=CrossEntropy)
     loaded = keras.models.load_model(path, custom_objects=known, compile=False)
-    loaded.compile(optimizer=keras.optimizers.Adam(0.1))
+    loaded.compile(optimizer=keras.optimizers.Adam(0.02))
     np.testing.assert_allclose(loaded.evaluate([tokens, labels], verbose=0), expected(), rtol=1e-5)
 
 
