@@ -29,6 +29,7 @@ _NAMES = {
     "compiled": "_row",
     "copy_initializer": "_initialization",
     "custom_objects": "_row",
+    "device_scope": "recomputing",
     "divisible_temporal_padding": "tensors",
     "do_recompute": "recomputing",
     "dtype": "tensors",
@@ -68,6 +69,7 @@ _NAMES = {
     "where": "tensors",
     "while_loop": "_row",
     "write_at": "_row",
+    "wide": "tensors",
 }
 _MODULES = ("K", "activations")
 # modules whose functions and classes are saved by name: the table `custom_objects` is complete once they are imported
