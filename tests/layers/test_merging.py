@@ -1,9 +1,10 @@
-"""Add and Concatenate1D, with the masks that Keras 3's own lose."""
+"""Joining and parting tensors, with the masks that Keras 3's own lose."""
 
 import numpy as np
 import pytest
 
-from b4k3.layers import Add, Concatenate1D
+from b4k3.layers import Add, BatchConcat, BatchSplit, Concatenate1D
+from harness import call_with_unknown_sizes
 from layer_checks import check_layer
 
 
@@ -67,4 +68,44 @@ def test_concatenate(masked, shapes, tmp_path):
         mask_out=joined,
         tmp=tmp_path,
         only_outputs=masked != (0,),
+    )
+
+
+# parts -> the sizes of the parts of 7 rows
+PARTS = [(2, [4, 3]), (3, [2, 3, 2]), ([1, 2], [2, 5]), ([0.5, 0.25, 0.25], [4, 1, 2]), (1, [7])]
+
+
+@pytest.mark.parametrize("parts, sizes", PARTS, ids=str)
+def test_parts_of_a_batch(parts, sizes):
+    x, ids = np.arange(21, dtype="float32").reshape(7, 3), np.arange(14, dtype="int32").reshape(7, 2)
+    layer = BatchSplit(parts)
+    for array in (x, ids):
+        got = call_with_unknown_sizes(layer.call, array)
+        assert [len(part) for part in got] == sizes and (np.concatenate(got) == array).all()
+        assert all(part.dtype == array.dtype for part in got)
+
+
+@pytest.mark.parametrize("parts", [2, [1, 3]], ids=str)
+@pytest.mark.parametrize("masked", [(), (0,)], ids=["plain", "masked"])
+def test_a_batch_is_split_and_joined_again(parts, masked, tmp_path):
+    check_layer(
+        lambda: BatchSplit(parts, name="layer"),
+        floats("bn4"),
+        lambda w, x, m: x[0],
+        masked=masked,
+        mask_out=lambda x, m: m[0],
+        connect=lambda layer, tensors: BatchConcat()(layer(tensors[0])),
+        tmp=tmp_path,
+    )
+
+
+@pytest.mark.parametrize("masked", [(0,), (0, 1)], ids=str)
+def test_batches_are_joined(masked, tmp_path):
+    check_layer(
+        lambda: BatchConcat(name="layer"),
+        floats("bn4", "bn4"),
+        lambda w, x, m: np.concatenate(x),
+        masked=masked,
+        mask_out=lambda x, m: np.concatenate([np.ones(a.shape[:2]) if b is None else b for a, b in zip(x, m)]),
+        tmp=tmp_path,
     )

@@ -62,6 +62,7 @@ _NAMES = {
     "symbolic": "recomputing",
     "weight_path": "_row",
     "where": "tensors",
+    "wide": "tensors",
 }
 _MODULES = ("K", "activations")
 # modules whose functions and classes are saved by name: the table `custom_objects` is complete once they are imported

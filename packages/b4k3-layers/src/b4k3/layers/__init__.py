@@ -12,16 +12,23 @@ from .__about__ import __version__
 # public name -> the module that defines it
 _NAMES = {
     "Add": "merging",
+    "BatchConcat": "merging",
+    "BatchSplit": "merging",
     "Concatenate1D": "merging",
+    "ConditionalRandomField": "crf",
     "DeepTruncatedNormal": "initialization",
+    "EfficientGlobalPointer": "global_pointer",
     "Embedding": "embedding",
     "FeedForward": "feedforward",
     "FirstToken": "pooling",
     "GatedAttentionUnit": "gau",
     "GlobalAveragePooling1D": "pooling",
     "GlobalMaxPooling1D": "pooling",
+    "GlobalPointer": "global_pointer",
     "LanguageModelMask": "masks",
     "LayerNormalization": "normalization",
+    "Loss": "loss",
+    "MaximumEntropyMarkovModel": "crf",
     "MultiHeadAttention": "attention",
     "PositionEmbedding": "position",
     "RelativePositionEmbedding": "position",
@@ -30,6 +37,7 @@ _NAMES = {
     "ScaleOffset": "normalization",
     "SinusoidalPositionEmbedding": "position",
     "UniLMMask": "masks",
+    "integerize_shape": "shapes",
 }
 # from b4k3.backend
 _BACKEND = ("K", "Layer", "custom_objects", "keras")
@@ -43,6 +51,8 @@ def __getattr__(name):
             for module in sorted(set(_NAMES.values())):
                 importlib.import_module("." + module, __name__)
         value = getattr(importlib.import_module("b4k3.backend"), name)
+    elif name == "Model":
+        value = importlib.import_module("b4k3.backend").keras.Model
     elif name == "__all__":
         return __dir__()
     elif name.startswith("__"):
@@ -59,4 +69,4 @@ def __getattr__(name):
 def __dir__():
     keras = importlib.import_module("b4k3.backend").keras
     theirs = [name for name in dir(keras.layers) if not name.startswith("_")]
-    return sorted(set(theirs) | set(_NAMES) | set(_BACKEND) | {"__version__"})
+    return sorted(set(theirs) | set(_NAMES) | set(_BACKEND) | {"Model", "__version__"})

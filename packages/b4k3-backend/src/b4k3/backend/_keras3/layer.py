@@ -30,6 +30,10 @@ class Layer(keras.layers.Layer):
         """The dtype policy for layers that this one owns."""
         return self.dtype_policy
 
+    def add_loss(self, loss, inputs=None):
+        """Keras' own, with the argument of Keras 2 that says what the loss depends on."""
+        super().add_loss(loss)
+
 
 def build_sublayer(layer, input_shape):
     """Build a layer that another one owns. Call it in the owner's `build`.

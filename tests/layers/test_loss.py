@@ -1,0 +1,117 @@
+"""Loss: what it adds to a model, and what it lets pass."""
+
+import numpy as np
+import pytest
+
+from b4k3.backend import custom_objects, keras, ops, row
+from b4k3.layers import Embedding, Loss
+from layer_checks import HELPERS, check_layer
+
+SUFFIX = ".keras" if row.is_keras3 else ".h5"
+
+
+class Nothing(Loss):
+    def compute_loss(self, inputs, mask=None):
+        return 0.0
+
+
+HELPERS["Nothing"] = Nothing  # so that the copy of a model finds it
+
+
+class CrossEntropy(Loss):
+    """The mean over the real tokens of [labels, probabilities]."""
+
+    def compute_loss(self, inputs, mask=None):
+        labels, probabilities = inputs
+        mask = ops.cast(mask[1], "float32")
+        losses = ops.sparse_categorical_crossentropy(ops.cast(labels, "int32"), probabilities)
+        return ops.sum(losses * mask) / ops.sum(mask)
+
+
+class Distances(Loss):
+    """Many numbers, of which the mean is to count."""
+
+    def compute_loss(self, inputs, mask=None):
+        return ops.square(inputs[0] - inputs[1])
+
+
+@pytest.mark.parametrize("output_axis", [None, 1, [2, 0]], ids=str)
+def test_what_passes(output_axis, tmp_path):
+    def pick(values):
+        if output_axis is None:
+            return values
+        return [values[i] for i in output_axis] if isinstance(output_axis, list) else values[output_axis]
+
+    check_layer(
+        lambda: Nothing(output_axis, name="layer"),
+        lambda rng, b, n: [rng.randn(b, n, i).astype("float32") for i in (2, 3, 4)],
+        lambda values, arrays, masks: pick(arrays),
+        masked=(0, 1),
+        mask_out=lambda arrays, masks: pick(masks),
+        tmp=tmp_path,
+    )
+
+
+def test_one_tensor_passes(tmp_path):
+    check_layer(
+        lambda: Nothing(name="layer"),
+        lambda rng, b, n: [rng.randn(b, n, 2).astype("float32")],
+        lambda values, arrays, masks: arrays[0],
+        masked=(0,),
+        mask_out=lambda arrays, masks: masks[0],
+        tmp=tmp_path,
+    )
+
+
+def test_it_is_to_be_subclassed():
+    with pytest.raises(NotImplementedError, match="Loss: override compute_loss"):
+        Loss().compute_loss(None)
+
+
+def tagger():
+    """A model that says whether a token is even, with its loss inside."""
+    tokens, labels = keras.Input((None,)), keras.Input((None,))
+    vectors = Embedding(12, 4, mask_zero=True)(tokens)
+    probabilities = keras.layers.Dense(2, activation="softmax")(vectors)
+    model = keras.Model(tokens, probabilities)
+    return model, keras.Model([tokens, labels], CrossEntropy(1, name="loss")([labels, probabilities]))
+
+
+def test_training_saving_and_loading(tmp_path):
+    """Compiled without a loss, and fitted without targets."""
+    model, trainer = tagger()
+    rng = np.random.RandomState(0)
+    tokens = rng.randint(1, 12, (16, 5)).astype("float32")
+    tokens[:, 3:] = 0
+    labels = tokens % 2
+    p = np.asarray(model.predict_on_batch(tokens))
+    right = np.where(labels == 1, p[..., 1], p[..., 0])
+    expected = -np.log(right[:, :3]).mean()
+    trainer.compile(optimizer=keras.optimizers.Adam(0.1))
+    np.testing.assert_allclose(trainer.evaluate([tokens, labels], verbose=0), expected, rtol=1e-5)
+    history = trainer.fit([tokens, labels], epochs=20, batch_size=16, verbose=0).history
+    np.testing.assert_allclose(history["loss"][0], expected, rtol=1e-5)
+    assert history["loss"][-1] < 0.2 * expected
+    answer = trainer.predict_on_batch([tokens, labels])
+    np.testing.assert_allclose(model.predict_on_batch(tokens), answer, rtol=1e-6)
+
+    path = str(tmp_path / ("model" + SUFFIX))
+    trainer.save(path)
+    loaded = keras.models.load_model(path, custom_objects=dict(custom_objects, CrossEntropy=CrossEntropy), compile=False)
+    np.testing.assert_allclose(loaded.predict_on_batch([tokens, labels]), answer, rtol=1e-6)
+    loaded.compile(optimizer=keras.optimizers.Adam(0.1))
+    np.testing.assert_allclose(
+        loaded.evaluate([tokens, labels], verbose=0), trainer.evaluate([tokens, labels], verbose=0), rtol=1e-5
+    )
+
+
+def test_the_mean_of_several_numbers_counts():
+    x, y = keras.Input((3,)), keras.Input((3,))
+    model = keras.Model([x, y], Distances(0)([keras.layers.Dense(3, use_bias=False)(x), y]))
+    model.set_weights([np.eye(3, dtype="float32")])
+    model.compile(optimizer="sgd")
+    arrays = [np.ones((4, 3), "float32"), np.zeros((4, 3), "float32")]
+    arrays[1][0] = 3
+    np.testing.assert_allclose(model.evaluate(arrays, verbose=0), (4 + 3) / 4, rtol=1e-5)
+
+
