@@ -90,6 +90,16 @@ def check(what, value, above=None, below=None):
         sys.exit("%s is wrong" % what)
 
 
+def f1(found, true):
+    """The F1 score of sets.
+
+    Arguments:
+        found, true: lists of sets, one for each sample.
+    """
+    right = sum(len(f & t) for f, t in zip(found, true))
+    return 2.0 * right / max(1, sum(map(len, found)) + sum(map(len, true)))
+
+
 def check_training(history, ratio):
     """Check that the mean loss of the last epoch is below a ratio of that of the first."""
     losses = history.history["loss"]
@@ -145,6 +155,18 @@ def employment():
     company, city = random.choice(COMPANIES), random.choice(CITIES)
     form = random.choice(["%(person)s在%(city)s的%(company)s工作。", "位于%(city)s的%(company)s聘请了%(person)s。"])
     return form % {"person": person, "company": company, "city": city}, person, company, city
+
+
+def entities():
+    """(text, "start:end:kind" for each name in it, the end being its last character)."""
+    text, person, company, city = employment()
+    spans = ((text.index(name), name, kind) for name, kind in ((person, "PER"), (company, "ORG"), (city, "LOC")))
+    return (text,) + tuple("%d:%d:%s" % (start, start + len(name) - 1, kind) for start, name, kind in spans)
+
+
+def parse_entities(spans):
+    """["0:1:PER", …] -> [(0, 1, "PER"), …]"""
+    return [(int(start), int(end), kind) for start, end, kind in (span.split(":") for span in spans)]
 
 
 EXTRA_TEXT = "这家的在工作位于聘请了谁哪里单红绿蓝黄色圆方三角形条是一个，。？"

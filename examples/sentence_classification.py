@@ -37,27 +37,34 @@ class data_generator(DataGenerator):
                 batch_token_ids, batch_segment_ids, batch_labels = [], [], []
 
 
-bert = build_transformer_model(options.config_path, options.checkpoint_path)
-output = FirstToken()(bert.output)
-output = keras.layers.Dense(2, activation="softmax")(output)
-model = keras.models.Model(bert.input, output)
-model.compile(
-    loss="sparse_categorical_crossentropy",
-    optimizer=keras.optimizers.Adam(options.rate()),
-    metrics=["accuracy"],
-)
+def classifier(model_class=keras.models.Model):
+    """The model, compiled."""
+    bert = build_transformer_model(options.config_path, options.checkpoint_path)
+    output = FirstToken()(bert.output)
+    output = keras.layers.Dense(2, activation="softmax")(output)
+    model = model_class(bert.inputs, output)
+    model.compile(
+        loss="sparse_categorical_crossentropy",
+        optimizer=keras.optimizers.Adam(options.rate()),
+        metrics=["accuracy"],
+    )
+    return model
 
-train_generator = data_generator(train_data, batch_size)
-test_generator = data_generator(test_data, batch_size)
+
+def train(model):
+    batches = data_generator(train_data, batch_size)
+    model.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=epochs, verbose=2)
 
 
-def evaluate(data):
-    """The share of right answers."""
+def check_accuracy(model):
+    """The share of right answers must be above that of guessing."""
     right = 0
-    for x, y in data:
+    for x, y in data_generator(test_data, batch_size):
         right += (model.predict(x, verbose=0).argmax(axis=1) == y[:, 0]).sum()
-    return right / len(data.data)
+    common.check("accuracy", right / len(test_data), above=0.8)
 
 
-history = model.fit(train_generator.forfit(), steps_per_epoch=len(train_generator), epochs=epochs, verbose=2)
-common.check("accuracy", evaluate(test_generator), above=0.8)
+if __name__ == "__main__":
+    model = classifier()
+    train(model)
+    check_accuracy(model)
