@@ -11,13 +11,13 @@ https://arxiv.org/abs/1605.07725
 """
 
 from gradients import EmbeddingGradientModel
-from sentence_classification import check_accuracy, classifier, train
+from sentence_classification import check_accuracy, classifier, options, train
 
 from b4k3.backend import ops
 
 
 class FastGradientModel(EmbeddingGradientModel):
-    epsilon = 0.5
+    epsilon = 0.5 if options.real else 0.01  # how far; small random embeddings bear less
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **kwargs):
         if y is None:

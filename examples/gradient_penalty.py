@@ -14,7 +14,7 @@ from sentence_classification import check_accuracy, classifier, options, train
 
 from b4k3.backend import K, keras, ops, row, search_layer
 
-EPSILON = 0.5
+EPSILON = 0.5 if options.real else 0.001  # the weight of the penalty; small random embeddings have large gradients
 
 
 class PenalizedModel(EmbeddingGradientModel):

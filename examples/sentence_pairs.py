@@ -1,10 +1,12 @@
-"""Do two reviews agree? Both go into one BERT; a dense layer over its pooler decides.
+"""Do two guests agree that a place is good? Both reviews go into one BERT; a dense layer over its pooler decides.
 
     python examples/sentence_pairs.py
     python examples/sentence_pairs.py --model chinese_L-12_H-768_A-12 --data pairs.tsv
 
 The lines of pairs.tsv are "text TAB text TAB label", the labels being 0 and 1, as in LCQMC.
 """
+
+import random
 
 import common
 import numpy as np
@@ -16,13 +18,16 @@ from b4k3.tokenizers import Tokenizer
 
 
 def pair():
-    """(review, review, '1' if both praise or both blame)."""
-    (text1, label1), (text2, label2) = common.review(), common.review()
-    return text1, text2, str(int(label1 == label2))
+    """(review, review, '1' if both praise), both labels being as frequent."""
+    wanted = random.random() < 0.5
+    while True:
+        (text1, label1), (text2, label2) = common.review(), common.review()
+        if (label1 == label2 == "1") == wanted:
+            return text1, text2, str(int(wanted))
 
 
 options = common.Options(__doc__)
-train_data, test_data = options.samples(pair, quick=1024, full=8192)
+train_data, test_data = options.samples(pair, quick=768, full=8192)
 maxlen, batch_size, epochs = 2 * options.maxlen, 32, options.choose(2, 4)
 
 tokenizer = Tokenizer(options.dict_path, do_lower_case=True)
@@ -58,4 +63,4 @@ test_generator = data_generator(test_data, batch_size)
 model.fit(train_generator.forfit(), steps_per_epoch=len(train_generator), epochs=epochs, verbose=2)
 
 right = sum((model.predict(x, verbose=0).argmax(axis=1) == y[:, 0]).sum() for x, y in test_generator)
-common.check("accuracy", right / len(test_data), above=0.65)
+common.check("accuracy", right / len(test_data), above=0.7)
