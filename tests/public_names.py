@@ -41,16 +41,24 @@ NAMES = {
         "where": "cond x y",
     },
     "layers": {
+        "BatchConcat": "",
+        "BatchSplit": "parts",
         "Concatenate1D": "",
+        "ConditionalRandomField": "lr_multiplier",
+        "EfficientGlobalPointer": "heads head_size RoPE use_bias tril_mask kernel_initializer",
         "Embedding": "input_dim output_dim embeddings_initializer",
         "FeedForward": "units activation use_bias kernel_initializer",
         "GatedAttentionUnit": "units key_size activation use_bias normalization self_attention attention_scale "
         "attention_dropout kernel_initializer",
         "GlobalAveragePooling1D": "",
         "GlobalMaxPooling1D": "",
+        "GlobalPointer": "heads head_size RoPE use_bias tril_mask kernel_initializer",
         "K": None,
         "Layer": "",
         "LayerNormalization": "zero_mean unit_variance epsilon",
+        "Loss": "output_axis",
+        "MaximumEntropyMarkovModel": "lr_multiplier hidden_dim",
+        "Model": None,
         "MultiHeadAttention": "heads head_size out_dim key_size use_bias normalization attention_scale "
         "attention_dropout return_attention_scores kernel_initializer",
         "PositionEmbedding": "input_dim output_dim merge_mode hierarchical embeddings_initializer custom_position_ids",
@@ -59,6 +67,7 @@ NAMES = {
         "ScaleOffset": "scale offset conditional hidden_units hidden_activation hidden_initializer",
         "SinusoidalPositionEmbedding": "output_dim merge_mode custom_position_ids",
         "custom_objects": None,
+        "integerize_shape": "func",
         "keras": None,
     },
     "models": {
@@ -76,6 +85,7 @@ NAMES = {
         "name",
         "UniLM_Mask": "",
         "build_transformer_model": "config_path checkpoint_path model application return_keras_model",
+        "data_parallel": "model devices parts",
         "extend_with_language_model": "",
         "extend_with_unified_language_model": "",
     },
@@ -121,6 +131,9 @@ METHODS = {
     ("models", "Transformer"): "apply apply_embeddings apply_final_layers apply_main_layers build call "
     "compute_attention_bias compute_position_bias create_variable get_inputs initializer load_embeddings load_variable "
     "load_weights_from_checkpoint prefixed save_weights_as_checkpoint set_inputs set_outputs simplify variable_mapping",
+    ("layers", "ConditionalRandomField"): "dense_accuracy dense_loss sparse_accuracy sparse_loss trans",
+    ("layers", "Loss"): "compute_loss",
+    ("layers", "MaximumEntropyMarkovModel"): "dense_accuracy dense_loss sparse_accuracy sparse_loss trans",
     ("layers", "MultiHeadAttention"): "pay_attention_to",
     ("snippets", "AutoRegressiveDecoder"): "beam_search last_token predict random_sample wraps",
     ("snippets", "DataGenerator"): "forfit fortest sample to_dataset",
@@ -130,18 +143,6 @@ METHODS = {
 }
 
 NOT_YET = {
-    "layers": {
-        "BatchConcat": "issue E",
-        "BatchSplit": "issue E",
-        "ConditionalRandomField": "issue E",
-        "EfficientGlobalPointer": "issue E",
-        "GlobalPointer": "issue E",
-        "Loss": "issue E",
-        "MaximumEntropyMarkovModel": "issue E",
-        "Model": "issue E",
-        "Node": "issue E",
-        "integerize_shape": "issue E",
-    },
     "models": {
         "GPT": "issue C",
         "GPT2": "issue C",
@@ -150,6 +151,19 @@ NOT_YET = {
         "T5_Base": "issue C",
         "T5_Decoder": "issue C",
         "T5_Encoder": "issue C",
-        "data_parallel": "issue E",
     },
 }
+
+LEFT_OUT = {
+    "backend": {"tf": "TensorFlow is one framework of several; import it where a script needs it"},
+    "layers": {
+        "Node": "a patch of a private class of keras before 2.3; nothing of Keras is patched here",
+        "tf": "TensorFlow is one framework of several; import it where a script needs it",
+    },
+    "snippets": {
+        "Hook": "it put another object in place of the module; `uniout` is a plain name here",
+        "tf": "TensorFlow is one framework of several; import it where a script needs it",
+    },
+}
+# Whole modules of bert4keras without a counterpart.
+LEFT_OUT_MODULES = {"optimizers": "the row's keras.optimizers; the migration guide says how, extension by extension"}

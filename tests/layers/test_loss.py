@@ -97,7 +97,8 @@ def test_training_saving_and_loading(tmp_path):
 
     path = str(tmp_path / ("model" + SUFFIX))
     trainer.save(path)
-    loaded = keras.models.load_model(path, custom_objects=dict(custom_objects, CrossEntropy=CrossEntropy), compile=False)
+    known = dict(custom_objects, CrossEntropy=CrossEntropy)
+    loaded = keras.models.load_model(path, custom_objects=known, compile=False)
     np.testing.assert_allclose(loaded.predict_on_batch([tokens, labels]), answer, rtol=1e-6)
     loaded.compile(optimizer=keras.optimizers.Adam(0.1))
     np.testing.assert_allclose(
@@ -113,5 +114,3 @@ def test_the_mean_of_several_numbers_counts():
     arrays = [np.ones((4, 3), "float32"), np.zeros((4, 3), "float32")]
     arrays[1][0] = 3
     np.testing.assert_allclose(model.evaluate(arrays, verbose=0), (4 + 3) / 4, rtol=1e-5)
-
-

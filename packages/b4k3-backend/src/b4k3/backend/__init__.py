@@ -27,6 +27,7 @@ _NAMES = {
     "build_sublayer": "_row",
     "copy_initializer": "_initialization",
     "custom_objects": "_row",
+    "device_scope": "recomputing",
     "divisible_temporal_padding": "tensors",
     "do_recompute": "recomputing",
     "dtype": "tensors",

@@ -58,3 +58,15 @@ def symbolic(f):
 def get_available_gpus():
     """The names of the GPUs that the backend can use: a list such as ['/device:GPU:0'], empty without any."""
     return [f"/device:GPU:{i}" for i in range(_devices.gpu_count())]
+
+
+def device_scope(name):
+    """A context in which what is added to a graph is put on a device.
+
+    Arguments:
+        name: such as '/device:GPU:0'.
+
+    Raises:
+        NotImplementedError: on rows other than keras 2.3.1 and tf.keras 1.15; it says what they have instead.
+    """
+    return _devices.device_scope(name)

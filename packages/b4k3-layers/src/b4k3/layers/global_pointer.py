@@ -139,6 +139,6 @@ class EfficientGlobalPointer(GlobalPointer):
         x = self.p_dense(inputs)  # [b, n, 2 * head_size]
         q, k = self._turn(x[..., ::2], x[..., 1::2])  # [b, n, head_size]
         spans = ops.einsum("bmd,bnd->bmn", q, k) * self.head_size**-0.5
-        terms = ops.transpose(self.q_dense(x), (0, 2, 1)) / 2  # [b, 2 * h, n]
+        terms = ops.transpose(self.q_dense(x), (0, 2, 1)) * 0.5  # [b, 2 * h, n]
         last, first = terms[:, ::2], terms[:, 1::2]
         return ops.expand_dims(spans, 1) + ops.expand_dims(last, 2) + ops.expand_dims(first, 3)  # [b, h, n, n]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, ops, register
+from b4k3.backend import Layer, keras, ops, register
 
 
 @register
@@ -56,6 +56,13 @@ class Loss(Layer):
 
     def compute_mask(self, inputs, mask=None):
         return self._pick(mask)
+
+    def compute_output_spec(self, inputs, mask=None):
+        """For Keras 3, which otherwise takes every output for floats."""
+        picked = self._pick(inputs)
+        if isinstance(picked, (list, tuple)):
+            return [keras.KerasTensor(x.shape, dtype=x.dtype) for x in picked]
+        return keras.KerasTensor(picked.shape, dtype=picked.dtype)
 
     def compute_output_shape(self, input_shape):
         return self._pick(input_shape)

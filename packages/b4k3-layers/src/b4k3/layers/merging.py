@@ -146,5 +146,9 @@ class BatchConcat(Layer):
     def compute_mask(self, inputs, mask=None):
         return join_masks(inputs, mask, axis=0)
 
+    def compute_output_spec(self, inputs):
+        shape = self.compute_output_shape([x.shape for x in inputs])
+        return keras.KerasTensor(shape, dtype=inputs[0].dtype)
+
     def compute_output_shape(self, input_shape):
         return (None,) + tuple(input_shape[0][1:])

@@ -27,6 +27,7 @@ _NAMES = {
     "Transformer": "transformer",
     "UniLM_Mask": "masks",
     "build_transformer_model": "builder",
+    "data_parallel": "parallel",
     "extend_with_language_model": "masks",
     "extend_with_unified_language_model": "masks",
     "ready_configs": "config",

@@ -19,3 +19,18 @@ def gpu_count():
 
         return len(tf.config.list_physical_devices("GPU"))
     return 0
+
+
+INSTEAD = {
+    "jax": "keras.distribution.set_distribution(keras.distribution.DataParallel()) before the model is built",
+    "tensorflow": "build and compile the model inside tf.distribute.MirroredStrategy().scope()",
+    "torch": "torch.nn.parallel.DistributedDataParallel around the model",
+}
+
+
+def device_scope(name):
+    backend = keras.config.backend()
+    instead = INSTEAD.get(backend, "a backend that trains, as this one is for inference only")
+    raise NotImplementedError(
+        f"Keras 3 on {backend} does not keep a part of a model on a device; to train it on several: {instead}."
+    )
