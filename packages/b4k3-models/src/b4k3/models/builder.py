@@ -74,6 +74,8 @@ def build_transformer_model(
     aliases = {other for others in ALIASES.values() for other in others}
     refuse_unknown(kwargs, accepted | aliases, "build_transformer_model with %s" % cls.__name__)
     config = merge(request.config, kwargs)
+    if kwargs.get("hidden_act") is None:
+        config["hidden_act"] = cls.published_activation(config.get("hidden_act"))
     validate(config, request.where)
     arguments = {key: value for key, value in config.items() if key in accepted}
     transformer = cls(**arguments)

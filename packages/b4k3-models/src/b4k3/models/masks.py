@@ -12,7 +12,7 @@ class LM_Mask:  # noqa: N801 (a name of bert4keras)
 
     def compute_attention_bias(self, inputs=None):
         if self.attention_bias is None:
-            self.attention_bias = self.apply(self.inputs[0], LanguageModelMask, name="Attention-LM-Mask")
+            self.attention_bias = self.apply(self.inputs[self.token_input], LanguageModelMask, name="Attention-LM-Mask")
         return self.attention_bias
 
 

@@ -49,6 +49,10 @@ class Transformer:
 
     model_key = None
     trained_with_tanh = False  # whether 'gelu' means its tanh form in the code that trained it
+    token_input = 0  # which of the inputs are the ids that a language model goes on with
+    use_bias = True  # whether attention and feed-forward have biases
+    attention_scale = True
+    position_kind = None  # p_bias of the attention
 
     def __init__(
         self,
@@ -107,6 +111,11 @@ class Transformer:
         self.load_report = None
         self.ignored_config_keys = []
         self.built = False
+
+    @classmethod
+    def published_activation(cls, hidden_act):
+        """The activation that a published configuration means. Arguments and Returns: a name, list of them or None."""
+        return hidden_act
 
     # ------------------------------------------------------------------------------------------------ building
 
@@ -248,6 +257,53 @@ class Transformer:
         """A Dropout layer of the model's rate."""
         return self.apply(x, Dropout, rate=self.dropout_rate, name=name)
 
+    def add(self, x, y, name):
+        """x + Dropout(y), the Add that follows the layer `name`."""
+        return self.apply([x, self.drop(y, "%s-Dropout" % name)], Add, name="%s-Add" % name)
+
+    def attend(self, x, keys, name, bias=None, position=None):
+        """Multi-head attention.
+
+        Arguments:
+            x: [batch, n, hidden_size], what asks.
+            keys: [batch, m, hidden_size], what is looked at.
+            name: str.
+            bias: attention bias, or None.
+            position: position input of the attention, or None.
+
+        Returns:
+            [batch, n, hidden_size]
+        """
+        return self.apply(
+            self.simplify([x, keys, keys, bias, position]),
+            MultiHeadAttention,
+            arguments={
+                "a_bias": None if bias is None else True,
+                "p_bias": None if position is None else self.position_kind,
+            },
+            heads=self.num_attention_heads,
+            head_size=self.attention_head_size,
+            out_dim=self.hidden_size,
+            key_size=self.attention_key_size,
+            use_bias=self.use_bias,
+            attention_scale=self.attention_scale,
+            attention_dropout=self.attention_dropout_rate,
+            kernel_initializer=self.initializer,
+            name=name,
+        )
+
+    def feed_forward(self, x, name):
+        """The feed-forward layer. Arguments: x [batch, n, hidden_size]. Returns: likewise."""
+        return self.apply(
+            x,
+            FeedForward,
+            units=self.intermediate_size,
+            activation=self.hidden_act,
+            use_bias=self.use_bias,
+            kernel_initializer=self.initializer,
+            name=name,
+        )
+
     def normalize(self, x, name, epsilon=1e-12, **kwargs):
         """A layer normalisation, conditional if the model has a `layer_norm_cond`.
 
@@ -332,7 +388,7 @@ class Transformer:
             CheckpointError: a variable is missing or of another shape; it lists all of them and says what to do.
         """
         self.load_report = load_weights(self, checkpoint, self.mapping_of_layers(mapping))
-        if self.trained_with_tanh and self.load_report.dialect in ("google", "albert_zh"):
+        if self.trained_with_tanh and not self.load_report.dialect.startswith("huggingface"):
             if self.hidden_act == "gelu" and activations.get("gelu") is activations.gelu_erf:
                 self.load_report.notes.append(
                     "hidden_act='gelu' is the erf form here, as in bert4keras; the original code means "
