@@ -84,8 +84,8 @@ def seed(number):
 def check(what, value, above=None, below=None):
     """Print a figure; leave with exit status 1 if it is not what it should be."""
     good = (above is None or value > above) and (below is None or value < below)
-    bound = "above %.3f" % above if above is not None else "below %.3f" % below
-    print("%s: %.3f, expected %s" % (what, value, bound))
+    bound = "above %g" % above if above is not None else "below %g" % below
+    print("%s: %.3g, expected %s" % (what, value, bound))
     if not good:
         sys.exit("%s is wrong" % what)
 

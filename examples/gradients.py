@@ -24,7 +24,9 @@ def gradient(function, value):
     if row.backend == "torch":
         import torch
 
-        return torch.autograd.grad(function(value), value, create_graph=True)[0]
+        # Keras first tries a loss on shapes alone, without gradients; and torch's fused attention has no second ones.
+        with torch.enable_grad(), torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            return torch.autograd.grad(function(value), value, create_graph=True)[0]
     import tensorflow as tf
 
     with tf.GradientTape() as tape:

@@ -18,6 +18,7 @@ def environment(tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
     env = dict(os.environ, PYTHONPYCACHEPREFIX=str(cache / "python"), JAX_COMPILATION_CACHE_DIR=str(cache / "jax"))
     env.update(JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0.1", PYTHONIOENCODING="utf-8", PYTHONWARNINGS="ignore")
+    env.update(OMP_NUM_THREADS="1")  # threads cost tiny models more than they bring
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     return env
 
