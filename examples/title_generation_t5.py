@@ -12,7 +12,6 @@ Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683
 import os
 
 import common
-import numpy as np
 
 from b4k3.backend import K, keras
 from b4k3.layers import Loss

@@ -11,7 +11,7 @@ NO_KERAS = "has no Keras in it: run once for each Python"
 # The tests of the tokenizers also run on 3.7 and 3.13 against the installed wheel.
 TOKENIZERS_ELSEWHERE = SAME_PYTHON + " keras231-tf115 keras3-jax-py313"
 
-# Of the rest, adversarial_training wants Keras 3, and serving bottle.
+# Of the rest, optimizers wants Keras 3, and serving bottle.
 ONE_ROW_EXAMPLES = (
     "features gibbs_sampling image_caption language_model masked_lm ner_global_pointer "
     "reading_comprehension sentence_classification sentence_pairs serving title_generation_t5"
@@ -48,8 +48,8 @@ SKIPS = [
         ("tests/test_examples.py::test_example?%s?" % name, "keras3-torch keras231-tf22", "a third is enough here")
         for name in ONE_ROW_EXAMPLES.split()
     ),
-    ("tests/test_examples.py::test_example?adversarial_training?", "keras231-tf22", "written for Keras 3"),
-    ("tests/test_examples.py::test_example?mixed_objectives?", "keras3-torch", "a third is enough here"),
+    ("tests/test_examples.py::test_example?optimizers?", "keras231-tf22", "is about the optimizers of Keras 3"),
+    ("tests/test_examples.py::test_example?mixed_objectives?", "keras3-torch keras231-tf22", "a third is enough here"),
     ("tests/snippets/test_serving.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
     (
         "tests/snippets/test_data.py::test_dataset_of_*",
