@@ -1,5 +1,4 @@
-"""A gradient penalty: the loss also grows with the squared gradient of the loss by the word embeddings, so that it stays
-flat around them.
+"""A gradient penalty: the loss also grows with its squared gradient by the word embeddings, and stays flat there.
 
     python examples/gradient_penalty.py
     python examples/gradient_penalty.py --model chinese_L-12_H-768_A-12 --data reviews.tsv

@@ -1,4 +1,4 @@
-"""Gradients of a loss by the word embeddings, inside of training: what adversarial training and gradient penalties need.
+"""Gradients of a loss by the word embeddings, while training: for adversarial training and gradient penalties.
 
 On Keras 2 that was `K.gradients`. Keras 3 has no such function, as each backend takes gradients in its own way; this
 file shows the way for all three. It is no example by itself, adversarial_training.py and gradient_penalty.py use it.

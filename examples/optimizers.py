@@ -1,4 +1,4 @@
-"""What replaces the optimizers of bert4keras on Keras 3: most are arguments of Keras' own, the others are small classes.
+"""What replaces the optimizers of bert4keras on Keras 3: mostly arguments of Keras' own, else small classes.
 
     python examples/optimizers.py
 

@@ -26,7 +26,8 @@ maxlen, title_maxlen, batch_size, epochs = options.maxlen, 32 if options.data el
 name = "t5_pegasus"
 if options.real and not os.path.exists(options.dict_path):
     name = "mt5.1.1"
-    tokenizer = SpTokenizer(os.path.join(options.config_path, "sentencepiece.model"), token_start=None, token_end="</s>")
+    sp_model_path = os.path.join(options.config_path, "sentencepiece.model")
+    tokenizer = SpTokenizer(sp_model_path, token_start=None, token_end="</s>")
 else:
     tokenizer = Tokenizer(options.dict_path, do_lower_case=True)
 

