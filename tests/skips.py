@@ -11,6 +11,12 @@ NO_KERAS = "has no Keras in it: run once for each Python"
 # The tests of the tokenizers also run on 3.7 and 3.13 against the installed wheel.
 TOKENIZERS_ELSEWHERE = SAME_PYTHON + " keras231-tf115 keras3-jax-py313"
 
+# Of the rest, optimizers wants Keras 3, and serving bottle.
+ONE_ROW_EXAMPLES = (
+    "features gibbs_sampling image_caption language_model masked_lm ner_global_pointer "
+    "reading_comprehension sentence_classification sentence_pairs serving title_generation_t5"
+)
+
 SKIPS = [
     ("tests/tokenizers/*", TOKENIZERS_ELSEWHERE, NO_KERAS),
     ("tests/corrupt/*", SAME_PYTHON, NO_KERAS),
@@ -33,6 +39,17 @@ SKIPS = [
         "keras231-* tfkeras-115 tfkeras-22",
         "ml_dtypes, which brings the dtype, is not there",
     ),
+    (
+        "tests/test_examples.py::*",
+        "keras231-tf115 tfkeras-* tf_keras-221 keras3-tf keras3-jax* keras35-jax keras3-numpy",
+        "the examples run in the default environment, a third of them on keras3-torch and keras231-tf22",
+    ),
+    *(
+        ("tests/test_examples.py::test_example?%s?" % name, "keras3-torch keras231-tf22", "a third is enough here")
+        for name in ONE_ROW_EXAMPLES.split()
+    ),
+    ("tests/test_examples.py::test_example?optimizers?", "keras231-tf22", "is about the optimizers of Keras 3"),
+    ("tests/test_examples.py::test_example?mixed_objectives?", "keras3-torch keras231-tf22", "a third is enough here"),
     ("tests/snippets/test_serving.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
     (
         "tests/snippets/test_data.py::test_dataset_of_*",
