@@ -1,8 +1,8 @@
 """The public names of bert4keras 0.11.5 with their arguments, as scripts use them.
 
 `NAMES` maps a module to its names; a value is the leading arguments in order (of a class those of its constructor), or
-None where there is nothing to call. Ours may have more arguments behind them. `NOT_YET` are names that are planned,
-`LEFT_OUT` those that will not come, each with the reason; a name that arrives must leave the table.
+None where there is nothing to call. Ours may have more arguments behind them. `LEFT_OUT` are those that will not come,
+each with the reason; a name that arrives must leave the table.
 """
 
 NAMES = {
@@ -147,11 +147,6 @@ METHODS = {
     ("snippets", "ViterbiDecoder"): "decode",
     ("tokenizers", "Tokenizer"): "decode encode ids_to_tokens rematch stem token_to_id tokenize tokens_to_ids "
     "_cjk_punctuation _is_cjk_character _is_control _is_punctuation _is_redundant _is_space _is_special",
-}
-
-NOT_YET = {
-    "models": {
-    },
 }
 
 LEFT_OUT = {
