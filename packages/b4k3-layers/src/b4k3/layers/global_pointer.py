@@ -76,7 +76,7 @@ class GlobalPointer(Layer):
     @recompute_grad
     def call(self, inputs, mask=None):
         """Arguments: inputs: float [batch, n, d]. Returns: float [batch, heads, n, n], first position × last one."""
-        logits = self._logits(inputs)  # [b, h, n, n]
+        logits = ops.cast(self._logits(inputs), self.compute_dtype)  # [b, h, n, n]; numpy widens bfloat16
         ordered = None
         if self.tril_mask:
             i = ops.arange(ops.shape(inputs)[1], dtype="int32")

@@ -19,6 +19,7 @@ def integerize_shape(func):
     def build(self, input_shape):
         return func(self, _integers(input_shape))
 
+    del build.__wrapped__  # Keras 3.5 would follow it from the bound method to a function that has a self
     return build
 
 
