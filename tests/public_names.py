@@ -1,8 +1,8 @@
 """The public names of bert4keras 0.11.5 with their arguments, as scripts use them.
 
 `NAMES` maps a module to its names; a value is the leading arguments in order (of a class those of its constructor), or
-None where there is nothing to call. Ours may have more arguments behind them. `NOT_YET` are names that are planned,
-`LEFT_OUT` those that will not come, each with the reason; a name that arrives must leave the table.
+None where there is nothing to call. Ours may have more arguments behind them. `LEFT_OUT` are the names that will not
+come, each with the reason; a name that arrives must leave the table.
 """
 
 NAMES = {
@@ -75,10 +75,17 @@ NAMES = {
         "ALBERT_Unshared": "",
         "BERT": "",
         "ELECTRA": "",
+        "GPT": "final_activation",
+        "GPT2": "",
+        "GPT2_ML": "",
         "LM_Mask": "",
         "NEZHA": "",
         "RoFormer": "",
         "RoFormerV2": "",
+        "T5": "",
+        "T5_Base": "version",
+        "T5_Decoder": "with_lm cross_position_bias",
+        "T5_Encoder": "",
         "Transformer": "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act "
         "dropout_rate attention_dropout_rate embedding_size attention_head_size attention_key_size sequence_length "
         "keep_tokens compound_tokens residual_attention_scores ignore_invalid_weights autoresize_weights layers prefix "
@@ -140,18 +147,6 @@ METHODS = {
     ("snippets", "ViterbiDecoder"): "decode",
     ("tokenizers", "Tokenizer"): "decode encode ids_to_tokens rematch stem token_to_id tokenize tokens_to_ids "
     "_cjk_punctuation _is_cjk_character _is_control _is_punctuation _is_redundant _is_space _is_special",
-}
-
-NOT_YET = {
-    "models": {
-        "GPT": "issue C",
-        "GPT2": "issue C",
-        "GPT2_ML": "issue C",
-        "T5": "issue C",
-        "T5_Base": "issue C",
-        "T5_Decoder": "issue C",
-        "T5_Encoder": "issue C",
-    },
 }
 
 LEFT_OUT = {

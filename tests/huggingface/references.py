@@ -46,6 +46,29 @@ MODELS = {
     ),
 }
 
+T5_SIZES = {"vocab_size": 60, "d_model": 24, "d_kv": 5, "d_ff": 40, "num_layers": 2, "num_decoder_layers": 3}
+GPT_SIZES = {"vocab_size": 60, "n_positions": 40, "n_embd": 24, "n_layer": 2, "n_head": 3}
+# as MODELS, with the whole configuration
+GENERATIVE = {
+    "gpt2": ("GPT2LMHeadModel", dict(GPT_SIZES, n_inner=40), {"model": "gpt2", "final_activation": "linear"}),
+    "openai_gpt": ("OpenAIGPTLMHeadModel", GPT_SIZES, {"model": "gpt", "final_activation": "linear"}),
+    "t5": (
+        "T5ForConditionalGeneration",
+        dict(T5_SIZES, num_heads=3, relative_attention_num_buckets=8),
+        {"model": "t5.1.0", "with_lm": "linear"},
+    ),
+    "mt5": (
+        "MT5ForConditionalGeneration",
+        dict(T5_SIZES, num_heads=3, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+        {"model": "mt5.1.1", "with_lm": "linear"},
+    ),
+}
+
+
+def kwargs_of(name):
+    """The arguments of `build_transformer_model` for a model."""
+    return dict((MODELS.get(name) or GENERATIVE[name])[2])
+
 
 def inputs(seed=0):
     """(ids, segments, mask), int64 [3, 12] each; rows are padded with 0 on the right."""
@@ -56,14 +79,30 @@ def inputs(seed=0):
     return ids * mask, segments * mask, mask.astype("int64")
 
 
+def feed(name):
+    """(the inputs of the model of b4k3, mask of the positions to compare)"""
+    ids, segments, mask = inputs()
+    if name in MODELS:
+        return [ids, segments], mask
+    if name in ("t5", "mt5"):
+        return [ids, decoder_inputs()], np.ones_like(decoder_inputs())
+    return [ids], mask
+
+
+def decoder_inputs():
+    """int64 [3, 7] that begin with T5's start id, 0."""
+    ids = inputs(seed=1)[0][:1, :7].repeat(3, axis=0) + np.array([[0], [1], [2]])
+    return np.where(np.arange(7) == 0, 0, 1 + ids % (SIZES["vocab_size"] - 1))
+
+
 def make(name):
     """A model of transformers with weights large enough for errors to show."""
     import torch
     import transformers
 
-    cls, extra, _ = MODELS[name]
+    cls, extra, _ = MODELS.get(name) or GENERATIVE[name]
     cls = getattr(transformers, cls)
-    model = cls(cls.config_class(**dict(SIZES, **extra)))
+    model = cls(cls.config_class(**(dict(SIZES, **extra) if name in MODELS else extra)))
     torch.manual_seed(len(name))
     with torch.no_grad():
         for key, parameter in model.named_parameters():
@@ -71,15 +110,20 @@ def make(name):
                 continue
             noise = torch.randn_like(parameter)
             scale = 0.3 if "embeddings" in key or parameter.ndim == 1 else 0.2
-            parameter.copy_(1 + scale * noise if "norm" in key.lower() and key.endswith("weight") else scale * noise)
+            is_gamma = parameter.ndim == 1 and key.endswith("weight")
+            parameter.copy_(1 + scale * noise if is_gamma else scale * noise)
     return model.eval()
 
 
 def answers(model):
-    """{output: array}: `hidden` [3, 12, d]; `mlm`, `nsp` (probabilities) or `discriminator` logits of its heads."""
+    """{output: array}: `hidden` [3, 12, d]; `nsp` probabilities, `mlm`, `discriminator` or `lm` logits of its heads."""
     import torch
 
     ids, segments, mask = (torch.from_numpy(x) for x in inputs())
+    if type(model).__name__ in [cls for cls, _, _ in GENERATIVE.values()]:
+        decoder = {"decoder_input_ids": torch.from_numpy(decoder_inputs())} if model.config.is_encoder_decoder else {}
+        with torch.no_grad():
+            return {"lm": model(input_ids=ids, attention_mask=mask, **decoder).logits.numpy()}
     with torch.no_grad():
         out = model(input_ids=ids, attention_mask=mask, token_type_ids=segments, output_hidden_states=True)
     found = {"hidden": out.hidden_states[-1]}
@@ -148,13 +192,14 @@ def stored_digests():
 def main():
     found = {key: digests(convert(key)) for key in CONVERTED}
     (ROOT / "converted.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    for name in MODELS:
+    for name in list(MODELS) + list(GENERATIVE):
         folder = ROOT / name
         model = make(name)
         model.save_pretrained(str(folder))
         (folder / "generation_config.json").unlink(missing_ok=True)
-        ids, segments, mask = inputs()
-        np.savez_compressed(folder / "expected.npz", ids=ids, segments=segments, mask=mask, **answers(model))
+        arrays, mask = feed(name)
+        named = dict(zip(("ids", "decoder_ids" if "t5" in name else "segments"), arrays))
+        np.savez_compressed(folder / "expected.npz", mask=mask, **named, **answers(model))
         print(name, json.loads((folder / "config.json").read_text())["model_type"])
 
 

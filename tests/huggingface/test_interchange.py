@@ -8,10 +8,16 @@ import pytest
 from b4k3.models import build_transformer_model
 from huggingface import references
 
-OUTPUTS = {"with_nsp": "nsp", "with_mlm": "mlm", "with_discriminator": "discriminator"}
+OUTPUTS = {
+    "with_nsp": "nsp",
+    "with_mlm": "mlm",
+    "with_discriminator": "discriminator",
+    "final_activation": "lm",
+    "with_lm": "lm",
+}
 
 
-@pytest.fixture(scope="module", params=sorted(references.MODELS))
+@pytest.fixture(scope="module", params=sorted(references.MODELS) + sorted(references.GENERATIVE))
 def name(request):
     return request.param
 
@@ -25,27 +31,30 @@ def theirs(name):
 def ours(name, theirs, tmp_path_factory):
     folder = tmp_path_factory.mktemp(name)
     theirs.save_pretrained(str(folder))
-    heads = dict(references.MODELS[name][2])
+    heads = references.kwargs_of(name)
     return build_transformer_model(str(folder), return_keras_model=False, **heads), heads, folder
 
 
-def close(got, want):
-    assert got.shape == want.shape
-    assert np.abs(got - want).max() <= 1e-5 * max(1.0, np.abs(want).max())
-
-
-def test_their_files_give_the_same_outputs(theirs, ours):
-    transformer, heads, _ = ours
-    ids, segments, mask = references.inputs()
+def compare(transformer, name, theirs):
+    """The outputs of our model and of theirs, at real tokens."""
+    inputs, mask = references.feed(name)
+    heads = references.kwargs_of(name)
     wanted = references.answers(theirs)
-    outputs = transformer.model.predict([ids, segments], verbose=0)
+    outputs = transformer.model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
     outputs = outputs if isinstance(outputs, list) else [outputs]
-    for got, key in zip(outputs, [key for head, key in OUTPUTS.items() if head in heads]):
+    keys = [key for head, key in OUTPUTS.items() if head in heads]
+    assert len(outputs) == len(keys)
+    for got, key in zip(outputs, keys):
         got, want = (got, wanted[key]) if key == "nsp" else (got[mask == 1], wanted[key][mask == 1])
-        close(got, want)
+        assert got.shape == want.shape
+        assert np.abs(got - want).max() <= 1e-5 * max(1.0, np.abs(want).max())
 
 
-def test_our_files_give_the_same_outputs(theirs, ours, tmp_path):
+def test_their_files_give_the_same_outputs(name, theirs, ours):
+    compare(ours[0], name, theirs)
+
+
+def test_our_files_give_the_same_outputs(name, theirs, ours, tmp_path):
     transformer, _, folder = ours
     for layer in transformer.model.layers:  # other weights than those that were read
         layer.set_weights([w if "Relative" in layer.name else 0.9 * w + 0.01 for w in layer.get_weights()])
@@ -56,11 +65,4 @@ def test_our_files_give_the_same_outputs(theirs, ours, tmp_path):
     again, info = type(theirs).from_pretrained(str(tmp_path), output_loading_info=True)
     fixed = [key for key in info["missing_keys"] if "embed_positions" in key]  # sines and cosines, computed by them
     assert sorted(info["missing_keys"]) == fixed and not info["unexpected_keys"] and not info["mismatched_keys"], info
-    ids, segments, mask = references.inputs()
-    outputs = transformer.model.predict([ids, segments], verbose=0)
-    outputs = outputs if isinstance(outputs, list) else [outputs]
-    wanted = references.answers(again.eval())
-    heads = references.MODELS[transformer.model_key][2]
-    for got, key in zip(outputs, [key for head, key in OUTPUTS.items() if head in heads]):
-        got, want = (got, wanted[key]) if key == "nsp" else (got[mask == 1], wanted[key][mask == 1])
-        close(got, want)
+    compare(transformer, name, again.eval())

@@ -1,10 +1,10 @@
-"""The attention biases of language models and of UniLM."""
+"""The attention biases of language models and of UniLM; padding written as zeros."""
 
 import numpy as np
 import pytest
 
 from b4k3.backend import keras
-from b4k3.layers import LanguageModelMask, UniLMMask
+from b4k3.layers import LanguageModelMask, UniLMMask, ZeroPadding
 from layer_checks import check_layer
 
 HIDDEN = -1e30
@@ -48,6 +48,26 @@ def test_a_language_model_mask_of_embeddings(tmp_path):
         lambda: LanguageModelMask(name="layer"),
         lambda rng, batch, n: [rng.randn(batch, n, 4).astype("float32")],
         lm_mask,
+        tmp=tmp_path,
+    )
+
+
+def zero_padding(weights, arrays, masks):
+    out = arrays[0].copy()
+    if masks[0] is not None:
+        for row, mask in zip(out, masks[0]):
+            row[mask == 0] = 0
+    return out
+
+
+@pytest.mark.parametrize("masked", [(), (0,)])
+def test_zero_padding(masked, tmp_path):
+    check_layer(
+        lambda: ZeroPadding(name="layer"),
+        lambda rng, batch, n: [rng.randn(batch, n, 4).astype("float32")],
+        zero_padding,
+        masked=masked,
+        mask_out=lambda arrays, masks: masks[0],
         tmp=tmp_path,
     )
 

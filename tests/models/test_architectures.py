@@ -1,7 +1,5 @@
 """Every option with every encoder that has it, on random weights."""
 
-import zlib
-
 import numpy as np
 import pytest
 
@@ -9,18 +7,8 @@ import goldens
 from b4k3.backend import keras, row
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint
+from small_models import SMALL, close, outputs, saved, spread
 
-SMALL = {
-    "vocab_size": 20,
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 24,
-    "hidden_act": "gelu",
-    "max_position": 32,
-    "hidden_dropout_prob": 0.1,
-    "attention_probs_dropout_prob": 0.1,
-}
 # name -> what makes it special
 KINDS = {
     "bert": {},
@@ -50,33 +38,6 @@ def forget():
 def build(kind, checkpoint=None, **kwargs):
     config = dict(SMALL, **dict({"model": kind}, **KINDS[kind]))
     return build_transformer_model(None, checkpoint, return_keras_model=False, **dict(config, **kwargs))
-
-
-def spread(transformer):
-    """Weights large enough for differences to show; the same where layers share a variable."""
-    for name, variables in transformer.mapping_of_layers().items():
-        layer = transformer.layers[name]
-        weights = []
-        for variable, w in zip(variables, layer.get_weights()):
-            noise = np.random.RandomState(zlib.crc32(variable.encode())).randn(*w.shape)
-            weights.append(0.3 * noise + ("gamma" in variable))
-        layer.set_weights(weights + layer.get_weights()[len(weights) :])
-    return transformer
-
-
-def saved(transformer, tmp_path, name="model"):
-    path = str(tmp_path / name)
-    transformer.save_weights_as_checkpoint(path)
-    return path
-
-
-def outputs(transformer, *inputs):
-    return goldens.predict(transformer.model, list(inputs))
-
-
-def close(got, want, tolerance=1e-5):
-    assert got.shape == want.shape
-    assert np.abs(got - want).max() <= tolerance * max(1.0, np.abs(want).max())
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -8,8 +8,11 @@ from b4k3.models import BERT, build_transformer_model, register_architecture, re
 from b4k3.models.checkpoints import open_checkpoint
 from b4k3.models.dialects import Dialect, Rule, View, linear, norm, translated
 from b4k3.models.dialects.albert_zh import ALBERT_ZH
+from b4k3.models.dialects.bojone_gpt import BOJONE_GPT
 from b4k3.models.dialects.google import GOOGLE
 from b4k3.models.dialects.huggingface import HUGGINGFACE
+from b4k3.models.dialects.huggingface_gpt import GPT2
+from b4k3.models.dialects.mesh_t5 import MESH_T5
 
 FOLDER = goldens.ROOT / "bojone_albert_zh"
 CONFIG = str(FOLDER / "albert_config.json")
@@ -118,6 +121,55 @@ def test_translation_there_and_back():
     for name in back:
         np.testing.assert_array_equal(back[name], google[name])
     assert case["system"] == "google_bert"
+
+
+# ---------------------------------------------------------------------------------------------------- mesh_t5
+
+
+def test_either_spelling_of_t5s_normalisation_and_projections_of_three_axes():
+    mt5 = {name: x for name, x in variables(goldens.ROOT / "mt5").items() if "_slot_" not in name}
+    other = {}
+    for name, x in mt5.items():
+        final = name in ("encoder/rms_norm/scale", "decoder/rms_norm/scale")
+        name = name.replace("rms_norm", "final_layer_norm" if final else "layer_norm")
+        if name.split("/")[-1] in ("q", "k", "v"):
+            x = x.reshape(len(x), 2, -1)
+        elif name.endswith("/o"):
+            x = x.reshape(2, -1, x.shape[-1])
+        other[name] = x
+    view = View(open_checkpoint(other), MESH_T5)
+    for name, x in mt5.items():
+        assert view.shape(name) == x.shape, name
+        np.testing.assert_array_equal(view[name], x)
+
+
+def test_bfloat16_of_t5():
+    """The golden holds the same values twice."""
+    wide, narrow = (open_checkpoint(str(goldens.ROOT / "t5_1_1" / name)) for name in ("", "bf16"))
+    assert narrow.stored_dtype("shared/embedding") == "bfloat16"
+    names = [name for name in wide if "_slot_" not in name and name in narrow]
+    assert len(names) > 40
+    for name in names:
+        np.testing.assert_array_equal(wide[name], narrow[name])
+
+
+# ----------------------------------------------------------------------------------------------- variables in parts
+
+
+def test_queries_keys_and_values_are_one_in_gpt2_of_transformers():
+    ours = variables(goldens.ROOT / "gpt2_cpm")
+    there, unknown = translated(open_checkpoint(ours), BOJONE_GPT, GPT2)
+    assert not unknown
+    scope = "gpt/transformer/layer_1/attention/self/"
+    kernels = [ours[scope + part + "/kernel"] for part in ("query", "key", "value")]
+    np.testing.assert_array_equal(there["transformer.h.1.attn.c_attn.weight"], np.concatenate(kernels, axis=1))
+    back, lost = translated(open_checkpoint(there), GPT2, BOJONE_GPT)
+    assert not lost and set(back) == set(ours)
+    for name in ours:
+        np.testing.assert_array_equal(back[name], ours[name])
+    del ours[scope + "key/bias"]
+    _, unknown = translated(open_checkpoint(ours), BOJONE_GPT, GPT2)
+    assert sorted(unknown) == [scope + "query/bias", scope + "value/bias"]
 
 
 # ------------------------------------------------------------------------------------------------ a third party

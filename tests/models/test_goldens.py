@@ -12,6 +12,8 @@ from b4k3.backend import keras, row
 from b4k3.models import CheckpointError
 
 SYSTEMS = sorted(goldens.systems())
+# made of the layers of gpt_openai_cdial or t5_1_1, which are trained
+TRAINED_ELSEWHERE = {"gpt2_cpm", "gpt2_ml", "mt5", "t5_1_0", "t5_1_1_ext", "t5_pegasus"}
 SUFFIX = ".keras" if row.is_keras3 else ".h5"
 
 
@@ -37,8 +39,8 @@ class TestSystem:
         goldens.forget()
 
     def test_outputs_and_padding(self, system):
-        for case in goldens.systems()[system]:
-            for batch, probe in goldens.probes(goldens.built(case), case) if "batches" in case else ():
+        for case in goldens.joined(goldens.systems()[system]):
+            for batch, probe in goldens.probes(goldens.built(case), case):
                 check_batch(case, batch, probe)
 
     def test_what_the_file_lacks_is_said(self, system):
@@ -52,19 +54,21 @@ class TestSystem:
     def test_save(self, system, folder):
         save(system, folder)
 
-    def test_training_lowers_the_loss(self, system):
-        """Some steps towards outputs of 1, with the dropout of the config. RMS normalisation keeps away from 0."""
-        case = goldens.first_case(system)
-        batch = case["batches"][0]
-        model = getattr(goldens.build(case), batch.get("submodel", "model"))
-        inputs = goldens.inputs_of(goldens.arrays(case), batch)
-        inputs = inputs if len(inputs) > 1 else inputs[0]
-        model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mse")
-        targets = [np.ones_like(np.asarray(x)) for x in goldens.as_list(model.predict(inputs, verbose=0))]
-        targets = targets if len(targets) > 1 else targets[0]
-        before = loss_of(model, inputs, targets)
-        model.fit(inputs, targets, epochs=20, verbose=0)
-        assert loss_of(model, inputs, targets) < 0.9 * before
+
+@pytest.mark.parametrize("system", sorted(set(SYSTEMS) - TRAINED_ELSEWHERE))
+def test_training_lowers_the_loss(system):
+    """Some steps towards outputs of 1, with the dropout of the config. RMS normalisation keeps away from 0."""
+    case = goldens.first_case(system)
+    batch = case["batches"][0]
+    model = goldens.build(case).model
+    inputs = goldens.inputs_of(goldens.arrays(case), batch)
+    inputs = inputs if len(inputs) > 1 else inputs[0]
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mse")
+    targets = [np.ones_like(np.asarray(x)) for x in goldens.as_list(model.predict(inputs, verbose=0))]
+    targets = targets if len(targets) > 1 else targets[0]
+    before = loss_of(model, inputs, targets)
+    model.fit(inputs, targets, epochs=20, verbose=0)
+    assert loss_of(model, inputs, targets) < 0.9 * before
 
 
 def check_batch(case, batch, probe):
@@ -88,7 +92,7 @@ def save(system, folder):
     """The whole model, its weights, and what it answers to its inputs."""
     case = goldens.first_case(system)
     batch = case["batches"][0]
-    model = getattr(goldens.built(case), batch.get("submodel", "model"))
+    model = goldens.built(case).model
     inputs = goldens.inputs_of(goldens.arrays(case), batch)
     name = str(folder / system)
     model.save(name + SUFFIX)

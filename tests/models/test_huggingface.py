@@ -16,6 +16,10 @@ HEADS = {
     "electra_generator": ("electra_generator", {"with_mlm": "linear"}, ["mlm"]),
     "roformer": ("roformer", {"with_mlm": "linear"}, ["mlm"]),
     "nezha": ("nezha", {"with_nsp": True, "with_mlm": "linear"}, ["nsp", "mlm"]),
+    "gpt2": ("gpt2", {"final_activation": "linear"}, ["lm"]),
+    "openai_gpt": ("gpt", {"final_activation": "linear"}, ["lm"]),
+    "t5": ("t5.1.0", {"with_lm": "linear"}, ["lm"]),
+    "mt5": ("mt5.1.1", {"with_lm": "linear"}, ["lm"]),
 }
 
 
@@ -28,7 +32,8 @@ def forget():
 def compare(transformer, name, keys):
     z = np.load(str(ROOT / name / "expected.npz"))
     mask = z["mask"].astype(bool)
-    for got, key in zip(goldens.predict(transformer.model, [z["ids"], z["segments"]]), keys):
+    inputs = [z[key] for key in ("ids", "segments", "decoder_ids") if key in z]
+    for got, key in zip(goldens.predict(transformer.model, inputs), keys):
         got, want = (got, z[key]) if key == "nsp" else (got[mask], z[key][mask])
         assert got.shape == want.shape
         assert np.abs(got - want).max() <= 1e-5 * max(1.0, np.abs(want).max()), key

@@ -243,3 +243,21 @@ def test_last_token_is_the_last_position_of_each_output():
     assert decoder.last_token(two) is not decoder.last_token(one)
     for last, whole in zip(decoder.last_token(two).predict(ids), two.predict(ids)):
         np.testing.assert_allclose(last, whole[:, -1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_last_token_projects_the_last_position_alone(tied):
+    from b4k3.backend import keras
+    from b4k3.layers import Embedding, ScaleOffset
+
+    x = keras.layers.Input((None,))
+    embedding = Embedding(7, 4, mask_zero=True)
+    h = keras.layers.Dense(4, activation="tanh")(embedding(x))
+    head = embedding(h, mode="dense") if tied else keras.layers.Dense(7, name="head")(h)
+    y = keras.layers.Activation("softmax")(ScaleOffset(scale=False)(head))
+    model = keras.models.Model(x, y)
+    last = AutoRegressiveDecoder(None, END, 3).last_token(model)
+    ids = np.array([[1, 2, 3], [4, 5, 0]])
+    np.testing.assert_allclose(last.predict(ids), model.predict(ids)[:, -1], rtol=1e-5, atol=1e-6)
+    cut = [layer for layer in last.layers if type(layer).__name__ == "LastToken"]
+    assert len(cut) == 1 and cut[0].input.shape[-1] == 4

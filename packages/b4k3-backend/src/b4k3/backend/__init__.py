@@ -25,6 +25,8 @@ _NAMES = {
     "attention_normalize": "masking",
     "batch_gather": "tensors",
     "build_sublayer": "_row",
+    "call_layer": "_row",
+    "compiled": "_row",
     "copy_initializer": "_initialization",
     "custom_objects": "_row",
     "device_scope": "recomputing",
@@ -39,6 +41,7 @@ _NAMES = {
     "is_tf_keras": "_runtime",
     "keras": "_row",
     "layer_normalization": "_normalization",
+    "layers_before": "searching",
     "leaky_relu": "activations",
     "logsumexp": "tensors",
     "lowest": "_attention",
@@ -53,6 +56,7 @@ _NAMES = {
     "reshape": "tensors",
     "root_mean_square": "tensors",
     "row": "_runtime",
+    "runs_eagerly": "_row",
     "search_layer": "searching",
     "sequence_masking": "masking",
     "set_gelu": "activations",
@@ -63,7 +67,9 @@ _NAMES = {
     "symbolic": "recomputing",
     "weight_path": "_row",
     "where": "tensors",
+    "while_loop": "_row",
     "wide": "tensors",
+    "write_at": "_row",
 }
 _MODULES = ("K", "activations")
 # modules whose functions and classes are saved by name: the table `custom_objects` is complete once they are imported

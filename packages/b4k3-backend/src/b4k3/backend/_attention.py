@@ -58,6 +58,6 @@ def attention(query, key, value, mask=None, bias=None, scale=1.0, dropout=None, 
     if term is not None:
         scores = scores + term
     weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)  # [b, h, n, m]
-    if dropout is not None:
+    if dropout is not None and training is not False:
         weights = dropout(weights, training=training)
     return ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # [b, n, h, dv]

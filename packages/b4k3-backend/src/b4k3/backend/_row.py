@@ -21,6 +21,11 @@ skip_initialization = implementation.skip_initialization
 assert_at_most = implementation.assert_at_most
 assign_weights = implementation.assign_weights
 weight_path = implementation.weight_path
+call_layer = implementation.call_layer
+compiled = implementation.compiled
+runs_eagerly = implementation.runs_eagerly
+while_loop = implementation.while_loop
+write_at = implementation.write_at
 fused_attention = implementation.fused_attention
 fused_layer_normalization = implementation.fused_layer_normalization
 

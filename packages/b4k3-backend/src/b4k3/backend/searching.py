@@ -58,3 +58,22 @@ def _sources(layer, index):
         for tensor in tensors if isinstance(tensors, (list, tuple)) else [tensors]:
             if getattr(tensor, "_keras_history", None) is not None:
                 yield _starting_point(tensor)
+
+
+def layers_before(tensor):
+    """The layers that a symbolic tensor came through, the last first, as far back as each has one input.
+
+    Arguments:
+        tensor: a symbolic tensor of a Keras model.
+
+    Yields:
+        (layer, its input).
+    """
+    while getattr(tensor, "_keras_history", None) is not None:
+        layer, index = _starting_point(tensor)
+        sources = layer._inbound_nodes[index].input_tensors
+        sources = list(sources) if isinstance(sources, (list, tuple)) else [sources]
+        if isinstance(layer, (keras.layers.InputLayer, keras.Model)) or len(sources) != 1 or sources[0] is tensor:
+            return
+        yield layer, sources[0]
+        tensor = sources[0]

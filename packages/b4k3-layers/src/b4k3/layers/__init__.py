@@ -37,6 +37,7 @@ _NAMES = {
     "ScaleOffset": "normalization",
     "SinusoidalPositionEmbedding": "position",
     "UniLMMask": "masks",
+    "ZeroPadding": "masks",
     "integerize_shape": "shapes",
 }
 # from b4k3.backend

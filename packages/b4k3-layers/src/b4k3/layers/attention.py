@@ -10,6 +10,7 @@ from b4k3.backend import (
     attention,
     attention_normalize,
     build_sublayer,
+    call_layer,
     copy_initializer,
     keras,
     ops,
@@ -106,7 +107,7 @@ class MultiHeadAttention(Layer):
             inputs: [q, k, v], then the attention bias if `a_bias`, then the position input if `p_bias`:
                 q [batch, n, d], k and v [batch, m, …]; the bias [batch, n, m] or broadcast to [batch, heads, n, m];
                 the position input [1 or batch, n, key_size] (rotary), [n, m, key_size] or [batch, n, m, key_size]
-                (typical_relative), or [n, m, heads] (t5_relative).
+                (typical_relative), or [n, m, heads] or [batch, n, m, heads] (t5_relative).
             mask: list of masks of the inputs, or None.
             a_bias: True if inputs hold an attention bias.
             p_bias: None, 'rotary', 'typical_relative' or 't5_relative'.
@@ -126,6 +127,37 @@ class MultiHeadAttention(Layer):
         n = ops.shape(o)[1]
         o = self.o_dense(ops.reshape(o, (-1, n, self.heads * self.head_size)))  # [b, n, out_dim]
         return [o, a] if self.return_attention_scores else o
+
+    def decode(self, inputs, session, a_bias=None, p_bias=None):
+        """`call` on the newest tokens alone: the session has the keys and values of those before.
+
+        Arguments:
+            inputs, a_bias, p_bias: as of `call`; self-attention is where q and k are one tensor.
+            session: keeps keys and values; `Step` in b4k3.models.generation is one.
+
+        Returns:
+            As of `call`.
+        """
+        q, k, v = inputs[:3]
+        rest = list(inputs[3:])
+        qw = self._split(call_layer(self.q_dense, q), self.key_size)  # [b, n, h, key_size]
+        if k is q:
+            kw, vw = self._keys_and_values(k, v)
+            if p_bias == "rotary":  # keys are kept turned
+                qw, kw = apply_rotary_position_embeddings(rest.pop(), qw, kw)
+                p_bias = None
+            kw, vw, mask = session.remember(kw, vw)
+        else:
+            kw, vw, mask = session.remember_context(lambda: self._keys_and_values(k, v))
+        inputs = [qw, kw, vw] + rest
+        o, a = self.pay_attention_to(inputs, [None, mask], a_bias=a_bias, p_bias=p_bias, training=False)
+        o = call_layer(self.o_dense, ops.reshape(o, (-1, ops.shape(o)[1], self.heads * self.head_size)))
+        return [o, a] if self.return_attention_scores else o
+
+    def _keys_and_values(self, k, v):
+        kw = self._split(call_layer(self.k_dense, k), self.key_size)  # [b, m, h, key_size]
+        vw = self._split(call_layer(self.v_dense, v), self.head_size)  # [b, m, h, head_size]
+        return kw, vw
 
     def _split(self, x, size):
         return ops.reshape(x, (-1, ops.shape(x)[1], self.heads, size))
@@ -152,7 +184,8 @@ class MultiHeadAttention(Layer):
         if p_bias == "rotary":
             qw, kw = apply_rotary_position_embeddings(position, qw, kw)
         elif p_bias == "t5_relative":
-            position = ops.expand_dims(ops.transpose(position, (2, 0, 1)), 0)  # [1, h, n, m]
+            position = position[None] if len(position.shape) == 3 else position
+            position = ops.transpose(position, (0, 3, 1, 2))  # [1 or b, h, n, m]
         plain = self.normalization == "softmax" and p_bias != "typical_relative" and not self.return_attention_scores
         if not plain:
             return self._explicit(qw, kw, vw, mask[1], bias, position, p_bias, training)
@@ -176,7 +209,7 @@ class MultiHeadAttention(Layer):
         a = a * self._scale
         scores, visible = biased(a, bias)
         weights = attention_normalize(scores, v_mask, -1, self.normalization, visible)
-        if self.dropout is not None:
+        if self.dropout is not None and training is not False:
             weights = self.dropout(weights, training=training)
         o = ops.einsum("bhnm,bmhd->bnhd", weights, vw)  # [b, n, h, head_size]
         if p_bias == "typical_relative":

@@ -20,6 +20,7 @@ class Embedding(Layer):
     """
 
     reads_ids = True
+    projects_back = True  # read by last_token of b4k3.snippets
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from b4k3.backend import (
     apply_rotary_position_embeddings,
     attention_normalize,
     build_sublayer,
+    call_layer,
     keras,
     ops,
     recompute_grad,
@@ -114,26 +115,36 @@ class GatedAttentionUnit(Layer):
         Returns:
             [batch, n, d].
         """
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        return self._attend(inputs, lambda k, v: (k, v, mask), lambda layer, x: layer(x), a_bias, p_bias, training)
+
+    def decode(self, inputs, session, a_bias=None, p_bias=None):
+        """`call` on the newest tokens alone: the session has the keys and values of those before."""
+        return self._attend(inputs, session.remember, call_layer, a_bias, p_bias, training=False)
+
+    def _attend(self, inputs, remember, apply, a_bias, p_bias, training=None):
+        """`remember` takes keys and values of the inputs and gives those to attend to, and their mask; `apply` calls a
+        sublayer."""
         if p_bias not in (None, "rotary"):
             raise ValueError("%s: p_bias=%r, expected None or 'rotary'" % (self.name, p_bias))
         rest = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
-        x = self.i_dense(rest.pop(0))
+        x = apply(self.i_dense, rest.pop(0))
         u, v, qk = x[..., : self.units], x[..., self.units : 2 * self.units], x[..., 2 * self.units :]
-        q, k = self.q_scaleoffset(qk), self.k_scaleoffset(qk)  # [b, n, key_size]
+        q, k = apply(self.q_scaleoffset, qk), apply(self.k_scaleoffset, qk)  # [b, n, key_size]
         bias = rest.pop(0) if a_bias else None
         if bias is not None and len(bias.shape) == 4:
-            bias = bias[:, 0]  # [b, n, n]
+            bias = bias[:, 0]  # [b, n, m]
         if p_bias == "rotary":
             q, k = apply_rotary_position_embeddings(rest.pop(0), q, k)
-        a = ops.einsum("bmd,bnd->bmn", q, k)  # [b, n, n]
+        k, v, mask = remember(k, v)
+        a = ops.einsum("bnd,bmd->bnm", q, k)  # [b, n, m]
         if self.attention_scale:
             a = a * self.key_size**-0.5
         a, visible = biased(a, bias)
         weights = attention_normalize(a, mask, -1, self.normalization, visible)
-        if self.dropout is not None:
+        if self.dropout is not None and training is not False:
             weights = self.dropout(weights, training=training)
-        return self.o_dense(u * ops.einsum("bmn,bnd->bmd", weights, v))  # [b, n, d]
+        return apply(self.o_dense, u * ops.einsum("bnm,bmd->bnd", weights, v))  # [b, n, d]
 
     def compute_mask(self, inputs, mask=None):
         return mask[0] if isinstance(mask, (list, tuple)) else mask

@@ -1,8 +1,8 @@
-"""Attention biases that let a Transformer read from left to right, wholly or in its second segment."""
+"""Attention biases that let a Transformer read from left to right, wholly or in part; padding written as zeros."""
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, lowest, ops, register
+from b4k3.backend import Layer, lowest, ops, register, sequence_masking
 
 
 def hide_unless(visible, dtype):
@@ -28,6 +28,10 @@ def biased(scores, bias=None):
 
 class _AttentionBias(Layer):
     reads_ids = True
+
+    def decode(self, inputs, session):
+        """`call` on whole prompts; None on a new token, which sees all before it."""
+        return self.call(inputs) if session.positions is None else None
 
     def compute_mask(self, inputs, mask=None):
         return None
@@ -65,3 +69,22 @@ class UniLMMask(_AttentionBias):
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], 1, input_shape[1], input_shape[1])
+
+
+@register
+class ZeroPadding(Layer):
+    """Writes zeros where a sequence has no element.
+
+    Mask in and out: that of x; without one nothing is done.
+    """
+
+    def call(self, inputs, mask=None):
+        """Arguments: inputs: float [batch, n, ...]. Returns: likewise."""
+        return sequence_masking(inputs, mask)
+
+    def decode(self, inputs, session):
+        """`call` with the session's mask."""
+        return self.call(inputs, session.mask)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)

@@ -74,6 +74,11 @@ class ScaleOffset(Layer):
         build_sublayer(dense, cond_shape)
         return dense
 
+    @property
+    def scales_features(self):
+        """Whether this is x · gamma + beta alone; read by last_token of b4k3.snippets."""
+        return type(self) is ScaleOffset and not self.conditional
+
     @staticmethod
     def _has(value):
         return value is not None and value is not False

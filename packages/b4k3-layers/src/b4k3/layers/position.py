@@ -22,6 +22,11 @@ def merge_positions(x, positions, mode):
     return positions if mode == "zero" else ops.concatenate([x, positions], axis=-1)
 
 
+def positions_in(x):
+    """The positions of x [batch, n, …] counted from 0: int32 [n]."""
+    return ops.arange(0, ops.shape(x)[1], dtype="int32")
+
+
 class _Positions(Layer):
     """What position layers have in common: x or [x, position ids] in, x with positions out, the mask of x kept."""
 
@@ -42,7 +47,15 @@ class _Positions(Layer):
 
         Returns: [batch, n, d], or for another merge mode than 'add', 'mul' and 'zero' [batch, n, d + output_dim].
         """
-        x, position_ids = split_positions(inputs, self.custom_position_ids)
+        return self._with_positions(*split_positions(inputs, self.custom_position_ids))
+
+    def decode(self, inputs, session):
+        """`call` on the newest tokens alone, whose positions the session knows."""
+        if self.custom_position_ids:
+            return self.call(inputs)
+        return self._with_positions(inputs, session.positions)
+
+    def _with_positions(self, x, position_ids):
         x = ops.cast(x, self.compute_dtype)
         positions = ops.cast(self.positions(x, position_ids), self.compute_dtype)
         return merge_positions(x, positions, self.merge_mode)
@@ -101,12 +114,17 @@ class PositionEmbedding(_Positions):
         )
         self.built = True
 
+    @property
+    def position_limit(self):
+        """How long a sequence may be."""
+        return self.input_dim**2 if self.hierarchical else self.input_dim
+
     def positions(self, x, position_ids):
         table = ops.convert_to_tensor(self.embeddings)
         if position_ids is not None:
             return self._rows(table, ops.cast(position_ids, "int32"))
         n = ops.shape(x)[1]
-        rows = self.input_dim**2 if self.hierarchical else self.input_dim
+        rows = self.position_limit
         table = assert_at_most(
             table, n, rows, "%s: the sequence is longer than its %d positions; cut the input" % (self.name, rows)
         )
@@ -205,13 +223,35 @@ class RelativePositionEmbedding(Layer):
 
         Returns: float [n, m, output_dim], or [batch, n, m, output_dim].
         """
-        rows = ops.take(self.embeddings, self.bucket(self.distances(*inputs)), axis=0)
+        if not self.custom_position_ids:
+            inputs = [positions_in(x) for x in inputs]
+        return self._rows(*inputs)
+
+    def decode(self, inputs, session):
+        """`call` on the newest tokens alone, whose positions, and those of the keys, the session knows.
+
+        Arguments:
+            inputs: as of `call`; in self-attention q and v are one tensor.
+            session: `Step` in b4k3.models.generation is one.
+        """
+        if session.positions is None:
+            return self.call(inputs)
+        own = inputs[0] is inputs[1]
+        return self._rows(session.positions, session.key_positions if own else positions_in(inputs[1])[None])
+
+    def _rows(self, q, v):
+        rows = ops.take(self.embeddings, self.bucket(self.distances(q, v)), axis=0)
         return ops.cast(rows, self.compute_dtype)
 
     def distances(self, q, v):
-        """Key position minus query position. Arguments: as of `call`. Returns: int32 [n, m] or [batch, n, m]."""
-        if not self.custom_position_ids:
-            q, v = (ops.arange(0, ops.shape(x)[1], dtype="int32") for x in (q, v))
+        """Key position minus query position.
+
+        Arguments:
+            q, v: positions [n] and [m], or [batch, n] and [batch, m].
+
+        Returns:
+            Int32 [n, m] or [batch, n, m].
+        """
         q, v = ops.cast(q, "int32"), ops.cast(v, "int32")
         return ops.expand_dims(v, -2) - ops.expand_dims(q, -1)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 
-from .config import ALIASES, ConfigError, merge, refuse_unknown, validate
+from .config import ALIAS_NAMES, ConfigError, merge, refuse_unknown, validate
 from .masks import extend_with_language_model, extend_with_unified_language_model
 from .recognition import DefaultModel, Request
+from .t5_versions import published_activation
 
 APPLICATIONS = {
     "encoder": None,
@@ -71,13 +72,14 @@ def build_transformer_model(
     request = Request(config_path, checkpoint_path, model, kwargs)
     cls = with_application(request.cls, application)
     accepted = accepted_arguments(cls)
-    aliases = {other for others in ALIASES.values() for other in others}
-    refuse_unknown(kwargs, accepted | aliases, "build_transformer_model with %s" % cls.__name__)
+    refuse_unknown(kwargs, accepted | ALIAS_NAMES, "build_transformer_model with %s" % cls.__name__)
     config = merge(request.config, kwargs)
+    if kwargs.get("hidden_act") is None:
+        config["hidden_act"] = published_activation(cls.model_key, config.get("hidden_act"))
     validate(config, request.where)
     arguments = {key: value for key, value in config.items() if key in accepted}
     transformer = cls(**arguments)
-    transformer.ignored_config_keys = sorted(request.from_file - accepted - aliases)
+    transformer.ignored_config_keys = sorted(request.from_file - accepted - ALIAS_NAMES)
     if request.opened is not None:
         transformer.expect_checkpoint(request.opened)
     transformer.build(**arguments)

@@ -6,6 +6,9 @@ import difflib
 import json
 import os
 
+from .errors import ConfigError
+from .gin import read_gin
+
 READY = os.path.join(os.path.dirname(__file__), "configs")
 
 # our name <- what publishers call it; the first that is there counts
@@ -15,6 +18,22 @@ ALIASES = {
     "attention_dropout_rate": ("attention_probs_dropout_prob",),
     "segment_vocab_size": ("type_vocab_size",),
 }
+# our name <- that in Hugging Face's configs of T5, of GPT-2 and GPT
+HUGGINGFACE_ALIASES = {
+    "max_position": ("n_positions",),
+    "dropout_rate": ("resid_pdrop",),
+    "attention_dropout_rate": ("attn_pdrop",),
+    "hidden_size": ("d_model", "n_embd"),
+    "num_hidden_layers": ("num_layers", "n_layer"),
+    "num_attention_heads": ("num_heads", "n_head"),
+    "intermediate_size": ("d_ff", "n_inner"),
+    "attention_head_size": ("d_kv",),
+    "layer_norm_eps": ("layer_norm_epsilon",),
+}
+ACTIVATION_KEYS = ("feed_forward_proj", "activation_function", "afn")  # in the same configs
+ALIAS_NAMES = {name for table in (ALIASES, HUGGINGFACE_ALIASES) for names in table.values() for name in names} | set(
+    ACTIVATION_KEYS
+)
 DEFAULTS = {"max_position": 512, "segment_vocab_size": 2}
 
 # Larger than any published model by an order of magnitude: such a number is a slip, and would take all memory.
@@ -32,6 +51,9 @@ LIMITS = {
     "num_hidden_groups": 10**4,
     "inner_group_num": 10**4,
     "segment_vocab_size": 10**6,
+    "num_decoder_layers": 10**4,
+    "relative_attention_num_buckets": 10**5,
+    "relative_attention_max_distance": 10**7,
 }
 # keys that would mean another network, and the values that do not
 EXPECTED = {
@@ -39,12 +61,8 @@ EXPECTED = {
     "position_embedding_type": (None, "absolute"),
     "rotary_value": (None, False),
 }
-MAY_BE_NONE = ("embedding_size", "attention_head_size", "attention_key_size")
+MAY_BE_NONE = ("embedding_size", "attention_head_size", "attention_key_size", "num_decoder_layers")
 REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
-
-
-class ConfigError(ValueError):
-    """A configuration, or an argument of `build_transformer_model`, that cannot be right."""
 
 
 def refuse_constant(path):
@@ -76,13 +94,14 @@ def ready_configs():
 
 
 def read_config(path):
-    """Read a JSON file into a dict.
+    """Read a JSON file, or a gin file of T5, into a dict.
 
     Arguments:
         path: str or path-like, or a name of `ready_configs`; a dict is copied.
 
     Raises:
-        ConfigError: the file is not UTF-8, not a JSON object, has a key twice, NaN or Infinity.
+        ConfigError: the file is not UTF-8, not a JSON object, has a key twice, NaN or Infinity; or of a gin file what
+            `read_gin` says.
         FileNotFoundError: there is no such file.
     """
     if isinstance(path, dict):
@@ -106,6 +125,8 @@ def read_config(path):
         except UnicodeDecodeError:
             pass
         raise ConfigError("%s: byte %d is not UTF-8.%s" % (path, e.start, guess)) from None
+    if path.endswith(".gin"):
+        return read_gin(text, path)
     try:
         config = json.loads(text, object_pairs_hook=refuse_duplicates(path), parse_constant=refuse_constant(path))
     except json.JSONDecodeError as e:
@@ -120,11 +141,25 @@ def read_config(path):
 def with_aliases(config):
     """A copy with our names beside the publishers'; a name of ours that is there already stays."""
     config = dict(config)
-    for name, others in ALIASES.items():
+    for name, others in list(ALIASES.items()) + list(HUGGINGFACE_ALIASES.items()):
         for other in others:
             if name not in config and other in config:
                 config[name] = config[other]
+    if "n_embd" in config and config.get("intermediate_size") is None:
+        config["intermediate_size"] = 4 * config["n_embd"]
+    activation = next((key for key in ACTIVATION_KEYS if config.get(key) is not None), None)
+    if "hidden_act" not in config and activation is not None:
+        config["hidden_act"] = activation_of(activation, config[activation])
+    if "d_ff" in config:  # of T5, which has one rate for both
+        config.setdefault("attention_dropout_rate", config.get("dropout_rate"))
     return config
+
+
+def activation_of(key, name):
+    """Our name, or list of names, for the activation in a config of Hugging Face. Arguments: one of ACTIVATION_KEYS."""
+    if key == "feed_forward_proj":
+        return [name[len("gated-") :], "linear"] if str(name).startswith("gated-") else name
+    return "gelu_tanh" if key == "afn" and name == "gelu" else name  # by which transformers computes it
 
 
 def merge(from_file, from_call):
@@ -151,7 +186,7 @@ def validate(config, where):
         value = config.get(key)
         if value is None and (key in MAY_BE_NONE or key not in config):
             continue
-        least = 0 if key in ("segment_vocab_size", "max_position", "num_hidden_layers") else 1
+        least = 0 if key in ("segment_vocab_size", "max_position", "num_hidden_layers", "num_decoder_layers") else 1
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= limit:
             raise ConfigError("%s: %s=%r, expected an int from %d to %d" % (where, key, value, least, limit))
     for key, values in EXPECTED.items():

@@ -13,8 +13,19 @@ SIGNS = (
     (r"^GAU_alpha/", None, "a GAU-alpha checkpoint", ("gau",)),
     (r"^(electra/encoder|discriminator_predictions)/", None, "an ELECTRA checkpoint", ("electra", "electra_generator")),
     (r"^generator(_predictions)?/", None, "the generator of an ELECTRA", ("electra_generator",)),
-    (r"^encoder/block_\d+/.*DenseReluDense/wi_0/", None, "a T5.1.1 or mT5 checkpoint", ("t5.1.1", "mt5.1.1")),
-    (r"^encoder/block_\d+/", None, "a T5 checkpoint", ("t5", "t5.1.0")),
+    (
+        r"^(en|de)coder/block_\d+/.*DenseReluDense/wi_0/",
+        r"rms_norm",
+        "a T5.1.1 checkpoint",
+        ("t5.1.1", "mt5.1.1", "t5_pegasus"),
+    ),
+    (
+        r"^(en|de)coder/block_\d+/.*DenseReluDense/wi_0/",
+        None,
+        "an mT5 or T5-PEGASUS checkpoint",
+        ("mt5.1.1", "t5_pegasus", "t5.1.1"),
+    ),
+    (r"^(en|de)coder/block_\d+/", None, "a T5 checkpoint", ("t5.1.0",)),
     (r"^gpt/.*input/LayerNorm", None, "a GPT2 (CPM) checkpoint", ("gpt2",)),
     (r"^gpt/", None, "a GPT checkpoint", ("gpt",)),
     (r"group_\d+/inner_group_\d+/", None, "an ALBERT checkpoint", ("albert", "albert_unshared")),
@@ -30,21 +41,27 @@ SIGNS = (
 
 # the axes of a variable -> keys of a configuration
 SIZES = (
-    (r"/embeddings/word_embeddings$", ("vocab_size", "embedding_size")),
-    (r"/embeddings/position_embeddings$", ("max_position",)),
+    (r"/embeddings/word_embed(dings)?$", ("vocab_size", "embedding_size")),
+    (r"/embeddings/pos(ition)?_embed(dings)?$", ("max_position",)),
     (r"/embeddings/token_type_embeddings$", ("segment_vocab_size",)),
-    (r"/attention(_1)?/self/query/kernel$", ("hidden_size",)),
-    (r"/intermediate/dense/kernel$", (None, "intermediate_size")),
+    (r"/(attention(_1)?/self/query|query_layer)/kernel$", ("hidden_size",)),
+    (r"/intermediate/(dense/)?kernel$", (None, "intermediate_size")),
     (r"/gau/o_dense/kernel$", ("intermediate_size", "hidden_size")),
     (r"/gau/q_scaleoffset/gamma$", ("attention_key_size",)),
+    (r"^shared/embedding$", ("vocab_size", "hidden_size")),
+    (r"/DenseReluDense/wi(_0)?/kernel$", (None, "intermediate_size")),
+    (r"/relative_attention_bias$", ("num_attention_heads", "relative_attention_num_buckets")),
 )
 # a number in a name -> the key that counts it
 COUNTS = (
-    (r"/layer_(\d+)/", "num_hidden_layers"),
+    (r"^(?!encoder/block|decoder/block).*/layer_?(\d+)/", "num_hidden_layers"),
+    (r"^encoder/block_(\d+)/", "num_hidden_layers"),
+    (r"^decoder/block_(\d+)/", "num_decoder_layers"),
     (r"/group_(\d+)/", "num_hidden_groups"),
     (r"/inner_group_(\d+)/", "inner_group_num"),
 )
-SCOPES = ("bert/", "electra/", "generator/", "GAU_alpha/")
+BERT_SCOPES = ("bert/", "electra/", "generator/", "GAU_alpha/")
+SCOPES = BERT_SCOPES + ("gpt/", "newslm/", "shared/", "encoder/block_", "decoder/block_")
 
 
 def guess(names):
@@ -91,11 +108,45 @@ def recognise(view, config, path):
     if found is None:
         raise ConfigError("%s: model='auto' does not recognise its variables; say model=" % path)
     models = found[1]
+    if "t5_pegasus" in models:
+        if is_pegasus(view, path):
+            return "t5_pegasus"
+        return "mt5.1.1" if config.get("model_type") == "mt5" else models[0]
     if "electra_generator" in models[1:]:
         return models[contradictions(config, sizes(view, models[0])) != [] and is_generator(view, config)]
     if models == ("nezha", "roformer"):
         return without_position_table(view, config, path)
     return models[0]
+
+
+def is_pegasus(view, path):
+    """Whether a file with the variables of mT5 is of T5-PEGASUS, which was trained from them.
+
+    Its vocabulary is BERT's kind and has 50000 tokens, in the published file; it was written without the training state
+    that all of Google's have.
+    """
+    rows = view.shape("shared/embedding")[0] if "shared/embedding" in view else None
+    if rows == 50000 or "pegasus" in str(path).lower():
+        return True
+    if rows is None or rows % 128 == 0 or view.dialect.name != "mesh_t5":  # Google's have room at the end
+        return False
+    return "encoder/rms_norm/scale" in view.checkpoint and "global_step" not in view.checkpoint
+
+
+def doubts(view, model, path):
+    """Sentences about a network that fits a file, and yet seems not to be the one that it is of.
+
+    Arguments:
+        view: `View` of the checkpoint.
+        model: the architecture, by its `model=`.
+        path: as of `recognise`.
+    """
+    if model not in ("t5.1.1", "mt5.1.1") or not is_pegasus(view, path):
+        return []
+    return [
+        "the file looks like T5-PEGASUS, which was trained with a position bias in the attention to the encoder, "
+        "scaled logits and the erf form of gelu: build it with model='t5_pegasus'"
+    ]
 
 
 def is_generator(view, config):
@@ -152,8 +203,11 @@ def sizes(view, model):
         numbers = [int(match.group(1)) for match in (re.search(pattern, name) for name in names) if match]
         if numbers:
             found[key] = max(numbers) + 1
-    if "vocab_size" in found:
+    if "vocab_size" in found and any(name.startswith(BERT_SCOPES) for name in names):
         found.setdefault("segment_vocab_size", 0)
+    if "num_attention_heads" in found:  # T5, whose heads need not fill the width
+        query = next(name for name in names if name.endswith("/SelfAttention/q"))
+        found["attention_head_size"] = int(view.shape(query)[1]) // found["num_attention_heads"]
     return found
 
 

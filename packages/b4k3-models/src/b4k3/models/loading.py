@@ -15,7 +15,8 @@ from .registry import dialects
 
 # Variables that publishers left in their files and that no model needs.
 KNOWN_LEFTOVERS = (
-    (re.compile(r"(^|/)(adam_[mv]|AdamWeightDecayOptimizer.*|lamb_[mv]|Adam(_\d+)?|slot_v[rc]?)$"), "optimizer slot"),
+    (re.compile(r"(^|/)(adam_[mv]|AdamWeightDecayOptimizer.*|lamb_[mv]|Adam(_\d+)?)$"), "optimizer slot"),
+    (re.compile(r"(/adafactor|[/_]slot)_(v[rc]?|m)$"), "optimizer slot"),
     (re.compile(r"(^|/)(adam|AdamWeightDecay|lamb)[^/]*/", re.I), "optimizer slot"),
     (re.compile(r"(^|/)(global_step|good_steps|loss_scale|beta[12]_power)$"), "training state"),
     (re.compile(r"(^|[./])pooler[./]"), "pooler"),
@@ -26,6 +27,11 @@ KNOWN_LEFTOVERS = (
     (re.compile(r"position_ids$"), "position ids"),
     (re.compile(r"(relative_positions_encoding|embed_positions)[./]"), "fixed positions"),
     (re.compile(r"^(cls\.)?(predictions|generator_lm_head)\.(decoder\.)?(weight|bias)$"), "tied MLM head"),
+    (re.compile(r"^((en|de)coder\.embed_tokens|lm_head)\.weight$"), "tied embeddings"),
+    (re.compile(r"\.attn\.(masked_)?bias$"), "fixed causal mask"),
+    (re.compile(r"EncDecAttention\.relative_attention_bias\.weight$"), "unused position bias"),
+    (re.compile(r"^encoder[./](block[_.]|(final_layer|rms)_norm)"), "encoder"),
+    (re.compile(r"^decoder[./](block[_.]|logits[./]|(final_layer|rms)_norm)"), "decoder"),
 )
 
 # What a missing variable belongs to, and how to do without.
@@ -35,6 +41,11 @@ HEADS = (
     (
         re.compile(r"^cls/seq_relationship"),
         "the file has no NSP head (cls/seq_relationship): build with with_nsp=False",
+    ),
+    (
+        re.compile(r"/token_type_embeddings$"),
+        "the file has no segment embeddings: build with segment_vocab_size=0, or, if segments are ids of tokens, with "
+        "shared_segment_embeddings=True",
     ),
 )
 

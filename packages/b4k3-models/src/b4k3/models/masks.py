@@ -10,9 +10,11 @@ from .config import ConfigError
 class LM_Mask:  # noqa: N801 (a name of bert4keras)
     """Mixed into a Transformer: position i sees the positions up to i."""
 
+    generates = True
+
     def compute_attention_bias(self, inputs=None):
         if self.attention_bias is None:
-            self.attention_bias = self.apply(self.inputs[0], LanguageModelMask, name="Attention-LM-Mask")
+            self.attention_bias = self.apply(self.inputs[self.token_input], LanguageModelMask, name="Attention-LM-Mask")
         return self.attention_bias
 
 
@@ -21,6 +23,9 @@ class UniLM_Mask:  # noqa: N801 (a name of bert4keras)
 
     Reference: Dong et al., UniLM, https://arxiv.org/abs/1905.03197
     """
+
+    generates = True
+    generated_segment = 1
 
     def compute_attention_bias(self, inputs=None):
         if self.attention_bias is None:

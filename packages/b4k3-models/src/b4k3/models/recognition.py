@@ -6,7 +6,7 @@ import os
 
 from .checkpoints.opening import locate, open_checkpoint
 from .config import ConfigError, read_config, ready_configs, with_aliases
-from .detect import contradictions, recognise, sizes
+from .detect import contradictions, doubts, recognise, sizes
 from .loading import open_view
 from .registry import architecture
 
@@ -55,7 +55,9 @@ class Request:
             cls = self.recognised(view, given)
         self.cls = cls
         if view is not None:
-            self.complete(open_view(self.opened, cls.model_key), given)
+            view = open_view(self.opened, cls.model_key)
+            self.complete(view, given)
+            self.notes += doubts(view, cls.model_key, self.near(view))
 
     def recognised(self, view, given):
         """The class that the file is of."""
@@ -64,12 +66,15 @@ class Request:
             if model is None:
                 raise ConfigError("model='auto' needs a checkpoint, or a config that says model_type")
         else:
-            near = "the checkpoint"
-            if isinstance(self.checkpoint, (str, os.PathLike)):
-                near = os.sep.join(os.path.abspath(view.checkpoint.path).split(os.sep)[-2:])
-            model = recognise(view, dict(with_aliases(self.config), **with_aliases(given)), near)
+            model = recognise(view, dict(with_aliases(self.config), **with_aliases(given)), self.near(view))
         self.notes.append("recognised as model=%r" % str(model))
         return architecture(model)
+
+    def near(self, view):
+        """The names of the checkpoint and of its folder."""
+        if not isinstance(self.checkpoint, (str, os.PathLike)):
+            return "the checkpoint"
+        return os.sep.join(os.path.abspath(view.checkpoint.path).split(os.sep)[-2:])
 
     def complete(self, view, given):
         """Fill in what the configuration does not say and the checkpoint determines, where the two agree."""
@@ -138,11 +143,13 @@ def config_of_folder(folder, view, model):
     found = {}
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
-        if name.endswith(".json") and os.path.getsize(path) < 1 << 20 and is_config(path):
+        if name.endswith((".json", ".gin")) and os.path.getsize(path) < 1 << 20 and is_config(path):
             found[path] = read_config(path)
     generators = {path for path in found if "generator" in os.path.basename(path)}
     wanted = generators if model == "electra_generator" else set(found) - generators
     found = {path: found[path] for path in found if path in wanted or not wanted}
+    if any(path.endswith(".json") for path in found):  # what T5's authors published counts where there is nothing else
+        found = {path: config for path, config in found.items() if path.endswith(".json")}
     if len(found) > 1:
         sized = sizes(view, model)
         fitting = [path for path in found if not contradictions(with_aliases(found[path]), sized)]
@@ -163,4 +170,5 @@ def is_config(path):
         if "config" in os.path.basename(path):
             raise
         return False
-    return "vocab_size" in config and any(key in config for key in ("hidden_size", "d_model", "n_embd"))
+    known = "vocab_size" in config or path.endswith(".gin")  # the vocabulary of a T5 is not in its gin file
+    return known and any(key in config for key in ("hidden_size", "d_model", "n_embd"))

@@ -48,7 +48,12 @@ class Transformer:
     """
 
     model_key = None
+    generates = False  # whether it predicts the next token: the language models do
     trained_with_tanh = False  # whether 'gelu' means its tanh form in the code that trained it
+    token_input = 0  # which of the inputs are the ids that a language model goes on with
+    use_bias = True  # whether attention and feed-forward have biases
+    attention_scale = True
+    position_kind = None  # p_bias of the attention
 
     def __init__(
         self,
@@ -103,6 +108,8 @@ class Transformer:
         self.attention_scores = None
         self.attention_caches = {}
         self.layer_norm_conds = [None, None, "linear"]
+        self.session = None  # of decoding: it calls the layers, on the newest tokens alone
+        self.engine = None  # of `generate`
         self.uninitialized = set()
         self.load_report = None
         self.ignored_config_keys = []
@@ -178,7 +185,12 @@ class Transformer:
                 return layer
             if isinstance(layer, MultiHeadAttention):
                 return self._attend(layer, inputs, arguments)
-            return layer(inputs, **arguments)
+            return self._call(layer, inputs, arguments)
+
+    def _call(self, layer, inputs, arguments):
+        if self.session is not None:
+            return self.session.call(layer, inputs, arguments)
+        return layer(inputs, **arguments)
 
     def _attend(self, layer, inputs, arguments):
         if layer.name in self.attention_caches:
@@ -186,15 +198,15 @@ class Transformer:
             joined = [self._helper(Concatenate1D, layer.name + suffix)([cache, x]) for suffix, cache, x in cached]
             inputs = inputs[:1] + joined + inputs[3:]
         if not self.residual_attention_scores:
-            return layer(inputs, **arguments)
+            return self._call(layer, inputs, arguments)
         if self.attention_scores is not None:
             bias = self.attention_scores
             if arguments.get("a_bias"):
-                bias = self._helper(Add, layer.name + "-Attention-Bias")([inputs[3], bias])
+                bias = self._call(self._helper(Add, layer.name + "-Attention-Bias"), [inputs[3], bias], {})
                 inputs = inputs[:3] + inputs[4:]
             inputs = inputs[:3] + [bias] + inputs[3:]
             arguments["a_bias"] = True
-        o, self.attention_scores = layer(inputs, **arguments)
+        o, self.attention_scores = self._call(layer, inputs, arguments)
         return o
 
     def _helper(self, layer, name):
@@ -248,6 +260,53 @@ class Transformer:
         """A Dropout layer of the model's rate."""
         return self.apply(x, Dropout, rate=self.dropout_rate, name=name)
 
+    def add(self, x, y, name):
+        """x + Dropout(y), the Add that follows the layer `name`."""
+        return self.apply([x, self.drop(y, "%s-Dropout" % name)], Add, name="%s-Add" % name)
+
+    def attend(self, x, keys, name, bias=None, position=None):
+        """Multi-head attention.
+
+        Arguments:
+            x: [batch, n, hidden_size], what asks.
+            keys: [batch, m, hidden_size], what is looked at.
+            name: str.
+            bias: attention bias, or None.
+            position: position input of the attention, or None.
+
+        Returns:
+            [batch, n, hidden_size]
+        """
+        return self.apply(
+            self.simplify([x, keys, keys, bias, position]),
+            MultiHeadAttention,
+            arguments={
+                "a_bias": None if bias is None else True,
+                "p_bias": None if position is None else self.position_kind,
+            },
+            heads=self.num_attention_heads,
+            head_size=self.attention_head_size,
+            out_dim=self.hidden_size,
+            key_size=self.attention_key_size,
+            use_bias=self.use_bias,
+            attention_scale=self.attention_scale,
+            attention_dropout=self.attention_dropout_rate,
+            kernel_initializer=self.initializer,
+            name=name,
+        )
+
+    def feed_forward(self, x, name):
+        """The feed-forward layer. Arguments: x [batch, n, hidden_size]. Returns: likewise."""
+        return self.apply(
+            x,
+            FeedForward,
+            units=self.intermediate_size,
+            activation=self.hidden_act,
+            use_bias=self.use_bias,
+            kernel_initializer=self.initializer,
+            name=name,
+        )
+
     def normalize(self, x, name, epsilon=1e-12, **kwargs):
         """A layer normalisation, conditional if the model has a `layer_norm_cond`.
 
@@ -289,6 +348,73 @@ class Transformer:
         """A list without its None; its only element if there is one."""
         inputs = [x for x in inputs if x is not None]
         return inputs[0] if len(inputs) == 1 else inputs
+
+    # ---------------------------------------------------------------------------------------------- generation
+
+    def generate(
+        self,
+        ids,
+        max_new_tokens,
+        start_id=None,
+        end_id=None,
+        segment_ids=None,
+        num_beams=1,
+        length_penalty=None,
+        do_sample=False,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        repetition_penalty=1.0,
+        min_new_tokens=0,
+        num_return_sequences=1,
+        seed=None,
+        return_scores=False,
+        stream=False,
+        progress=False,
+    ):
+        """Generate tokens by greedy decoding, sampling or beam search, with the keys and values of earlier ones kept.
+
+        A prompt gives the same output alone and among others. The first call for a size of batch, prompt or output
+        compiles; nearby lengths share what is compiled.
+
+        Arguments:
+            ids: int [batch, n], prompts right-padded with 0; of an encoder-decoder, the encoder's ids.
+            max_new_tokens: how many tokens are generated at most.
+            start_id: of an encoder-decoder, the id that decoding starts from, 0 unless given; else, if given, an id put
+                after each prompt. It is not in the result.
+            end_id: the id that ends an output, or a list of such ids; None to go on to max_new_tokens.
+            segment_ids: int [batch, n], 0 unless given. A new token has segment 1 with application='unilm', else that
+                of its prompt's last token.
+            num_beams: how many candidates beam search keeps; 1 is greedy decoding or sampling.
+            length_penalty: None for the rule of `AutoRegressiveDecoder.beam_search`: the search is over when the best
+                candidate ends. A number for that of transformers: outputs are ranked by their summed log-probabilities
+                / length ** length_penalty.
+            do_sample: whether tokens are drawn at random.
+            temperature, top_k, top_p: of sampling; scores are divided by the first, then only the top_k best, then the
+                fewest with a joint probability of top_p are drawn from.
+            repetition_penalty: above 1 to make tokens of prompt and output less probable, as CTRL does.
+            min_new_tokens: an output does not end before it has so many tokens.
+            num_return_sequences: outputs for each prompt: drawn ones, or the best of beam search.
+            seed: of sampling; a row draws the same numbers whatever the rest of the batch is. None for other ones each
+                time.
+            return_scores: whether to return log-probabilities too.
+            stream: whether to return an iterator over int [batch] arrays, the next token of each row; of greedy
+                decoding and sampling only.
+            progress: whether to show a bar on a terminal.
+
+        Returns:
+            int array [batch · num_return_sequences, new tokens], the outputs of a prompt in a row, the best first; the
+            end id is in it, and 0 after it. With return_scores a pair of it and float32 [batch · num_return_sequences],
+            the summed log-probabilities of the tokens by the model alone.
+
+        Raises:
+            ConfigError: the model does not generate, a prompt is too long for it, or an argument is wrong.
+        """
+        arguments = dict(locals())
+        del arguments["self"]
+        from .generation import generate
+
+        return generate(self, **arguments)
 
     # ------------------------------------------------------------------------------------------------- weights
 
@@ -332,7 +458,7 @@ class Transformer:
             CheckpointError: a variable is missing or of another shape; it lists all of them and says what to do.
         """
         self.load_report = load_weights(self, checkpoint, self.mapping_of_layers(mapping))
-        if self.trained_with_tanh and self.load_report.dialect in ("google", "albert_zh"):
+        if self.trained_with_tanh and not self.load_report.dialect.startswith("huggingface"):
             if self.hidden_act == "gelu" and activations.get("gelu") is activations.gelu_erf:
                 self.load_report.notes.append(
                     "hidden_act='gelu' is the erf form here, as in bert4keras; the original code means "

@@ -8,6 +8,7 @@ from keras import ops
 from .._initialization import skip_initialization
 from .._serialization import custom_objects
 from .checks import assert_at_most
+from .compiling import call_layer, compiled, runs_eagerly, while_loop, write_at
 from .dense import Dense
 from .fused import fused_attention, fused_layer_normalization
 from .initializers import TruncatedNormal
@@ -20,12 +21,17 @@ __all__ = [
     "assert_at_most",
     "assign_weights",
     "build_sublayer",
+    "call_layer",
+    "compiled",
     "custom_objects",
     "fused_attention",
     "fused_layer_normalization",
     "keras",
     "ops",
     "register",
+    "runs_eagerly",
     "skip_initialization",
     "weight_path",
+    "while_loop",
+    "write_at",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from b4k3.backend import activations, keras
-from b4k3.layers import Add, Embedding, FeedForward, FirstToken, MultiHeadAttention, PositionEmbedding, ScaleOffset
+from b4k3.layers import Add, Embedding, FirstToken, PositionEmbedding, ScaleOffset
 
+from ..config import ConfigError
 from ..transformer import Transformer, as_list
 
 
@@ -31,8 +32,6 @@ class BERT(Transformer):
 
     model_key = "bert"
     embedding_epsilon = block_epsilon = 1e-12
-    use_bias = True
-    position_kind = None  # p_bias of the attention
     # variables with a row for each token
     vocabulary_variables = ("bert/embeddings/word_embeddings", "cls/predictions/output_bias")
     # the layers of a block, and where their variables are in its scope
@@ -86,8 +85,7 @@ class BERT(Transformer):
         inputs = as_list(inputs)
         x = self.embed_tokens(inputs)
         x = self.embed_positions(x, self.position_input(inputs))
-        x = self.normalize(x, "Embedding-Norm", self.embedding_epsilon)
-        x = self.drop(x, "Embedding-Dropout")
+        x = self.drop_embeddings(self.normalize_embeddings(x))
         return self.map_embeddings(x)
 
     def embed_tokens(self, inputs):
@@ -128,6 +126,12 @@ class BERT(Transformer):
             name="Embedding-Position",
         )
 
+    def normalize_embeddings(self, x):
+        return self.normalize(x, "Embedding-Norm", self.embedding_epsilon)
+
+    def drop_embeddings(self, x):
+        return self.drop(x, "Embedding-Dropout")
+
     def map_embeddings(self, x):
         """From embedding_size to hidden_size, where they differ."""
         if self.embedding_size == self.hidden_size:
@@ -150,41 +154,15 @@ class BERT(Transformer):
         name = "%s-MultiHeadSelfAttention" % block
         x = self.residual(x, self.apply_attention(x, name, index), name)
         name = "%s-FeedForward" % block
-        y = self.apply(
-            x,
-            FeedForward,
-            units=self.intermediate_size,
-            activation=self.hidden_act,
-            use_bias=self.use_bias,
-            kernel_initializer=self.initializer,
-            name=name,
-        )
-        return self.residual(x, y, name)
+        return self.residual(x, self.feed_forward(x, name), name)
 
     def apply_attention(self, x, name, index):
         """Multi-head self-attention. Arguments: x [batch, n, hidden_size]. Returns: likewise."""
-        bias, position = self.compute_attention_bias(index), self.compute_position_bias(x)
-        return self.apply(
-            self.simplify([x, x, x, bias, position]),
-            MultiHeadAttention,
-            arguments={
-                "a_bias": None if bias is None else True,
-                "p_bias": None if position is None else self.position_kind,
-            },
-            heads=self.num_attention_heads,
-            head_size=self.attention_head_size,
-            out_dim=self.hidden_size,
-            key_size=self.attention_key_size,
-            use_bias=self.use_bias,
-            attention_dropout=self.attention_dropout_rate,
-            kernel_initializer=self.initializer,
-            name=name,
-        )
+        return self.attend(x, x, name, self.compute_attention_bias(index), self.compute_position_bias(x))
 
     def residual(self, x, y, name):
         """Norm(x + Dropout(y))."""
-        y = self.apply([x, self.drop(y, "%s-Dropout" % name)], Add, name="%s-Add" % name)
-        return self.normalize(y, "%s-Norm" % name, self.block_epsilon)
+        return self.normalize(self.add(x, y, name), "%s-Norm" % name, self.block_epsilon)
 
     # --------------------------------------------------------------------------------------------------- heads
 
@@ -260,3 +238,10 @@ def dense_variables(scope):
 
 def norm_variables(scope):
     return [scope + "/beta", scope + "/gamma"]
+
+
+def refuse_heads(cls, given):
+    """Arguments: cls: a class with `absent_heads`; given: dict. Raises: ConfigError: a head that it does not have."""
+    for head, instead in cls.absent_heads.items():
+        if given.get(head):
+            raise ConfigError("%s: %s has no such head; %s" % (head, cls.__name__, instead))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..config import ConfigError
-from .bert import BERT, dense_variables, norm_variables
+from .bert import BERT, dense_variables, norm_variables, refuse_heads
 
 
 class ELECTRA(BERT):
@@ -32,10 +31,7 @@ class ELECTRA(BERT):
     }
 
     def __init__(self, with_discriminator=False, **kwargs):
-        given = dict(kwargs, with_discriminator=with_discriminator)
-        for head, instead in self.absent_heads.items():
-            if given.get(head):
-                raise ConfigError("%s: %s has no such head; %s" % (head, type(self).__name__, instead))
+        refuse_heads(type(self), dict(kwargs, with_discriminator=with_discriminator))
         super().__init__(**kwargs)
         self.with_discriminator = with_discriminator
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ..checkpoints import WRITABLE, CheckpointError, save_checkpoint
 from ..checkpoints._files import Staging
 from ..config import ConfigError
+from ..dialects import joined, places
 from ..loading import dialect_named, leftover
 from . import keras_files
 from .configs import HUGGINGFACE, google_config, huggingface_config
@@ -145,19 +146,14 @@ def unchanged(checkpoint, slots):
 
 def renamed(source, to):
     view, target = source.view, dialect_named(to, source.model)
-    places, lost, used = {}, [], set()
+    wanted, used = [], set()
     for canonical in view.keys():
         stored = view.dialect.find(source.checkpoint, canonical)[0]
-        part, loads = part_of(stored, canonical, source.model)
-        names = target.candidates(canonical)
-        if loads is None or (not names and loads.startswith("model=")):
-            continue
-        if not names:
-            lost.append(canonical)
-            continue
-        name, transposed = names[0]
-        places[name] = place(view, canonical, stored, transposed)
-        used.add(stored)
+        loads = part_of(stored, canonical, source.model)[1]
+        if loads is not None and (target.candidates(canonical) or not loads.startswith("model=")):
+            wanted.append(canonical)
+            used.add(stored)
+    found, lost = places(wanted, target)
     if lost:
         raise CheckpointError("the names of %s have none for %s" % (target.name, ", ".join(lost[:5])))
     spoken = {stored for stored in source.checkpoint if view.dialect.canonical(stored) is not None}
@@ -166,16 +162,18 @@ def renamed(source, to):
         for stored in source.checkpoint
         if stored not in used
     )
-    return Chosen(source.checkpoint, places), kinds
+    return Chosen(source.checkpoint, {name: place(view, *found[name]) for name in found}), kinds
 
 
-def place(view, canonical, stored, transposed):
-    shape = view.shape(canonical)
+def place(view, names, transposed):
+    """(function that reads it, shape, a name in the checkpoint) of what joins some canonical names."""
+    shape = view.shape(names[0])
+    shape = shape[:-1] + (len(names) * shape[-1],) if len(names) > 1 else shape
 
     def read():
-        return view[canonical].T if transposed else view[canonical]
+        return joined([view[name] for name in names], transposed)
 
-    return read, shape[::-1] if transposed else shape, stored
+    return read, shape[::-1] if transposed else shape, view.dialect.find(view.checkpoint, names[0])[0]
 
 
 def common_dtype(checkpoint):

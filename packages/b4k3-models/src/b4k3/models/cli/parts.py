@@ -28,6 +28,20 @@ BODY = (
     ),
     (r"^bert/encoder/transformer/group_\d+/inner_group_\d+/LayerNorm(_1)?" + _NORM, "blocks"),
     (r"^GAU_alpha/encoder/layer_\d+/gau/([io]_dense/kernel|[qk]_scaleoffset/gamma)$", "blocks"),
+    (r"^gpt/embeddings/(word|token_type|position)_embeddings$", "embeddings"),
+    (r"^gpt/transformer/layer_\d+/attention/(self/(query|key|value)|output/dense)" + _EITHER, "blocks"),
+    (r"^gpt/transformer/layer_\d+/(intermediate|output)/dense" + _EITHER, "blocks"),
+    (r"^gpt/transformer/layer_\d+/(attention/)?(in|out)put/LayerNorm" + _NORM, "blocks"),
+    (r"^gpt/output/LayerNorm" + _NORM, "last normalisation"),
+    (r"^newslm/embeddings/((word|pos)_embed$|LayerNorm_embed_norm" + _NORM + ")", "embeddings"),
+    (r"^newslm/layer\d+/(\w+_layer|intermediate|output)" + _EITHER, "blocks"),
+    (r"^newslm/layer\d+/LayerNorm_mlp_ln[01]" + _NORM, "blocks"),
+    (r"^shared/embedding$", "embeddings"),
+    (r"^(en|de)coder/block_\d+/layer_\d+/(SelfAttention|EncDecAttention)/[qkvo]$", "blocks"),
+    (r"^(en|de)coder/block_\d+/layer_\d+/(DenseReluDense/w(i|i_0|i_1|o)/kernel|(layer|rms)_norm/scale)$", "blocks"),
+    (r"^(en|de)coder/block_0+/layer_0+/SelfAttention/relative_attention_bias$", "relative positions"),
+    (r"^(en|de)coder/(final_layer|rms)_norm/scale$", "last normalisation"),
+    (r"^decoder/logits/kernel$", "output"),
 )
 # (pattern, part, argument of build_transformer_model that makes it)
 HEADS = (
@@ -48,7 +62,8 @@ OTHERS = {
     ),
 }
 NO_POOLER = ("electra", "electra_generator")
-BLOCK = re.compile(r"^(.*?/(?:layer_\d+|group_\d+/inner_group_\d+))/(.*)$")
+BLOCK = re.compile(r"^(.*?/(?:layer_?\d+|group_\d+/inner_group_\d+|block_\d+))/(.*)$")
+TIED = ("t5.1.0",)  # whose output is the token embeddings
 
 LOADS = "loads"
 UNUSED = "not used"
@@ -68,7 +83,7 @@ def part_of(stored, canonical, model):
             return other, argument
     for pattern, part in BODY:
         if canonical is not None and re.search(pattern, canonical):
-            return part, LOADS
+            return (UNUSED, None) if part == "output" and model in TIED else (part, LOADS)
     for pattern, part, argument in HEADS:
         if canonical is not None and re.search(pattern, canonical):
             return part, None if part == "pooler" and model in NO_POOLER else argument
@@ -85,10 +100,14 @@ def gaps(names):
     for name in names:
         block, tail = BLOCK.match(name).groups()
         blocks.setdefault(block, set()).add(tail)
-    counts = Counter(tail for tails in blocks.values() for tail in tails)
-    usual = {tail for tail, count in counts.items() if 2 * count > len(blocks)}
-    sentences = ["%s lacks %s" % (block, tail) for block in sorted(blocks) for tail in sorted(usual - blocks[block])]
-    for scope in sorted({block.rsplit("_", 1)[0] for block in blocks}):
-        numbers = {int(block.rsplit("_", 1)[1]) for block in blocks if block.rsplit("_", 1)[0] == scope}
-        sentences += ["there is no %s_%d" % (scope, i) for i in range(max(numbers)) if i not in numbers]
+    sentences = []
+    for stack in sorted({block.split("/")[0] for block in blocks}):
+        own = {block: tails for block, tails in blocks.items() if block.split("/")[0] == stack}
+        counts = Counter(tail for tails in own.values() for tail in tails)
+        usual = {tail for tail, count in counts.items() if 2 * count > len(own)}
+        sentences += ["%s lacks %s" % (block, tail) for block in sorted(own) for tail in sorted(usual - own[block])]
+    numbered = [re.match(r"(.*?)(\d+)$", block).groups() for block in blocks]
+    for scope in sorted({scope for scope, _ in numbered}):
+        numbers = {int(number) for other, number in numbered if other == scope}
+        sentences += ["there is no %s%d" % (scope, i) for i in range(max(numbers)) if i not in numbers]
     return sentences

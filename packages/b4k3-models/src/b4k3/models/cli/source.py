@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 
 from ..checkpoints import CheckpointError, open_checkpoint
 from ..config import DEFAULTS, REQUIRED, ConfigError, read_config, validate, with_aliases
 from ..detect import contradictions, guess, recognise, sizes
 from ..loading import open_view
 from ..recognition import config_of_folder, released
+from ..t5_versions import published_activation
 from .parts import LOADS, gaps, part_of
 
 VOCABULARIES = ("vocab.txt", "vocab_chinese.txt", "tokenizer.json", "spiece.model", "sentencepiece.model")
@@ -92,6 +94,7 @@ class Source:
                 self.notes.append("there is no config; the sizes are those of the ready config %s" % name)
                 found = dict(ready, **found)
         self.config = dict(DEFAULTS, **dict(known, **found))
+        self.config["hidden_act"] = published_activation(self.model, self.config.get("hidden_act"))
         missing = [key for key in REQUIRED if self.config.get(key) is None]
         if missing:
             self.problems.append("neither a config nor the shapes say %s" % ", ".join(missing))
@@ -131,7 +134,7 @@ def lacking(names, model):
     problems = gaps(blocks)
     if not blocks:
         problems.append("no variable of a block of the network is in it")
-    if not any(name.endswith("/word_embeddings") for name in body):
+    if not any(re.search(r"/(word_embed(dings)?|embedding)$", name) for name in body):
         problems.append("the token embeddings are not in it")
     return problems
 

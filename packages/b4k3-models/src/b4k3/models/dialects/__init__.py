@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 
-PLACEHOLDER = re.compile(r"\{(\w+)\}")
+import numpy as np
+
+PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
 def to_regex(template):
-    """'layer_{i}/x' -> a regular expression whose group i matches digits."""
+    """'layer_{i}/x', or '{i:03d}' for three digits -> a regular expression whose group i matches digits."""
     parts, end = [], 0
     for match in PLACEHOLDER.finditer(template):
         parts.append(re.escape(template[end : match.start()]))
@@ -28,22 +30,28 @@ class Rule:
         canonical: template of the canonical name, with {i} for numbers.
         stored: template of the name in the file.
         transposed: whether the file holds the matrix transposed, as torch's Linear does.
+        part: (k, n) if the variable is part k of n equal ones of which the file holds the last axes joined.
     """
 
-    def __init__(self, canonical, stored, transposed=False):
+    def __init__(self, canonical, stored, transposed=False, part=None):
         self.canonical = canonical
         self.stored = stored
         self.transposed = transposed
+        self.part = part
         self._from_canonical = to_regex(canonical)
         self._from_stored = to_regex(stored)
 
     def to_stored(self, name):
-        match = self._from_canonical.match(name)
-        return self.stored.format(**match.groupdict()) if match else None
+        return translate(self._from_canonical, self.stored, name)
 
     def to_canonical(self, name):
-        match = self._from_stored.match(name)
-        return self.canonical.format(**match.groupdict()) if match else None
+        return translate(self._from_stored, self.canonical, name)
+
+
+def translate(regex, template, name):
+    """The template with the numbers in a name, or None if the name is of another form."""
+    match = regex.match(name)
+    return template.format(**{key: int(value) for key, value in match.groupdict().items()}) if match else None
 
 
 def linear(canonical, stored):
@@ -82,6 +90,7 @@ class Dialect:
         self.prefixes = tuple(prefixes)
         self.family = family or name
         self.models = tuple(models)
+        self._of_parts = [rule for rule in rules or () if rule.part is not None]
 
     def recognises(self, names):
         """Whether a file with these variable names speaks this dialect."""
@@ -104,7 +113,7 @@ class Dialect:
         return [prefix + stored[len(self.prefixes[0]) :] for prefix in self.prefixes]
 
     def canonical(self, stored):
-        """(canonical name, transposed) of a variable in a file, or None if no rule knows it."""
+        """(canonical name, transposed) of a variable in a file, or None if no rule knows it; of several the first."""
         if self.rules is None:
             return stored, False
         names = [stored]
@@ -118,6 +127,20 @@ class Dialect:
                     return canonical, rule.transposed
         return None
 
+    def canonicals(self, stored):
+        """The canonical names of all that a variable in a file holds."""
+        known = self.canonical(stored)
+        if known is None:
+            return []
+        name, _ = self.candidates(known[0])[0]
+        parts = [rule.to_canonical(name) for rule in self._of_parts]
+        return [canonical for canonical in parts if canonical is not None] or [known[0]]
+
+    def part(self, canonical):
+        """(k, n) if the file holds a variable as part k of n, else None."""
+        parts = [rule.part for rule in self._of_parts if rule.to_stored(canonical) is not None]
+        return parts[0] if parts else None
+
     def find(self, checkpoint, canonical):
         """(stored name, transposed), or None if the file does not have the variable."""
         for stored, transposed in self.candidates(canonical):
@@ -129,12 +152,19 @@ class Dialect:
         """The shape of a variable that the file has."""
         stored, transposed = self.find(checkpoint, canonical)
         shape = tuple(checkpoint.shape(stored))
+        part = self.part(canonical)
+        if part is not None:
+            shape = shape[:-1] + (shape[-1] // part[1],)
         return shape[::-1] if transposed else shape
 
     def read(self, checkpoint, canonical):
         """(array, the stored names that it is made of) of a variable that the file has."""
         stored, transposed = self.find(checkpoint, canonical)
         value = checkpoint[stored]
+        part = self.part(canonical)
+        if part is not None:
+            size = value.shape[-1] // part[1]
+            value = value[..., part[0] * size : (part[0] + 1) * size]
         return (value.T if transposed else value), [stored]
 
     def corrections(self, config):
@@ -174,12 +204,49 @@ class View:
 
     def keys(self):
         """Canonical names of all variables that the dialect knows."""
-        known = (self.dialect.canonical(stored) for stored in self.checkpoint.keys())
-        return list(dict.fromkeys(pair[0] for pair in known if pair is not None))
+        names = (name for stored in self.checkpoint.keys() for name in self.dialect.canonicals(stored))
+        return list(dict.fromkeys(names))
 
     def unused(self):
         """Names in the file that nobody has asked for."""
         return [stored for stored in self.checkpoint.keys() if stored not in self.used]
+
+
+def places(names, target):
+    """Where a dialect puts variables.
+
+    Arguments:
+        names: canonical names.
+        target: `Dialect`.
+
+    Returns:
+        (dict from its name to (canonical names of what it joins, whether it is transposed), list of the canonical
+        names that it has no name for, or not all parts of)
+    """
+    found, unknown = {}, []
+    for canonical in names:
+        candidates = target.candidates(canonical)
+        if not candidates:
+            unknown.append(canonical)
+            continue
+        name, transposed = candidates[0]
+        if target.part(canonical) is None:
+            found[name] = ([canonical], transposed)
+        else:
+            found.setdefault(name, ([], transposed))[0].append(canonical)
+    for name, (parts, _) in list(found.items()):
+        part = target.part(parts[0])
+        if part is not None:
+            parts.sort(key=lambda canonical: target.part(canonical)[0])
+            if len(parts) != part[1]:
+                unknown += found.pop(name)[0]
+    return found, unknown
+
+
+def joined(values, transposed):
+    """What a file holds for arrays. Arguments: list of them; whether it is transposed."""
+    value = values[0] if len(values) == 1 else np.concatenate(values, axis=-1)
+    return value.T if transposed else value
 
 
 def written(tensors, target):
@@ -192,14 +259,8 @@ def written(tensors, target):
     Returns:
         (dict from name to array, list of the canonical names that it has no name for)
     """
-    renamed, unknown = {}, []
-    for canonical, value in tensors.items():
-        names = target.candidates(canonical)
-        if not names:
-            unknown.append(canonical)
-            continue
-        name, transposed = names[0]
-        renamed[name] = value.T if transposed else value
+    found, unknown = places(tensors, target)
+    renamed = {name: joined([tensors[part] for part in parts], t) for name, (parts, t) in found.items()}
     return renamed, unknown
 
 

@@ -1,0 +1,92 @@
+"""Running functions on tensors, compiled where the framework can: what a loop of decoding stands on."""
+
+from __future__ import annotations
+
+import functools
+
+import keras
+from keras import ops
+
+BACKEND = keras.config.backend()
+runs_eagerly = BACKEND not in ("jax", "tensorflow")  # whether `compiled` leaves a function as it is
+
+if BACKEND == "jax":
+    import jax
+elif BACKEND == "tensorflow":
+    import tensorflow as tf
+elif BACKEND == "torch":
+    import torch
+
+
+def compiled(function, variables=(), donate=False):
+    """Compile a function once for each structure and shapes of its arguments.
+
+    Arguments:
+        function: from nests (lists and dicts) of tensors to such a nest. It must not keep a tensor.
+        variables: the weights that it reads: they are passed in, so that it sees their newest values.
+        donate: whether the buffers of the first argument may be reused: use what the function returns instead.
+
+    Returns:
+        A function of nests of arrays and tensors. Where `runs_eagerly`, it only computes without gradients.
+    """
+    if BACKEND == "jax":
+        return jitted(function, list(variables), donate)
+    if BACKEND == "tensorflow":
+        return tf.function(function, autograph=False)
+    return torch.inference_mode()(function) if BACKEND == "torch" else function
+
+
+def jitted(function, variables, donate):
+    @functools.partial(jax.jit, donate_argnums=1 if donate else ())
+    def run(weights, first, *arguments):
+        with keras.StatelessScope(state_mapping=list(zip(variables, weights))):
+            return function(first, *arguments)
+
+    return lambda first, *arguments: run([v.value for v in variables], first, *arguments)
+
+
+def while_loop(condition, body, state):
+    """`while condition(state): state = body(state)`, within the compiled function or, where `runs_eagerly`, in Python.
+
+    Arguments:
+        condition: from the state to a bool scalar.
+        body: from the state to the next, of the same structure, shapes and dtypes.
+        state: a dict of nests of tensors.
+    """
+    if not runs_eagerly:
+        return ops.while_loop(lambda *s: condition(s[0]), lambda *s: (body(s[0]),), (state,))[0]
+    while condition(state):
+        state = body(state)
+    return state
+
+
+def write_at(buffer, start, x, axis):
+    """Write x into a buffer from `start` on; the buffer itself is changed where the framework allows that.
+
+    Arguments:
+        buffer: tensor.
+        start: scalar int; a Python int where `runs_eagerly`.
+        x: tensor, of the buffer's shape but for the axis.
+        axis: the axis to count along, not negative.
+
+    Returns:
+        The buffer: use it instead of the one given.
+    """
+    if runs_eagerly:
+        buffer[(slice(None),) * axis + (slice(start, start + x.shape[axis]),)] = x
+        return buffer
+    starts = [start if i == axis else 0 for i in range(len(buffer.shape))]
+    return ops.slice_update(buffer, starts, ops.cast(x, buffer.dtype))
+
+
+def call_layer(layer, inputs, **arguments):
+    """Call a built layer on tensors; without what Keras does around a call, where that changes no number.
+
+    Arguments:
+        layer: a layer that was called before.
+        inputs: what it takes.
+        arguments: of its `call`.
+    """
+    if layer.compute_dtype == layer.variable_dtype:
+        return layer.call(inputs, **arguments)
+    return layer(inputs, **arguments)  # Keras casts inputs and weights

@@ -1,0 +1,7 @@
+"""The names of gpt2-ml, which are canonical: 'newslm/layer00/query_layer/kernel'. https://github.com/imcaspar/gpt2-ml"""
+
+from __future__ import annotations
+
+from . import Dialect
+
+NEWSLM = Dialect("newslm", None, lambda names: any(name.startswith("newslm/") for name in names))

@@ -1,0 +1,129 @@
+"""What layers learn in decoding: which tokens they are called on, and the keys and values of those before."""
+
+from __future__ import annotations
+
+from b4k3.backend import call_layer, keras, ops, runs_eagerly, write_at
+
+
+class Session:
+    """One run of a Transformer in decoding. It calls the layers in the place of `Transformer.apply`.
+
+    A layer whose result depends on positions, or on other tokens than it is called on, has a method
+    `decode(inputs, session, **arguments)`; others are simply called.
+
+    Attributes:
+        positions: int32 [batch, n], those of the tokens that the layers are called on; None: they are whole prompts.
+        key_positions: int32 [1 or batch, m], those of the keys that `remember` gives.
+    """
+
+    positions = None
+
+    def call(self, layer, inputs, arguments):
+        """Call a layer. Dropout does nothing, masks are the session's, softmax is left out: decoding wants logits."""
+        if isinstance(layer, (keras.layers.Dropout, keras.layers.Masking)):
+            return inputs
+        if getattr(getattr(layer, "activation", None), "__name__", "") == "softmax":
+            return before_activation(layer, inputs)
+        if hasattr(layer, "decode"):
+            return layer.decode(inputs, self, **arguments)
+        return call_layer(layer, inputs, **arguments)
+
+    def remember(self, key, value):
+        """Keep the keys and values of a self-attention, which come in the same order in each run.
+
+        Arguments:
+            key, value: [batch, n, …, size], those of the tokens of this run.
+
+        Returns:
+            (keys, values, mask): [batch, m, …, size], all that these tokens may see; bool [batch, m], or None.
+        """
+        raise NotImplementedError
+
+    def remember_context(self, project):
+        """The same for an attention to the encoder's outputs, which never change.
+
+        Arguments:
+            project: function that computes (keys, values).
+        """
+        raise NotImplementedError
+
+
+class Prefill(Session):
+    """The first run, on whole prompts: the network as it is built, but that keys and values are kept.
+
+    Arguments:
+        mask: bool [batch, n], True at the tokens of the prompts.
+        room: for how many tokens more there shall be room.
+        context_mask: bool [batch, c], that of the encoder's outputs, or None.
+    """
+
+    def __init__(self, mask, room, context_mask=None):
+        self.mask = mask
+        self.room = room
+        self.context_mask = context_mask
+        self.own, self.context = [], []
+
+    def remember(self, key, value):
+        self.own.append([self.with_room(key), self.with_room(value)])
+        return key, value, self.mask
+
+    def with_room(self, x):
+        x = heads_first(x)  # [b, (h,) n, size]
+        widths = [(0, 0)] * len(x.shape)
+        widths[-2] = (0, self.room)
+        return ops.pad(x, widths)
+
+    def remember_context(self, project):
+        key, value = project()
+        self.context.append([heads_first(key), heads_first(value)])
+        return key, value, self.context_mask
+
+
+class Step(Session):
+    """A later run, on one new token of each row.
+
+    Arguments:
+        own: list of [keys, values], [batch, (heads,) m, size] each, of the self-attentions, as `Prefill` kept them.
+        context: likewise for the attentions to the context.
+        slot: scalar int, where in them the new tokens go.
+        mask: bool [batch, m], True at the tokens that may be seen; or None.
+        positions: int32 [batch, 1].
+        key_positions: int32 [batch, m].
+        context_mask: bool [batch, c] or None.
+    """
+
+    def __init__(self, own, context, slot, mask, positions, key_positions, context_mask=None):
+        self.slot = slot
+        self.mask = mask
+        self.positions = positions
+        self.key_positions = key_positions
+        self.context_mask = context_mask
+        self.before, self.context = iter(own), iter(context)
+        self.own = []
+
+    def remember(self, key, value):
+        pair = []
+        for buffer, x in zip(next(self.before), (key, value)):
+            x = heads_first(x)
+            pair.append(write_at(buffer, self.slot, x, len(buffer.shape) - 2))
+        self.own.append(pair)
+        if runs_eagerly:  # the slots after this one need not be looked at
+            pair = [buffer[..., : self.slot + 1, :] for buffer in pair]
+        return heads_first(pair[0]), heads_first(pair[1]), self.mask
+
+    def remember_context(self, project):
+        key, value = next(self.context)
+        return heads_first(key), heads_first(value), self.context_mask
+
+
+def heads_first(x):
+    """[batch, n, heads, size] to [batch, heads, n, size], as products of matrices like it, and back; or x as it is."""
+    return ops.transpose(x, (0, 2, 1, 3)) if len(x.shape) == 4 else x
+
+
+def before_activation(layer, x):
+    """What a Dense or Activation layer applies its activation to."""
+    if not isinstance(layer, keras.layers.Dense):
+        return x
+    x = ops.matmul(x, ops.cast(ops.convert_to_tensor(layer.kernel), x.dtype))
+    return x + ops.cast(ops.convert_to_tensor(layer.bias), x.dtype) if layer.use_bias else x

@@ -1,0 +1,228 @@
+"""The rules of decoding, on a network that is a table, against slow oracles."""
+
+import numpy as np
+import pytest
+
+import decoding_tables as tables
+from b4k3.backend import runs_eagerly
+from b4k3.models import ConfigError
+from b4k3.models.generation.engine import Engine
+from b4k3.models.generation.request import Request
+from b4k3.snippets import AutoRegressiveDecoder
+from decoding_tables import PROMPTS, TABLE, VOCABULARY, filled
+
+ENDS = [1, 8]
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine(tables.Table())
+
+
+def generate(engine, max_new, prompts=PROMPTS, start_id=None, progress=False, **kwargs):
+    return engine.generate(Request(max_new, **kwargs), prompts, start_id, progress=progress)
+
+
+def bare(prompts=PROMPTS):
+    return [row[:n] for row, n in zip(prompts.tolist(), tables.lengths(prompts))]
+
+
+def greedy(prompt, length, ends=(), minimum=0, penalty=1.0):
+    """(tokens, summed log-probabilities), step by step."""
+    out, total = [], 0.0
+    for n in range(length):
+        tokens = prompt + out
+        scores = tables.adjusted(TABLE[tokens[-1]], tokens, penalty, ends if n < minimum else ())
+        out.append(int(scores.argmax()))
+        total += tables.log_softmax(TABLE[tokens[-1]])[out[-1]]
+        if out[-1] in ends:
+            break
+    return out, total
+
+
+@pytest.mark.parametrize(
+    "ends, minimum, penalty", [((), 0, 1.0), ((1,), 0, 1.0), ((1, 8), 0, 1.3), ((1, 8), 4, 1.3), ((3, 5), 0, 1.3)]
+)
+def test_greedy(engine, ends, minimum, penalty):
+    want = [greedy(prompt, 9, ends, minimum, penalty) for prompt in bare()]
+    got, scores = generate(
+        engine,
+        9,
+        end_id=list(ends) or None,
+        min_new_tokens=minimum,
+        repetition_penalty=penalty,
+        return_scores=True,
+    )
+    assert got.tolist() == filled([tokens for tokens, _ in want])
+    np.testing.assert_allclose(scores, [total for _, total in want], rtol=1e-5)
+
+
+def test_an_end_token_in_the_prompt_is_not_an_end(engine):
+    prompts = np.array([[1, 8, 1], [8, 1, 0]])
+    want = [greedy(prompt, 6, ENDS)[0] for prompt in bare(prompts)]
+    assert generate(engine, 6, prompts, end_id=ENDS).tolist() == filled(want)
+
+
+def test_a_start_id_follows_each_prompt(engine):
+    want = [greedy(prompt + [9], 5)[0] for prompt in bare()]
+    assert generate(engine, 5, start_id=9).tolist() == want
+
+
+SAMPLING = [
+    {},
+    {"temperature": 0.7},
+    {"top_k": 3},
+    {"top_p": 0.6},
+    {"temperature": 1.4, "top_k": 7, "top_p": 0.8, "penalty": 1.2},
+    {"top_k": 100},
+]
+
+
+@pytest.mark.parametrize("rules", SAMPLING, ids=str)
+def test_sampling(engine, rules):
+    request = dict(rules, repetition_penalty=rules.get("penalty", 1.0), do_sample=True, seed=3, end_id=ENDS)
+    request.pop("penalty", None)
+    got = generate(engine, 8, num_return_sequences=4, **request)
+    uniform = Request(8, **request).uniform(12, 8)
+    want = []
+    for row, numbers in enumerate(uniform):
+        want.append(tables.sampled(bare()[row // 4], numbers, ENDS, **rules))
+    assert got.tolist() == filled(want)
+
+
+def test_samples_depend_on_seed_and_row_alone(engine):
+    def draw(prompts, seed):
+        return generate(engine, 8, prompts, do_sample=True, seed=seed)
+
+    together = draw(PROMPTS, 5)
+    np.testing.assert_array_equal(draw(PROMPTS, 5), together)
+    np.testing.assert_array_equal(draw(PROMPTS[:1], 5), together[:1])
+    assert not np.array_equal(draw(PROMPTS, 6), together)
+    assert not np.array_equal(draw(PROMPTS, None), draw(PROMPTS, None))
+
+
+def test_streaming_gives_the_same_tokens(engine):
+    for kwargs in ({"end_id": ENDS}, {"end_id": ENDS, "do_sample": True, "seed": 2, "top_k": 4}, {}):
+        stream = generate(engine, 8, stream=True, **kwargs)
+        assert iter(stream) is stream
+        steps = list(stream)
+        assert all(step.shape == (len(PROMPTS),) for step in steps)
+        np.testing.assert_array_equal(np.stack(steps, axis=1), generate(engine, 8, **kwargs))
+
+
+class TableDecoder(AutoRegressiveDecoder):
+    @AutoRegressiveDecoder.wraps(default_rtype="logits")
+    def predict(self, inputs, output_ids, states):
+        return TABLE[np.concatenate([inputs[0], output_ids], axis=1)[:, -1]]
+
+
+@pytest.mark.parametrize("beams", [2, 3, 5])
+@pytest.mark.parametrize("end", [1, 8, 4])
+def test_beam_search_by_the_rule_of_autoregressivedecoder(engine, beams, end):
+    decoder = TableDecoder(None, end, maxlen=7)
+    want = [decoder.beam_search([prompt], topk=beams).tolist() for prompt in bare()]
+    assert generate(engine, 7, end_id=end, num_beams=beams).tolist() == filled(want)
+
+
+def test_the_n_best_of_that_rule_begin_with_its_output(engine):
+    tokens, scores = generate(engine, 7, end_id=8, num_beams=4, num_return_sequences=3, return_scores=True)
+    assert len(tokens) == len(scores) == 9
+    best = generate(engine, 7, end_id=8, num_beams=4)
+    np.testing.assert_array_equal(tokens[::3, : best.shape[1]], best)
+    for i in range(0, 9, 3):
+        assert len({tuple(row) for row in tokens[i : i + 3].tolist()}) == 3
+    assert (scores[1::3] >= scores[2::3]).all()
+
+
+@pytest.mark.parametrize(
+    "beams, ends, penalty, minimum, repetition",
+    [
+        (2, (1,), 1.0, 0, 1.0),
+        (3, (1, 8), 0.0, 0, 1.0),
+        (4, (4,), 2.0, 3, 1.0),
+        (3, (3, 5), -1.0, 0, 1.3),
+        (3, (), 1.0, 0, 1.0),
+    ],
+)
+def test_beam_search_by_the_rule_of_transformers(engine, beams, ends, penalty, minimum, repetition):
+    tokens, scores = generate(
+        engine,
+        7,
+        end_id=list(ends) or None,
+        num_beams=beams,
+        length_penalty=penalty,
+        num_return_sequences=2,
+        min_new_tokens=minimum,
+        repetition_penalty=repetition,
+        return_scores=True,
+    )
+    want = []
+    for prompt in bare():
+        want += tables.ranked_beams(prompt, beams, 7, ends, penalty, minimum, repetition)[:2]
+    assert tokens.tolist() == filled([row for row, _ in want])
+    np.testing.assert_allclose(scores, [total for _, total in want], rtol=1e-5)
+
+
+def test_nearby_lengths_share_what_is_compiled():
+    network = tables.Table()
+    engine = Engine(network)
+    generate(engine, 5)
+    first = network.traces
+    generate(engine, 9, np.array([[5, 6, 7, 8, 9], [4, 0, 0, 0, 0], [1, 2, 0, 0, 0]]))
+    generate(engine, 7, end_id=None)
+    assert runs_eagerly or network.traces == first
+
+
+class Terminal:
+    def __init__(self, terminal):
+        self.terminal, self.text = terminal, ""
+
+    def isatty(self):
+        return self.terminal
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def test_progress_is_for_terminals(engine, monkeypatch):
+    for terminal in (True, False):
+        monkeypatch.setattr("sys.stderr", Terminal(terminal))
+        import sys
+
+        got = generate(engine, 4, progress=True)
+        np.testing.assert_array_equal(got, generate(engine, 4))
+        assert ("4/4 tokens" in sys.stderr.text) == terminal
+        assert sys.stderr.text.endswith("\x1b[K") == terminal
+
+
+WRONG = [
+    ({"max_new_tokens": 0}, "max_new_tokens=0"),
+    ({"max_new_tokens": 2.5}, "max_new_tokens=2.5"),
+    ({"num_beams": 0}, "num_beams=0"),
+    ({"end_id": -1}, "end_id=-1"),
+    ({"temperature": 0.7}, "do_sample=True"),
+    ({"top_k": 5}, "top_k is of sampling"),
+    ({"do_sample": True, "temperature": 0}, "temperature=0"),
+    ({"do_sample": True, "top_p": 1.5}, "top_p=1.5"),
+    ({"do_sample": True, "num_beams": 2}, "choose sampling or beam search"),
+    ({"do_sample": True, "seed": -3}, "seed=-3"),
+    ({"num_return_sequences": 2}, "give more beams"),
+    ({"length_penalty": 1.0}, "num_beams above 1"),
+    ({"stream": True, "num_beams": 2}, "stream=True"),
+    ({"min_new_tokens": 9}, "more than max_new_tokens"),
+    ({"repetition_penalty": 0}, "repetition_penalty=0"),
+    ({"prompts": [[1, 2], [3]]}, "right-padded with 0"),
+    ({"prompts": [1, 2]}, "right-padded with 0"),
+    ({"prompts": [[1.5, 2.0]]}, "whole numbers"),
+    ({"prompts": [[1, VOCABULARY]]}, "the vocabulary has 12"),
+]
+
+
+@pytest.mark.parametrize("arguments, message", WRONG, ids=str)
+def test_wrong_arguments_are_told(engine, arguments, message):
+    arguments = dict({"max_new_tokens": 4, "prompts": PROMPTS}, **arguments)
+    with pytest.raises(ConfigError, match=message):
+        generate(engine, arguments.pop("max_new_tokens"), arguments.pop("prompts"), **arguments)

@@ -1,0 +1,232 @@
+"""`generate` on whole models: the tokens of the golden systems, and that the cache changes nothing."""
+
+import numpy as np
+import pytest
+
+import goldens
+from b4k3.backend import compiled, keras, row, runs_eagerly
+from b4k3.models import ConfigError, build_transformer_model
+from b4k3.models.generation.network import Network
+
+CASES = [case for case in goldens.cases() if "generate" in case]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget():
+    yield
+    goldens.forget()
+
+
+def padded(rows, dtype="int32"):
+    out = np.zeros((len(rows), max(map(len, rows))), dtype=dtype)
+    for i, values in enumerate(rows):
+        out[i, : len(values)] = values
+    return out
+
+
+def request_of(case):
+    """(ids, keyword arguments) of a golden case."""
+    z, g = goldens.arrays(case), case["generate"]
+    arguments = {"max_new_tokens": g["maxlen"], "end_id": g["end_id"]}
+    if g["kind"] == "seq2seq":
+        return z[g["prompts"]] * z[g["prompt_mask"]], arguments
+    if g["segments"] == "prompt":
+        segments = [z[name.replace("prompt_", "prompt_segment_")] for name in g["prompts"]]
+        arguments["segment_ids"] = padded(segments)
+    return padded([z[name] for name in g["prompts"]]), arguments
+
+
+def expected(case, beams):
+    """For each prompt its tokens, or None where the pad id was generated, which masks itself in bert4keras."""
+    z, g = goldens.arrays(case), case["generate"]
+    entry = g["expected"][str(beams)]
+    skipped = z[entry["key"] + "__has_pad"] if entry["key"] + "__has_pad" in z else np.zeros(99, dtype=bool)
+    rows = []
+    for i, tokens in enumerate(z[entry["key"]]):
+        tokens = [int(t) for t in tokens if t >= 0]
+        if entry.get("has_prompt"):
+            tokens = tokens[len(z[g["prompts"][i]]) :]
+        tokens = tokens[0 if g["start_id"] is None else 1 :]
+        if g["end_id"] in tokens:
+            tokens = tokens[: tokens.index(g["end_id"]) + 1]
+        rows.append(None if skipped[i] else tokens)
+    return rows
+
+
+@pytest.mark.parametrize("case", CASES, ids=goldens.case_id)
+def test_tokens_of_the_original_code(case):
+    ids, arguments = request_of(case)
+    for beams in (1, 4):
+        got = goldens.built(case).generate(ids, num_beams=beams, **arguments)
+        for tokens, want in zip(got.tolist(), expected(case, beams)):
+            if want is not None:
+                assert tokens == want + [0] * (len(tokens) - len(want))
+    goldens.forget()
+
+
+SMALL = {
+    "vocab_size": 20,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "hidden_act": "gelu",
+    "max_position": 32,
+    "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.1,
+}
+KINDS = {
+    "bert": {"model": "bert", "application": "lm", "custom_position_ids": True},
+    "realformer": {"model": "bert", "application": "unilm", "residual_attention_scores": True, "with_pool": True},
+    "albert": {"model": "albert", "application": "lm", "num_hidden_groups": 2, "num_hidden_layers": 3},
+    "nezha": {"model": "nezha", "application": "unilm", "max_relative_position": 3, "prefix": "a-"},
+    "roformer": {"model": "roformer", "application": "lm"},
+    "gau": {"model": "gau", "application": "lm", "hidden_act": "swish", "attention_key_size": 8},
+    "gpt2_ml": {"model": "gpt2_ml"},
+    "mt5": {"model": "mt5.1.1", "hidden_act": ["gelu_tanh", "linear"]},
+    "t5_pegasus": {"model": "t5_pegasus", "relative_attention_num_buckets": 8, "relative_attention_max_distance": 6},
+}
+PROMPTS = np.array([[2, 5, 7, 11, 3], [4, 3, 0, 0, 0], [6, 9, 12, 0, 0]])
+SEGMENTS = np.array([[0, 0, 0, 1, 1], [0, 0, 0, 0, 0], [0, 1, 1, 0, 0]])
+NEW = 9
+
+
+def build(kind):
+    config = dict(SMALL, **KINDS[kind])
+    if config["model"].startswith(("t5", "mt5")):
+        del config["max_position"]
+    transformer = build_transformer_model(return_keras_model=False, **config)
+    generator = np.random.RandomState(1)
+    for layer in transformer.model.layers:  # weights large enough for differences to show
+        if layer.trainable:
+            weights = [w * (w.ndim == 1) + generator.normal(size=w.shape) * 0.3 for w in layer.get_weights()]
+            layer.set_weights([without_id_0(layer.name, w) for w in weights])
+    return transformer
+
+
+def without_id_0(name, w):
+    """Generated, it would be padding to the Keras model: its logit is made a small one."""
+    w = np.array(w)
+    if name.endswith("Embedding-Token"):
+        w[0] = 0
+    elif name.endswith("Output-LM"):
+        w[:, 0] = 0
+    return w
+
+
+def uncached(transformer, tokens):
+    """The log-probabilities of the generated tokens, [batch, new tokens, vocabulary], by the Keras model in one run
+    for each row: the slow way, in which nothing is padded."""
+    out = []
+    for i, new in enumerate(tokens):
+        prompt = np.trim_zeros(PROMPTS[i], "b")
+        if hasattr(transformer, "_encoder"):
+            inputs = [prompt[None], np.concatenate([[0], new[:-1]])[None]]
+        else:
+            inputs = decoder_inputs(transformer, i, prompt, new)
+        probabilities = goldens.predict(transformer.model, inputs)[-1][0, -len(new) :]
+        out.append(np.log(probabilities))
+    return np.array(out)
+
+
+def decoder_inputs(transformer, i, prompt, new):
+    ids = np.concatenate([prompt, new[:-1]])
+    inputs = [ids]
+    if getattr(transformer, "segment_vocab_size", 0):
+        segments = SEGMENTS[i][: len(prompt)]
+        last = getattr(transformer, "generated_segment", segments[-1])
+        inputs.append(np.concatenate([segments, np.full(len(new) - 1, last)]))
+    if getattr(transformer, "custom_position_ids", False):
+        inputs.append(np.arange(len(ids)))
+    return [x[None] for x in inputs]
+
+
+def cached(transformer, tokens):
+    """The same by `Network`, for the whole batch, one token at a time."""
+    network, has_segments = Network(transformer), getattr(transformer, "segment_vocab_size", 0)
+    number = int if runs_eagerly else np.int32
+    rows = np.arange(len(PROMPTS))
+    lengths = (PROMPTS > 0).sum(1)
+    ids, segments = PROMPTS, SEGMENTS * bool(has_segments)
+    new_segments = segments[rows, lengths - 1]
+    if has_segments and hasattr(transformer, "generated_segment"):
+        new_segments = np.full(len(rows), transformer.generated_segment)
+    arguments = {"ids": ids, "segments": segments, "lengths": lengths}
+    if network.encoder is not None:
+        arguments = {"source": ids, "ids": rows[:, None] * 0, "segments": rows[:, None] * 0, "lengths": rows * 0 + 1}
+
+    def prefill(inputs):
+        context = network.encode(inputs["source"]) if "source" in inputs else ()
+        logits, fixed, own = network.prefill(inputs["ids"], inputs["segments"], inputs["lengths"], NEW, *context)
+        return {"logits": logits, "fixed": fixed, "own": own}
+
+    def step(own, newest, fixed, count):
+        logits, own = network.step(newest, as_tensor(new_segments), count, own, fixed, NEW)
+        return {"logits": logits, "own": own}
+
+    prefill, step = compiled(prefill, network.variables), compiled(step, network.variables)
+    state = prefill({key: as_tensor(value) for key, value in arguments.items()})
+    fixed, logits = state["fixed"], [state["logits"]]
+    for count in range(1, NEW):
+        state = step(state["own"], as_tensor(tokens[:, count - 1]), fixed, number(count))
+        logits.append(state["logits"])
+    logits = np.stack([goldens_numpy(x) for x in logits], axis=1)
+    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+
+
+def as_tensor(x):
+    from b4k3.backend import ops
+
+    x = np.asarray(x, dtype="int32")
+    return ops.convert_to_tensor(x) if runs_eagerly else x
+
+
+def goldens_numpy(x):
+    from b4k3.backend import ops
+
+    return np.asarray(ops.convert_to_numpy(x), dtype="float64")
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_the_cache_changes_nothing(kind):
+    transformer = build(kind)
+    segments = {"segment_ids": SEGMENTS} if getattr(transformer, "segment_vocab_size", 0) else {}
+    tokens, scores = transformer.generate(PROMPTS, NEW, return_scores=True, **segments)
+    assert tokens.shape == (3, NEW) and (tokens > 0).all()
+    slow = uncached(transformer, tokens)
+    np.testing.assert_array_equal(tokens, slow.argmax(-1))
+    np.testing.assert_allclose(scores, slow.max(-1).sum(-1), atol=1e-4)
+    np.testing.assert_allclose(cached(transformer, tokens), slow, atol=1e-5)
+    goldens.forget()
+
+
+def test_training_is_seen_and_the_model_is_left_as_it_was():
+    transformer = build("roformer")
+    before = transformer.generate(PROMPTS, NEW, segment_ids=SEGMENTS)
+    inputs = [np.concatenate([PROMPTS, before], axis=1), np.zeros((3, 5 + NEW))]
+    output = goldens.predict(transformer.model, inputs)[0]
+    if row.backend == "numpy":  # which cannot train
+        layer = transformer.layers["MLM-Dense"]
+        layer.set_weights([np.roll(w, 1, axis=0) for w in layer.get_weights()])
+    else:
+        transformer.model.compile(loss="sparse_categorical_crossentropy", optimizer=keras.optimizers.Adam(0.1))
+        transformer.model.train_on_batch(inputs, np.random.RandomState(0).randint(4, 20, size=(3, 5 + NEW, 1)))
+    assert np.abs(goldens.predict(transformer.model, inputs)[0] - output).max() > 1e-3
+    after = transformer.generate(PROMPTS, NEW, segment_ids=SEGMENTS)
+    assert not np.array_equal(after, before)
+    np.testing.assert_array_equal(after, uncached(transformer, after).argmax(-1))
+    goldens.forget()
+
+
+def test_what_cannot_generate_says_so():
+    for kwargs, message in (
+        ({"model": "bert", "with_mlm": True}, "application='lm'"),
+        ({"model": "bert"}, "does not predict the next token"),
+    ):
+        transformer = build_transformer_model(return_keras_model=False, **dict(SMALL, **kwargs))
+        with pytest.raises(ConfigError, match=message):
+            transformer.generate(PROMPTS, 2)
+    transformer = build_transformer_model(return_keras_model=False, **dict(SMALL, model="bert", application="lm"))
+    with pytest.raises(ConfigError, match="the model has 32 positions"):
+        transformer.generate(PROMPTS, 29)
+    goldens.forget()
