@@ -1,4 +1,6 @@
-"""A network for tests of decoding: the logits of the next token depend on the newest token alone. And slow oracles."""
+"""A network for tests of decoding: the logits of the next token depend on the newest token and on how many there are.
+
+And slow oracles."""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ import numpy as np
 from b4k3.backend import ops
 
 VOCABULARY = 12
-TABLE = np.random.RandomState(7).normal(size=(VOCABULARY, VOCABULARY)).astype("float32") * 1.5
+# [number of new tokens, newest token, next token]; without the first axis, orders of the same pairs would tie
+TABLE = np.random.RandomState(7).normal(size=(10, VOCABULARY, VOCABULARY)).astype("float32") * 1.5
 PROMPTS = np.array([[5, 6, 0], [3, 0, 0], [2, 9, 4]])
 
 
@@ -26,14 +29,15 @@ class Table:
 
     def prefill(self, ids, segments, lengths, room):
         last = ops.take_along_axis(ids, lengths[:, None] - 1, axis=1)[:, 0]
-        return self.logits(last), {}, []
+        return self.logits(0, last), {}, []
 
     def step(self, tokens, segments, count, own, fixed, room, holes):
         self.traces += 1
-        return self.logits(tokens), own
+        return self.logits(count, tokens), own
 
-    def logits(self, tokens):
-        return ops.take(ops.convert_to_tensor(TABLE), tokens, axis=0)
+    def logits(self, count, tokens):
+        table = ops.convert_to_tensor(TABLE.reshape(-1, VOCABULARY))
+        return ops.take(table, tokens + count * VOCABULARY, axis=0)
 
 
 def log_softmax(x):
@@ -60,7 +64,7 @@ def sampled(prompt, uniform, ends, temperature=1.0, top_k=None, top_p=None, pena
     """One drawn output, token by token, with the numbers that it is drawn by."""
     tokens, out = list(prompt), []
     for u in uniform:
-        scores = adjusted(TABLE[tokens[-1]], tokens, penalty) / temperature
+        scores = adjusted(TABLE[len(out), tokens[-1]], tokens, penalty) / temperature
         order = np.argsort(-scores, kind="stable") if top_k or top_p else np.arange(VOCABULARY)
         probabilities = np.exp(log_softmax(scores))[order]
         if top_k:
@@ -83,7 +87,7 @@ def ranked_beams(prompt, beams, length, ends, length_penalty, minimum=0, penalty
     for n in range(length):
         candidates = []
         for score, total, tokens in alive:
-            plain = log_softmax(TABLE[(list(prompt) + tokens)[-1]])
+            plain = log_softmax(TABLE[n, (list(prompt) + tokens)[-1]])
             scores = adjusted(plain, list(prompt) + tokens, penalty, ends if n < minimum else ())
             candidates += [(score + scores[i], total + plain[i], tokens + [i]) for i in range(VOCABULARY)]
         candidates.sort(key=lambda c: -c[0])
