@@ -1,7 +1,7 @@
 """The vectors that a BERT gives for the tokens of a sentence; saved and loaded as a Keras model.
 
-    python examples/features.py
-    python examples/features.py --model chinese_L-12_H-768_A-12
+python examples/features.py
+python examples/features.py --model chinese_L-12_H-768_A-12
 """
 
 import os

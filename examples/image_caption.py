@@ -88,9 +88,7 @@ train_model = keras.models.Model(model.inputs, output)
 train_model.compile(optimizer=keras.optimizers.Adam(options.rate(3e-3, 1e-4)))
 
 train_generator = data_generator(train_data, batch_size)
-history = train_model.fit(
-    train_generator.forfit(), steps_per_epoch=len(train_generator), epochs=epochs, verbose=2
-)
+history = train_model.fit(train_generator.forfit(), steps_per_epoch=len(train_generator), epochs=epochs, verbose=2)
 if not options.real:
     common.check_training(history, 0.5)
 

@@ -44,17 +44,13 @@ class CrossEntropy(Loss):
         return K.sum(loss * y_mask) / K.sum(y_mask)
 
 
-model = build_transformer_model(
-    options.config_path, options.checkpoint_path, application="lm", segment_vocab_size=0
-)
+model = build_transformer_model(options.config_path, options.checkpoint_path, application="lm", segment_vocab_size=0)
 output = CrossEntropy(output_axis=1)([model.input, model.output])
 train_model = keras.models.Model(model.input, output)
 train_model.compile(optimizer=keras.optimizers.Adam(options.rate(3e-3)))
 
 train_generator = data_generator(train_data, batch_size)
-history = train_model.fit(
-    train_generator.forfit(), steps_per_epoch=len(train_generator), epochs=epochs, verbose=2
-)
+history = train_model.fit(train_generator.forfit(), steps_per_epoch=len(train_generator), epochs=epochs, verbose=2)
 if not options.real:
     common.check_training(history, 0.5)
 

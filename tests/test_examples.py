@@ -33,5 +33,5 @@ def test_example(example, environment):
 def test_a_wrong_result_is_an_error(environment):
     code = "import common; common.check('accuracy', 0.5, above=0.6)"
     command, folder = [sys.executable, "-c", code], str(ROOT / "examples")
-    done = subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True)
     assert done.returncode == 1 and b"accuracy is wrong" in done.stderr
