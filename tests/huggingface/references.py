@@ -116,7 +116,7 @@ def make(name):
 
 
 def answers(model):
-    """{output: array}: `hidden` [3, 12, d]; `mlm`, `nsp` (probabilities), `discriminator` or `lm` logits of the heads."""
+    """{output: array}: `hidden` [3, 12, d]; `mlm`, `nsp` (probabilities), `discriminator`, `lm` logits of its heads."""
     import torch
 
     ids, segments, mask = (torch.from_numpy(x) for x in inputs())
