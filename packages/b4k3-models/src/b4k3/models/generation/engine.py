@@ -116,9 +116,7 @@ def functions(network, options, holes):
 
     def start(first, numbers):
         context = network.encode(first["source"]) if "source" in first else ()
-        logits, fixed, own = network.prefill(
-            first["ids"], first["segments"], first["lengths"], options.room, *context
-        )
+        logits, fixed, own = network.prefill(first["ids"], first["segments"], first["lengths"], options.room, *context)
         if options.copies > 1:
             logits, fixed, own = repeated([logits, fixed, own], options.copies)
         state = kind.begin(logits, first.get("seen"), own, options.room, options, numbers)
