@@ -1,5 +1,7 @@
 """Names under which our objects are saved."""
 
+import inspect
+
 import pytest
 
 from b4k3.backend import _serialization, custom_objects, keras, register, row
@@ -55,8 +57,10 @@ def test_keras_own_layers_keep_their_names():
 def test_the_table_is_complete():
     import b4k3.layers
 
-    for name in b4k3.layers._NAMES:
-        assert complete[name] is getattr(b4k3.layers, name)
+    layers = {name: getattr(b4k3.layers, name) for name in b4k3.layers._NAMES}
+    for name, value in layers.items():
+        assert not inspect.isclass(value) or complete[name] is value
+    assert sum(map(inspect.isclass, layers.values())) == len(layers) - 1  # integerize_shape is a decorator
     for name in ("TruncatedNormal", "Sinusoidal", "gelu_erf", "gelu_tanh"):
         assert name in complete
     assert complete is custom_objects
