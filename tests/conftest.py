@@ -1,6 +1,7 @@
 """The row under test, and the one table of skips (`skips.py`): a skip that the table does not name is a failure."""
 
 import fnmatch
+import gc
 import os
 
 import pytest
@@ -51,12 +52,18 @@ def row():
 
 @pytest.fixture(autouse=True)
 def fresh_graph(request):
-    """On Keras 2 everything lands in one graph that only grows, and each run looks at all of it: start anew, for each
-    test of ops and layers, which share nothing."""
-    yield
-    module = request.module.__name__
-    if ".backend." in module or ".layers." in module or "backend" in str(request.fspath.dirpath().basename):
+    """Tests of layers and of the backend start anew: names of weights do not depend on their order; and on Keras 2, where
+    everything lands in one graph that only grows, runs stay short, as each looks at all of it."""
+    folder = request.fspath.dirpath().basename
+    if folder in ("backend", "layers"):
         from b4k3.backend import keras, row
 
-        if not row.is_keras3:
+        if folder == "layers" or not row.is_keras3:
             keras.backend.clear_session()
+    yield
+
+
+def pytest_collection_finish(session):
+    """What was imported stays: the garbage collector, which Keras calls often, need not look at it each time."""
+    gc.collect()
+    gc.freeze()
