@@ -52,8 +52,8 @@ def row():
 
 @pytest.fixture(autouse=True)
 def fresh_graph(request):
-    """Tests of layers and of the backend start anew: names of weights do not depend on their order; and on Keras 2, where
-    everything lands in one graph that only grows, runs stay short, as each looks at all of it."""
+    """Tests of layers and of the backend start anew: names of weights do not depend on their order; and Keras 2 puts
+    everything in one graph, all of which each run looks at."""
     folder = request.fspath.dirpath().basename
     if folder in ("backend", "layers"):
         from b4k3.backend import keras, row
