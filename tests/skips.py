@@ -23,6 +23,16 @@ SKIPS = [
     ("tests/models/checkpoints/test_[!t]*", SAME_PYTHON, NO_KERAS),
     ("tests/models/checkpoints/test_t[!e]*", SAME_PYTHON, NO_KERAS),
     ("tests/models/test_config.py::*", SAME_PYTHON, NO_KERAS),
+    (
+        "tests/models/test_cli.py::*",
+        "tfkeras-* tf_keras-221 keras3-tf keras35-jax keras3-numpy",
+        "little of the command line asks for a Keras: default, keras231-*, keras3-torch and keras3-jax-py313 run it",
+    ),
+    (
+        "tests/models/generation/test_generation.py::test_tokens_of_the_original_code*",
+        "tfkeras-115 tfkeras-22 keras3-jax-py313",
+        "compiling is slow: keras231-tf115, keras231-tf22 and default decode by the same code on the same framework",
+    ),
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
     ("tests/test_demo.py::*", "keras* tf*", "needs the MiniLM package, which only the default environment installs"),
     ("tests/packaging/test_contracts.py::*", "keras* tf*", ONCE),
