@@ -1,5 +1,7 @@
 """Options of the decoders and of T5, on random weights."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -153,7 +155,7 @@ def test_encoder_and_decoder_apart(tmp_path):
     decoder = build("t5.1.1", path, "t5.1.1_decoder")
     close(outputs(decoder, context, TARGETS)[0], want)
     assert {kind for _, kind in decoder.load_report.unexpected} == {"encoder"}
-    names = [x.name.split(":")[0] for x in decoder.inputs]
+    names = [re.match("[^:_]*", x.name).group() for x in decoder.inputs]  # TensorFlow 1 numbers those of other models
     assert names == ["Input-Context", "Decoder-Input-Token"]
 
 
