@@ -4,12 +4,19 @@ Row names are those of `hatch.toml`; `default` is the environment of `hatch run 
 """
 
 ONCE = "reads files only: run once, in the default environment"
-# The oldest and the newest Python and the default one are enough where no Keras is involved: keras231-tf115 has 3.7,
+# The oldest and the newest Python and the default one are enough where no Keras is involved: tfkeras-115 has 3.7,
 # keras3-jax-py313 has 3.13, default is the user's.
-SAME_PYTHON = "keras231-tf22 tfkeras-* tf_keras-221 keras3-tf keras3-torch keras35-jax keras3-numpy"
+SAME_PYTHON = "keras231-* tfkeras-2* tf_keras-221 keras3-tf keras3-torch keras35-jax keras3-numpy"
 NO_KERAS = "has no Keras in it: run on the oldest, the newest and the default Python"
 # The tests of the tokenizers also run on 3.7 and 3.13 against the installed wheel.
-TOKENIZERS_ELSEWHERE = SAME_PYTHON + " keras231-tf115 keras3-jax-py313"
+TOKENIZERS_ELSEWHERE = SAME_PYTHON + " tfkeras-115 keras3-jax-py313"
+
+# Rows whose framework and whose kind of Keras other rows have too.
+SECOND = "tfkeras-* keras35-jax keras3-jax-py313"
+ONCE_FOR_EACH = "slow, and not about the version: run once for each kind of Keras on each framework"
+
+SLOW_DECODING = "slow in TensorFlow 1: one system of each family"
+DECODED_ELSEWHERE = "gpt2_cpm gpt_openai_cdial mt5 nezha_gen roformer_sim simbert_unilm t5_1_1 t5_1_1_ext t5_pegasus"
 
 # Of the rest, optimizers wants Keras 3, and serving bottle.
 ONE_ROW_EXAMPLES = (
@@ -28,15 +35,16 @@ SKIPS = [
         "tfkeras-* tf_keras-221 keras3-tf keras35-jax keras3-numpy",
         "little of the command line asks for a Keras: default, keras231-*, keras3-torch and keras3-jax-py313 run it",
     ),
-    (
-        "tests/models/test_generative.py::*",
-        "tfkeras-* keras35-jax keras3-jax-py313",
-        "options of graphs that the golden tests build here; the other rows try them on each Keras and framework",
+    ("tests/models/test_architectures.py::*", SECOND, ONCE_FOR_EACH),
+    ("tests/models/test_generative.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221", ONCE_FOR_EACH),
+    ("tests/models/generation/*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
+    *(
+        ("tests/models/test_goldens.py::TestSystem::*%s*" % system, SECOND, ONCE_FOR_EACH)
+        for system in ("gpt2_cpm", "gpt2_ml", "gpt_openai_cdial", "mt5", "t5_")
     ),
-    (
-        "tests/models/generation/test_generation.py::test_tokens_of_the_original_code*",
-        "tfkeras-115 tfkeras-22 keras3-jax-py313",
-        "compiling is slow: keras231-tf115, keras231-tf22 and default decode by the same code on the same framework",
+    *(
+        ("tests/models/generation/test_generation.py::test_tokens_of_*?%s-*" % system, "keras231-tf115", SLOW_DECODING)
+        for system in DECODED_ELSEWHERE.split()
     ),
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
     ("tests/test_demo.py::*", "keras* tf*", "needs the MiniLM package, which only the default environment installs"),
