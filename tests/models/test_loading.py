@@ -64,7 +64,7 @@ def test_one_error_lists_everything_that_is_missing(variables):
     [
         (["electra/embeddings/word_embeddings", "discriminator_predictions/dense/bias"], "model='electra'"),
         (["bert/encoder/transformer/group_0/inner_group_0/attention_1/self/query/kernel"], "model='albert'"),
-        (["encoder/block_000/layer_000/SelfAttention/q"], "model='t5'"),
+        (["encoder/block_000/layer_000/SelfAttention/q"], "model='t5.1.0'"),
         (["newslm/embeddings/word_embed"], "model='gpt2_ml'"),
         (["gpt/embeddings/word_embeddings"], "model='gpt'"),
         (["GAU_alpha/encoder/layer_0/gau/i_dense/kernel"], "model='gau'"),

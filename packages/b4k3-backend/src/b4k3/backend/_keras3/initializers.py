@@ -25,10 +25,10 @@ class TruncatedNormal(keras.initializers.TruncatedNormal):
 
 def untouched_zeros(shape, dtype):
     """A tensor of zeros that takes no memory before it is written: the system maps pages of numpy's when asked to."""
-    try:
-        zeros = np.zeros(shape, dtype=keras.backend.standardize_dtype(dtype))
-    except TypeError:  # bfloat16
+    dtype = keras.backend.standardize_dtype(dtype)
+    if dtype == "bfloat16":  # which numpy does not know, or torch does not take from it
         return keras.initializers.Zeros()(shape, dtype=dtype)
+    zeros = np.zeros(shape, dtype=dtype)
     if keras.backend.backend() != "torch":
         return keras.ops.convert_to_tensor(zeros)
     import torch
