@@ -15,7 +15,7 @@ TOKENIZERS_ELSEWHERE = SAME_PYTHON + " tfkeras-115 keras3-jax-py313"
 SECOND = "tfkeras-* keras35-jax keras3-jax-py313"
 ONCE_FOR_EACH = "slow, and not about the version: run once for each kind of Keras on each framework"
 
-SLOW_DECODING = "slow in TensorFlow 1: one system of each family"
+SLOW_DECODING = "slow on Keras 2: one system of each family"
 DECODED_ELSEWHERE = "gpt2_cpm gpt_openai_cdial mt5 nezha_gen roformer_sim simbert_unilm t5_1_1 t5_1_1_ext t5_pegasus"
 
 # Of the rest, optimizers wants Keras 3, and serving bottle.
@@ -32,18 +32,20 @@ SKIPS = [
     ("tests/models/test_config.py::*", SAME_PYTHON, NO_KERAS),
     (
         "tests/models/test_cli.py::*",
-        "tfkeras-* tf_keras-221 keras3-tf keras35-jax keras3-numpy",
-        "little of the command line asks for a Keras: default, keras231-*, keras3-torch and keras3-jax-py313 run it",
+        "keras231-* tfkeras-2* tf_keras-221 keras3-tf keras35-jax keras3-numpy",
+        "little of the command line asks for a Keras: default, tfkeras-115, keras3-torch and keras3-jax-py313 run it",
     ),
-    ("tests/models/test_architectures.py::*", SECOND, ONCE_FOR_EACH),
+    ("tests/layers/*", "keras3-jax-py313", "the same Keras and JAX as in the default environment"),
+    ("tests/models/test_architectures.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_generative.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221", ONCE_FOR_EACH),
     ("tests/models/generation/*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     *(
         ("tests/models/test_goldens.py::TestSystem::*%s*" % system, SECOND, ONCE_FOR_EACH)
         for system in ("gpt2_cpm", "gpt2_ml", "gpt_openai_cdial", "mt5", "t5_")
     ),
+    ("tests/models/test_goldens.py::test_training_*", SECOND, ONCE_FOR_EACH),
     *(
-        ("tests/models/generation/test_generation.py::test_tokens_of_*?%s-*" % system, "keras231-tf115", SLOW_DECODING)
+        ("tests/models/generation/test_generation.py::test_tokens_of_*?%s-*" % system, "keras231-tf115 tf_keras-221", SLOW_DECODING)
         for system in DECODED_ELSEWHERE.split()
     ),
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
