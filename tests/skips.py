@@ -16,6 +16,7 @@ SECOND = "tfkeras-* keras35-jax keras3-jax-py313"
 ONCE_FOR_EACH = "slow, and not about the version: run once for each kind of Keras on each framework"
 
 SLOW_DECODING = "slow on Keras 2: one system of each family"
+DECODING = "tests/models/generation/test_generation.py::test_tokens_of_*?%s-*"
 DECODED_ELSEWHERE = "gpt2_cpm gpt_openai_cdial mt5 nezha_gen roformer_sim simbert_unilm t5_1_1 t5_1_1_ext t5_pegasus"
 
 # Of the rest, optimizers wants Keras 3, and serving bottle.
@@ -44,10 +45,7 @@ SKIPS = [
         for system in ("gpt2_cpm", "gpt2_ml", "gpt_openai_cdial", "mt5", "t5_")
     ),
     ("tests/models/test_goldens.py::test_training_*", SECOND, ONCE_FOR_EACH),
-    *(
-        ("tests/models/generation/test_generation.py::test_tokens_of_*?%s-*" % system, "keras231-tf115 tf_keras-221", SLOW_DECODING)
-        for system in DECODED_ELSEWHERE.split()
-    ),
+    *((DECODING % system, "keras231-tf115 tf_keras-221", SLOW_DECODING) for system in DECODED_ELSEWHERE.split()),
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
     ("tests/test_demo.py::*", "keras* tf*", "needs the MiniLM package, which only the default environment installs"),
     ("tests/packaging/test_contracts.py::*", "keras* tf*", ONCE),
