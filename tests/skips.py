@@ -37,6 +37,11 @@ SKIPS = [
         "little of the command line asks for a Keras: default, tfkeras-115, keras3-torch and keras3-jax-py313 run it",
     ),
     ("tests/layers/*", "keras3-jax-py313", "the same Keras and JAX as in the default environment"),
+    ("tests/layers/test_dtypes.py::*", SECOND, ONCE_FOR_EACH),
+    *(
+        ("tests/models/test_%s.py::*" % name, SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH)
+        for name in ("dialects", "huggingface", "loading", "recognition")
+    ),
     ("tests/models/test_architectures.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_generative.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221", ONCE_FOR_EACH),
     ("tests/models/generation/*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
