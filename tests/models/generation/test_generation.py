@@ -7,6 +7,7 @@ import goldens
 from b4k3.backend import compiled, keras, row, runs_eagerly
 from b4k3.models import ConfigError, build_transformer_model
 from b4k3.models.generation.network import Network
+from small_models import SMALL
 
 CASES = [case for case in goldens.cases() if "generate" in case]
 
@@ -64,17 +65,6 @@ def test_tokens_of_the_original_code(case):
     goldens.forget()
 
 
-SMALL = {
-    "vocab_size": 20,
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 24,
-    "hidden_act": "gelu",
-    "max_position": 32,
-    "hidden_dropout_prob": 0.1,
-    "attention_probs_dropout_prob": 0.1,
-}
 KINDS = {
     "bert": {"model": "bert", "application": "lm", "custom_position_ids": True},
     "realformer": {"model": "bert", "application": "unilm", "residual_attention_scores": True, "with_pool": True},
