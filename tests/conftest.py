@@ -6,15 +6,21 @@ import os
 
 import pytest
 
+from harness import fresh_session
 from skips import SKIPS
 
-# Tests call many small functions once: XLA shall not spend long on each.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Tests call many small functions once: XLA shall not spend long on each. An unknown flag would end the process.
+XLA_FLAGS = "--xla_backend_optimization_level=0"
+NEWER_XLA_FLAGS = " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+OLDER_XLA = ("keras35-jax", "tfkeras-215")
 
 
 def current_row():
     """The name of the row in the matrix, `B4K3_ROW`; `default` outside the matrix."""
     return os.environ.get("B4K3_ROW", "default")
+
+
+os.environ.setdefault("XLA_FLAGS", XLA_FLAGS + (NEWER_XLA_FLAGS if current_row() not in OLDER_XLA else ""))
 
 
 def reason_to_skip(nodeid, row):
@@ -56,10 +62,10 @@ def fresh_graph(request):
     everything in one graph, all of which each run looks at."""
     folder = request.fspath.dirpath().basename
     if folder in ("backend", "layers"):
-        from b4k3.backend import keras, row
+        from b4k3.backend import row
 
         if folder == "layers" or not row.is_keras3:
-            keras.backend.clear_session()
+            fresh_session()
     yield
 
 

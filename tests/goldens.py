@@ -12,6 +12,8 @@ import re
 
 import numpy as np
 
+from harness import answer, fresh_session
+
 ROOT = pathlib.Path(__file__).parent / "golden"
 # Cases of T5 that are left out because another one has their network: the default said outright, another name or
 # activation, the same values as bfloat16 (whose reading `test_dialects` compares), a variant that t5_1_1 has.
@@ -91,11 +93,9 @@ def built(case):
 
 
 def forget():
-    """Drop every model: a graph of TensorFlow 1 that only grows makes each new model slower."""
-    from b4k3.backend import keras
-
+    """Drop every model."""
     _built.clear()
-    keras.backend.clear_session()
+    fresh_session()
 
 
 def arrays(case):
@@ -116,8 +116,7 @@ def as_list(x):
 
 def predict(model, inputs):
     """Outputs as a list of float64 arrays."""
-    out = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
-    return [np.asarray(x, dtype="float64") for x in as_list(out)]
+    return [np.asarray(x, dtype="float64") for x in answer(model, inputs)]
 
 
 def layer_outputs(layer):

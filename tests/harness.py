@@ -17,6 +17,46 @@ def evaluate(x):
     return x.astype("float32") if x.dtype.name == "bfloat16" else x
 
 
+def fresh_session():
+    """Forget every model. A graph of TensorFlow 1 only grows; and its optimizer takes longer than what tests compute."""
+    from b4k3.backend import keras, row
+
+    keras.backend.clear_session()
+    if row.backend == "tensorflow":
+        import tensorflow.compat.v1 as tf
+
+        if not tf.executing_eagerly():
+            config = tf.ConfigProto()
+            config.graph_options.rewrite_options.disable_meta_optimizer = True
+            tf.keras.backend.set_session(tf.Session(config=config))
+
+
+def runs_eagerly():
+    """Whether a model can be called on arrays at once, which on TensorFlow is far cheaper than to trace `predict`."""
+    from b4k3.backend import row
+
+    if row.backend != "tensorflow" or row.kind == "keras2":
+        return False
+    import tensorflow as tf
+
+    return tf.executing_eagerly()
+
+
+def answer(model, inputs):
+    """The outputs of a model for a list of arrays, as a list of arrays. `predict` itself is what `reloading` calls."""
+    if runs_eagerly():
+        found = model([np.asarray(x) for x in inputs] if len(inputs) > 1 else inputs[0], training=False)
+        return [evaluate(x) for x in (found if isinstance(found, (list, tuple)) else [found])]
+    found = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
+    return list(found) if isinstance(found, (list, tuple)) else [found]
+
+
+def train(model, inputs, targets):
+    """The loss of one step of training, which a metric of Keras 3.5 would average with those before."""
+    model.reset_metrics()
+    return float(np.asarray(model.train_on_batch(inputs, targets), dtype="float64").reshape(-1)[0])
+
+
 def call_with_unknown_sizes(function, *arrays):
     """`evaluate(function(*tensors))` where, on the Keras 2 rows, the tensors are symbolic and no size is known."""
     from b4k3.backend import keras, ops, row

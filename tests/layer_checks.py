@@ -7,6 +7,7 @@ import json
 import numpy as np
 
 from b4k3.backend import Layer, custom_objects, keras, ops, row, weight_path
+from harness import answer, runs_eagerly
 
 SIZES = ((2, 5), (3, 8))  # (batch, length): every model runs on both
 TRAINS = row.backend != "numpy"
@@ -178,7 +179,7 @@ def check_layer(
     results = []
     for arrays, masks in pair:
         originals = [a.copy() for a in arrays]
-        got = as_list(model.predict_on_batch(feed(arrays, masks)))
+        got = answer(model, feed(arrays, masks))
         expected = as_list(oracle(values, arrays, masks))
         expected_masks = as_list(mask_out(arrays, masks) if mask_out else None)
         expected_masks += [None] * (len(expected) - len(expected_masks))
@@ -204,13 +205,14 @@ def check_copy(model, layer, arrays, results, tmp):
         path = str(tmp / "layer.weights.h5")
         model.save_weights(path)
         copy.load_weights(path)
-    same(as_list(copy.predict_on_batch(arrays)), results, 1e-6)
+    same(answer(copy, arrays), results, 1e-6)
 
 
 def check_gradients(trainer, layer, arrays, still):
     """One step of gradient descent moves every weight that it can."""
     before = layer.get_weights()
-    trainer.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse")
+    eagerly = {"run_eagerly": True} if runs_eagerly() else {}
+    trainer.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse", **eagerly)
     trainer.train_on_batch(arrays, np.zeros((len(arrays[0]), 1), "float32"))
     for weight, a, b in zip(layer.weights, before, layer.get_weights()):
         path = weight_path(weight)[len(layer.name) + 1 :]

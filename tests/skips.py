@@ -37,7 +37,6 @@ SKIPS = [
         "little of the command line asks for a Keras: default, tfkeras-115, keras3-torch and keras3-jax-py313 run it",
     ),
     ("tests/layers/*", "keras3-jax-py313", "the same Keras and JAX as in the default environment"),
-    ("tests/layers/test_dtypes.py::*", SECOND, ONCE_FOR_EACH),
     *(
         ("tests/models/test_%s.py::*" % name, SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH)
         for name in ("dialects", "huggingface", "loading", "recognition")
@@ -45,11 +44,6 @@ SKIPS = [
     ("tests/models/test_architectures.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_generative.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221", ONCE_FOR_EACH),
     ("tests/models/generation/*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
-    *(
-        ("tests/models/test_goldens.py::TestSystem::*%s*" % system, SECOND, ONCE_FOR_EACH)
-        for system in ("gpt2_cpm", "gpt2_ml", "gpt_openai_cdial", "mt5", "t5_")
-    ),
-    ("tests/models/test_goldens.py::test_training_*", SECOND, ONCE_FOR_EACH),
     *((DECODING % system, "keras231-tf115 tf_keras-221", SLOW_DECODING) for system in DECODED_ELSEWHERE.split()),
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
     ("tests/test_demo.py::*", "keras* tf*", "needs the MiniLM package, which only the default environment installs"),

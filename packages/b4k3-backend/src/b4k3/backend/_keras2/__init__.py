@@ -7,12 +7,11 @@ from .._serialization import custom_objects
 from . import ops
 from .checks import assert_at_most
 from .compiling import call_layer, compiled, runs_eagerly, while_loop, write_at
+from .dense import Dense
 from .flavour import keras
 from .fused import fused_attention, fused_layer_normalization
 from .initializers import TruncatedNormal
 from .layer import Layer, assign_weights, build_sublayer, register, weight_path
-
-Dense = keras.layers.Dense
 
 __all__ = [
     "Dense",

@@ -31,6 +31,12 @@ class Layer(keras.layers.Layer):
         if self.reads_ids:
             self._autocast = False
 
+    if not is_standalone:
+
+        def __call__(self, *args, **kwargs):
+            # `call` is written in ops, as on Keras 3: to look for Python's `if` and `for` in it takes longer than to run it.
+            return tf.autograph.experimental.do_not_convert(super().__call__)(*args, **kwargs)
+
     @property
     def sublayer_dtype(self):
         """The dtype policy for layers that this one owns, or their dtype where there are no policies."""
@@ -73,15 +79,23 @@ def assign_weights(pairs):
     Arguments:
         pairs: iterable of (variable, array of the same shape); the array is cast to the variable's dtype.
     """
-    batch = []
+    batch, feed = [], {}
     for variable, value in pairs:
         dtype = tf.as_dtype(variable.dtype).base_dtype
         value = value.astype(dtype.as_numpy_dtype, copy=False)
-        if dtype == tf.bfloat16:  # numpy does not know the name that K.batch_set_value would cast to
+        if TF1:
+            # In place of its first value, so that the graph grows by nothing and no value is made to be overwritten.
+            variable._keras_initialized = True  # or Keras would make it, in get_session
+            feed[variable.initializer.inputs[1]] = value
+            batch.append(variable.initializer)
+        elif dtype == tf.bfloat16:  # numpy does not know the name that K.batch_set_value would cast to
             variable.assign(value)
         else:
             batch.append((variable, value))
-    keras.backend.batch_set_value(batch)
+    if TF1:
+        tf.compat.v1.keras.backend.get_session().run(batch, feed)
+    else:
+        keras.backend.batch_set_value(batch)
 
 
 def weight_path(weight):
