@@ -12,7 +12,7 @@ from skips import SKIPS
 # Tests call many small functions once: XLA shall not spend long on each. An unknown flag would end the process.
 XLA_FLAGS = "--xla_backend_optimization_level=0"
 NEWER_XLA_FLAGS = " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-OLDER_XLA = ("keras35-jax", "tfkeras-215")
+NEWER_XLA = ("default", "keras3-jax-py313", "keras3-tf", "tf_keras-221")
 
 
 def current_row():
@@ -20,7 +20,7 @@ def current_row():
     return os.environ.get("B4K3_ROW", "default")
 
 
-os.environ.setdefault("XLA_FLAGS", XLA_FLAGS + (NEWER_XLA_FLAGS if current_row() not in OLDER_XLA else ""))
+os.environ.setdefault("XLA_FLAGS", XLA_FLAGS + (NEWER_XLA_FLAGS if current_row() in NEWER_XLA else ""))
 
 
 def reason_to_skip(nodeid, row):

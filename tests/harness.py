@@ -18,7 +18,7 @@ def evaluate(x):
 
 
 def fresh_session():
-    """Forget every model. A graph of TensorFlow 1 only grows; and its optimizer takes longer than what tests compute."""
+    """Forget every model. A graph of TensorFlow 1 only grows, and to optimise it takes longer than tests compute."""
     from b4k3.backend import keras, row
 
     keras.backend.clear_session()

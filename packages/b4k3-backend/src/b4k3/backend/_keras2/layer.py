@@ -34,7 +34,7 @@ class Layer(keras.layers.Layer):
     if not is_standalone:
 
         def __call__(self, *args, **kwargs):
-            # `call` is written in ops, as on Keras 3: to look for Python's `if` and `for` in it takes longer than to run it.
+            # `call` is written in ops, as on Keras 3: to look for control flow in it takes longer than to run it.
             return tf.autograph.experimental.do_not_convert(super().__call__)(*args, **kwargs)
 
     @property
