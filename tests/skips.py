@@ -21,7 +21,7 @@ DECODED_ELSEWHERE = "gpt2_cpm gpt_openai_cdial mt5 nezha_gen roformer_sim simber
 
 # Of the rest, optimizers wants Keras 3, and serving bottle.
 ONE_ROW_EXAMPLES = (
-    "features gibbs_sampling image_caption language_model masked_lm ner_global_pointer "
+    "features generation gibbs_sampling image_caption language_model masked_lm ner_global_pointer "
     "reading_comprehension sentence_classification sentence_pairs serving title_generation_t5"
 )
 
