@@ -4,8 +4,8 @@
     python examples/generation.py
     python examples/generation.py --model chinese_t5_pegasus_small --data texts.txt
 
-`generate` takes a batch of prompts, of any lengths, and keeps keys and values, so that a token costs the same wherever it
-stands. The weights are random here, and what is written makes no sense; each line of texts.txt is a prompt. A real
+`generate` takes a batch of prompts, of any lengths, and keeps keys and values, so that a token costs the same wherever
+it stands. The weights are random here, and what is written makes no sense; each line of texts.txt is a prompt. A real
 model (GPT, CPM-LM, NEZHA-Gen, T5-PEGASUS …) is recognised by its files.
 """
 
@@ -20,7 +20,7 @@ from b4k3.snippets import sequence_padding
 from b4k3.tokenizers import Tokenizer
 
 options = common.Options(__doc__)
-texts = ["今天天气不错，我们去公园散步。", "科学技术是第一生产力", "昨天北京下了一整天大雨，街道积水很深，许多航班取消了。"]
+texts = ["今天天气不错，我们去公园散步。", "科学技术是第一生产力", "昨天北京下了一整天大雨，许多航班取消了。"]
 if options.data is not None:
     texts = [sample[0] for sample in sum(options.samples(None, 0, 0), [])]
 
@@ -34,7 +34,10 @@ else:
     dict_path = os.path.join(package.submodule_search_locations[0], "clip", "vocab.txt")
     sizes = dict(common.TINY_CONFIG, vocab_size=21128, num_hidden_layers=options.choose(2, 6))
     t5_sizes = dict(sizes, hidden_act=["gelu", "linear"], attention_head_size=12)
-    models = {"GPT-2": {"config_path": sizes, "model": "gpt2_ml"}, "T5": {"config_path": t5_sizes, "model": "t5_pegasus"}}
+    models = {
+        "GPT-2": {"config_path": sizes, "model": "gpt2_ml"},
+        "T5": {"config_path": t5_sizes, "model": "t5_pegasus"},
+    }
 
 tokenizer = Tokenizer(dict_path, do_lower_case=True)
 new = options.choose(8, 48)

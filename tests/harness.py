@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 
 
@@ -49,6 +51,24 @@ def answer(model, inputs):
         return [evaluate(x) for x in (found if isinstance(found, (list, tuple)) else [found])]
     found = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
     return list(found) if isinstance(found, (list, tuple)) else [found]
+
+
+@contextlib.contextmanager
+def dtype_policy(name):
+    """Layers made within have this policy. Gives whether the row has any: keras 2.3 and tf.keras 1.15 have not."""
+    from b4k3.backend import keras, row
+
+    module = getattr(keras, "mixed_precision", None) if row.kind != "keras2" else None
+    setter = getattr(module, "set_global_policy", None)
+    if setter is None and runs_eagerly():
+        setter = module.experimental.set_policy
+    if setter:
+        setter(name)
+    try:
+        yield setter is not None
+    finally:
+        if setter:
+            setter("float32")
 
 
 def train(model, inputs, targets):

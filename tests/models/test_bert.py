@@ -7,6 +7,7 @@ import goldens
 from b4k3.backend import keras, row
 from b4k3.models import BERT, CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint
+from harness import dtype_policy
 from layer_checks import static_shape
 
 FOLDER = goldens.ROOT / "google_bert"
@@ -264,31 +265,15 @@ def test_a_single_output_is_a_tensor_and_several_are_a_list():
 def test_dtype_policies(policy, plain, data):
     """A checkpoint loads under every policy, and ids stay exact."""
     wanted = outputs(plain, data[0])
-    setter = policy_setter()
-    if setter is None:
-        assert not row.is_keras3
-        return
-    setter(policy)
-    try:
+    with dtype_policy(policy) as there:
+        if not there:
+            assert not row.is_keras3
+            return
         transformer = build()
-    finally:
-        setter("float32")
     got = outputs(transformer, data[0])
     error = np.abs(got - wanted)[data[1]].max()
     assert error < (0.3 if "bfloat16" in policy else 0.05), error
     assert [str(getattr(x.dtype, "name", x.dtype)) for x in transformer.model.inputs] == ["float32", "float32"]
-
-
-def policy_setter():
-    """The row's function that sets the global dtype policy, or None."""
-    if hasattr(keras, "mixed_precision") and hasattr(keras.mixed_precision, "set_global_policy"):
-        return keras.mixed_precision.set_global_policy
-    experimental = getattr(getattr(keras, "mixed_precision", None), "experimental", None)
-    if row.is_tf_keras and hasattr(experimental, "set_policy") and not hasattr(keras, "__b4k3_tf1__"):
-        import tensorflow as tf
-
-        return experimental.set_policy if tf.__version__.startswith("2") else None
-    return None
 
 
 def test_wrong_checkpoint_changes_nothing(plain, data):

@@ -7,6 +7,7 @@ import goldens
 from b4k3.backend import compiled, keras, row, runs_eagerly
 from b4k3.models import ConfigError, build_transformer_model
 from b4k3.models.generation.network import Network
+from harness import dtype_policy
 from small_models import SMALL
 
 CASES = [case for case in goldens.cases() if "generate" in case]
@@ -184,6 +185,23 @@ def test_the_cache_changes_nothing(kind):
     np.testing.assert_array_equal(tokens, slow.argmax(-1))
     np.testing.assert_allclose(scores, slow.max(-1).sum(-1), atol=1e-4)
     np.testing.assert_allclose(cached(transformer, tokens), slow, atol=1e-5)
+    goldens.forget()
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
+@pytest.mark.parametrize("kind", ["roformer", "t5_pegasus"])
+def test_half_precision(kind, policy):
+    """Scores are summed in float32, and are those of the uncached model but for its rounding."""
+    with dtype_policy(policy) as there:
+        if not there:
+            assert not row.is_keras3
+            return
+        transformer = build(kind)
+    segments = {"segment_ids": SEGMENTS} if getattr(transformer, "segment_vocab_size", 0) else {}
+    tokens, scores = transformer.generate(PROMPTS, NEW, return_scores=True, **segments)
+    assert scores.dtype == np.float32 and (tokens > 0).all()
+    slow = np.take_along_axis(uncached(transformer, tokens), tokens[..., None], axis=-1).sum((1, 2))
+    np.testing.assert_allclose(scores, slow, atol=0.05 * NEW)
     goldens.forget()
 
 
