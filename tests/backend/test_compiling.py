@@ -1,0 +1,79 @@
+"""What decoding stands on: compiled functions, loops, buffers that are written in place, layers called directly."""
+
+import numpy as np
+import pytest
+
+from b4k3.backend import call_layer, compiled, keras, ops, runs_eagerly, while_loop, write_at
+from harness import dtype_policy, evaluate
+
+X = np.random.RandomState(0).randn(2, 3).astype("float32")
+
+
+def as_argument(x):
+    return ops.convert_to_tensor(x) if runs_eagerly else x
+
+
+def dense():
+    layer = keras.layers.Dense(4, name="dense")
+    keras.Model(*(lambda x: (x, layer(x)))(keras.Input((3,))))
+    return layer
+
+
+@pytest.mark.parametrize("donate", [False, True])
+def test_a_compiled_function_sees_the_newest_weights(donate):
+    layer = dense()
+
+    def apply(state, scale):
+        return {"y": [call_layer(layer, state["x"]) * scale], "x": state["x"]}
+
+    function = compiled(apply, getattr(layer, "variables", layer.weights), donate=donate)
+    for factor in (1.0, 2.0):
+        kernel, bias = factor * np.ones((3, 4)), factor * np.arange(4.0)
+        layer.set_weights([kernel, bias])
+        got = function({"x": as_argument(X)}, as_argument(np.asarray(3.0, "float32")))
+        np.testing.assert_allclose(evaluate(got["y"][0]), 3 * (X @ kernel + bias), rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(evaluate(got["x"]), X)
+
+
+def test_while_loop():
+    """Powers of two until one is above a bound, which is an argument."""
+
+    def run(state, bound):
+        def body(state):
+            return {"n": state["n"] + 1, "x": [state["x"][0] * 2.0]}
+
+        return while_loop(lambda s: ops.max(s["x"][0]) < bound, body, state)
+
+    function = compiled(run)
+    for bound, steps in ((5.0, 3), (100.0, 7), (0.5, 0)):
+        state = {"n": np.asarray(0, "int32"), "x": [np.ones(2, "float32")]}
+        state = {"n": as_argument(state["n"]), "x": [as_argument(state["x"][0])]}
+        got = function(state, as_argument(np.asarray(bound, "float32")))
+        assert int(evaluate(got["n"])) == steps
+        np.testing.assert_array_equal(evaluate(got["x"][0]), np.full(2, 2.0**steps))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_write_at(axis):
+    shape, one = (4, 5, 6), [4, 5, 6]
+    one[axis] = 1
+    buffer, x = np.zeros(shape, "float32"), np.random.RandomState(1).randn(*one)
+    function = compiled(lambda buffer, x, start: write_at(buffer, start, x, axis))
+    for start in (0, 3):
+        number = start if runs_eagerly else np.asarray(start, "int32")
+        got = evaluate(function(as_argument(buffer.copy()), as_argument(x.astype("float32")), number))
+        want = buffer.copy()
+        want[(slice(None),) * axis + (slice(start, start + 1),)] = x
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_a_layer_called_directly_answers_the_same(policy):
+    with dtype_policy(policy) as there:
+        if not there and policy != "float32":
+            return
+        layer = dense()
+    function = compiled(lambda x: [call_layer(layer, x), layer(x)], getattr(layer, "variables", layer.weights))
+    direct, called = function(as_argument(X))
+    np.testing.assert_array_equal(evaluate(direct), evaluate(called))
+    assert str(evaluate(direct).dtype) == ("float16" if policy == "mixed_float16" else "float32")
