@@ -109,6 +109,8 @@ def recognise(view, config, path):
         raise ConfigError("%s: model='auto' does not recognise its variables; say model=" % path)
     models = found[1]
     if "t5_pegasus" in models:
+        if config.get("model_type") in models:  # as `b4k3 convert` writes it
+            return config["model_type"]
         if is_pegasus(view, path):
             return "t5_pegasus"
         return "mt5.1.1" if config.get("model_type") == "mt5" else models[0]
