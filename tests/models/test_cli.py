@@ -154,7 +154,8 @@ def test_convert_to_google_and_back_gives_the_same_bytes(capfd, tmp_path, name):
         assert written[key].dtype == wanted[key].dtype
         np.testing.assert_array_equal(written[key], wanted[key])
     configs = [json.loads((folder / "config.json").read_text()) for folder in (again, original)]
-    for key in set(configs[0]) & set(configs[1]) - {"bos_token_id", "eos_token_id"}:  # which Google's kind of config has no word for
+    without_word = {"bos_token_id", "eos_token_id"}  # in Google's kind of config
+    for key in set(configs[0]) & set(configs[1]) - without_word:
         assert configs[0][key] == configs[1][key], key
     assert {"model_type", "architectures", "vocab_size"} <= set(configs[0])
     if name in ENCODERS_OF_HUGGINGFACE:
