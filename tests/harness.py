@@ -19,6 +19,13 @@ def evaluate(x):
     return x.astype("float32") if x.dtype.name == "bfloat16" else x
 
 
+def whole_model_suffix():
+    """Of the files of whole models: where Keras has its own format, its HDF5 does not load functions back."""
+    from b4k3.backend import keras
+
+    return ".keras" if hasattr(getattr(keras, "saving", None), "load_model") else ".h5"
+
+
 def fresh_session():
     """Forget every model. A graph of TensorFlow 1 only grows, and to optimise it takes longer than tests compute."""
     from b4k3.backend import keras, row

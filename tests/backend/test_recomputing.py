@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import Layer, build_sublayer, custom_objects, keras, ops, recomputing, row
-from harness import evaluate, gradient
+from harness import evaluate, gradient, whole_model_suffix
 
 rng = np.random.RandomState(0)
 X = rng.rand(8, 50).astype("float32") + 0.5
@@ -163,7 +163,7 @@ def test_a_function_with_its_own_gradient():
 
 
 def test_dropout_survives_save_and_load(tmp_path):
-    path = str(tmp_path / ("model.keras" if row.is_keras3 else "model.h5"))
+    path = str(tmp_path / ("model" + whole_model_suffix()))
     x = keras.layers.Input(shape=(50,))
     keras.Model(x, recomputing.Dropout(RATE)(x)).save(path)
     loaded = keras.models.load_model(path, custom_objects=dict(custom_objects))

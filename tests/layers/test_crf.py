@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from b4k3.backend import K, custom_objects, keras, ops, row
+from b4k3.backend import K, custom_objects, keras, ops
 from b4k3.layers import ConditionalRandomField, Embedding, MaximumEntropyMarkovModel
 from b4k3.snippets import ViterbiDecoder
-from harness import call_with_unknown_sizes, evaluate, gradient
+from harness import call_with_unknown_sizes, evaluate, gradient, whole_model_suffix
 from layer_checks import check_layer
 
 LABELS = 3
@@ -238,7 +238,7 @@ def chains(rng, count, n=6):
     return tokens, labels
 
 
-SUFFIX = ".keras" if row.is_keras3 else ".h5"
+SUFFIX = whole_model_suffix()
 
 
 @pytest.mark.parametrize(

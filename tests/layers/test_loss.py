@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from b4k3.backend import custom_objects, keras, ops, row
+from b4k3.backend import custom_objects, keras, ops
 from b4k3.layers import Embedding, Loss
+from harness import whole_model_suffix
 from layer_checks import HELPERS, check_layer
 
-SUFFIX = ".keras" if row.is_keras3 else ".h5"
+SUFFIX = whole_model_suffix()
 
 
 class Nothing(Loss):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import goldens
-from b4k3.backend import keras, row
+from b4k3.backend import keras
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint
+from harness import whole_model_suffix
 from small_models import SMALL, close, outputs, saved, spread
 
 # name -> what makes it special
@@ -250,7 +251,7 @@ def test_initial_weights_of_deep_networks():
 
 
 def test_whole_models_survive_saving(tmp_path):
-    suffix = ".keras" if row.is_keras3 else ".h5"
+    suffix = whole_model_suffix()
     from b4k3.layers import custom_objects
 
     for kind in ("gau", "nezha"):

@@ -15,7 +15,7 @@ from b4k3.models import CheckpointError
 SYSTEMS = sorted(goldens.systems())
 # made of the layers of gpt_openai_cdial or t5_1_1, which are trained
 TRAINED_ELSEWHERE = {"gpt2_cpm", "gpt2_ml", "mt5", "t5_1_0", "t5_1_1_ext", "t5_pegasus"}
-SUFFIX = ".keras" if row.is_keras3 else ".h5"
+SUFFIX = harness.whole_model_suffix()
 
 
 @pytest.fixture(scope="class", autouse=True)
