@@ -31,6 +31,7 @@ def main(folder, suffix):
         model.set_weights([np.zeros_like(w) for w in model.get_weights()])
         model.load_weights(name + ".weights.h5")
         compare(case, goldens.predict(model, inputs), wanted)
+        goldens.forget()
         count += 1
     print("%d systems reloaded" % count)
 
