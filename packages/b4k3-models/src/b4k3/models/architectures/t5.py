@@ -103,8 +103,10 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
         """
         if self.position_bias is None:
             x, context = inputs
+            # In this order: a saved model is rebuilt from what depends on little to what depends on more.
+            own = self.relative_positions(x, x, "Decoder")
             cross = self.relative_positions(x, context, "Decoder") if self.cross_position_bias else None
-            self.position_bias = (self.relative_positions(x, x, "Decoder"), cross)
+            self.position_bias = own, cross
         return self.position_bias
 
     # -------------------------------------------------------------------------------------------------- blocks
