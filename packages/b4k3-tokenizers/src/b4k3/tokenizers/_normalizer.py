@@ -26,8 +26,8 @@ class _Translation(dict):
 
 
 def _finder(chars):
-    """A function that searches a text for the characters, or any beyond U+FFFF if one of them is: sets of those are slow
-    in `re`."""
+    """A function that searches a text for the characters, or for any beyond U+FFFF if one of them is: sets of those are
+    slow in `re`."""
     codes = sorted(ord(char) for char in chars if char <= "\uffff")
     starts = [code for code, before in zip(codes, [None] + codes) if before != code - 1]
     ends = [code for code, after in zip(codes, codes[1:] + [None]) if after != code + 1]
