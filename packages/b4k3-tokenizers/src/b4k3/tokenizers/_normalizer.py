@@ -7,6 +7,7 @@ same text by passes over the whole string, and hands the few texts where that is
 from __future__ import annotations
 
 import re
+from itertools import compress
 
 from ._cache import Cache
 
@@ -22,6 +23,18 @@ class _Translation(dict):
         if len(self) < _MAX_TABLE:
             self[code] = code
         return code
+
+
+def _finder(chars):
+    """A function that searches a text for the characters, or for any beyond U+FFFF if one of them is: sets of those are
+    slow in `re`."""
+    codes = sorted(ord(char) for char in chars if char <= "\uffff")
+    starts = [code for code, before in zip(codes, [None] + codes) if before != code - 1]
+    ends = [code for code, after in zip(codes, codes[1:] + [None]) if after != code + 1]
+    ranges = list(map("\\u{:04x}-\\u{:04x}".format, starts, ends))
+    if len(codes) < len(chars):
+        ranges.append("\U00010000-\U0010ffff")
+    return re.compile("[%s]" % "".join(ranges) if ranges else "(?!)").search
 
 
 class Normalizer:
@@ -42,10 +55,11 @@ class Normalizer:
         self._suffix = suffix
         self._single = dict.fromkeys(map(chr, range(0xD800, 0xE000)), "\ufffd")
         self._single.update(charsmap.single)
-        self._changed = frozenset(self._single)
+        self._find_changing = _finder(self._single)
         self._table = _Translation((ord(char), value) for char, value in self._single.items())
         continuers = re.escape("".join(charsmap.continuers))
         self._runs = re.compile("[%s]+" % continuers if continuers else "(?!)")
+        self._find_continuer = _finder(charsmap.continuers)
         self._composed = Cache(self._compose, 1 << 12)
         self._ascii_plain = not any(" " <= char <= "~" for char in charsmap.single)  # printable ASCII stays as it is
         self._ascii_single = not any(char < "\x80" for char in charsmap.continuers)
@@ -82,8 +96,17 @@ class Normalizer:
     def lines(self, texts):
         """The words of several texts at once, each with its space symbol in front: a list of lists of str, one for each
         text; None where only `normalize` is exact."""
+        plain = list(map(str.isascii, texts))  # those need fewer and faster passes
+        ascii_lines = self._lines(list(compress(texts, plain)))
+        other_lines = self._lines([text for text in texts if not text.isascii()])
+        if ascii_lines is None or other_lines is None:
+            return None
+        ascii_lines, other_lines = iter(ascii_lines), iter(other_lines)
+        return [next(ascii_lines if is_plain else other_lines) for is_plain in plain]
+
+    def _lines(self, texts):
         block = " " + "\0 ".join(texts)
-        if block.count("\0") != len(texts) - 1:
+        if block.count("\0") != max(len(texts) - 1, 0):
             return None
         replaced = self._replace(block)
         if replaced is None or SPACE in replaced:
@@ -102,26 +125,30 @@ class Normalizer:
         if self._runs.search(text):  # a key of the charsmap may reach into a symbol
             return None
         parts = self._symbols.split(text)
-        parts[::2] = [self._translate_single(part, set(part)) for part in parts[::2]]
+        parts[::2] = map(self._translate_single, parts[::2])
         return "".join(parts)
 
     def _translate(self, text):
         if text.isascii() and self._ascii_single:
             return text if self._ascii_plain and text.isprintable() else text.translate(self._table)
-        chars = set(text)
-        if not self._charsmap.continuers.isdisjoint(chars):
+        if self._find_continuer(text) and self._runs.search(text):
             return self._translate_runs(text)
-        return self._translate_single(text, chars)
+        return self._translate_single(text)
 
-    def _translate_single(self, text, chars):
+    def _translate_single(self, text):
         """The rules for one character. Few of a text's different characters change, and replacing each is faster."""
-        changed = self._changed & chars
-        if len(changed) < _MANY:
-            values = list(map(self._single.__getitem__, changed))
-            if changed.isdisjoint("".join(values)):
-                for char, value in zip(changed, values):
-                    text = text.replace(char, value)
+        position = 0
+        for _ in range(_MANY):
+            match = self._find_changing(text, position)
+            if match is None:
                 return text
+            char = match.group()
+            value = self._single.get(char, char)
+            if value != char:
+                if self._find_changing(value):  # and it would be changed again
+                    break
+                text = text.replace(char, value)
+            position = match.start() + len(value)
         return text.translate(self._table)
 
     def _translate_runs(self, text):

@@ -13,6 +13,7 @@ import math
 from array import array
 from itertools import chain
 
+from ._cache import Cache
 from ._segmenter import Segmenter
 from ._spm import NORMAL, SentencePieceError
 
@@ -62,6 +63,9 @@ class Unigram(Segmenter):
             )
         self._used = {piece: i for piece, i in self.ids.items() if i not in self.unused}
         self._step_of = self._prefixes(steps)
+        # pieces that a text begins with; near ties are mostly in runs of one character, which ask for the same again
+        self._longest = max(map(len, self.ids), default=1)
+        self._pieces_at = Cache(self._find_pieces_at, 1 << 10, 1 << 10)
 
     def _prefixes(self, steps):
         """A trie as a dictionary: every prefix of a piece -> its score, or `_NO_PIECE`."""
@@ -85,28 +89,41 @@ class Unigram(Segmenter):
         return ids
 
     def _encode_exactly(self, words):
-        """Chunk by chunk, with the float32 score of all chunks before."""
-        total = array("f", [0.0])
+        """Word by word, or where that may not be exact, chunk by chunk, with the float32 score of all before."""
+        total, spent = array("f", [0.0]), 0.0  # `spent` is the sum without signs, which bounds the error
         ids, summed = [], 0
-        for chunk in chain.from_iterable(self._cut_words(words)):
-            found = self._cache[chunk]
-            if type(found) is not _Close and abs(total[0]) + 8 * _LONGEST * self._steepest < _RESET:
+        for word in words:
+            found = self._cache.get(word)
+            if len(ids) - summed > _LONGEST:  # the sums are only brought up to date where it matters
+                spent += self._sum(total, ids, summed)
+                summed = len(ids)
+            if found is not None and _NEAR_TIE not in found:
+                if spent + (len(ids) - summed + len(found)) * self._steepest < _SAFE_SCORE:
+                    ids += found
+                    continue
+            for chunk in chain.from_iterable(self._cut_words([word])):
+                found = self._cache[chunk]
+                if type(found) is not _Close and abs(total[0]) + 8 * _LONGEST * self._steepest < _RESET:
+                    ids += found
+                    if len(ids) - summed > _LONGEST:
+                        spent += self._sum(total, ids, summed)
+                        summed = len(ids)
+                    continue
+                spent += self._sum(total, ids, summed)
+                found, total[0] = self._exact_path(chunk, total[0])
+                spent += sum(map(self._weights.__getitem__, found))
                 ids += found
-                # the sum is only brought up to date where it matters
-                if len(ids) - summed > _LONGEST:
-                    summed = self._sum(total, ids, summed)
-                continue
-            self._sum(total, ids, summed)
-            found, total[0] = self._exact_path(chunk, total[0])
-            ids += found
-            summed = len(ids)
+                summed = len(ids)
         return ids
 
     def _sum(self, total, ids, start):
-        steps = self._steps
+        """Add the scores of the ids from `start` on to the total; the result is their sum without signs."""
+        steps, spent = self._steps, 0.0
         for i in range(start, len(ids)):
-            total[0] += steps[ids[i]]
-        return len(ids)
+            step = steps[ids[i]]
+            total[0] += step
+            spent += abs(step)
+        return spent
 
     def segment_chunk(self, chunk):
         """Viterbi in float64 from the end of the chunk, with the distance to the second-best path at each step of the
@@ -147,26 +164,33 @@ class Unigram(Segmenter):
             return tuple(ids)
         return _Close(ids) if margin > size * _NEAR_MARGIN else _Close((_NEAR_TIE,))
 
+    def _find_pieces_at(self, text):
+        """(length, score) of the pieces that a text begins with, and of its first character."""
+        found, step, end = [], self._step_of.get(text[0], self._steps[self.unk_id]), 1
+        while step is not None:
+            if step != _NO_PIECE:
+                found.append((end, step))
+            end += 1
+            step = self._step_of.get(text[:end]) if end <= len(text) else None
+        return found
+
     def _exact_path(self, chunk, score):
         """Viterbi in float32 from the score of the text before: (ids, score after the chunk), as the C++ library gets
         it."""
         size = len(chunk)
         best, came = [score] + [_NO_PIECE] * size, [0] * (size + 1)
-        step_of, unknown, rounded = self._step_of.get, self._steps[self.unk_id], array("f", [0.0])
+        pieces_at, longest, rounded = self._pieces_at, self._longest, array("f", [0.0])
         for start in range(size):
             here = best[start]
             if abs(here) > _RESET:
                 best[start:] = array("f", [x - here for x in best[start:]])
                 here = best[start]
-            step = step_of(chunk[start], unknown)
-            for end in range(start + 1, size + 1):
+            for length, step in pieces_at[chunk[start : start + longest]]:
+                end = start + length
                 if here + step > best[end]:  # only then its rounded value can be greater
                     rounded[0] = here + step
                     if rounded[0] > best[end]:
                         best[end], came[end] = rounded[0], start
-                step = step_of(chunk[start : end + 1])
-                if step is None:
-                    break
         found, end = [], size
         while end:
             start = came[end]
