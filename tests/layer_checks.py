@@ -212,9 +212,9 @@ def check_gradients(trainer, layer, arrays, still):
     """One step of gradient descent moves every weight that it can."""
     before = layer.get_weights()
     eagerly = {"run_eagerly": True} if runs_eagerly() else {}
-    trainer.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse", **eagerly)
+    trainer.compile(optimizer=keras.optimizers.SGD(5.0), loss="mse", **eagerly)
     trainer.train_on_batch(arrays, np.zeros((len(arrays[0]), 1), "float32"))
     for weight, a, b in zip(layer.weights, before, layer.get_weights()):
         path = weight_path(weight)[len(layer.name) + 1 :]
         moved = np.abs(a - b).max()
-        assert moved < 1e-6 if path in still else moved > 1e-6, "%s moved by %g" % (path, moved)
+        assert moved < 2e-6 if path in still else moved > 2e-6, "%s moved by %g" % (path, moved)
