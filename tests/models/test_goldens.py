@@ -102,6 +102,7 @@ def test_weights_and_models_survive_a_new_process(folder):
     for system in SYSTEMS:
         if not (folder / (system + ".npz")).exists():
             save(system, folder)
+            goldens.forget()
     child = [sys.executable, "-m", "reloading", str(folder), SUFFIX]
     done = subprocess.run(
         child, cwd=str(goldens.ROOT.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
