@@ -6,7 +6,6 @@ import os
 
 import pytest
 
-from harness import fresh_session
 from skips import SKIPS
 
 # Tests call many small functions once: XLA shall not spend long on each. An unknown flag would end the process.
@@ -63,6 +62,7 @@ def fresh_graph(request):
     folder = request.fspath.dirpath().basename
     if folder in ("backend", "layers"):
         from b4k3.backend import row
+        from harness import fresh_session
 
         if folder == "layers" or not row.is_keras3:
             fresh_session()

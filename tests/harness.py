@@ -27,17 +27,19 @@ def whole_model_suffix():
 
 
 def fresh_session():
-    """Forget every model. A graph of TensorFlow 1 only grows, and to optimise it takes longer than tests compute."""
+    """Forget every model: a graph of TensorFlow 1 only grows. To optimise one takes longer than what tests compute."""
     from b4k3.backend import keras, row
 
     keras.backend.clear_session()
     if row.backend == "tensorflow":
-        import tensorflow.compat.v1 as tf
+        import tensorflow as tf
 
-        if not tf.executing_eagerly():
-            config = tf.ConfigProto()
+        if tf.executing_eagerly():
+            tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        else:
+            config = tf.compat.v1.ConfigProto()
             config.graph_options.rewrite_options.disable_meta_optimizer = True
-            tf.keras.backend.set_session(tf.Session(config=config))
+            tf.compat.v1.keras.backend.set_session(tf.compat.v1.Session(config=config))
 
 
 def runs_eagerly():

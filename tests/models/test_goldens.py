@@ -20,6 +20,7 @@ SUFFIX = harness.whole_model_suffix()
 
 @pytest.fixture(scope="class", autouse=True)
 def fresh_session():
+    goldens.forget()
     yield
     goldens.forget()
 
