@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 
-from harness import answer, fresh_session
+from harness import answer, as_list, fresh_session
 
 ROOT = pathlib.Path(__file__).parent / "golden"
 # Cases of T5 that are left out because another one has their network: the default said outright, another name or
@@ -108,10 +108,6 @@ def inputs_of(z, batch):
 
 def padded(inputs, extra):
     return [np.concatenate([x, np.zeros((len(x), extra), x.dtype)], axis=1) for x in inputs]
-
-
-def as_list(x):
-    return list(x) if isinstance(x, (list, tuple)) else [x]
 
 
 def predict(model, inputs):

@@ -19,6 +19,15 @@ def evaluate(x):
     return x.astype("float32") if x.dtype.name == "bfloat16" else x
 
 
+def as_list(x):
+    return list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+def unwrapped(xs):
+    """What a model with these inputs or outputs takes or gives: a list, or the only one."""
+    return xs if len(xs) > 1 else xs[0]
+
+
 def whole_model_suffix():
     """Of the files of whole models: where Keras has its own format, its HDF5 does not load functions back."""
     from b4k3.backend import keras
@@ -56,10 +65,8 @@ def runs_eagerly():
 def answer(model, inputs):
     """The outputs of a model for a list of arrays, as a list of arrays. `predict` itself is what `reloading` calls."""
     if runs_eagerly():
-        found = model([np.asarray(x) for x in inputs] if len(inputs) > 1 else inputs[0], training=False)
-        return [evaluate(x) for x in (found if isinstance(found, (list, tuple)) else [found])]
-    found = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
-    return list(found) if isinstance(found, (list, tuple)) else [found]
+        return evaluate(as_list(model(unwrapped(inputs), training=False)))
+    return as_list(model.predict_on_batch(unwrapped(inputs)))
 
 
 @contextlib.contextmanager

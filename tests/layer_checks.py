@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from b4k3.backend import Layer, custom_objects, keras, ops, row, weight_path
-from harness import answer, runs_eagerly
+from harness import answer, as_list, runs_eagerly, unwrapped
 
 SIZES = ((2, 5), (3, 8))  # (batch, length): every model runs on both
 TRAINS = row.backend != "numpy"
@@ -88,10 +88,6 @@ def known_objects():
     return keras.utils.custom_object_scope(HELPERS if HAS_REGISTRY else dict(custom_objects, **HELPERS))
 
 
-def as_list(x):
-    return list(x) if isinstance(x, (list, tuple)) else [x]
-
-
 def static_shape(x):
     return tuple(keras.backend.int_shape(x) if not row.is_keras3 else x.shape)
 
@@ -141,7 +137,7 @@ def feed(arrays, masks):
 
 
 def default_connect(layer, tensors):
-    return layer(tensors if len(tensors) > 1 else tensors[0])
+    return layer(unwrapped(tensors))
 
 
 def same(xs, ys, atol):

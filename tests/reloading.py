@@ -12,6 +12,7 @@ import sys
 import numpy as np
 
 import goldens
+from harness import as_list, unwrapped
 from skips import NOT_RELOADED
 
 
@@ -33,8 +34,8 @@ def main(folder, suffix):
             assert system in unloadable and "out of bounds" in str(e), (system, e)
             model = goldens.build(case).model
         compare(case, goldens.predict(model, inputs), wanted)
-        predicted = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
-        compare(case, goldens.as_list(predicted), wanted, 1e-5)  # compiled, it may round otherwise
+        predicted = model.predict(unwrapped(inputs), verbose=0)
+        compare(case, as_list(predicted), wanted, 1e-5)  # compiled, it may round otherwise
         # the weights into the same model with all weights lost
         model.set_weights([np.zeros_like(w) for w in model.get_weights()])
         model.load_weights(name + ".weights.h5")

@@ -80,10 +80,11 @@ def assign_weights(pairs):
         pairs: iterable of (variable, array of the same shape); the array is cast to the variable's dtype.
     """
     batch, feed = [], {}
+    in_graph = TF1 and not tf.executing_eagerly()
     for variable, value in pairs:
         dtype = tf.as_dtype(variable.dtype).base_dtype
         value = value.astype(dtype.as_numpy_dtype, copy=False)
-        if TF1:
+        if in_graph:
             # In place of its first value, so that the graph grows by nothing and no value is made to be overwritten.
             variable._keras_initialized = True  # or Keras would make it, in get_session
             feed[variable.initializer.inputs[1]] = value
@@ -92,7 +93,7 @@ def assign_weights(pairs):
             variable.assign(value)
         else:
             batch.append((variable, value))
-    if TF1:
+    if in_graph:
         tf.compat.v1.keras.backend.get_session().run(batch, feed)
     else:
         keras.backend.batch_set_value(batch)
