@@ -118,15 +118,9 @@ class MultiHeadAttention(Layer):
         """
         q, k, v = inputs[:3]
         q_mask, v_mask = (mask[0], mask[2]) if mask is not None else (None, None)
-        qw = self._split(self.q_dense(q), self.key_size)  # [b, n, h, key_size]
-        kw = self._split(self.k_dense(k), self.key_size)  # [b, m, h, key_size]
-        vw = self._split(self.v_dense(v), self.head_size)  # [b, m, h, head_size]
-        o, a = self.pay_attention_to(
-            [qw, kw, vw] + list(inputs[3:]), [q_mask, v_mask], a_bias=a_bias, p_bias=p_bias, training=training
-        )
-        n = ops.shape(o)[1]
-        o = self.o_dense(ops.reshape(o, (-1, n, self.heads * self.head_size)))  # [b, n, out_dim]
-        return [o, a] if self.return_attention_scores else o
+        qw = self._queries(q)  # [b, n, h, key_size]
+        kw, vw = self._keys_and_values(k, v)  # [b, m, h, key_size], [b, m, h, head_size]
+        return self._attend([qw, kw, vw] + list(inputs[3:]), [q_mask, v_mask], a_bias, p_bias, training)
 
     def decode(self, inputs, session, a_bias=None, p_bias=None):
         """`call` on the newest tokens alone: the session has the keys and values of those before.
@@ -140,7 +134,7 @@ class MultiHeadAttention(Layer):
         """
         q, k, v = inputs[:3]
         rest = list(inputs[3:])
-        qw = self._split(call_layer(self.q_dense, q), self.key_size)  # [b, n, h, key_size]
+        qw = self._queries(q)
         if k is q:
             kw, vw = self._keys_and_values(k, v)
             if p_bias == "rotary":  # keys are kept turned
@@ -149,15 +143,21 @@ class MultiHeadAttention(Layer):
             kw, vw, mask = session.remember(kw, vw)
         else:
             kw, vw, mask = session.remember_context(lambda: self._keys_and_values(k, v))
-        inputs = [qw, kw, vw] + rest
-        o, a = self.pay_attention_to(inputs, [None, mask], a_bias=a_bias, p_bias=p_bias, training=False)
-        o = call_layer(self.o_dense, ops.reshape(o, (-1, ops.shape(o)[1], self.heads * self.head_size)))
-        return [o, a] if self.return_attention_scores else o
+        return self._attend([qw, kw, vw] + rest, [None, mask], a_bias, p_bias, training=False)
+
+    def _queries(self, q):
+        return self._split(call_layer(self.q_dense, q), self.key_size)
 
     def _keys_and_values(self, k, v):
-        kw = self._split(call_layer(self.k_dense, k), self.key_size)  # [b, m, h, key_size]
-        vw = self._split(call_layer(self.v_dense, v), self.head_size)  # [b, m, h, head_size]
+        kw = self._split(call_layer(self.k_dense, k), self.key_size)
+        vw = self._split(call_layer(self.v_dense, v), self.head_size)
         return kw, vw
+
+    def _attend(self, inputs, mask, a_bias, p_bias, training):
+        o, a = self.pay_attention_to(inputs, mask, a_bias=a_bias, p_bias=p_bias, training=training)
+        o = ops.reshape(o, (-1, ops.shape(o)[1], self.heads * self.head_size))
+        o = call_layer(self.o_dense, o)  # [b, n, out_dim]
+        return [o, a] if self.return_attention_scores else o
 
     def _split(self, x, size):
         return ops.reshape(x, (-1, ops.shape(x)[1], self.heads, size))

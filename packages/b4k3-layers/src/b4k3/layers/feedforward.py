@@ -62,17 +62,10 @@ class FeedForward(Layer):
     @recompute_grad
     def call(self, inputs):
         """Arguments: inputs: float [..., d]. Returns: float [..., d]."""
-        return self._apply(inputs, lambda dense, x: dense(x))
-
-    def decode(self, inputs, session):
-        """`call` in decoding, where positions do not matter to this layer, but what Keras does around a call does."""
-        return self._apply(inputs, call_layer)
-
-    def _apply(self, inputs, apply):
-        x = apply(self.i0_dense, inputs)
+        x = call_layer(self.i0_dense, inputs)
         for i in range(1, len(self.activation)):
-            x = x * apply(getattr(self, "i%d_dense" % i), inputs)
-        return apply(self.o_dense, x)
+            x = x * call_layer(getattr(self, "i%d_dense" % i), inputs)
+        return call_layer(self.o_dense, x)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

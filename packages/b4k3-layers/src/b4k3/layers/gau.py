@@ -116,21 +116,20 @@ class GatedAttentionUnit(Layer):
             [batch, n, d].
         """
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
-        return self._attend(inputs, lambda k, v: (k, v, mask), lambda layer, x: layer(x), a_bias, p_bias, training)
+        return self._attend(inputs, lambda k, v: (k, v, mask), a_bias, p_bias, training)
 
     def decode(self, inputs, session, a_bias=None, p_bias=None):
         """`call` on the newest tokens alone: the session has the keys and values of those before."""
-        return self._attend(inputs, session.remember, call_layer, a_bias, p_bias, training=False)
+        return self._attend(inputs, session.remember, a_bias, p_bias, training=False)
 
-    def _attend(self, inputs, remember, apply, a_bias, p_bias, training=None):
-        """`remember` takes keys and values of the inputs and gives those to attend to, and their mask; `apply` calls a
-        sublayer."""
+    def _attend(self, inputs, remember, a_bias, p_bias, training=None):
+        """`remember` takes keys and values of the inputs and gives those to attend to, and their mask."""
         if p_bias not in (None, "rotary"):
             raise ValueError("%s: p_bias=%r, expected None or 'rotary'" % (self.name, p_bias))
         rest = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-        x = apply(self.i_dense, rest.pop(0))
+        x = call_layer(self.i_dense, rest.pop(0))
         u, v, qk = x[..., : self.units], x[..., self.units : 2 * self.units], x[..., 2 * self.units :]
-        q, k = apply(self.q_scaleoffset, qk), apply(self.k_scaleoffset, qk)  # [b, n, key_size]
+        q, k = call_layer(self.q_scaleoffset, qk), call_layer(self.k_scaleoffset, qk)  # [b, n, key_size]
         bias = rest.pop(0) if a_bias else None
         if bias is not None and len(bias.shape) == 4:
             bias = bias[:, 0]  # [b, n, m]
@@ -144,7 +143,7 @@ class GatedAttentionUnit(Layer):
         weights = attention_normalize(a, mask, -1, self.normalization, visible)
         if self.dropout is not None and training is not False:
             weights = self.dropout(weights, training=training)
-        return apply(self.o_dense, u * ops.einsum("bnm,bmd->bnd", weights, v))  # [b, n, d]
+        return call_layer(self.o_dense, u * ops.einsum("bnm,bmd->bnd", weights, v))  # [b, n, d]
 
     def compute_mask(self, inputs, mask=None):
         return mask[0] if isinstance(mask, (list, tuple)) else mask

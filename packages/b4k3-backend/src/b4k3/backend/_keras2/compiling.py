@@ -83,7 +83,7 @@ def call_layer(layer, inputs, **arguments):
     """Call a built layer on tensors; without what Keras does around a call, where that changes no number.
 
     Arguments:
-        layer: a layer that was called before.
+        layer: a layer that was built before.
         inputs: what it takes.
         arguments: of its `call`.
     """

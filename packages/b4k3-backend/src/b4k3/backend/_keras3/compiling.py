@@ -83,10 +83,10 @@ def call_layer(layer, inputs, **arguments):
     """Call a built layer on tensors; without what Keras does around a call, where that changes no number.
 
     Arguments:
-        layer: a layer that was called before.
+        layer: a layer that was built before.
         inputs: what it takes.
         arguments: of its `call`.
     """
-    if layer.compute_dtype == layer.variable_dtype:
+    if layer.compute_dtype == layer.variable_dtype and layer.quantization_mode is None:
         return layer.call(inputs, **arguments)
-    return layer(inputs, **arguments)  # Keras casts inputs and weights
+    return layer(inputs, **arguments)  # Keras casts inputs and weights, or takes another `call`

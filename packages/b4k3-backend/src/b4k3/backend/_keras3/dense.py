@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from .fused import fused_linear
+from .fused import activated, fused_linear
 
 
 class Dense(keras.layers.Dense):
@@ -20,4 +20,4 @@ class Dense(keras.layers.Dense):
         x = fused_linear(inputs, self.kernel, self.bias)
         if x is None:
             return super().call(inputs, training=training)
-        return x if self.activation is None else self.activation(x)
+        return x if self.activation is None else activated(x, self.activation)

@@ -70,16 +70,36 @@ def fused_linear(x, kernel, bias):
         return None
     kernel = keras.ops.convert_to_tensor(kernel)
     bias = None if bias is None else keras.ops.convert_to_tensor(bias)
-    if BACKEND == "torch":
-        return torch.nn.functional.linear(x, kernel.T, bias)
     if len(x.shape) == 2:
         return matmul_and_bias(x, kernel, bias)
     shape = keras.ops.shape(x)
-    y = matmul_and_bias(tf.reshape(x, (-1, x.shape[-1])), kernel, bias)
-    return tf.reshape(y, tuple(shape[:-1]) + (kernel.shape[-1],))
+    y = matmul_and_bias(keras.ops.reshape(x, (-1, x.shape[-1])), kernel, bias)
+    return keras.ops.reshape(y, tuple(shape[:-1]) + (kernel.shape[-1],))
 
 
 def matmul_and_bias(x, kernel, bias):
-    """Two matrices: only between them TensorFlow's optimizer fuses product and bias."""
+    """Two matrices: only between them TensorFlow's optimizer fuses product and bias; and torch's gradient of a kernel
+    comes in the order of its memory, which that of a transposed one does not."""
+    if BACKEND == "torch":
+        return torch.mm(x, kernel) if bias is None else torch.addmm(bias, x, kernel)
     y = tf.linalg.matmul(x, kernel)
     return y if bias is None else tf.nn.bias_add(y, bias)
+
+
+def activated(x, activation):
+    """activation(x) of an x that nobody else holds: torch's gelu overwrites it where no gradient will ask for it.
+
+    Arguments:
+        x: float [...].
+        activation: a function from a tensor to a tensor.
+
+    Returns:
+        As `activation`.
+    """
+    if BACKEND == "torch" and not x.requires_grad:
+        from .. import activations  # which stands on this folder
+
+        for function, approximate in ((activations.gelu_erf, "none"), (activations.gelu_tanh, "tanh")):
+            if activation is function:
+                return torch.ops.aten.gelu_(x, approximate=approximate)
+    return activation(x)
