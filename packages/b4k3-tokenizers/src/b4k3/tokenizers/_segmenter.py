@@ -67,7 +67,7 @@ class Segmenter:
         """The ids of normalised text that is cut into words, with one unknown id for each unknown character."""
         found = list(map(self._cache.get, words))
         if all(found):
-            return self._checked(list(chain.from_iterable(found)), words)
+            return self._joined_ids(words, found)
         return self.encode_lines([words])[0]
 
     def encode_lines(self, lines):
@@ -82,11 +82,11 @@ class Segmenter:
                 found[word] = ids = tuple(chain.from_iterable(map(ids_of_chunk, chunks)))
                 self._cache.keep(word, ids)
         ids_of_word = found.__getitem__
-        return [self._checked(list(chain.from_iterable(map(ids_of_word, words))), words) for words in lines]
+        return [self._joined_ids(words, list(map(ids_of_word, words))) for words in lines]
 
-    def _checked(self, ids, words):
-        """The ids of words that were looked up one by one."""
-        return ids
+    def _joined_ids(self, words, found):
+        """The ids of a text, given those of each of its words."""
+        return list(chain.from_iterable(found))
 
     def merged(self, ids):
         """The ids with neighbouring unknown characters as one unknown piece; with byte fallback there are none."""

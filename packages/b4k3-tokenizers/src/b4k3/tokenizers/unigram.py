@@ -65,7 +65,7 @@ class Unigram(Segmenter):
         self._step_of = self._prefixes(steps)
         # pieces that a text begins with; near ties are mostly in runs of one character, which ask for the same again
         self._longest = max(map(len, self.ids), default=1)
-        self._pieces_at = Cache(self._find_pieces_at, 1 << 10, 1 << 10)
+        self._pieces_at = Cache(self._find_pieces_at, min(cache_size, 1 << 10), 1 << 10)
 
     def _prefixes(self, steps):
         """A trie as a dictionary: every prefix of a piece -> its score, or `_NO_PIECE`."""
@@ -80,24 +80,24 @@ class Unigram(Segmenter):
                 step_of[prefix] = steps[self.unk_id]
         return step_of
 
-    def _checked(self, ids, words):
-        """The ids, found again if the score of the text before may change those of a chunk."""
+    def _joined_ids(self, words, found):
+        """See `Segmenter`; segmented again where the score of the text before may change the ids of a chunk."""
+        ids = list(chain.from_iterable(found))
         if _NEAR_TIE in ids or (
             len(ids) * self._steepest > _SAFE_SCORE and sum(map(self._weights.__getitem__, ids)) > _SAFE_SCORE
         ):
-            return self._encode_exactly(words)
+            return self._encode_exactly(words, found)
         return ids
 
-    def _encode_exactly(self, words):
+    def _encode_exactly(self, words, ids_of_words):
         """Word by word, or where that may not be exact, chunk by chunk, with the float32 score of all before."""
         total, spent = array("f", [0.0]), 0.0  # `spent` is the sum without signs, which bounds the error
         ids, summed = [], 0
-        for word in words:
-            found = self._cache.get(word)
+        for word, found in zip(words, ids_of_words):
             if len(ids) - summed > _LONGEST:  # the sums are only brought up to date where it matters
                 spent += self._sum(total, ids, summed)
                 summed = len(ids)
-            if found is not None and _NEAR_TIE not in found:
+            if _NEAR_TIE not in found:
                 if spent + (len(ids) - summed + len(found)) * self._steepest < _SAFE_SCORE:
                     ids += found
                     continue
