@@ -65,6 +65,20 @@ def test_assign_weights():
         np.testing.assert_allclose(evaluate(variable), value, rtol=1e-6)
 
 
+def test_variables_do_not_share_the_array_they_were_given():
+    layers = [keras.layers.Dense(3, use_bias=False, name="layer_%d" % i) for i in range(2)]
+    for layer in layers:
+        build(layer, 2)
+    value = np.arange(6, dtype="float32").reshape(3, 2).T  # not contiguous
+    copy = value.copy()
+    assign_weights([(layer.weights[0], value) for layer in layers])
+    layers[0].set_weights([copy * 2])
+    np.testing.assert_array_equal(value, copy)
+    value[:] = -1.0
+    np.testing.assert_array_equal(layers[0].get_weights()[0], copy * 2)
+    np.testing.assert_array_equal(layers[1].get_weights()[0], copy)
+
+
 def test_assign_no_weights():
     assign_weights([])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._heads import swap_heads
 from ._row import fused_attention, ops
 
 LOWEST = {"float16": -3e4}  # unlike -inf, a finite number gives no NaN where everything is masked
@@ -52,7 +53,7 @@ def attention(query, key, value, mask=None, bias=None, scale=1.0, dropout=None, 
     out = fused_attention(query, key, value, mask_bias, mask, bias, scale, dropout, training)
     if out is not None:
         return out
-    query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query * scale, key, value))  # [b, h, n or m, d]
+    query, key, value = (swap_heads(x) for x in (query * scale, key, value))  # [b, h, n or m, d]
     scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), "float32")  # [b, h, n, m]
     term = mask_bias(mask, bias)
     if term is not None:
@@ -60,4 +61,4 @@ def attention(query, key, value, mask=None, bias=None, scale=1.0, dropout=None, 
     weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)  # [b, h, n, m]
     if dropout is not None and training is not False:
         weights = dropout(weights, training=training)
-    return ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))  # [b, n, h, dv]
+    return swap_heads(ops.matmul(weights, value))  # [b, n, h, dv]

@@ -13,9 +13,11 @@ from b4k3.backend import (
     call_layer,
     copy_initializer,
     keras,
+    merge_heads,
     ops,
     recompute_grad,
     register,
+    split_heads,
 )
 
 from .masks import biased
@@ -146,21 +148,17 @@ class MultiHeadAttention(Layer):
         return self._attend([qw, kw, vw] + rest, [None, mask], a_bias, p_bias, training=False)
 
     def _queries(self, q):
-        return self._split(call_layer(self.q_dense, q), self.key_size)
+        return split_heads(call_layer(self.q_dense, q), self.heads)
 
     def _keys_and_values(self, k, v):
-        kw = self._split(call_layer(self.k_dense, k), self.key_size)
-        vw = self._split(call_layer(self.v_dense, v), self.head_size)
+        kw = split_heads(call_layer(self.k_dense, k), self.heads)
+        vw = split_heads(call_layer(self.v_dense, v), self.heads)
         return kw, vw
 
     def _attend(self, inputs, mask, a_bias, p_bias, training):
         o, a = self.pay_attention_to(inputs, mask, a_bias=a_bias, p_bias=p_bias, training=training)
-        o = ops.reshape(o, (-1, ops.shape(o)[1], self.heads * self.head_size))
-        o = call_layer(self.o_dense, o)  # [b, n, out_dim]
+        o = call_layer(self.o_dense, merge_heads(o))  # [b, n, out_dim]
         return [o, a] if self.return_attention_scores else o
-
-    def _split(self, x, size):
-        return ops.reshape(x, (-1, ops.shape(x)[1], self.heads, size))
 
     def pay_attention_to(self, inputs, mask=None, a_bias=None, p_bias=None, training=None):
         """The attention between projected heads: the method to override for another kind.

@@ -22,7 +22,7 @@ class Add(Layer):
     def compute_mask(self, inputs, mask=None):
         out = None
         for m in mask or ():
-            if m is not None:
+            if m is not None and m is not out:  # a residual connection brings the same one twice
                 out = m if out is None else ops.logical_and(out, m)
         return out
 

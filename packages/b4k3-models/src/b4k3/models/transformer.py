@@ -175,17 +175,20 @@ class Transformer:
         if layer is getattr(keras.layers, "Lambda", None):
             kwargs["arguments"], arguments = arguments, {}
         name = kwargs["name"] = self.prefixed(kwargs.get("name"))
+        if self.session is not None:  # all layers are there, and it runs for every token
+            layer = self.layers[name]
+            return layer if inputs is None else self._call_or_attend(layer, inputs, arguments)
         with skip_initialization(name in self.uninitialized):
             if name not in self.layers:
                 layer = layer(**kwargs)
                 name = layer.name if name is None else name
                 self.layers[name] = layer
             layer = self.layers[name]
-            if inputs is None:
-                return layer
-            if isinstance(layer, MultiHeadAttention):
-                return self._attend(layer, inputs, arguments)
-            return self._call(layer, inputs, arguments)
+            return layer if inputs is None else self._call_or_attend(layer, inputs, arguments)
+
+    def _call_or_attend(self, layer, inputs, arguments):
+        call = self._attend if isinstance(layer, MultiHeadAttention) else self._call
+        return call(layer, inputs, arguments)
 
     def _call(self, layer, inputs, arguments):
         if self.session is not None:

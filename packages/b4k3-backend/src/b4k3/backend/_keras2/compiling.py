@@ -80,14 +80,14 @@ def write_at(buffer, start, x, axis):
 
 
 def call_layer(layer, inputs, **arguments):
-    """Call a built layer on tensors; without what Keras does around a call, where that changes no number.
+    """Call a layer on tensors; without what Keras does around a call, where that changes no number.
 
     Arguments:
-        layer: a layer that was built before.
+        layer: a layer, which the first call builds.
         inputs: what it takes.
         arguments: of its `call`.
     """
     policy = getattr(layer, "_dtype_policy", None)
-    if getattr(policy, "compute_dtype", None) == getattr(policy, "variable_dtype", None):
+    if layer.built and getattr(policy, "compute_dtype", None) == getattr(policy, "variable_dtype", None):
         return layer.call(inputs, **arguments)
     return layer(inputs, **arguments)  # Keras casts inputs and weights

@@ -44,9 +44,10 @@ def fused_layer_normalization(x, gamma, beta, epsilon):
     weights = []
     for weight in (gamma, beta):
         if weight is not None:
-            weight = keras.ops.convert_to_tensor(weight, dtype=dtype_name(x))
-            if len(weight.shape) != 1:
+            weight = getattr(weight, "value", weight)
+            if not isinstance(weight, torch.Tensor) or weight.dim() != 1:
                 return None
+            weight = weight.to(x.dtype)
         weights.append(weight)
     return torch.nn.functional.layer_norm(x, x.shape[-1:], weights[0], weights[1], epsilon)
 
@@ -68,20 +69,20 @@ def fused_linear(x, kernel, bias):
     """
     if isinstance(x, keras.KerasTensor) or BACKEND not in ("torch", "tensorflow"):
         return None
-    kernel = keras.ops.convert_to_tensor(kernel)
-    bias = None if bias is None else keras.ops.convert_to_tensor(bias)
+    kernel, bias = (getattr(weight, "value", weight) for weight in (kernel, bias))
+    if BACKEND == "torch":  # not F.linear: the gradient of a transposed kernel is not in the order of its memory
+        flat = x.reshape(-1, x.shape[-1])
+        y = torch.mm(flat, kernel) if bias is None else torch.addmm(bias, flat, kernel)
+        return y.reshape(x.shape[:-1] + y.shape[-1:])
     if len(x.shape) == 2:
         return matmul_and_bias(x, kernel, bias)
     shape = keras.ops.shape(x)
-    y = matmul_and_bias(keras.ops.reshape(x, (-1, x.shape[-1])), kernel, bias)
-    return keras.ops.reshape(y, tuple(shape[:-1]) + (kernel.shape[-1],))
+    y = matmul_and_bias(tf.reshape(x, (-1, x.shape[-1])), kernel, bias)
+    return tf.reshape(y, tuple(shape[:-1]) + (kernel.shape[-1],))
 
 
 def matmul_and_bias(x, kernel, bias):
-    """Two matrices: only between them TensorFlow's optimizer fuses product and bias; and torch's gradient of a kernel
-    comes in the order of its memory, which that of a transposed one does not."""
-    if BACKEND == "torch":
-        return torch.mm(x, kernel) if bias is None else torch.addmm(bias, x, kernel)
+    """Two matrices: only between them TensorFlow's optimizer fuses product and bias."""
     y = tf.linalg.matmul(x, kernel)
     return y if bias is None else tf.nn.bias_add(y, bias)
 

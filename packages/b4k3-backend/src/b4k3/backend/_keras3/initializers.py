@@ -8,6 +8,8 @@ import numpy as np
 from .._initialization import skipping
 from .layer import register
 
+ALIGNMENT = 64  # bytes: XLA takes over memory that begins at a multiple of it
+
 
 @register
 class TruncatedNormal(keras.initializers.TruncatedNormal):
@@ -28,9 +30,12 @@ def untouched_zeros(shape, dtype):
     dtype = keras.backend.standardize_dtype(dtype)
     if dtype == "bfloat16":  # which numpy does not know, or torch does not take from it
         return keras.initializers.Zeros()(shape, dtype=dtype)
-    zeros = np.zeros(shape, dtype=dtype)
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + ALIGNMENT, dtype="uint8")
+    start = -memory.ctypes.data % ALIGNMENT
+    zeros = memory[start : start + size].view(dtype).reshape(shape)
     if keras.backend.backend() != "torch":
-        return keras.ops.convert_to_tensor(zeros)
+        return keras.ops.convert_to_tensor(zeros, dtype=dtype)  # without a dtype JAX would copy them
     import torch
 
     return torch.from_numpy(zeros)  # convert_to_tensor would copy them

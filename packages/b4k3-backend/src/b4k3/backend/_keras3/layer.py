@@ -50,24 +50,23 @@ def assign_weights(pairs):
     """Set variables from arrays.
 
     Arguments:
-        pairs: iterable of (variable, array of the same shape); the array is cast to the variable's dtype.
+        pairs: iterable of (variable, array of the same shape); the array is copied, to the variable's dtype.
     """
     assign = replace_data if keras.backend.backend() == "torch" else keras.Variable.assign
     for variable, value in pairs:
-        assign(variable, value)
+        value = np.asarray(value)  # copied, as JAX keeps what it is given where it can: a mapped file, a user's array
+        assign(variable, np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
 
 
 def replace_data(variable, value):
-    """`assign` on torch with one copy of the array, not two: what the parameter held is let go of."""
+    """`assign` on torch without another copy of the array, which the parameter holds instead of what it held."""
     import torch
 
-    value = np.asarray(value)
     if value.shape != tuple(variable.shape) or value.dtype.kind != "f":
         variable.assign(value)  # which says what is wrong, or converts
         return
     parameter = variable.value
-    own = torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
-    parameter.data = own.to(parameter.device, parameter.dtype)
+    parameter.data = torch.from_numpy(value).to(parameter.device, parameter.dtype)
 
 
 def weight_path(weight):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b4k3.backend import call_layer, keras, ops, runs_eagerly, write_at
+from b4k3.backend import call_layer, keras, ops, runs_eagerly, swap_heads, write_at
 
 
 class Session:
@@ -20,12 +20,13 @@ class Session:
 
     def call(self, layer, inputs, arguments):
         """Call a layer. Dropout does nothing, masks are the session's, softmax is left out: decoding wants logits."""
+        if hasattr(type(layer), "decode"):
+            return layer.decode(inputs, self, **arguments)
         if isinstance(layer, (keras.layers.Dropout, keras.layers.Masking)):
             return inputs
-        if getattr(getattr(layer, "activation", None), "__name__", "") == "softmax":
-            return before_activation(layer, inputs)
-        if hasattr(layer, "decode"):
-            return layer.decode(inputs, self, **arguments)
+        if isinstance(layer, (keras.layers.Dense, keras.layers.Activation)):
+            if getattr(layer.activation, "__name__", "") == "softmax":
+                return before_activation(layer, inputs)
         return call_layer(layer, inputs, **arguments)
 
     def remember(self, key, value):
@@ -118,7 +119,7 @@ class Step(Session):
 
 def heads_first(x):
     """[batch, n, heads, size] to [batch, heads, n, size], as products of matrices like it, and back; or x as it is."""
-    return ops.transpose(x, (0, 2, 1, 3)) if len(x.shape) == 4 else x
+    return swap_heads(x) if len(x.shape) == 4 else x
 
 
 def before_activation(layer, x):
