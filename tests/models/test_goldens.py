@@ -57,17 +57,33 @@ class TestSystem:
         save(system, folder)
 
 
-@pytest.mark.parametrize("system", sorted(set(SYSTEMS) - TRAINED_ELSEWHERE))
-def test_training_lowers_the_loss(system):
-    """Some steps towards outputs of 1, with the dropout of the config. RMS normalisation keeps away from 0."""
-    case = goldens.first_case(system)
-    batch = case["batches"][0]
-    model = goldens.build(case).model
-    inputs = goldens.inputs_of(goldens.arrays(case), batch)
-    targets = [np.ones_like(x) for x in harness.answer(model, inputs)]
-    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
-    losses = [harness.train(model, harness.unwrapped(inputs), harness.unwrapped(targets)) for _ in range(20)]
-    assert losses[-1] < 0.9 * losses[0], losses
+@pytest.mark.parametrize("system", sorted(set(SYSTEMS) - TRAINED_ELSEWHERE), scope="class")
+class TestRecognisedModel:
+    """Built by `model='auto'`."""
+
+    @pytest.fixture(scope="class")
+    def transformer(self, system):
+        yield goldens.build(goldens.first_case(system), model="auto")
+        goldens.forget()
+
+    def test_outputs(self, system, transformer):
+        case = goldens.first_case(system)
+        assert transformer.model_key == case["build"]["model"]
+        batch, z = case["batches"][0], goldens.arrays(case)
+        outputs = harness.answer(transformer.model, goldens.inputs_of(z, batch))
+        for entry in batch["compare"]:
+            if "output" in entry:
+                error, tolerance = goldens.difference(z, entry, outputs[entry["output"]])
+                assert error <= tolerance, entry["key"]
+
+    def test_training_lowers_the_loss(self, system, transformer):
+        """Some steps towards outputs of 1, with the dropout of the config. RMS normalisation keeps away from 0."""
+        case, model = goldens.first_case(system), transformer.model
+        inputs = goldens.inputs_of(goldens.arrays(case), case["batches"][0])
+        targets = [np.ones_like(x) for x in harness.answer(model, inputs)]
+        model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+        losses = [harness.train(model, harness.unwrapped(inputs), harness.unwrapped(targets)) for _ in range(20)]
+        assert losses[-1] < 0.9 * losses[0], losses
 
 
 def check_batch(case, batch, probe):
