@@ -1,11 +1,12 @@
 """Forward pass and training step of a BERT-base encoder against transformers and keras-hub, paired in one run.
 
-    KERAS_BACKEND=torch python tests/benchmarks/encoder.py [--layers 12] [--rounds 7] [--only forward|train]
+    KERAS_BACKEND=torch python tests/benchmarks/encoder.py [--layers 12] [--rounds 7] [--only forward|train] [--fit]
 
 Every contender does the same work on the same batch of 8 × 128 ids with padding, from numpy arrays to numpy arrays: the
-last hidden states; or one step of AdamW on the mean square of the hidden states, with dropout 0.1. All use the tanh
-gelu. A round runs each contender once, in turn; the ratio of a round is peer / b4k3 (above 1: b4k3 is faster).
-transformers runs on torch whatever the backend.
+last hidden states; or one step of AdamW on the mean square of the hidden states, with dropout 0.1. On torch all take
+torch's AdamW, so that the models are compared; with --fit, Keras' models take Keras' optimizer and `train_on_batch`, as
+they do elsewhere. All use the tanh gelu. A round runs each contender once, in turn; the ratio of a round is peer / b4k3
+(above 1: b4k3 is faster). transformers runs on torch whatever the backend.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def mean_square(y_true, y_pred):
 
 class B4k3:
     name = "b4k3"
+    fit = keras.config.backend() != "torch"
 
     def __init__(self, layers):
         from b4k3.models import build_transformer_model
@@ -53,16 +55,29 @@ class B4k3:
             dropout_rate=0.1,
             attention_dropout_rate=0.1,
         )
-        self.model.compile(optimizer=keras.optimizers.AdamW(1e-5), loss=mean_square)
         ids, segments, _ = batch()
         self.inputs = [ids, segments]
+        self.prepare()
+
+    def prepare(self):
         self.target = np.zeros((BATCH, LENGTH, 1), "float32")
+        self.model.compile(optimizer=keras.optimizers.AdamW(1e-5), loss=mean_square)
+        if not self.fit:
+            import torch
+
+            self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-5)
 
     def forward(self):
         return np.asarray(self.model.predict_on_batch(self.inputs))
 
     def train(self):
-        return float(self.model.train_on_batch(self.inputs, self.target))
+        if self.fit:
+            return float(self.model.train_on_batch(self.inputs, self.target))
+        self.optimizer.zero_grad()
+        loss = self.model(self.inputs, training=True).square().mean()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
 
 
 class KerasHub(B4k3):
@@ -81,10 +96,9 @@ class KerasHub(B4k3):
             max_sequence_length=512,
         )
         self.model = keras.Model(backbone.input, backbone.output["sequence_output"])
-        self.model.compile(optimizer=keras.optimizers.AdamW(1e-5), loss=mean_square)
         ids, segments, mask = batch()
         self.inputs = {"token_ids": ids, "segment_ids": segments, "padding_mask": mask}
-        self.target = np.zeros((BATCH, LENGTH, 1), "float32")
+        self.prepare()
 
 
 class Transformers:
@@ -122,7 +136,7 @@ class Transformers:
         loss = self.call().square().mean()
         loss.backward()
         self.optimizer.step()
-        return float(loss)
+        return loss.item()
 
 
 def measure(contenders, work, rounds):
@@ -143,7 +157,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", choices=["forward", "train"])
     parser.add_argument("--peers", default="keras-hub,transformers")
+    parser.add_argument("--fit", action="store_true", help="on torch, train Keras' models with Keras' own optimizer")
     args = parser.parse_args()
+    B4k3.fit = B4k3.fit or args.fit
     classes = [B4k3] + [c for c in (KerasHub, Transformers) if c.name in args.peers.split(",")]
     contenders = [c(args.layers) for c in classes]
     print("backend %s, %d layers, batch %d x %d" % (keras.config.backend(), args.layers, BATCH, LENGTH))
