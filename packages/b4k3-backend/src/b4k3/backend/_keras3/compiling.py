@@ -87,6 +87,7 @@ def call_layer(layer, inputs, **arguments):
         inputs: what it takes.
         arguments: of its `call`.
     """
-    if layer.compute_dtype == layer.variable_dtype and layer.quantization_mode is None:
+    if layer.compute_dtype == layer.variable_dtype and layer.quantization_mode is None and BACKEND != "numpy":
         return layer.call(inputs, **arguments)
-    return layer(inputs, **arguments)  # Keras casts inputs and weights, or takes another `call`
+    # Keras casts inputs and weights, numpy's bfloat16 among them, or takes another `call`
+    return layer(inputs, **arguments)
