@@ -16,11 +16,11 @@ def split_heads(x, heads):
     return ops.reshape(x, (-1, ops.shape(x)[1], heads, x.shape[-1] // heads))
 
 
-def merge_heads(x):
-    """Arguments: x: [batch, n, heads, size]. Returns: [batch, n, heads · size]."""
+def merge_heads(x, width):
+    """Arguments: x: [batch, n, heads, size]; width: heads · size. Returns: [batch, n, width]."""
     if hasattr(x, "unflatten"):
         return x.flatten(2)
-    return ops.reshape(x, (-1, ops.shape(x)[1], x.shape[2] * x.shape[3]))
+    return ops.reshape(x, (-1, ops.shape(x)[1], width))
 
 
 def swap_heads(x):

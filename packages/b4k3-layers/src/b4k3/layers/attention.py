@@ -157,7 +157,7 @@ class MultiHeadAttention(Layer):
 
     def _attend(self, inputs, mask, a_bias, p_bias, training):
         o, a = self.pay_attention_to(inputs, mask, a_bias=a_bias, p_bias=p_bias, training=training)
-        o = call_layer(self.o_dense, merge_heads(o))  # [b, n, out_dim]
+        o = call_layer(self.o_dense, merge_heads(o, self.heads * self.head_size))  # [b, n, out_dim]
         return [o, a] if self.return_attention_scores else o
 
     def pay_attention_to(self, inputs, mask=None, a_bias=None, p_bias=None, training=None):
