@@ -5,13 +5,15 @@
 Every contender does the same work on the same batch of 8 × 128 ids with padding, from numpy arrays to numpy arrays: the
 last hidden states; or one step of AdamW on the mean square of the hidden states, with dropout 0.1. On torch all take
 torch's AdamW, so that the models are compared; with --fit, Keras' models take Keras' optimizer and `train_on_batch`, as
-they do elsewhere. All use the tanh gelu. A round runs each contender once, in turn; the ratio of a round is peer / b4k3
-(above 1: b4k3 is faster). transformers runs on torch whatever the backend.
+they do elsewhere. All use the tanh gelu. Each contender lives in a process of its own, as it does at a user's: in a
+shared one, what one frees decides how much fresh memory another must have mapped. A round runs each of them once, in
+turn; the ratio of a round is peer / b4k3 (above 1: b4k3 is faster). transformers runs on torch whatever the backend.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import statistics
 import time
@@ -139,15 +141,36 @@ class Transformers:
         return loss.item()
 
 
-def measure(contenders, work, rounds):
+def serve(contender, layers, fit, pipe):
+    """A contender in a process of its own: does the work that it is told, and answers with the seconds."""
+    B4k3.fit = B4k3.fit or fit
+    contender = contender(layers)
+    pipe.send(None)
+    for work in iter(pipe.recv, None):
+        begin = time.perf_counter()
+        getattr(contender, work)()
+        pipe.send(time.perf_counter() - begin)
+
+
+def start(contender, layers, fit):
+    """The pipe to a new process of a contender, once that is built."""
+    processes = multiprocessing.get_context("spawn")
+    ours, its = processes.Pipe()
+    processes.Process(target=serve, args=(contender, layers, fit, its), daemon=True).start()
+    ours.recv()
+    return ours
+
+
+def measure(pipes, work, rounds):
     """{name: seconds of each round}; the first two rounds compile and warm up."""
-    seconds = {c.name: [] for c in contenders}
+    seconds = {name: [] for name in pipes}
     for i in range(rounds + 2):
-        for c in contenders:
-            begin = time.perf_counter()
-            getattr(c, work)()
+        for name, pipe in pipes.items():
+            time.sleep(0.2)  # the threads of the one before spin for a while
+            pipe.send(work)
+            taken = pipe.recv()
             if i >= 2:
-                seconds[c.name].append(time.perf_counter() - begin)
+                seconds[name].append(taken)
     return seconds
 
 
@@ -159,12 +182,11 @@ def main():
     parser.add_argument("--peers", default="keras-hub,transformers")
     parser.add_argument("--fit", action="store_true", help="on torch, train Keras' models with Keras' own optimizer")
     args = parser.parse_args()
-    B4k3.fit = B4k3.fit or args.fit
     classes = [B4k3] + [c for c in (KerasHub, Transformers) if c.name in args.peers.split(",")]
-    contenders = [c(args.layers) for c in classes]
+    pipes = {c.name: start(c, args.layers, args.fit) for c in classes}
     print("backend %s, %d layers, batch %d x %d" % (keras.config.backend(), args.layers, BATCH, LENGTH))
     for work in [args.only] if args.only else ["forward", "train"]:
-        seconds = measure(contenders, work, args.rounds)
+        seconds = measure(pipes, work, args.rounds)
         ours = seconds["b4k3"]
         print("%-8s %-13s median %7.1f ms" % (work, "b4k3", 1000 * statistics.median(ours)))
         for name, theirs in seconds.items():
@@ -174,6 +196,8 @@ def main():
                     "%-8s %-13s median %7.1f ms   peer / b4k3: median %.3f (%.3f to %.3f)"
                     % (work, name, 1000 * statistics.median(theirs), statistics.median(ratios), ratios[0], ratios[-1])
                 )
+    for pipe in pipes.values():
+        pipe.send(None)
 
 
 if __name__ == "__main__":
