@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from b4k3.backend import attention, lowest, mask_bias, ops
+from b4k3.backend import attention, keras, lowest, mask_bias, ops
 from harness import call_with_unknown_sizes, evaluate
 
 B, N, M, H = 2, 3, 4, 2
@@ -88,6 +88,26 @@ def test_hidden_keys_weigh_nothing_whatever_their_score():
         q, k, v = (ops.cast(ops.convert_to_tensor(a), dtype) for a in (q, k, v))
         out = attention(q, k, v, ops.convert_to_tensor(np.array([[True, False]])))
         np.testing.assert_allclose(evaluate(out).astype("float32"), np.ones((1, 1, 1, 4)), atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_dropout(rate):
+    """A weight is dropped, or kept and divided by the share of those kept; which ones, each call draws anew."""
+    b, n, m, h = 2, 31, 37, 3
+    q, k = (rng.randn(b, size, h, 4).astype("float32") for size in (n, m))
+    v = np.broadcast_to(np.eye(m, dtype="float32")[None, :, None], (b, m, h, m)).copy()  # the output is the weights
+    mask = np.arange(m)[None] < np.array([[m], [m - 8]])
+    weights = call_with_unknown_sizes(lambda *x: attention(*x, scale=0.5), q, k, v, mask)
+    dropout = keras.layers.Dropout(rate)
+
+    def drop(*tensors):
+        return attention(*tensors, scale=0.5, dropout=dropout, training=True)
+
+    first, second = (call_with_unknown_sizes(drop, q, k, v, mask) for _ in range(2))
+    np.testing.assert_allclose(first[first != 0], (weights / (1 - rate))[first != 0], rtol=1e-3)
+    assert (first != second).any()
+    seen = np.broadcast_to(mask[:, None, None], weights.shape)
+    assert abs((first[seen] == 0).mean() - rate) < 6 * np.sqrt(rate * (1 - rate) / seen.sum())
 
 
 def test_mask_bias():
