@@ -203,6 +203,7 @@ def main():
             seconds = {c.name: [] for c in contenders}
             for i in range(options.rounds + 1):
                 for c in contenders:
+                    time.sleep(0.2)  # the threads of the one before spin for a while
                     s = c.run(batch, new)
                     if i > 0:
                         seconds[c.name].append(s)

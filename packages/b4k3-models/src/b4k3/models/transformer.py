@@ -344,8 +344,8 @@ class Transformer:
 
     @property
     def initializer(self):
-        """Normal values of standard deviation 0.02, cut at two of them."""
-        return TruncatedNormal(stddev=0.02)
+        """Normal values of standard deviation 0.02, cut at two of them; None in decoding, which makes no layer."""
+        return TruncatedNormal(stddev=0.02) if self.session is None else None
 
     def simplify(self, inputs):
         """A list without its None; its only element if there is one."""

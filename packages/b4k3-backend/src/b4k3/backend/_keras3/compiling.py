@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 
 import keras
 from keras import ops
@@ -33,7 +34,46 @@ def compiled(function, variables=(), donate=False):
         return jitted(function, list(variables), donate)
     if BACKEND == "tensorflow":
         return tf.function(function, autograph=False)
-    return torch.inference_mode()(function) if BACKEND == "torch" else function
+    return remembering(torch.inference_mode()(function)) if BACKEND == "torch" else function
+
+
+class Running(threading.local):
+    """What this thread has found out since a function that computes without gradients began."""
+
+    memory = None
+
+
+running = Running()
+
+
+def remembering(function):
+    """The function, while which runs no layer gets other weights or another dtype policy."""
+
+    @functools.wraps(function)
+    def run(*arguments):
+        before, running.memory = running.memory, {}
+        try:
+            return function(*arguments)
+        finally:
+            running.memory = before
+
+    return run
+
+
+def found_once(find):
+    """Decorator of a function of a layer or a variable, which Keras would look up again for every token."""
+
+    @functools.wraps(find)
+    def found(x):
+        memory = running.memory
+        if memory is None:
+            return find(x)
+        key = find, id(x)
+        if key not in memory:
+            memory[key] = find(x), x  # while x is there, nothing else has its id
+        return memory[key][0]
+
+    return found
 
 
 def jitted(function, variables, donate):
@@ -87,7 +127,10 @@ def call_layer(layer, inputs, **arguments):
         inputs: what it takes.
         arguments: of its `call`.
     """
-    if layer.compute_dtype == layer.variable_dtype and layer.quantization_mode is None and BACKEND != "numpy":
-        return layer.call(inputs, **arguments)
-    # Keras casts inputs and weights, numpy's bfloat16 among them, or takes another `call`
-    return layer(inputs, **arguments)
+    return (layer.call if is_plain(layer) else layer)(inputs, **arguments)
+
+
+@found_once
+def is_plain(layer):
+    """Whether Keras neither casts inputs and weights, numpy's bfloat16 among them, nor takes another `call`."""
+    return layer.compute_dtype == layer.variable_dtype and layer.quantization_mode is None and BACKEND != "numpy"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from .fused import activated, fused_linear
+from .compiling import found_once
+from .fused import activated, fused_linear, value_of
 
 
 class Dense(keras.layers.Dense):
@@ -17,7 +18,13 @@ class Dense(keras.layers.Dense):
 
     def call(self, inputs, training=None):
         """Arguments: inputs: float [..., d]. Returns: float [..., units]."""
-        x = fused_linear(inputs, self.kernel, self.bias)
+        x = fused_linear(inputs, *kernel_and_bias(self))
         if x is None:
             return super().call(inputs, training=training)
         return x if self.activation is None else activated(x, self.activation)
+
+
+@found_once
+def kernel_and_bias(layer):
+    """As tensors; None for a bias that is not there."""
+    return value_of(layer.kernel), value_of(layer.bias)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
+
+from .compiling import found_once
 
 BACKEND = keras.config.backend()
 
@@ -20,7 +24,9 @@ def fused_attention(query, key, value, mask_bias, mask, bias, scale, dropout, tr
         return None
     rate = dropout.rate if dropout is not None and training else 0.0
     if BACKEND == "torch":
-        return torch_attention(query, key, value, mask_bias(mask, bias, dtype_name(query)), scale, rate)
+        neither = mask is None and bias is None
+        term = None if neither else mask_bias(mask, bias, dtype_name(query))
+        return torch_attention(query, key, value, term, scale, rate)
     if BACKEND == "jax" and jax.default_backend() != "cpu" and not rate and query.shape[-1] == value.shape[-1]:
         # on the CPU it is slower than what XLA makes of the description, and float16 does not compile
         return jax.nn.dot_product_attention(query, key, value, bias=mask_bias(mask, bias), scale=scale)
@@ -60,12 +66,22 @@ def fused_layer_normalization(x, gamma, beta, epsilon):
     weights = []
     for weight in (gamma, beta):
         if weight is not None:
-            weight = getattr(weight, "value", weight)
+            weight = value_of(weight)
             if not isinstance(weight, torch.Tensor) or weight.dim() != 1:
                 return None
-            weight = weight.to(x.dtype)
+            weight = weight if weight.dtype == x.dtype else weight.to(x.dtype)
         weights.append(weight)
     return torch.nn.functional.layer_norm(x, x.shape[-1:], weights[0], weights[1], epsilon)
+
+
+def value_of(weight):
+    """The tensor of a variable; what is none as it is."""
+    return variable_value(weight) if isinstance(weight, keras.Variable) else weight
+
+
+@found_once
+def variable_value(variable):
+    return variable.value
 
 
 def dtype_name(x):
@@ -77,15 +93,14 @@ def fused_linear(x, kernel, bias):
 
     Arguments:
         x: float [..., d].
-        kernel: [d, units].
-        bias: [units], or None.
+        kernel: tensor [d, units].
+        bias: tensor [units], or None.
 
     Returns:
         [..., units], or None where XLA fuses by itself.
     """
     if isinstance(x, keras.KerasTensor) or BACKEND not in ("torch", "tensorflow"):
         return None
-    kernel, bias = (getattr(weight, "value", weight) for weight in (kernel, bias))
     if BACKEND == "torch":  # not F.linear: the gradient of a transposed kernel is not in the order of its memory
         flat = x.reshape(-1, x.shape[-1])
         y = torch.mm(flat, kernel) if bias is None else torch.addmm(bias, flat, kernel)
@@ -114,9 +129,15 @@ def activated(x, activation):
         As `activation`.
     """
     if BACKEND == "torch" and not x.requires_grad:
-        from .. import activations  # which stands on this folder
-
-        for function, approximate in ((activations.gelu_erf, "none"), (activations.gelu_tanh, "tanh")):
-            if activation is function:
-                return torch.ops.aten.gelu_(x, approximate=approximate)
+        approximate = gelus().get(activation)
+        if approximate is not None:
+            return torch.ops.aten.gelu_(x, approximate=approximate)
     return activation(x)
+
+
+@functools.lru_cache(maxsize=None)
+def gelus():
+    """{our gelu: what torch calls it}"""
+    from .. import activations  # which stands on this folder
+
+    return {activations.gelu_erf: "none", activations.gelu_tanh: "tanh"}

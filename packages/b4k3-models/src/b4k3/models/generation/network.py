@@ -111,8 +111,11 @@ class Network:
         elif holes:
             mask = fixed["mask"][:, : slot + 1]
         positions = lengths + (count - 1)  # [b, 1]
-        keys = ops.where(slots < n, slots, lengths + slots - n)  # [b, m]
-        session = Step(own, fixed["context"], slot, mask, positions, keys, fixed.get("context_mask"))
+
+        def key_positions():
+            return ops.where(slots < n, slots, lengths + slots - n)  # [b, m]
+
+        session = Step(own, fixed["context"], slot, mask, positions, key_positions, fixed.get("context_mask"))
         logits = self.run(session, tokens[:, None], segments[:, None], positions, fixed.get("states"))
         return logits, session.own
 

@@ -89,7 +89,7 @@ class Step(Session):
         slot: scalar int, where in them the new tokens go.
         mask: bool [batch, m], True at the tokens that may be seen; or None.
         positions: int32 [batch, 1].
-        key_positions: int32 [batch, m].
+        key_positions: function that computes the attribute of that name, which few layers ask for.
         context_mask: bool [batch, c] or None.
     """
 
@@ -97,10 +97,14 @@ class Step(Session):
         self.slot = slot
         self.mask = mask
         self.positions = positions
-        self.key_positions = key_positions
+        self._key_positions = key_positions
         self.context_mask = context_mask
         self.before, self.context = iter(own), iter(context)
         self.own = []
+
+    @property
+    def key_positions(self):
+        return self._key_positions()
 
     def remember(self, key, value):
         pair = []
