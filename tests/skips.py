@@ -48,7 +48,6 @@ SKIPS = [
         "keras231-* tfkeras-2* tf_keras-221 keras3-tf keras35-jax keras3-numpy",
         "little of the command line asks for a Keras: default, tfkeras-115, keras3-torch and keras3-jax-py313 run it",
     ),
-    ("tests/layers/*", "keras3-jax-py313", "the same Keras and JAX as in the default environment"),
     *(
         ("tests/models/test_%s.py::*" % name, SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH)
         for name in ("dialects", "huggingface", "loading", "recognition")
