@@ -101,10 +101,8 @@ def fused_linear(x, kernel, bias):
     """
     if isinstance(x, keras.KerasTensor) or BACKEND not in ("torch", "tensorflow"):
         return None
-    if BACKEND == "torch":
-        if not torch.is_grad_enabled():
-            return torch.nn.functional.linear(x, kernel.t(), bias)
-        flat = x.reshape(-1, x.shape[-1])  # the gradient of a transposed kernel is not in the order of its memory
+    if BACKEND == "torch":  # not F.linear: the gradient of a transposed kernel is not in the order of its memory
+        flat = x.reshape(-1, x.shape[-1])
         y = torch.mm(flat, kernel) if bias is None else torch.addmm(bias, flat, kernel)
         return y.reshape(x.shape[:-1] + y.shape[-1:])
     if len(x.shape) == 2:
