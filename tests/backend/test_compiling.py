@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from b4k3.backend import call_layer, compiled, keras, ops, runs_eagerly, while_loop, write_at
+from b4k3.backend import Dense, call_layer, compiled, keras, ops, runs_eagerly, while_loop, write_at
 from harness import dtype_policy, evaluate
 
 X = np.random.RandomState(0).randn(2, 3).astype("float32")
@@ -51,6 +51,38 @@ def test_while_loop():
         got = function(state, as_argument(np.asarray(bound, "float32")))
         assert int(evaluate(got["n"])) == steps
         np.testing.assert_array_equal(evaluate(got["x"][0]), np.full(2, 2.0**steps))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_loop_carries_buffers_of_four_axes(batch):
+    """Each round writes its number into one column, and reads the whole buffer."""
+    zeros = np.zeros((batch, 2, 3, 4), "float32")
+
+    def body(state):
+        column = ops.ones((batch, 2, 3, 1)) * (state["sum"][:, None, None, None] + 1.0)
+        x = write_at(state["x"], state["n"], column, 3)
+        return {"n": state["n"] + 1, "x": x, "sum": ops.sum(x, axis=(1, 2, 3))}
+
+    state = {"x": as_argument(zeros), "sum": as_argument(np.zeros(batch, "float32")), "n": 0}
+    state["n"] = 0 if runs_eagerly else np.asarray(0, "int32")
+    got = compiled(lambda state: while_loop(lambda s: s["n"] < 3, body, state))(state)
+    want = zeros.copy()
+    for i in range(3):
+        want[..., i] = want.sum(axis=(1, 2, 3)).reshape(-1, 1, 1) + 1
+    np.testing.assert_array_equal(evaluate(got["x"]), want)
+
+
+def test_dense_of_one_row_and_of_many():
+    """A single row has a way of its own where the weights are many."""
+    layer = Dense(1024, activation="tanh", name="dense")
+    keras.Model(*(lambda x: (x, layer(x)))(keras.Input((None, 512))))
+    kernel, bias = np.random.RandomState(2).randn(512, 1024) / 30, np.random.RandomState(3).randn(1024)
+    layer.set_weights([kernel, bias])
+    function = compiled(lambda x: [call_layer(layer, x)], getattr(layer, "variables", layer.weights))
+    for shape in ((1, 1, 512), (1, 2, 512), (2, 1, 512)):
+        x = np.random.RandomState(4).randn(*shape).astype("float32")
+        got = evaluate(function(as_argument(x))[0])
+        np.testing.assert_allclose(got, np.tanh(x @ kernel + bias), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

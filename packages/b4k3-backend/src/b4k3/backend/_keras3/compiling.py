@@ -93,11 +93,41 @@ def while_loop(condition, body, state):
         body: from the state to the next, of the same structure, shapes and dtypes.
         state: a dict of nests of tensors.
     """
+    if BACKEND == "jax":
+        return squeezed_while_loop(condition, body, state)
     if not runs_eagerly:
         return ops.while_loop(lambda *s: condition(s[0]), lambda *s: (body(s[0]),), (state,))[0]
     while condition(state):
         state = body(state)
     return state
+
+
+def squeezed_while_loop(condition, body, state):
+    """The loop with tensors [1, a, b, c] carried as [a, b, c], as XLA's products of batches of matrices read them.
+
+    A buffer that is carried in another shape than it is read in would be copied, several times, in each round.
+    """
+    leaves, structure = jax.tree.flatten(state)
+    shapes = [x.shape for x in leaves]
+
+    def carried(state):
+        return [squeezed(x) for x in jax.tree.leaves(state)]
+
+    def restored(leaves):
+        return jax.tree.unflatten(structure, [x.reshape(shape) for x, shape in zip(leaves, shapes)])
+
+    def go_on(leaves):
+        return condition(restored(leaves))
+
+    def one_round(leaves):
+        return carried(body(restored(leaves)))
+
+    return restored(jax.lax.while_loop(go_on, one_round, carried(state)))
+
+
+def squeezed(x):
+    """[1, a, b, c] to [a, b, c], others as they are."""
+    return x[0] if x.ndim > 3 and x.shape[0] == 1 else x
 
 
 def write_at(buffer, start, x, axis):
@@ -115,8 +145,13 @@ def write_at(buffer, start, x, axis):
     if runs_eagerly:
         buffer[(slice(None),) * axis + (slice(start, start + x.shape[axis]),)] = x
         return buffer
+    shape = buffer.shape
+    x = ops.cast(x, buffer.dtype)
+    if BACKEND == "jax" and axis > 1:  # in the shape that `while_loop` carries
+        buffer, x = squeezed(buffer), squeezed(x)
+        axis -= len(shape) - len(buffer.shape)
     starts = [start if i == axis else 0 for i in range(len(buffer.shape))]
-    return ops.slice_update(buffer, starts, ops.cast(x, buffer.dtype))
+    return ops.reshape(ops.slice_update(buffer, starts, x), shape)
 
 
 def call_layer(layer, inputs, **arguments):

@@ -65,26 +65,20 @@ class Prefill(Session):
         self.own, self.context = [], []
 
     def remember(self, key, value):
-        self.own.append([self.with_room(key), self.with_room(value)])
+        self.own.append([keep.room_for(x, self.room) for keep, x in zip(KEPT, (key, value))])
         return key, value, self.mask
 
-    def with_room(self, x):
-        x = heads_first(x)  # [b, (h,) n, size]
-        widths = [(0, 0)] * len(x.shape)
-        widths[-2] = (0, self.room)
-        return ops.pad(x, widths)
-
     def remember_context(self, project):
-        key, value = project()
-        self.context.append([heads_first(key), heads_first(value)])
-        return key, value, self.context_mask
+        pair = project()
+        self.context.append([keep.turned(x) for keep, x in zip(KEPT, pair)])
+        return (*pair, self.context_mask)
 
 
 class Step(Session):
     """A later run, on one new token of each row.
 
     Arguments:
-        own: list of [keys, values], [batch, (heads,) m, size] each, of the self-attentions, as `Prefill` kept them.
+        own: list of [keys, values] of the self-attentions, as `Prefill` kept them.
         context: likewise for the attentions to the context.
         slot: scalar int, where in them the new tokens go.
         mask: bool [batch, m], True at the tokens that may be seen; or None.
@@ -107,23 +101,54 @@ class Step(Session):
         return self._key_positions()
 
     def remember(self, key, value):
-        pair = []
-        for buffer, x in zip(next(self.before), (key, value)):
-            x = heads_first(x)
-            pair.append(write_at(buffer, self.slot, x, len(buffer.shape) - 2))
+        pair = [keep.write(buffer, self.slot, x) for keep, buffer, x in zip(KEPT, next(self.before), (key, value))]
         self.own.append(pair)
         if runs_eagerly:  # the slots after this one need not be looked at
             pair = [buffer[..., : self.slot + 1, :] for buffer in pair]
-        return heads_first(pair[0]), heads_first(pair[1]), self.mask
+        key, value = (keep.restored(x) for keep, x in zip(KEPT, pair))
+        return key, value, self.mask
 
     def remember_context(self, project):
-        key, value = next(self.context)
-        return heads_first(key), heads_first(value), self.context_mask
+        key, value = (keep.restored(x) for keep, x in zip(KEPT, next(self.context)))
+        return key, value, self.context_mask
 
 
-def heads_first(x):
-    """[batch, n, heads, size] to [batch, heads, n, size], as products of matrices like it, and back; or x as it is."""
-    return swap_heads(x) if len(x.shape) == 4 else x
+class Rows:
+    """Keys or values kept as [batch, (heads,) n, size]: those of a head together."""
+
+    def turned(self, x):
+        """[batch, n, (heads,) size] as it is kept."""
+        return swap_heads(x) if len(x.shape) == 4 else x
+
+    restored = turned
+
+    def room_for(self, x, room):
+        x = self.turned(x)
+        widths = [(0, 0)] * len(x.shape)
+        widths[-2] = (0, room)
+        return ops.pad(x, widths)
+
+    def write(self, buffer, slot, x):
+        return write_at(buffer, slot, self.turned(x), len(buffer.shape) - 2)
+
+
+class Columns:
+    """Keys kept as [batch, (heads,) size, n]: compiled products would turn all of them around for each token."""
+
+    def turned(self, x):
+        return ops.transpose(x, (0, 2, 3, 1) if len(x.shape) == 4 else (0, 2, 1))
+
+    def restored(self, x):
+        return ops.transpose(x, (0, 3, 1, 2) if len(x.shape) == 4 else (0, 2, 1))
+
+    def room_for(self, x, room):
+        return ops.pad(self.turned(x), [(0, 0)] * (len(x.shape) - 1) + [(0, room)])
+
+    def write(self, buffer, slot, x):
+        return write_at(buffer, slot, self.turned(x), len(buffer.shape) - 1)
+
+
+KEPT = (Rows() if runs_eagerly else Columns(), Rows())
 
 
 def before_activation(layer, x):
