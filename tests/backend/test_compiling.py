@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from b4k3.backend import Dense, call_layer, compiled, keras, ops, runs_eagerly, while_loop, write_at
+from b4k3.backend import Dense, call_layer, compiled, keras, matmul_transposed, ops, runs_eagerly, while_loop, write_at
 from harness import dtype_policy, evaluate
 
 X = np.random.RandomState(0).randn(2, 3).astype("float32")
@@ -83,6 +83,20 @@ def test_dense_of_one_row_and_of_many():
         x = np.random.RandomState(4).randn(*shape).astype("float32")
         got = evaluate(function(as_argument(x))[0])
         np.testing.assert_allclose(got, np.tanh(x @ kernel + bias), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "x_shape, y_shape",
+    [((1, 1, 512), (1024, 512)), ((1, 512), (1024, 512)), ((1, 1, 512), (1023, 512)), ((2, 3, 8), (5, 8)),
+     ((3, 8), (5, 8)), ((2, 4, 3, 8), (2, 4, 5, 8))],
+)  # fmt: skip
+def test_matmul_transposed(x_shape, y_shape):
+    """A table, met by one row or by many, and batches of matrices."""
+    x = np.random.RandomState(5).randn(*x_shape).astype("float32")
+    y = np.random.RandomState(6).randn(*y_shape).astype("float32") / 20
+    function = compiled(lambda x, y: [matmul_transposed(x, y)])
+    got = evaluate(function(as_argument(x), as_argument(y))[0])
+    np.testing.assert_allclose(got, np.matmul(x, np.swapaxes(y, -1, -2)), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

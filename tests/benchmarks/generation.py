@@ -8,7 +8,7 @@ Random weights, a prompt of 32 tokens (of T5: a source of 32), no end token. Eac
 waits for its turn, so each has its own backend; a round runs each once, and the ratio of a round is peer / b4k3 (above
 1: b4k3 is faster). The first run, which compiles, is not counted. transformers runs on torch with its cache, keras-hub
 on JAX; bert4keras 0.11.5, which needs an old TensorFlow (`hatch run bench-tf115:generation`), predicts the whole text
-for each token. A contender that is not installed is left out.
+for each token. A contender that does not start, as it is not installed, is named and left out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SIZES = {
 }
 T5_SIZES = dict(SIZES, intermediate_size=2048, hidden_act=["gelu_tanh", "linear"], attention_head_size=64)
 CONTENDERS = ["b4k3-torch", "b4k3-jax", "b4k3-tensorflow", "transformers", "keras-hub", "bert4keras"]
-BACKENDS = {"keras-hub": "jax"}
+BACKENDS = {"keras-hub": "jax", "bert4keras": "tensorflow"}
 
 
 def prompts(batch):
@@ -152,7 +152,7 @@ class Contender:
     def __init__(self, name, model):
         self.name = name
         backend = name[5:] if name.startswith("b4k3-") else BACKENDS.get(name, "torch")
-        env = dict(os.environ, KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3", HF_HUB_OFFLINE="1", RECOMPUTE="")
+        env = dict(os.environ, KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3", HF_HUB_OFFLINE="1", RECOMPUTE="0")
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--work", name, "--model", model],
             stdin=subprocess.PIPE,
@@ -162,6 +162,8 @@ class Contender:
             env=env,
         )
         self.ready = self.process.stdout.readline().strip() == "ready"
+        if not self.ready:
+            print("%s did not start (VERBOSE=1 shows why)" % name, flush=True)
 
     def run(self, batch, new):
         self.process.stdin.write("%d %d\n" % (batch, new))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._heads import swap_heads
-from ._row import fused_attention, ops
+from ._row import fused_attention, matmul_transposed, ops
 
 LOWEST = {"float16": -3e4}  # unlike -inf, a finite number gives no NaN where everything is masked
 
@@ -54,7 +54,7 @@ def attention(query, key, value, mask=None, bias=None, scale=1.0, dropout=None, 
     if out is not None:
         return out
     query, key, value = (swap_heads(x) for x in (query * scale, key, value))  # [b, h, n or m, d]
-    scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), "float32")  # [b, h, n, m]
+    scores = ops.cast(matmul_transposed(query, key), "float32")  # [b, h, n, m]
     term = mask_bias(mask, bias)
     if term is not None:
         scores = scores + term

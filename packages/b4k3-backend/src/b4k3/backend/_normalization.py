@@ -20,8 +20,8 @@ def layer_normalization(x, gamma=None, beta=None, epsilon=1e-12, zero_mean=True,
 
     Reference: Ba et al., Layer Normalization, https://arxiv.org/abs/1607.06450
     """
-    if zero_mean and unit_variance:
-        out = fused_layer_normalization(x, gamma, beta, epsilon)
+    if unit_variance:
+        out = fused_layer_normalization(x, gamma, beta, epsilon, zero_mean)
         if out is not None:
             return out
     y = ops.cast(x, "float32")

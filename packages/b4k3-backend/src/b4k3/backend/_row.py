@@ -21,6 +21,7 @@ skip_initialization = implementation.skip_initialization
 assert_at_most = implementation.assert_at_most
 assign_weights = implementation.assign_weights
 weight_path = implementation.weight_path
+cache_orders = implementation.cache_orders
 call_layer = implementation.call_layer
 compiled = implementation.compiled
 runs_eagerly = implementation.runs_eagerly
@@ -28,5 +29,6 @@ while_loop = implementation.while_loop
 write_at = implementation.write_at
 fused_attention = implementation.fused_attention
 fused_layer_normalization = implementation.fused_layer_normalization
+matmul_transposed = implementation.matmul_transposed
 
 from . import activations  # noqa: E402, F401 (whoever has a Keras from us has our activations by name)

@@ -188,7 +188,7 @@ class MultiHeadAttention(Layer):
         if not plain:
             return self._explicit(qw, kw, vw, mask[1], bias, position, p_bias, training)
         if p_bias == "t5_relative":
-            position = position * self._scale
+            position = position * self._scale if self.attention_scale else position
             bias = position if bias is None else bias + position
         return attention(qw, kw, vw, mask[1], bias, self._scale, self.dropout, training), None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, keras, ops, register
+from b4k3.backend import Layer, keras, matmul_transposed, ops, register
 
 
 @register
@@ -64,7 +64,7 @@ class Embedding(Layer):
         self._set_mode(mode)
         if mode == "dense":
             table = ops.cast(ops.convert_to_tensor(self.embeddings), self.compute_dtype)
-            return ops.matmul(ops.cast(inputs, self.compute_dtype), ops.transpose(table))
+            return matmul_transposed(ops.cast(inputs, self.compute_dtype), table)
         rows = ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0)
         return ops.cast(rows, self.compute_dtype)
 

@@ -10,6 +10,7 @@ from .flavour import keras
 from .layer import TF1
 
 runs_eagerly = False  # whether `compiled` leaves a function as it is
+cache_orders = ((0, 1, 2, 3), (0, 1, 2, 3))  # in which decoding keeps keys and values: batch, n, heads, size
 
 
 def compiled(function, variables=(), donate=False):

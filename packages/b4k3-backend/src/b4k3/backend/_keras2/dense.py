@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from .flavour import keras
+from .fused import matrix_product
 
 
 class Dense(keras.layers.Dense):
@@ -19,7 +20,7 @@ class Dense(keras.layers.Dense):
     def call(self, inputs):
         """Arguments: inputs: float [..., d]. Returns: float [..., units]."""
         shape = inputs.shape.as_list()
-        x = tf.matmul(tf.reshape(inputs, [-1, shape[-1]]), self.kernel)
+        x = matrix_product(tf.reshape(inputs, [-1, shape[-1]]), self.kernel)
         if self.use_bias:
             x = tf.nn.bias_add(x, self.bias)
         x = tf.reshape(x, tf.concat([tf.shape(inputs)[:-1], [self.units]], 0))

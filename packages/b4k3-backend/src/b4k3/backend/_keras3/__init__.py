@@ -8,9 +8,9 @@ from keras import ops
 from .._initialization import skip_initialization
 from .._serialization import custom_objects
 from .checks import assert_at_most
-from .compiling import call_layer, compiled, runs_eagerly, while_loop, write_at
+from .compiling import cache_orders, call_layer, compiled, runs_eagerly, while_loop, write_at
 from .dense import Dense
-from .fused import fused_attention, fused_layer_normalization
+from .fused import fused_attention, fused_layer_normalization, matmul_transposed
 from .initializers import TruncatedNormal
 from .layer import Layer, assign_weights, build_sublayer, register, weight_path
 
@@ -21,12 +21,14 @@ __all__ = [
     "assert_at_most",
     "assign_weights",
     "build_sublayer",
+    "cache_orders",
     "call_layer",
     "compiled",
     "custom_objects",
     "fused_attention",
     "fused_layer_normalization",
     "keras",
+    "matmul_transposed",
     "ops",
     "register",
     "runs_eagerly",

@@ -11,6 +11,10 @@ from keras import ops
 BACKEND = keras.config.backend()
 runs_eagerly = BACKEND not in ("jax", "tensorflow")  # whether `compiled` leaves a function as it is
 
+# The order of the axes batch, n, heads, size (0 to 3) in which decoding keeps keys and values: XLA's products take them
+# as they lie, of keys a transposed matrix for each head; it would turn all of them around for each token.
+cache_orders = ((0, 2, 3, 1), (0, 2, 1, 3)) if BACKEND == "jax" else ((0, 1, 2, 3), (0, 1, 2, 3))
+
 if BACKEND == "jax":
     import jax
 elif BACKEND == "tensorflow":

@@ -24,13 +24,31 @@ def fused_attention(query, key, value, mask_bias, mask, bias, scale, dropout, tr
         return None
     rate = dropout.rate if dropout is not None and training else 0.0
     if BACKEND == "torch":
-        neither = mask is None and bias is None
-        term = None if neither else mask_bias(mask, bias, dtype_name(query))
-        return torch_attention(query, key, value, term, scale, rate)
+        return torch_attention(query, key, value, torch_mask_bias(mask, bias, query.dtype), scale, rate)
     if BACKEND == "jax" and jax.default_backend() != "cpu" and not rate and query.shape[-1] == value.shape[-1]:
         # on the CPU it is slower than what XLA makes of the description, and float16 does not compile
         return jax.nn.dot_product_attention(query, key, value, bias=mask_bias(mask, bias), scale=scale)
     return None
+
+
+def torch_mask_bias(mask, bias, dtype):
+    """`mask_bias` by torch's methods: `keras.ops` take longer to look at their arguments than a token's attention."""
+    if mask is None and bias is None:
+        return None
+    hidden = lowest(dtype)
+    if bias is not None:
+        bias = bias.to(dtype).clamp(min=hidden)
+    if mask is None:
+        return bias
+    term = mask[:, None, None, :].logical_not().to(dtype) * hidden
+    return term if bias is None else (term + bias).clamp(min=hidden)
+
+
+@functools.lru_cache(maxsize=None)
+def lowest(dtype):
+    from .. import _attention  # which stands on this folder
+
+    return _attention.lowest(keras.backend.standardize_dtype(dtype))
 
 
 def torch_attention(query, key, value, bias, scale, rate):
@@ -59,19 +77,20 @@ def torch_dropout(x, rate):
     return x * keep.mul_(2**16 / (2**16 - dropped))
 
 
-def fused_layer_normalization(x, gamma, beta, epsilon):
-    """Layer normalisation by torch's own function, for weights of one axis."""
+def fused_layer_normalization(x, gamma, beta, epsilon, zero_mean):
+    """Layer or RMS normalisation by torch's own functions, for weights of one axis."""
     if BACKEND != "torch" or isinstance(x, keras.KerasTensor):
         return None
-    weights = []
+    gamma, beta = value_of(gamma), value_of(beta)
     for weight in (gamma, beta):
-        if weight is not None:
-            weight = value_of(weight)
-            if not isinstance(weight, torch.Tensor) or weight.dim() != 1:
-                return None
-            weight = weight if weight.dtype == x.dtype else weight.to(x.dtype)
-        weights.append(weight)
-    return torch.nn.functional.layer_norm(x, x.shape[-1:], weights[0], weights[1], epsilon)
+        if weight is not None and (not isinstance(weight, torch.Tensor) or weight.dim() != 1):
+            return None
+    if zero_mean:
+        gamma, beta = (w if w is None or w.dtype == x.dtype else w.to(x.dtype) for w in (gamma, beta))
+        return torch.nn.functional.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
+    if beta is not None or x.dtype != torch.float32 or not hasattr(torch, "rms_norm"):
+        return None
+    return torch.rms_norm(x, x.shape[-1:], gamma, epsilon)
 
 
 def value_of(weight):
@@ -82,10 +101,6 @@ def value_of(weight):
 @found_once
 def variable_value(variable):
     return variable.value
-
-
-def dtype_name(x):
-    return keras.backend.standardize_dtype(x.dtype)
 
 
 def fused_linear(x, kernel, bias):
@@ -118,17 +133,55 @@ def fused_linear(x, kernel, bias):
 BLOCKS = 4
 
 
+def is_long_row(x, d, units):
+    """Whether x is one row, to be multiplied by a big matrix on the CPU."""
+    return x.size == x.shape[-1] and d * units >= 2**19 and jax.default_backend() == "cpu"
+
+
 def row_in_blocks(x, kernel):
     """The product of one row as a sum of four: XLA leaves one to one core of the CPU, which memory keeps waiting.
 
     Arguments and returns: as of `fused_linear`; None where it is not one row, or soon done.
     """
     d, units = kernel.shape
-    if x.size != d or d % BLOCKS or d * units < 2**19 or jax.default_backend() != "cpu":
+    if not is_long_row(x, d, units) or d % BLOCKS:
         return None
     blocks = kernel.reshape(BLOCKS, d // BLOCKS, units)
     y = jax.numpy.einsum("kd,kdu->ku", x.reshape(BLOCKS, d // BLOCKS), blocks).sum(0)
     return y.reshape(x.shape[:-1] + (units,))
+
+
+def matmul_transposed(x, y):
+    """x · yᵀ over the last two axes, without a transposed copy of y.
+
+    Arguments:
+        x: float [..., n, d].
+        y: float [m, d], as the table of a tied head, or [..., m, d] as x.
+
+    Returns:
+        [..., n, m].
+    """
+    if isinstance(x, keras.KerasTensor):
+        return keras.ops.matmul(x, keras.ops.swapaxes(y, -1, -2))
+    if BACKEND == "torch":
+        return torch.matmul(x, y.transpose(-1, -2))
+    if BACKEND == "tensorflow":
+        if len(y.shape) > 2 or len(x.shape) == 2:
+            return tf.linalg.matmul(x, y, transpose_b=True)
+        shape = keras.ops.shape(x)
+        z = tf.linalg.matmul(tf.reshape(x, (-1, x.shape[-1])), y, transpose_b=True)
+        return tf.reshape(z, tuple(shape[:-1]) + (y.shape[0],))
+    z = row_times_rows_in_blocks(x, y) if BACKEND == "jax" and y.ndim == 2 else None
+    return keras.ops.matmul(x, y.swapaxes(-1, -2)) if z is None else z
+
+
+def row_times_rows_in_blocks(x, y):
+    """The same for the products of one row with those of a matrix; None where it is not one row, or soon done."""
+    m, d = y.shape
+    if not is_long_row(x, m, d) or m % BLOCKS:
+        return None
+    rows = jax.numpy.broadcast_to(x.reshape(d), (BLOCKS, d))
+    return jax.numpy.einsum("kd,kmd->km", rows, y.reshape(BLOCKS, m // BLOCKS, d)).reshape(x.shape[:-1] + (m,))
 
 
 def matmul_and_bias(x, kernel, bias):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from b4k3.backend import call_layer, keras, ops, runs_eagerly, swap_heads, write_at
+import numpy as np
+
+from b4k3.backend import cache_orders, call_layer, keras, ops, runs_eagerly, write_at
 
 
 class Session:
@@ -65,7 +67,7 @@ class Prefill(Session):
         self.own, self.context = [], []
 
     def remember(self, key, value):
-        self.own.append([keep.room_for(x, self.room) for keep, x in zip(KEPT, (key, value))])
+        self.own.append([keep.with_room(x, self.room) for keep, x in zip(KEPT, (key, value))])
         return key, value, self.mask
 
     def remember_context(self, project):
@@ -101,11 +103,11 @@ class Step(Session):
         return self._key_positions()
 
     def remember(self, key, value):
-        pair = [keep.write(buffer, self.slot, x) for keep, buffer, x in zip(KEPT, next(self.before), (key, value))]
+        pair = [keep.written(buffer, self.slot, x) for keep, buffer, x in zip(KEPT, next(self.before), (key, value))]
         self.own.append(pair)
-        if runs_eagerly:  # the slots after this one need not be looked at
-            pair = [buffer[..., : self.slot + 1, :] for buffer in pair]
         key, value = (keep.restored(x) for keep, x in zip(KEPT, pair))
+        if runs_eagerly:  # the slots after this one need not be looked at
+            key, value = key[:, : self.slot + 1], value[:, : self.slot + 1]
         return key, value, self.mask
 
     def remember_context(self, project):
@@ -113,42 +115,39 @@ class Step(Session):
         return key, value, self.context_mask
 
 
-class Rows:
-    """Keys or values kept as [batch, (heads,) n, size]: those of a head together."""
+class Kept:
+    """How the keys, or the values, of former tokens are kept: with their axes as the framework's products read them.
+
+    Arguments:
+        order: which axes of [batch, n, heads, size] they are; of [batch, n, size] likewise.
+    """
+
+    def __init__(self, order):
+        self.order = order
+
+    def order_of(self, x):
+        return self.order if len(x.shape) == 4 else tuple(i - (i > 2) for i in self.order if i != 2)
 
     def turned(self, x):
         """[batch, n, (heads,) size] as it is kept."""
-        return swap_heads(x) if len(x.shape) == 4 else x
-
-    restored = turned
-
-    def room_for(self, x, room):
-        x = self.turned(x)
-        widths = [(0, 0)] * len(x.shape)
-        widths[-2] = (0, room)
-        return ops.pad(x, widths)
-
-    def write(self, buffer, slot, x):
-        return write_at(buffer, slot, self.turned(x), len(buffer.shape) - 2)
-
-
-class Columns:
-    """Keys kept as [batch, (heads,) size, n]: compiled products would turn all of them around for each token."""
-
-    def turned(self, x):
-        return ops.transpose(x, (0, 2, 3, 1) if len(x.shape) == 4 else (0, 2, 1))
+        order = self.order_of(x)
+        return x if order == tuple(range(len(order))) else ops.transpose(x, order)
 
     def restored(self, x):
-        return ops.transpose(x, (0, 3, 1, 2) if len(x.shape) == 4 else (0, 2, 1))
+        """The contrary of `turned`."""
+        order = self.order_of(x)
+        return x if order == tuple(range(len(order))) else ops.transpose(x, np.argsort(order).tolist())
 
-    def room_for(self, x, room):
-        return ops.pad(self.turned(x), [(0, 0)] * (len(x.shape) - 1) + [(0, room)])
+    def with_room(self, x, room):
+        """The buffer that begins with x and has room for so many tokens more."""
+        return ops.pad(self.turned(x), [(0, room if axis == 1 else 0) for axis in self.order_of(x)])
 
-    def write(self, buffer, slot, x):
-        return write_at(buffer, slot, self.turned(x), len(buffer.shape) - 1)
+    def written(self, buffer, slot, x):
+        """The buffer with x in it from `slot` on."""
+        return write_at(buffer, slot, self.turned(x), self.order_of(buffer).index(1))
 
 
-KEPT = (Rows() if runs_eagerly else Columns(), Rows())
+KEPT = tuple(Kept(order) for order in cache_orders)  # keys, values
 
 
 def before_activation(layer, x):
