@@ -149,13 +149,14 @@ def write_at(buffer, start, x, axis):
     if runs_eagerly:
         buffer[(slice(None),) * axis + (slice(start, start + x.shape[axis]),)] = x
         return buffer
-    shape = buffer.shape
-    x = ops.cast(x, buffer.dtype)
-    if BACKEND == "jax" and axis > 1:  # in the shape that `while_loop` carries
+    x, shape = ops.cast(x, buffer.dtype), buffer.shape
+    squeeze = BACKEND == "jax" and axis > 1  # to the shape that `while_loop` carries
+    if squeeze:
         buffer, x = squeezed(buffer), squeezed(x)
         axis -= len(shape) - len(buffer.shape)
     starts = [start if i == axis else 0 for i in range(len(buffer.shape))]
-    return ops.reshape(ops.slice_update(buffer, starts, x), shape)
+    buffer = ops.slice_update(buffer, starts, x)
+    return buffer.reshape(shape) if squeeze else buffer
 
 
 def call_layer(layer, inputs, **arguments):
