@@ -15,7 +15,7 @@ import statistics
 import time
 import warnings
 
-os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.update(TOKENIZERS_PARALLELISM="false", TF_CPP_MIN_LOG_LEVEL="3")
 import corpora  # noqa: E402
 
 from b4k3.tokenizers import Tokenizer  # noqa: E402

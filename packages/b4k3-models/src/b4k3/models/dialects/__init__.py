@@ -10,17 +10,41 @@ import re
 
 import numpy as np
 
-PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
+_PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
-def to_regex(template):
-    """'layer_{i}/x', or '{i:03d}' for three digits -> a regular expression whose group i matches digits."""
-    parts, end = [], 0
-    for match in PLACEHOLDER.finditer(template):
-        parts.append(re.escape(template[end : match.start()]))
-        parts.append("(?P<%s>[0-9]+)" % match.group(1))
-        end = match.end()
-    return re.compile("".join(parts) + re.escape(template[end:]) + "$")
+class Template:
+    """Names of one form: 'layer_{i}/x', or 'layer_{i:03d}/x' for three digits.
+
+    The expression is compiled when a name may fit: a program sees the names of one dialect, and compiling those of all
+    took a tenth of a second.
+    """
+
+    def __init__(self, text):
+        self.text = text
+        self._head, self._tail = text.split("{", 1)[0], text.rsplit("}", 1)[-1]
+        self._regex = None
+
+    def match(self, name):
+        """The numbers in a name, a dictionary, or None if the name is of another form."""
+        if not (name.startswith(self._head) and name.endswith(self._tail)):
+            return None
+        if self._regex is None:
+            self._regex = re.compile(self._expression())
+        match = self._regex.match(name)
+        return match and {key: int(value) for key, value in match.groupdict().items()}
+
+    def _expression(self):
+        parts, end = [], 0
+        for match in _PLACEHOLDER.finditer(self.text):
+            parts.append(re.escape(self.text[end : match.start()]))
+            parts.append("(?P<%s>[0-9]+)" % match.group(1))
+            end = match.end()
+        return "".join(parts) + re.escape(self.text[end:]) + "$"
+
+    def fill(self, numbers):
+        """The name with these numbers."""
+        return self.text.format(**numbers)
 
 
 class Rule:
@@ -34,24 +58,23 @@ class Rule:
     """
 
     def __init__(self, canonical, stored, transposed=False, part=None):
-        self.canonical = canonical
-        self.stored = stored
+        self._canonical = Template(canonical)
+        self._stored = Template(stored)
         self.transposed = transposed
         self.part = part
-        self._from_canonical = to_regex(canonical)
-        self._from_stored = to_regex(stored)
 
     def to_stored(self, name):
-        return translate(self._from_canonical, self.stored, name)
+        """The name in the file of a canonical name, or None if the rule does not fit it."""
+        return _translate(name, self._canonical, self._stored)
 
     def to_canonical(self, name):
-        return translate(self._from_stored, self.canonical, name)
+        """The canonical name of a name in the file, or None if the rule does not fit it."""
+        return _translate(name, self._stored, self._canonical)
 
 
-def translate(regex, template, name):
-    """The template with the numbers in a name, or None if the name is of another form."""
-    match = regex.match(name)
-    return template.format(**{key: int(value) for key, value in match.groupdict().items()}) if match else None
+def _translate(name, source, target):
+    numbers = source.match(name)
+    return None if numbers is None else target.fill(numbers)
 
 
 def linear(canonical, stored):
