@@ -21,6 +21,7 @@ ROWS_OF_EXTRA = {
 }
 OWN_EXTRAS = {"models": {"cli"}, "snippets": {"serving"}}  # of one package, not a choice of Keras
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
+TRANSLATIONS = [README_ZH, *sorted((ROOT / "docs").glob("*.zh-CN.md"))]
 
 
 def project(package):
@@ -119,21 +120,23 @@ def test_readme_names_every_row(readme):
     assert table == rows()
 
 
-def test_readmes_are_in_step():
+@pytest.mark.parametrize("chinese", TRANSLATIONS, ids=lambda path: path.name)
+def test_translations_are_in_step(chinese):
     """The same code, headings of the same levels in the same order, the same names and links in each section."""
-    sections = [readme_sections(path) for path in (README, README_ZH)]
+    english = chinese.with_name(chinese.name.replace(".zh-CN", ""))
+    sections = [sections_of(path, {english.name, chinese.name}) for path in (english, chinese)]
     assert len(sections[0]) == len(sections[1])
-    for english, chinese in zip(*sections):
-        assert english == chinese
+    for one, other in zip(*sections):
+        assert one == other
 
 
-def readme_sections(path):
-    """[(level of the heading, its blocks of code, the code in its text, what its links point to)]"""
+def sections_of(path, own):
+    """[(level of the heading, its blocks of code, the code in its text, what its links point to but the `own`)]"""
     found = []
     for hashes, body in re.findall(r"^(#+) .*?$(.*?)(?=^#+ |\Z)", path.read_text(encoding="utf-8"), re.M | re.S):
         blocks = re.findall(r"^```.*?^```$", body, re.M | re.S)
         text = re.sub(r"^```.*?^```$", "", body, flags=re.M | re.S)
-        links = set(re.findall(r"\]\((.+?)\)", text)) - {README.name, README_ZH.name}
+        links = set(re.findall(r"\]\((.+?)\)", text)) - own
         found.append((len(hashes), blocks, sorted(re.findall(r"`[^`\n]+`", text)), links))
     return found
 
