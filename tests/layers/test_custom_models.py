@@ -4,17 +4,15 @@ import pathlib
 import re
 
 import numpy as np
-import pytest
 
 from b4k3.backend import row
 
-DOCS = pathlib.Path(__file__).parents[2] / "docs"
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "custom-models.md"
 TRAINS = row.backend != "numpy"
 
 
-def code(page):
-    text = (DOCS / page).read_text(encoding="utf-8")
-    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+def code_of_the_page():
+    return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 def without_training(block):
@@ -24,7 +22,7 @@ def without_training(block):
 def test_the_code_of_the_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}
-    for block in code("custom-models.md"):
+    for block in code_of_the_page():
         exec(block if TRAINS else without_training(block), names)
     if TRAINS:
         losses = names["history"].history["loss"]
@@ -35,8 +33,3 @@ def test_the_code_of_the_page(tmp_path, monkeypatch):
     assert (np.isinf(outputs).all(-1) == (ids == 0)).all()
     again = names["loaded"].predict_on_batch(ids[:32, :8])  # loading changes nothing, and padding does not either
     np.testing.assert_allclose(again, outputs[:32, :8], rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("page", ["custom-models.zh-CN.md"])
-def test_translations_have_the_same_code(page):
-    assert code(page) == code("custom-models.md")
