@@ -21,7 +21,7 @@ ROWS_OF_EXTRA = {
 }
 OWN_EXTRAS = {"models": {"cli"}, "snippets": {"serving"}}  # of one package, not a choice of Keras
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
-TRANSLATIONS = [README_ZH, *sorted((ROOT / "docs").glob("*.zh-CN.md"))]
+TRANSLATIONS = [README_ZH, *sorted(ROOT.glob("docs/*.zh-CN.md")), *sorted(ROOT.glob("packages/*/*.zh-CN.md"))]
 
 
 def project(package):
@@ -120,7 +120,7 @@ def test_readme_names_every_row(readme):
     assert table == rows()
 
 
-@pytest.mark.parametrize("chinese", TRANSLATIONS, ids=lambda path: path.name)
+@pytest.mark.parametrize("chinese", TRANSLATIONS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_translations_are_in_step(chinese):
     """The same code, headings of the same levels in the same order, the same names and links in each section."""
     english = chinese.with_name(chinese.name.replace(".zh-CN", ""))
