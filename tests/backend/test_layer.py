@@ -1,5 +1,7 @@
 """The base of our layers, and what goes with it."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,39 @@ def test_variables_do_not_share_the_array_they_were_given():
     value[:] = -1.0
     np.testing.assert_array_equal(layers[0].get_weights()[0], copy * 2)
     np.testing.assert_array_equal(layers[1].get_weights()[0], copy)
+
+
+def unaligned(value):
+    memory = np.zeros(value.nbytes + 1, "uint8")[1:]
+    memory[:] = value.ravel().view("uint8")
+    return memory.view(value.dtype).reshape(value.shape)
+
+
+def read_only(value):
+    value = value.copy()
+    value.flags.writeable = False
+    return value
+
+
+ODD = {
+    "read only": read_only,
+    "other byte order": lambda value: value.astype(value.dtype.newbyteorder("S")),
+    "backwards": lambda value: value[::-1].copy()[::-1],
+    "unaligned": unaligned,
+    "float16": lambda value: value.astype("float16"),
+    "int32": lambda value: value.astype("int32"),
+}
+
+
+@pytest.mark.parametrize("odd", list(ODD))
+def test_assign_arrays_as_files_have_them(odd):
+    layer = keras.layers.Dense(3, use_bias=False)
+    build(layer, 2)
+    value = np.arange(6, dtype="float32").reshape(2, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assign_weights([(layer.weights[0], ODD[odd](value))])
+    np.testing.assert_array_equal(layer.get_weights()[0], value)
 
 
 def test_assign_no_weights():

@@ -7,7 +7,8 @@ backends, from TensorFlow's files, by way of TensorFlow; transformers' `BertMode
 Each run is a process of its own, in turn, with the files in the page cache. The time begins when all is imported.
 `load` ends when there is a model, `ready` when it has answered 1 × 16 ids: transformers maps the file and reads weights
 when they are first used. Memory is the largest growth of RssAnon (Linux) over what the imports left, until there is a
-model: mapped pages of files do not count. A contender that is not installed is left out.
+model: mapped pages of files do not count. It is measured in runs of its own: who watches takes time of those watched. A
+contender that is not installed is left out.
 """
 
 from __future__ import annotations
@@ -125,9 +126,23 @@ def anonymous():
         return next(int(line.split()[1]) * 1024 for line in f if line.startswith("RssAnon"))
 
 
-def child(name, folder):
+def child(name, folder, memory):
     prepare, _, kind = CONTENDERS[name]
     load = prepare(pathlib.Path(folder), kind)
+    if memory:
+        peak, model = growth(load)
+        size = 4 * (model.count_params() if hasattr(model, "count_params") else model.num_parameters())
+        print(json.dumps({"memory": peak, "model": size}))
+        return
+    begin = time.perf_counter()
+    model = load()
+    seconds = time.perf_counter() - begin
+    answer(name, model)
+    print(json.dumps({"load": seconds, "ready": time.perf_counter() - begin}))
+
+
+def growth(load):
+    """(the largest growth of anonymous memory during a call, what the call returned)"""
     before, peak, done = anonymous(), [0], threading.Event()
 
     def watch():
@@ -136,16 +151,10 @@ def child(name, folder):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    begin = time.perf_counter()
-    model = load()
-    seconds = time.perf_counter() - begin
+    found = load()
     done.set()
     watcher.join()
-    peak[0] = max(peak[0], anonymous())
-    answer(name, model)
-    ready = time.perf_counter() - begin
-    size = 4 * (model.count_params() if hasattr(model, "count_params") else model.num_parameters())
-    print(json.dumps({"load": seconds, "ready": ready, "memory": peak[0] - before, "model": size}))
+    return max(peak[0], anonymous()) - before, found
 
 
 def answer(name, model):
@@ -161,10 +170,10 @@ def answer(name, model):
     return np.asarray(model([ids.astype("float32"), np.zeros((1, 16), "float32")]).tolist())
 
 
-def run(name, folder):
+def run(name, folder, *flags):
     """What a fresh process of a contender measures, or None."""
     environment = dict(os.environ, KERAS_BACKEND=CONTENDERS[name][1], TF_CPP_MIN_LOG_LEVEL="3", HF_HUB_OFFLINE="1")
-    command = [sys.executable, __file__, "--child", name, "--folder", str(folder)]
+    command = [sys.executable, __file__, "--child", name, "--folder", str(folder), *flags]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         print("%-24s left out: %s" % (name, done.stderr.strip().splitlines()[-1:]))
@@ -178,9 +187,10 @@ def main():
     parser.add_argument("--folder", help="where the files are, or are to be made")
     parser.add_argument("--only", help="contenders, separated by commas")
     parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        return child(args.child, args.folder)
+        return child(args.child, args.folder, args.memory)
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(args.folder or temporary)
         folder.mkdir(exist_ok=True)
@@ -191,17 +201,17 @@ def main():
         for _ in range(args.rounds):
             for name in names:
                 measured[name].append(run(name, folder))
-        report({name: runs for name, runs in measured.items() if all(runs)})
+        for name in (name for name, runs in measured.items() if all(runs)):
+            report(name, measured[name], run(name, folder, "--memory"))
 
 
-def report(measured):
-    for name, runs in measured.items():
-        memory, model = max(r["memory"] for r in runs) / 1e6, runs[0]["model"] / 1e6
-        times = [
-            "%s %.2f s (best %.2f)" % (key, statistics.median([r[key] for r in runs]), min([r[key] for r in runs]))
-            for key in ("load", "ready")
-        ]
-        print("%-24s %s, peak %5.0f MB = %.2f × the model" % (name, ", ".join(times), memory, memory / model))
+def report(name, runs, size):
+    times = [
+        "%s %.2f s (best %.2f)" % (key, statistics.median([r[key] for r in runs]), min([r[key] for r in runs]))
+        for key in ("load", "ready")
+    ]
+    memory = "%.0f MB = %.2f × the model" % (size["memory"] / 1e6, size["memory"] / size["model"])
+    print("%-24s %s, peak %s" % (name, ", ".join(times), memory))
 
 
 if __name__ == "__main__":

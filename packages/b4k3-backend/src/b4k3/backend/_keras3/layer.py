@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 
 from .._serialization import make_register
 
 register = make_register(keras.saving.register_keras_serializable)
+
+TORCH_FLOATS = ("float16", "float32", "float64")  # what torch reads of numpy's
 
 
 class Layer(keras.layers.Layer):
@@ -52,21 +56,30 @@ def assign_weights(pairs):
     Arguments:
         pairs: iterable of (variable, array of the same shape); the array is copied, to the variable's dtype.
     """
-    assign = replace_data if keras.backend.backend() == "torch" else keras.Variable.assign
+    assign = replace_data if keras.backend.backend() == "torch" else assign_copy
     for variable, value in pairs:
-        value = np.asarray(value)  # copied, as JAX keeps what it is given where it can: a mapped file, a user's array
-        assign(variable, np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
+        assign(variable, np.asarray(value))
+
+
+def assign_copy(variable, value):
+    """`assign` of a copy, as JAX keeps what it is given where it can: a mapped file, a user's array."""
+    variable.assign(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
 
 
 def replace_data(variable, value):
-    """`assign` on torch without another copy of the array, which the parameter holds instead of what it held."""
+    """`assign` on torch, which copies by itself, with all cores, into what the parameter is to hold."""
     import torch
 
-    if value.shape != tuple(variable.shape) or value.dtype.kind != "f":
-        variable.assign(value)  # which says what is wrong, or converts
+    if value.shape != tuple(variable.shape) or value.dtype.newbyteorder("=").name not in TORCH_FLOATS:
+        assign_copy(variable, value)  # which says what is wrong, or converts
         return
+    if not (value.dtype.isnative and value.flags.aligned and min(value.strides, default=0) >= 0):  # torch refuses those
+        value = np.array(value, dtype=value.dtype.newbyteorder("="), order="C")
     parameter = variable.value
-    parameter.data = torch.from_numpy(value).to(parameter.device, parameter.dtype)
+    data = torch.empty(value.shape, dtype=parameter.dtype, device=parameter.device)
+    with warnings.catch_warnings():  # a mapped file is not writable, and nobody writes
+        warnings.filterwarnings("ignore", message=".*not writable")
+        parameter.data = data.copy_(torch.from_numpy(value))
 
 
 def weight_path(weight):
