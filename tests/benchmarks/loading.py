@@ -201,8 +201,9 @@ def main():
         for _ in range(args.rounds):
             for name in names:
                 measured[name].append(run(name, folder))
-        for name in (name for name, runs in measured.items() if all(runs)):
-            report(name, measured[name], run(name, folder, "--memory"))
+        for name, runs in measured.items():
+            if all(runs):
+                report(name, runs, run(name, folder, "--memory"))
 
 
 def report(name, runs, size):

@@ -63,7 +63,12 @@ def assign_weights(pairs):
 
 def assign_copy(variable, value):
     """`assign` of a copy, as JAX keeps what it is given where it can: a mapped file, a user's array."""
-    variable.assign(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
+    variable.assign(native_copy(value))
+
+
+def native_copy(value):
+    """A contiguous copy in the byte order of the machine."""
+    return np.array(value, dtype=value.dtype.newbyteorder("="), order="C")
 
 
 def replace_data(variable, value):
@@ -74,7 +79,7 @@ def replace_data(variable, value):
         assign_copy(variable, value)  # which says what is wrong, or converts
         return
     if not (value.dtype.isnative and value.flags.aligned and min(value.strides, default=0) >= 0):  # torch refuses those
-        value = np.array(value, dtype=value.dtype.newbyteorder("="), order="C")
+        value = native_copy(value)
     parameter = variable.value
     data = torch.empty(value.shape, dtype=parameter.dtype, device=parameter.device)
     with warnings.catch_warnings():  # a mapped file is not writable, and nobody writes
