@@ -3,6 +3,7 @@
 import struct
 from functools import lru_cache
 
+from b4k3.tokenizers._normalizer import SPACE, TEXT_END
 from b4k3.tokenizers._spm import encode_piece, encode_varint
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
@@ -172,3 +173,14 @@ def slow_normalize(spec, text):
     while remove and text.endswith(space):
         text = text[: -len(space)]
     return text + (dummy if suffix else "")
+
+
+def texts_of(words):
+    """The normalised texts whose words `Normalizer.words` gives."""
+    texts = [""]
+    for word in words:
+        if word == TEXT_END:
+            texts.append("")
+        else:
+            texts[-1] += SPACE + word
+    return texts

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from b4k3.tokenizers import SentencePieceModel, SpTokenizer
-from sentencepiece_models import slow_normalize
+from sentencepiece_models import slow_normalize, texts_of
 from tokenizer_goldens import SENTENCEPIECE, model_path, models_meta, rows
 
 META = models_meta()
@@ -44,7 +44,8 @@ def test_no_cache_and_a_tiny_cache_change_nothing(case):
     for size in (0, 10):
         model = SentencePieceModel(case.path, cache_size=size)
         assert model.encode_batch(case.texts[:400]) == [row["ids"] for row in case.rows[:400]]
-        assert sum(map(len, (model._segmenter._cache, model._segmenter._cache._old))) <= size
+        for cache in (model._segmenter._ids_of_chunk, model._segmenter._ids_of_word):
+            assert len(cache) + len(cache._old) <= size
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_normalizer_against_the_slow_one(case):
         assert aligned == want and len(origin) == len(want) + 1 and origin == sorted(origin), text
 
 
-def test_lines_are_normalized_as_single_texts(case):
+def test_words_are_normalized_as_single_texts(case):
     normalizer = case.model._normalizer
     for texts in (
         [""],
@@ -119,6 +120,6 @@ def test_lines_are_normalized_as_single_texts(case):
         case.texts[:50],
         case.texts,
     ):
-        lines = normalizer.lines(texts) if normalizer.by_lines else None
-        if lines is not None:
-            assert ["".join(words) for words in lines] == list(map(normalizer.normalize, texts))
+        words = normalizer.words(texts) if normalizer.by_words else None
+        if words is not None:
+            assert texts_of(words) == list(map(normalizer.normalize, texts))

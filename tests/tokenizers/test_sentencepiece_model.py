@@ -111,15 +111,24 @@ def test_words_are_cut_together_as_one_by_one(small):
     """Also with characters beyond U+FFFF, unknown ones, and those that mark the cuts; in any grouping."""
     segmenter, rng = small._segmenter, random.Random(7)
     alphabet = sorted(set("".join(segmenter.ids))) + list("\u2581\u4e2d\0\ufffe\uffff\U0001f600")
-    words = ["", *("".join(rng.choices(alphabet, k=rng.randrange(1, 30))) for _ in range(300))]
-    words += ["".join(rng.choices(alphabet[:-4], k=70000)), "ab"]
+    words = ["".join(rng.choices(alphabet, k=rng.randrange(1, 30))) for _ in range(300)]
+    words += ["".join(rng.choices(alphabet[:-4], k=3000)), "ab"]
 
     joined = {a + b: any(a + b in piece for piece in segmenter.ids) for a in alphabet for b in alphabet}
-    for word, chunks in zip(words, segmenter._cut_words(words)):
-        chunks = list(chunks)
+    cut = " ".join(segmenter._cut_words(words)).split("  ")  # an empty chunk between two words
+    assert len(cut) == len(words)
+    for word, chunks in zip(words, map(str.split, cut)):
         assert "".join(chunks) == word
         ends = list(itertools.accumulate(map(len, chunks)))[:-1]
         assert ends == [i for i in range(1, len(word)) if not joined[word[i - 1 : i + 1]]]
+
+
+def test_a_text_with_the_character_between_texts_changes_no_later_ones():
+    model = SentencePieceModel.from_bytes(build([("a", -1.0), ("b", -2.0), (SPACE, -3.0)]))
+    texts = ["a \0 b", "\0", "", "a", "b"]
+    want = [surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0] for text in texts]
+    for start, end in ((0, 5), (3, 5), (1, 3), (0, 5)):
+        assert model.encode_batch(texts[start:end]) == want[start:end]
 
 
 def test_unused_pieces_are_taken_apart():

@@ -23,7 +23,10 @@ class Cache(dict):
         value = self._old.get(key)
         if value is None:
             value = self._function(key)
-        self.keep(key, value)
+        if len(key) <= self._longest and len(self) < self._half:
+            self[key] = value
+        else:
+            self.keep(key, value)
         return value
 
     def keep(self, key, value):
@@ -34,12 +37,16 @@ class Cache(dict):
                 self.clear()
             self[key] = value
 
-    def known(self, keys):
-        """A new dictionary of keys and their results, None where there is none yet. `keys` is a set."""
-        found = dict(zip(keys, map(self.get, keys)))
+    def keep_all(self, results):
+        """Store a dictionary of results."""
+        if len(self) + len(results) > self._half:
+            for key, value in results.items():
+                self.keep(key, value)
+        else:
+            longest = self._longest
+            self.update([item for item in results.items() if len(item[0]) <= longest])
+
+    def recalled(self, keys):
+        """A new dictionary of those of the keys, a set, that are in the old generation, and of their results."""
         old = self._old
-        for key in filter(old.__contains__, keys):
-            if found[key] is None:
-                found[key] = old[key]
-                self.keep(key, old[key])
-        return found
+        return {key: old[key] for key in filter(old.__contains__, keys)}

@@ -7,11 +7,11 @@ same text by passes over the whole string, and hands the few texts where that is
 from __future__ import annotations
 
 import re
-from itertools import compress
 
 from ._cache import Cache
 
 SPACE = "\u2581"  # the space symbol, "lower one eighth block"
+TEXT_END = "\0"
 _MAX_TABLE = 1 << 16
 _MANY = 64  # more different changes than this go through one translation
 
@@ -65,8 +65,8 @@ class Normalizer:
         self._ascii_single = not any(char < "\x80" for char in charsmap.continuers)
         longest_first = sorted(symbols, key=len, reverse=True)
         self._symbols = re.compile("(%s)" % "|".join(map(re.escape, longest_first))) if symbols else None
-        # whether `lines` can be exact at all
-        self.by_lines = (
+        # whether `words` can be exact at all
+        self.by_words = (
             remove_extra_whitespaces and bool(self._dummy) and escape_whitespaces and not suffix and not symbols
         )
         # runs of spaces inside one replacement stay
@@ -93,28 +93,17 @@ class Normalizer:
         """Whether a user-defined symbol would be changed if it were ordinary text."""
         return self._translate(symbol) != symbol or " " in symbol
 
-    def lines(self, texts):
-        """The words of several texts at once, each with its space symbol in front: a list of lists of str, one for each
-        text; None where only `normalize` is exact."""
-        plain = list(map(str.isascii, texts))  # those need fewer and faster passes
-        ascii_lines = self._lines(list(compress(texts, plain)))
-        other_lines = self._lines([text for text in texts if not text.isascii()])
-        if ascii_lines is None or other_lines is None:
-            return None
-        ascii_lines, other_lines = iter(ascii_lines), iter(other_lines)
-        return [next(ascii_lines if is_plain else other_lines) for is_plain in plain]
-
-    def _lines(self, texts):
-        block = " " + "\0 ".join(texts)
-        if block.count("\0") != max(len(texts) - 1, 0):
+    def words(self, texts):
+        """The words of several texts at once, without their space symbols: one list of str, with `TEXT_END` between two
+        texts. None where only `normalize` is exact."""
+        block = " \0 ".join(texts)
+        if block.count("\0") != len(texts) - 1:
             return None
         replaced = self._replace(block)
         if replaced is None or SPACE in replaced:
             return None
-        while "  " in replaced:
-            replaced = replaced.replace("  ", " ")
-        lines = replaced.rstrip(" ").replace(" \0", "\0").replace(" ", " " + SPACE).split("\0")
-        return [line[1:].split(" ") if line else [] for line in lines]
+        words = replaced.split(" ")
+        return list(filter(None, words)) if "" in words else words
 
     def _replace(self, text):
         """The charsmap applied to the text, spaces untouched; None where only `align` is exact."""

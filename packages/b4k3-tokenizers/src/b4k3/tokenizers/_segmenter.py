@@ -4,21 +4,29 @@ of them.
 Two neighbouring characters that are neighbours in no piece are a place where every segmentation has a boundary. So a
 text falls apart into chunks that can be segmented one by one: at the space symbol in most models, and in scripts
 without spaces after one to three characters. Chunks repeat, so nearly all of them come out of the cache.
+
+Between the chunk and the result ids are text: the character chr(i) stands for the id i. Such "id texts" are joined,
+split and searched much faster than tuples of int are, and cost the garbage collector nothing. The three codes after the
+last id are marks: `end` stands between words or texts, for `near_tie` and `close` see `Unigram`.
 """
 
 from __future__ import annotations
 
+import sys
 from array import array
 from itertools import chain
 
 from ._cache import Cache
-from ._normalizer import SPACE
-from ._spm import BYTE, BYTE_PIECES, UNKNOWN, UNUSED, USER_DEFINED, is_reserved
+from ._normalizer import SPACE, TEXT_END
+from ._spm import BYTE, BYTE_PIECES, UNKNOWN, UNUSED, USER_DEFINED, SentencePieceError, is_reserved
 
+_LONGEST_WORD = 256  # a longer word is not kept in the cache
 _BLOCK = 1 << 15  # characters that are cut at a time, so that a text without spaces needs no more memory than others
 _FEW = 100  # characters that are faster cut word by word
 _CUT, _JOIN, _WORD = "\uffff", "\ufffe", "\0"  # marks put into a text, which text seldom has
 _JOIN_BYTE = bytes([0xFF, 0xFE]) + bytes(254)  # 0 and 1 to the low bytes of _CUT and _JOIN
+_MARKS = 3
+_UTF_32 = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 
 
 def in_blocks(texts):
@@ -37,12 +45,16 @@ def in_blocks(texts):
 class Segmenter:
     """Base of `Unigram` and `BPE`.
 
-    Arguments: `model`, an `SpmModel`; `cache_size`, the number of chunks whose ids are kept.
-    Subclasses give `segment_chunk(chunk)` -> tuple of ids, where an unknown character is `unknown(char)`. What
-    many texts have in common is done once: each different word is looked up once, and new words are cut together.
+    Arguments: `model`, an `SpmModel`; `cache_size`, the number of chunks whose ids are kept, and of half as many words.
+    Subclasses give `segment_chunk(chunk)` -> id text, where an unknown character is `unknown(char)`, and an empty chunk
+    is `end`. Many texts are encoded at once: their new words are cut together.
     """
 
     def __init__(self, model, cache_size):
+        if len(model.pieces) + _MARKS > sys.maxunicode:
+            raise SentencePieceError(
+                "%s: %d pieces; at most %d are supported" % (model.source, len(model.pieces), sys.maxunicode - _MARKS)
+            )
         escaped = model.normalizer["escape_whitespaces"]
         self.unk_id = model.types.index(UNKNOWN)
         self.ids = {p: i for i, (p, t) in enumerate(zip(model.pieces, model.types)) if not is_reserved(t) and p != "\0"}
@@ -54,67 +66,113 @@ class Segmenter:
         self._joined = {pair for piece in self.ids for pair in zip(piece, piece[1:])}
         self._joined_units = {unit for pair in self._joined for unit in _pairs("".join(pair).encode("utf-16-le"))}
         # a word begins with a space, or ends with one, unless a piece has a space elsewhere
-        self.space_first = escaped and not any(a != SPACE and b == SPACE for a, b in self._joined)
+        self._space_first = escaped and not any(a != SPACE and b == SPACE for a, b in self._joined)
         self._space_last = escaped and not any(a == SPACE and b != SPACE for a, b in self._joined)
+        dummy_prefix = model.normalizer["add_dummy_prefix"] and not model.trainer["treat_whitespace_as_suffix"]
+        self.word_prefix = SPACE if self._space_first and dummy_prefix else ""
         self._runs = (SPACE, SPACE) in self._joined
-        self._cache = Cache(self.segment_chunk, cache_size)
+        self.end, self.near_tie, self.close = map(chr, range(len(model.pieces), len(model.pieces) + _MARKS))
+        self._ids_of_chunk = Cache(self.segment_chunk, cache_size)
+        self._ids_of_word = Cache(None, cache_size // 2, _LONGEST_WORD)
 
     def encode(self, text):
         """The ids of normalised text."""
-        return self.merged(self.encode_words(self.words(text)))
+        return self.rows([self.encode_words(self.words(text))])[0]
 
     def encode_words(self, words):
-        """The ids of normalised text that is cut into words, with one unknown id for each unknown character."""
-        found = list(map(self._cache.get, words))
-        if all(found):
-            return self._joined_ids(words, found)
-        return self.encode_lines([words])[0]
+        """The id text of the words of a normalised text, with one unknown id for each unknown character."""
+        found = list(map(self._ids_of_word.get, words))
+        if None in found:
+            return self.encode_texts(words, None)[0]
+        id_text = "".join(found).replace(self.close, "")
+        return id_text if self._holds(id_text) else self._encode_exactly(words, found)
 
-    def encode_lines(self, lines):
-        """`encode_words` for several texts at once: a list of lists of int."""
-        found = self._cache.known(set(chain.from_iterable(lines)))
-        missing = [word for word, ids in found.items() if ids is None]
-        ids_of_chunk = self._cache.__getitem__
-        for word, chunks in zip(missing, self._cut_words(missing)):
-            if chunks == [word]:
-                found[word] = ids_of_chunk(word)
-            else:
-                found[word] = ids = tuple(chain.from_iterable(map(ids_of_chunk, chunks)))
-                self._cache.keep(word, ids)
-        ids_of_word = found.__getitem__
-        return [self._joined_ids(words, list(map(ids_of_word, words))) for words in lines]
+    def encode_texts(self, words, text_end):
+        """`encode_words` for several texts, between which the word `text_end` stands, at once: a list of id texts."""
+        found = list(map(self._ids_of_word.get, words))
+        missing = [k for k, id_text in enumerate(found) if id_text is None]
+        results = self._look_up({words[k] for k in missing} - {text_end})
+        results[text_end] = self.end
+        for k in missing:
+            found[k] = results[words[k]]
+        id_texts = "".join(found).replace(self.close, "").split(self.end)
+        if not self._all_hold(id_texts):
+            found.append(self.end)
+            start = 0
+            for k, id_text in enumerate(id_texts):
+                end = found.index(self.end, start)
+                if not self._holds(id_text):
+                    id_texts[k] = self._encode_exactly(words[start:end], found[start:end])
+                start = end + 1
+        return id_texts
 
-    def _joined_ids(self, words, found):
-        """The ids of a text, given those of each of its words."""
-        return list(chain.from_iterable(found))
+    def _look_up(self, words):
+        """A new dictionary of the id texts of words, a set, that are not in the new generation of the cache."""
+        results = self._ids_of_word.recalled(words)
+        new = words.difference(results)
+        results.update(zip(new, self._segment_words([self.word_prefix + word for word in new])))
+        self._ids_of_word.keep_all({word: id_text for word, id_text in results.items() if word != TEXT_END})
+        return results
 
-    def merged(self, ids):
-        """The ids with neighbouring unknown characters as one unknown piece; with byte fallback there are none."""
-        unk = self.unk_id
-        if self.byte_fallback or unk not in ids:
-            return ids
-        return [i for i, previous in zip(ids, chain((None,), ids)) if i != unk or previous != unk]
+    def _segment_words(self, words):
+        """The id text of each word."""
+        id_texts = []
+        for group in in_blocks(words):
+            last = group.pop() if len(group[-1]) > _BLOCK else None
+            if group:
+                id_texts += self._segment(self._cut_words(group)).split(self.end)
+            if last is not None:
+                id_texts.append(self._segment(self._chunks(last)))
+        return id_texts
+
+    def _segment(self, chunks):
+        return "".join(map(self._ids_of_chunk.__getitem__, chunks))
+
+    def _all_hold(self, id_texts):
+        """Whether `_holds` is true of all; without a look at each of them if possible."""
+        return True
+
+    def _holds(self, id_text):
+        """Whether the ids of the words of a text are those of the whole."""
+        return True
+
+    def _encode_exactly(self, words, id_texts):
+        """The id text of a text of which that is not so, given those of its words."""
+        raise NotImplementedError
+
+    def rows(self, id_texts):
+        """The ids of id texts, a list of lists of int, with neighbouring unknown characters as one unknown piece."""
+        joined, unk = self.end.join(id_texts), chr(self.unk_id)
+        if not self.byte_fallback and unk + unk in joined:
+            while unk + unk in joined:
+                joined = joined.replace(unk + unk, unk)
+            id_texts = joined.split(self.end)
+        ids, rows, start = ids_of(joined), [], 0
+        for size in map(len, id_texts):
+            rows.append(ids[start : start + size])
+            start += size + 1
+        return rows
 
     def words(self, text):
-        """The text cut at its spaces where that is exact, else as one word."""
+        """The words of normalised text, cut at its spaces where that is exact, else the text as one word; without
+        `word_prefix`, which each of them has."""
+        if not text:
+            return []
         if self._runs and SPACE * 2 in text:
-            return [text]
-        if self.space_first:
+            return [text[len(self.word_prefix) :]]
+        if self.word_prefix:
+            return text[1:].split(SPACE)
+        if self._space_first:
             words = text.replace(SPACE, " " + SPACE).split(" ")  # normalised text has no blanks
         elif self._space_last:
             words = text.replace(SPACE, SPACE + " ").split(" ")
         else:
-            return [text] if text else []
+            return [text]
         return words if words[0] and words[-1] else list(filter(None, words))
 
-    def _cut_words(self, words):
-        """Each word cut wherever no piece can cross: an iterator of iterables of strings."""
-        for group in in_blocks(words):
-            last = group.pop() if len(group[-1]) > _BLOCK else None
-            if group:
-                yield from self._cut_together(group)
-            if last is not None:
-                yield chain.from_iterable(next(self._cut_together([part])) for part in self._parts(last))
+    def _chunks(self, text):
+        """The chunks of a text: an iterator, because the text may be long."""
+        return chain.from_iterable(self._cut_words([part]) for part in self._parts(text))
 
     def _parts(self, text):
         """Parts of the text that end where no piece can cross, as short as that allows but not below `_BLOCK`."""
@@ -126,27 +184,27 @@ class Segmenter:
             yield text[start:end]
             start = end
 
-    def _cut_together(self, words):
-        """`_cut` for several words: an iterator of lists of strings.
+    def _cut_words(self, words):
+        """The chunks of several words, with an empty one between two words: a list of str.
 
         In UTF-16 a pair of neighbours is one integer, and a mark after each character is one slice assignment. Words
         that have characters of four bytes, or the marks, are cut one by one.
         """
         text = _WORD.join(words)
-        if len(text) < _FEW:
-            return map(self._cut, words)
         units, size = text.encode("utf-16-le"), len(text)
+        if len(words) == 1 and size < _FEW:
+            return self._cut(text)
         if len(units) > 2 * size or _CUT in text or _JOIN in text or text.count(_WORD) >= len(words):
             if len(words) == 1:
-                return iter([self._cut(text)])
+                return self._cut(text)
             half = len(words) // 2
-            return chain(self._cut_together(words[:half]), self._cut_together(words[half:]))
+            return [*self._cut_words(words[:half]), "", *self._cut_words(words[half:])]
         joined = bytearray(b"\1") * size  # 1 where a piece can cross the end of a character
         joined[: size - 1] = bytes(map(self._joined_units.__contains__, _pairs(units)))
         marked = bytearray(b"\xff") * (4 * size)
         marked[0::4], marked[1::4], marked[2::4] = units[0::2], units[1::2], joined.translate(_JOIN_BYTE)
-        text = marked.decode("utf-16-le").replace(_JOIN, "").replace(_CUT + _WORD + _CUT, _WORD)
-        return map(_split_at_cuts, text.split(_WORD))
+        text = marked.decode("utf-16-le").replace(_JOIN, "").replace(_CUT + _WORD + _CUT, _CUT + _CUT)
+        return text.split(_CUT)
 
     def _cut(self, word):
         """The chunks of one word: a list of strings."""
@@ -162,14 +220,15 @@ class Segmenter:
         raise NotImplementedError
 
     def unknown(self, char):
-        """The ids of a character that is in no piece."""
+        """The id text of a character that is in no piece."""
         if self.byte_fallback:
-            return tuple([self._byte_ids[byte] for byte in char.encode("utf-8")])
-        return (self.unk_id,)
+            return "".join([chr(self._byte_ids[byte]) for byte in char.encode("utf-8")])
+        return chr(self.unk_id)
 
 
-def _split_at_cuts(text):
-    return text.split(_CUT)
+def ids_of(id_text):
+    """The ids of an id text, a list of int."""
+    return memoryview(id_text.encode(_UTF_32, "surrogatepass")).cast("I").tolist()
 
 
 def _pairs(units):

@@ -26,14 +26,9 @@ class BPE(Segmenter):
         self._symbols = re.compile("|".join(map(re.escape, symbols))) if symbols else None
 
     def segment_chunk(self, chunk):
-        """The ids of a chunk, as a tuple."""
-        ids = []
-        for _, _, i, piece in self.segment(chunk):
-            if i == self.unk_id:
-                ids.extend(self.unknown(piece))
-            else:
-                ids.append(i)
-        return tuple(ids)
+        """The id text of a chunk."""
+        nodes = self.segment(chunk)
+        return "".join([self.unknown(piece) if i == self.unk_id else chr(i) for _, _, i, piece in nodes]) or self.end
 
     def segment(self, text, dropout=0.0, rng=None):
         """Nodes (start, end, id, piece) of normalised text.

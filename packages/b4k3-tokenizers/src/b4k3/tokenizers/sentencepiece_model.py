@@ -7,10 +7,11 @@ import math
 import os
 import random
 import re
+from itertools import compress
 
 from ._charsmap import Charsmap
-from ._normalizer import SPACE, Normalizer
-from ._segmenter import in_blocks
+from ._normalizer import SPACE, TEXT_END, Normalizer
+from ._segmenter import ids_of, in_blocks
 from ._spm import (
     BYTE,
     BYTE_PIECES,
@@ -178,20 +179,33 @@ class SentencePieceModel:
 
     def encode_batch(self, texts):
         """The ids of several texts, a list of lists of int."""
-        normalizer, segmenter = self._normalizer, self._segmenter
-        by_lines = normalizer.by_lines and segmenter.space_first
-        out = []
+        rows = []
         for block in in_blocks(texts):
-            lines = normalizer.lines(block) if by_lines else None
-            if lines is None:
-                lines = [segmenter.words(normalizer.normalize(text)) for text in block]
-            out.extend(map(segmenter.merged, segmenter.encode_lines(lines)))
-        return out
+            plain = list(map(str.isascii, block))  # those need fewer and faster passes
+            if any(plain) and not all(plain):
+                plain_rows = iter(self._encode_block(list(compress(block, plain))))
+                other_rows = iter(self._encode_block([text for text in block if not text.isascii()]))
+                rows += [next(plain_rows if is_plain else other_rows) for is_plain in plain]
+            else:
+                rows += self._encode_block(block)
+        return rows
+
+    def _encode_block(self, texts):
+        segmenter, text_end = self._segmenter, TEXT_END
+        by_words = self._normalizer.by_words and segmenter.word_prefix
+        words = self._normalizer.words(texts) if by_words else None
+        if words is None:
+            words, text_end = [], None
+            for text in texts:
+                words += segmenter.words(self._normalizer.normalize(text))
+                words.append(None)
+            words.pop()
+        return segmenter.rows(segmenter.encode_texts(words, text_end))
 
     def tokenize(self, text):
         """The pieces of a text, a list of str; neighbouring unknown characters are one piece."""
         normalized = self._normalizer.normalize(text)
-        ids = self._segmenter.encode_words(self._segmenter.words(normalized))
+        ids = ids_of(self._segmenter.encode_words(self._segmenter.words(normalized)))
         if not self._segmenter.byte_fallback and self.unk_id in ids:
             return [normalized[start:end] for start, end, _ in self._merged(self._nodes(ids))]
         return list(map(self._spec.pieces.__getitem__, ids))
@@ -203,7 +217,7 @@ class SentencePieceModel:
         begins at the white space that it stands for; of the bytes of one character all but the last are empty.
         """
         normalized, origin = self._normalizer.align(text)
-        ids = self._segmenter.encode_words(self._segmenter.words(normalized))
+        ids = ids_of(self._segmenter.encode_words(self._segmenter.words(normalized)))
         return self._spell(self._nodes(ids), normalized, origin)
 
     def nbest(self, text, n):
@@ -257,7 +271,7 @@ class SentencePieceModel:
     def _node_ids(self, nodes, normalized):
         ids = []
         for start, end, i in self._merged(nodes):
-            ids.extend(self._segmenter.unknown(normalized[start:end]) if i == self.unk_id else (i,))
+            ids.extend(ids_of(self._segmenter.unknown(normalized[start:end])) if i == self.unk_id else (i,))
         return ids
 
     def _spell(self, nodes, normalized, origin):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 import math
 from array import array
-from itertools import chain
 
 from ._cache import Cache
 from ._segmenter import Segmenter
@@ -19,7 +18,6 @@ from ._spm import NORMAL, SentencePieceError
 
 _UNKNOWN_PENALTY = 10.0
 _FLT_MAX = 3.4028234663852886e38
-_NEAR_TIE = -1
 _NO_PIECE = -math.inf
 _LONGEST = 64  # a longer chunk is not worth a float64 pass
 _SAFE_SCORE = 8192.0  # up to here float32 sums are off by less than 2**-11 for each addition
@@ -30,14 +28,12 @@ _MAX_PREFIXES = 1 << 25  # a few long pieces must not fill the memory; 250,000 p
 _MAX_AGENDA, _MIN_AGENDA = 10000, 512
 
 
-class _Close(tuple):
-    """Ids of a chunk whose second-best segmentation is so near that they hold for texts of moderate length only."""
-
-    __slots__ = ()
-
-
 class Unigram(Segmenter):
-    """The unigram model of an `SpmModel`; see `Segmenter`. Input is normalised text."""
+    """The unigram model of an `SpmModel`; see `Segmenter`. Input is normalised text.
+
+    The id text of a chunk is the mark `near_tie` if float32 sums may decide on it. The mark `close` follows the ids of
+    a chunk whose second-best segmentation is so near that they hold up to `_SAFE_SCORE` only.
+    """
 
     def __init__(self, model, cache_size):
         super().__init__(model, cache_size)
@@ -52,9 +48,9 @@ class Unigram(Segmenter):
             piece = model.pieces[i]
             steps[i] = _float32(0.1 * (len(piece.encode("utf-8")) - 1))
             self._lattice_scores[i] = _float32(0.1 * (len(piece) - 1))
-        self._steps = steps
+        self.steps = [*steps, 0.0, 0.0, 0.0]  # the marks in id texts have none
         self._weights = list(map(abs, steps))
-        self._steepest = max(self._weights)
+        self.steepest = max(self._weights)
         prefixes = sum(len(piece) * (len(piece) + 1) // 2 for piece in self.ids)
         if prefixes > _MAX_PREFIXES:
             raise SentencePieceError(
@@ -62,6 +58,7 @@ class Unigram(Segmenter):
                 % (model.source, prefixes, _MAX_PREFIXES)
             )
         self._used = {piece: i for piece, i in self.ids.items() if i not in self.unused}
+        self._char_of = {piece: chr(i) for piece, i in self._used.items()}
         self._step_of = self._prefixes(steps)
         # pieces that a text begins with; near ties are mostly in runs of one character, which ask for the same again
         self._longest = max(map(len, self.ids), default=1)
@@ -80,58 +77,35 @@ class Unigram(Segmenter):
                 step_of[prefix] = steps[self.unk_id]
         return step_of
 
-    def _joined_ids(self, words, found):
-        """See `Segmenter`; segmented again where the score of the text before may change the ids of a chunk."""
-        ids = list(chain.from_iterable(found))
-        if _NEAR_TIE in ids or (
-            len(ids) * self._steepest > _SAFE_SCORE and sum(map(self._weights.__getitem__, ids)) > _SAFE_SCORE
-        ):
-            return self._encode_exactly(words, found)
-        return ids
+    def _all_hold(self, id_texts):
+        longest = max(map(len, id_texts))
+        return longest * self.steepest <= _SAFE_SCORE and self.near_tie not in "".join(id_texts)
 
-    def _encode_exactly(self, words, ids_of_words):
+    def _holds(self, id_text):
+        """Not if the score of the text before may change the ids of a chunk."""
+        if self.near_tie in id_text:
+            return False
+        if len(id_text) * self.steepest <= _SAFE_SCORE:
+            return True
+        return sum(map(self._weights.__getitem__, map(ord, id_text))) <= _SAFE_SCORE
+
+    def _encode_exactly(self, words, id_texts):
         """Word by word, or where that may not be exact, chunk by chunk, with the float32 score of all before."""
-        total, spent = array("f", [0.0]), 0.0  # `spent` is the sum without signs, which bounds the error
-        ids, summed = [], 0
-        for word, found in zip(words, ids_of_words):
-            if len(ids) - summed > _LONGEST:  # the sums are only brought up to date where it matters
-                spent += self._sum(total, ids, summed)
-                summed = len(ids)
-            if _NEAR_TIE not in found:
-                if spent + (len(ids) - summed + len(found)) * self._steepest < _SAFE_SCORE:
-                    ids += found
-                    continue
-            for chunk in chain.from_iterable(self._cut_words([word])):
-                found = self._cache[chunk]
-                if type(found) is not _Close and abs(total[0]) + 8 * _LONGEST * self._steepest < _RESET:
-                    ids += found
-                    if len(ids) - summed > _LONGEST:
-                        spent += self._sum(total, ids, summed)
-                        summed = len(ids)
-                    continue
-                spent += self._sum(total, ids, summed)
-                found, total[0] = self._exact_path(chunk, total[0])
-                spent += sum(map(self._weights.__getitem__, found))
-                ids += found
-                summed = len(ids)
-        return ids
-
-    def _sum(self, total, ids, start):
-        """Add the scores of the ids from `start` on to the total; the result is their sum without signs."""
-        steps, spent = self._steps, 0.0
-        for i in range(start, len(ids)):
-            step = steps[ids[i]]
-            total[0] += step
-            spent += abs(step)
-        return spent
+        path = _Path(self)
+        for word, id_text in zip(words, id_texts):
+            if not path.add(id_text):
+                for chunk in self._chunks(self.word_prefix + word):
+                    if not path.add(self._ids_of_chunk[chunk]):
+                        path.extend(*self._exact_path(chunk, path.score()))
+        return path.id_text()
 
     def segment_chunk(self, chunk):
         """Viterbi in float64 from the end of the chunk, with the distance to the second-best path at each step of the
         best one."""
         size = len(chunk)
         if size > _LONGEST:
-            return _Close((_NEAR_TIE,))
-        step_of, unknown = self._step_of.get, self._steps[self.unk_id]
+            return self.near_tie
+        step_of, unknown = self._step_of.get, self.steps[self.unk_id]
         rest = [0.0] * (size + 1)  # the score of the best path from each place on
         goes, margins = [size] * size, rest[:]
         for start in range(size - 1, -1, -1):
@@ -149,24 +123,20 @@ class Unigram(Segmenter):
                     else:
                         second = score
             rest[start], goes[start], margins[start] = best, first, best - second
-        ids, margin, start, id_of = [], math.inf, 0, self._used.get
+        found, margin, start, char_of = [], math.inf, 0, self._char_of.get
         while start < size:
             end = goes[start]
-            i = id_of(chunk[start:end])
-            if i is None:
-                ids.extend(self.unknown(chunk[start]))
-            else:
-                ids.append(i)
+            found.append(char_of(chunk[start:end]) or self.unknown(chunk[start]))
             if margins[start] < margin:
                 margin = margins[start]
             start = end
         if margin > size * _FAR_MARGIN:
-            return tuple(ids)
-        return _Close(ids) if margin > size * _NEAR_MARGIN else _Close((_NEAR_TIE,))
+            return "".join(found) or self.end
+        return "".join(found) + self.close if margin > size * _NEAR_MARGIN else self.near_tie
 
     def _find_pieces_at(self, text):
         """(length, score) of the pieces that a text begins with, and of its first character."""
-        found, step, end = [], self._step_of.get(text[0], self._steps[self.unk_id]), 1
+        found, step, end = [], self._step_of.get(text[0], self.steps[self.unk_id]), 1
         while step is not None:
             if step != _NO_PIECE:
                 found.append((end, step))
@@ -175,8 +145,8 @@ class Unigram(Segmenter):
         return found
 
     def _exact_path(self, chunk, score):
-        """Viterbi in float32 from the score of the text before: (ids, score after the chunk), as the C++ library gets
-        it."""
+        """Viterbi in float32 from the score of the text before: (id text, score after the chunk), as the C++ library
+        gets it."""
         size = len(chunk)
         best, came = [score] + [_NO_PIECE] * size, [0] * (size + 1)
         pieces_at, longest, rounded = self._pieces_at, self._longest, array("f", [0.0])
@@ -194,11 +164,9 @@ class Unigram(Segmenter):
         found, end = [], size
         while end:
             start = came[end]
-            i = self._used.get(chunk[start:end])
-            found.extend(reversed(self.unknown(chunk[start])) if i is None else (i,))
+            found.append(self._char_of.get(chunk[start:end]) or self.unknown(chunk[start]))
             end = start
-        found.reverse()
-        return found, best[size]
+        return "".join(reversed(found)), best[size]
 
     def n_best(self, text, n):
         """The `n` most probable segmentations of normalised text: list of (nodes, score), best first.
@@ -256,6 +224,51 @@ class Unigram(Segmenter):
                 if step is None:
                     break
         return ends
+
+
+class _Path:
+    """The id text of the beginning of a text, and its score as the C++ library adds it up.
+
+    Ids with a margin hold as long as that score is small: the roundings before are common to all paths.
+    """
+
+    def __init__(self, unigram):
+        self._unigram, self._far_limit = unigram, _RESET - 8 * _LONGEST * unigram.steepest
+        self._id_texts, self._total = [], array("f", [0.0])
+        self._summed, self._not_summed = 0, 0  # id texts whose scores are in the total; ids whose are not
+
+    def add(self, id_text):
+        """Add the ids of a word or chunk if they hold after this score; whether they do."""
+        unigram, limit = self._unigram, _SAFE_SCORE
+        if unigram.near_tie in id_text:
+            return False
+        steepest, size = unigram.steepest, len(id_text)
+        if abs(self._total[0]) + (self._not_summed + size) * steepest >= limit:  # not more than this at most
+            if unigram.close not in id_text:
+                limit = self._far_limit
+            if abs(self.score()) + size * steepest >= limit:
+                return False
+        self._id_texts.append(id_text)
+        self._not_summed += size
+        return True
+
+    def score(self):
+        """The float32 score of all ids."""
+        if self._not_summed:
+            total, steps = self._total, self._unigram.steps
+            for i in map(ord, "".join(self._id_texts[self._summed :])):
+                total[0] += steps[i]
+            self._not_summed, self._summed = 0, len(self._id_texts)
+        return self._total[0]
+
+    def extend(self, id_text, score):
+        """Add ids and set the score that they lead to."""
+        self._id_texts.append(id_text)
+        self._summed, self._total[0] = len(self._id_texts), score
+
+    def id_text(self):
+        """All ids."""
+        return "".join(self._id_texts).replace(self._unigram.close, "")
 
 
 def _viterbi_scores(ends):
