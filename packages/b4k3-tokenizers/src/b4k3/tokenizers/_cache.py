@@ -9,44 +9,39 @@ class Cache(dict):
     It holds two generations: when the new one has `size` / 2 results it becomes the old one, and what is asked for
     again moves back. Reading and storing are atomic, so that threads may share it.
 
-    Arguments: `function`; `size`, the number of results kept; `longest`, the length of the longest argument kept.
+    Arguments: `function`; `size`, the number of results kept; `longest`, the length of the longest argument kept;
+    `never`, an argument that is not kept.
     """
 
-    def __init__(self, function, size, longest=16):
+    def __init__(self, function, size, longest=16, never=None):
         super().__init__()
         self._function = function
         self._half = size // 2
         self._longest = longest
+        self._never = never
         self._old = {}
 
     def __missing__(self, key):
         value = self._old.get(key)
         if value is None:
             value = self._function(key)
-        if len(key) <= self._longest and len(self) < self._half:
-            self[key] = value
-        else:
-            self.keep(key, value)
-        return value
-
-    def keep(self, key, value):
-        """Store a result."""
-        if len(key) <= self._longest and self._half:
+        if len(key) <= self._longest and self._half and key != self._never:
             if len(self) >= self._half:
                 self._old = dict(self)
                 self.clear()
             self[key] = value
-
-    def keep_all(self, results):
-        """Store a dictionary of results."""
-        if len(self) + len(results) > self._half:
-            for key, value in results.items():
-                self.keep(key, value)
-        else:
-            longest = self._longest
-            self.update([item for item in results.items() if len(item[0]) <= longest])
+        return value
 
     def recalled(self, keys):
         """A new dictionary of those of the keys, a set, that are in the old generation, and of their results."""
         old = self._old
         return {key: old[key] for key in filter(old.__contains__, keys)}
+
+    def keep(self, results):
+        """Store a dictionary of results."""
+        longest, never = self._longest, self._never
+        results = [item for item in results.items() if len(item[0]) <= longest and item[0] != never][: self._half]
+        if len(self) + len(results) > self._half:
+            self._old = dict(self)
+            self.clear()
+        self.update(results)

@@ -73,17 +73,15 @@ class Segmenter:
         self._runs = (SPACE, SPACE) in self._joined
         self.end, self.near_tie, self.close = map(chr, range(len(model.pieces), len(model.pieces) + _MARKS))
         self._ids_of_chunk = Cache(self.segment_chunk, cache_size)
-        self._ids_of_word = Cache(None, cache_size // 2, _LONGEST_WORD)
+        self._ids_of_word = Cache(self._segment_word, cache_size // 2, _LONGEST_WORD, never=TEXT_END)
 
     def encode(self, text):
         """The ids of normalised text."""
-        return self.rows([self.encode_words(self.words(text))])[0]
+        return ids_of(self._merged(self.encode_words(self.words(text))))
 
     def encode_words(self, words):
         """The id text of the words of a normalised text, with one unknown id for each unknown character."""
-        found = list(map(self._ids_of_word.get, words))
-        if None in found:
-            return self.encode_texts(words, None)[0]
+        found = list(map(self._ids_of_word.__getitem__, words))
         id_text = "".join(found).replace(self.close, "")
         return id_text if self._holds(id_text) else self._encode_exactly(words, found)
 
@@ -110,20 +108,23 @@ class Segmenter:
         """A new dictionary of the id texts of words, a set, that are not in the new generation of the cache."""
         results = self._ids_of_word.recalled(words)
         new = words.difference(results)
-        results.update(zip(new, self._segment_words([self.word_prefix + word for word in new])))
-        self._ids_of_word.keep_all({word: id_text for word, id_text in results.items() if word != TEXT_END})
+        results.update(zip(new, self._segment_words(new)))
+        self._ids_of_word.keep(results)
         return results
 
     def _segment_words(self, words):
         """The id text of each word."""
         id_texts = []
-        for group in in_blocks(words):
+        for group in in_blocks([self.word_prefix + word for word in words]):
             last = group.pop() if len(group[-1]) > _BLOCK else None
             if group:
                 id_texts += self._segment(self._cut_words(group)).split(self.end)
             if last is not None:
                 id_texts.append(self._segment(self._chunks(last)))
         return id_texts
+
+    def _segment_word(self, word):
+        return self._segment(self._chunks(self.word_prefix + word))
 
     def _segment(self, chunks):
         return "".join(map(self._ids_of_chunk.__getitem__, chunks))
@@ -141,17 +142,21 @@ class Segmenter:
         raise NotImplementedError
 
     def rows(self, id_texts):
-        """The ids of id texts, a list of lists of int, with neighbouring unknown characters as one unknown piece."""
-        joined, unk = self.end.join(id_texts), chr(self.unk_id)
-        if not self.byte_fallback and unk + unk in joined:
-            while unk + unk in joined:
-                joined = joined.replace(unk + unk, unk)
-            id_texts = joined.split(self.end)
+        """The ids of several id texts, a list of lists of int."""
+        joined = self._merged(self.end.join(id_texts))
         ids, rows, start = ids_of(joined), [], 0
-        for size in map(len, id_texts):
+        for size in map(len, joined.split(self.end)):
             rows.append(ids[start : start + size])
             start += size + 1
         return rows
+
+    def _merged(self, id_text):
+        """Neighbouring unknown characters as one unknown piece; with byte fallback there are none."""
+        unk = chr(self.unk_id)
+        if not self.byte_fallback:
+            while unk + unk in id_text:
+                id_text = id_text.replace(unk + unk, unk)
+        return id_text
 
     def words(self, text):
         """The words of normalised text, cut at its spaces where that is exact, else the text as one word; without
