@@ -56,14 +56,25 @@ def assign_weights(pairs):
     Arguments:
         pairs: iterable of (variable, array of the same shape); the array is copied, to the variable's dtype.
     """
-    assign = replace_data if keras.backend.backend() == "torch" else assign_copy
+    assign = ASSIGN.get(keras.backend.backend(), assign_copy)
     for variable, value in pairs:
         assign(variable, np.asarray(value))
 
 
 def assign_copy(variable, value):
-    """`assign` of a copy, as JAX keeps what it is given where it can: a mapped file, a user's array."""
+    """`assign` of a copy, as backends keep what they are given where they can: a mapped file, a user's array."""
     variable.assign(native_copy(value))
+
+
+def assign_jax_copy(variable, value):
+    """`assign` on JAX with one copy: of what numpy has allocated JAX would make another, in the background, and memory
+    would be held twice."""
+    import jax.numpy as jnp
+
+    if value.dtype.isnative and value.dtype.name == variable.dtype and value.flags.c_contiguous:
+        variable.assign(jnp.array(value, copy=True))
+    else:
+        assign_copy(variable, value)
 
 
 def native_copy(value):
@@ -85,6 +96,9 @@ def replace_data(variable, value):
     with warnings.catch_warnings():  # a mapped file is not writable, and nobody writes
         warnings.filterwarnings("ignore", message=".*not writable")
         parameter.data = data.copy_(torch.from_numpy(value))
+
+
+ASSIGN = {"jax": assign_jax_copy, "torch": replace_data}
 
 
 def weight_path(weight):
