@@ -4,11 +4,12 @@
 
 Contenders: b4k3 on torch and on JAX, from TensorFlow's files and from safetensors; bert4keras3 1.6.6 on the same
 backends, from TensorFlow's files, by way of TensorFlow; transformers' `BertModel.from_pretrained`, from safetensors.
-Each run is a process of its own, in turn, with the files in the page cache. The time begins when all is imported.
-`load` ends when there is a model, `ready` when it has answered 1 × 16 ids: transformers maps the file and reads weights
-when they are first used. Memory is the largest growth of RssAnon (Linux) over what the imports left, until there is a
-model: mapped pages of files do not count. It is measured in runs of its own: who watches takes time of those watched. A
-contender that is not installed is left out.
+Each run is a process of its own, in turn, with the files in the page cache. `process` is all of its time; transformers
+is told not to import TensorFlow and JAX in it. The others begin when all is imported: `load` ends when there is a model,
+`ready` when it has answered 1 × 16 ids: transformers maps the file and reads weights when they are first used. Memory
+is the largest growth of RssAnon (Linux) over what the imports left, until there is a model: mapped pages of files do
+not count. It is measured in runs of its own: who watches takes time of those watched. A contender that is not installed
+is left out.
 """
 
 from __future__ import annotations
@@ -172,13 +173,16 @@ def answer(name, model):
 
 def run(name, folder, *flags):
     """What a fresh process of a contender measures, or None."""
-    environment = dict(os.environ, KERAS_BACKEND=CONTENDERS[name][1], TF_CPP_MIN_LOG_LEVEL="3", HF_HUB_OFFLINE="1")
+    environment = dict(os.environ, KERAS_BACKEND=CONTENDERS[name][1], TF_CPP_MIN_LOG_LEVEL="3")
+    environment.update(HF_HUB_OFFLINE="1", USE_TF="0", USE_FLAX="0")
     command = [sys.executable, __file__, "--child", name, "--folder", str(folder), *flags]
+    begin = time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    seconds = time.perf_counter() - begin
     if done.returncode:
         print("%-24s left out: %s" % (name, done.stderr.strip().splitlines()[-1:]))
         return None
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]), process=seconds)
 
 
 def main():
@@ -209,7 +213,7 @@ def main():
 def report(name, runs, size):
     times = [
         "%s %.2f s (best %.2f)" % (key, statistics.median([r[key] for r in runs]), min([r[key] for r in runs]))
-        for key in ("load", "ready")
+        for key in ("load", "ready", "process")
     ]
     memory = "%.0f MB = %.2f × the model" % (size["memory"] / 1e6, size["memory"] / size["model"])
     print("%-24s %s, peak %s" % (name, ", ".join(times), memory))
