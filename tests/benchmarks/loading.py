@@ -4,8 +4,8 @@
 
 Contenders: b4k3 on torch and on JAX, from TensorFlow's files and from safetensors; bert4keras3 1.6.6 on the same
 backends, from TensorFlow's files, by way of TensorFlow; transformers' `BertModel.from_pretrained`, from safetensors.
-Each run is a process of its own, in turn, with the files in the page cache. `process` is all of its time; transformers
-is told not to import TensorFlow and JAX in it. The others begin when all is imported: `load` ends when there is a model,
+Each run is a process of its own, in turn, with the files in the page cache. `process` is all of its time (transformers
+may not import TensorFlow and JAX in it). The others begin when all is imported: `load` ends when there is a model,
 `ready` when it has answered 1 × 16 ids: transformers maps the file and reads weights when they are first used. Memory
 is the largest growth of RssAnon (Linux) over what the imports left, until there is a model: mapped pages of files do
 not count. It is measured in runs of its own: who watches takes time of those watched. A contender that is not installed
