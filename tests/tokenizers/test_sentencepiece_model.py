@@ -113,11 +113,14 @@ def test_words_are_cut_together_as_one_by_one(small):
     alphabet = sorted(set("".join(segmenter.ids))) + list("\u2581\u4e2d\0\ufffe\uffff\U0001f600")
     words = ["".join(rng.choices(alphabet, k=rng.randrange(1, 30))) for _ in range(300)]
     words += ["".join(rng.choices(alphabet[:-4], k=3000)), "ab"]
+    long = "".join(rng.choices(alphabet[:-4], k=70000))  # cut in parts
 
     joined = {a + b: any(a + b in piece for piece in segmenter.ids) for a in alphabet for b in alphabet}
     cut = " ".join(segmenter._cut_words(words)).split("  ")  # an empty chunk between two words
     assert len(cut) == len(words)
-    for word, chunks in zip(words, map(str.split, cut)):
+    cases = [*zip(words, map(str.split, cut)), (long, list(segmenter._chunks(long)))]
+    assert len(list(segmenter._parts(long))) > 1
+    for word, chunks in cases:
         assert "".join(chunks) == word
         ends = list(itertools.accumulate(map(len, chunks)))[:-1]
         assert ends == [i for i in range(1, len(word)) if not joined[word[i - 1 : i + 1]]]

@@ -11,7 +11,7 @@ import re
 from ._cache import Cache
 
 SPACE = "\u2581"  # the space symbol, "lower one eighth block"
-TEXT_END = "\0"
+TEXT_END = "\0"  # stands between the words of two texts
 _MAX_TABLE = 1 << 16
 _MANY = 64  # more different changes than this go through one translation
 

@@ -22,7 +22,7 @@ from ._spm import BYTE, BYTE_PIECES, UNKNOWN, UNUSED, USER_DEFINED, SentencePiec
 
 _LONGEST_WORD = 256  # a longer word is not kept in the cache
 _BLOCK = 1 << 15  # characters that are cut at a time, so that a text without spaces needs no more memory than others
-_FEW = 100  # characters that are faster cut word by word
+_FEW = 100  # characters; a shorter word alone is cut faster by itself
 _CUT, _JOIN, _WORD = "\uffff", "\ufffe", "\0"  # marks put into a text, which text seldom has
 _JOIN_BYTE = bytes([0xFF, 0xFE]) + bytes(254)  # 0 and 1 to the low bytes of _CUT and _JOIN
 _MARKS = 3
@@ -195,10 +195,10 @@ class Segmenter:
         In UTF-16 a pair of neighbours is one integer, and a mark after each character is one slice assignment. Words
         that have characters of four bytes, or the marks, are cut one by one.
         """
+        if len(words) == 1 and len(words[0]) < _FEW:
+            return self._cut(words[0])
         text = _WORD.join(words)
         units, size = text.encode("utf-16-le"), len(text)
-        if len(words) == 1 and size < _FEW:
-            return self._cut(text)
         if len(units) > 2 * size or _CUT in text or _JOIN in text or text.count(_WORD) >= len(words):
             if len(words) == 1:
                 return self._cut(text)

@@ -57,8 +57,7 @@ class Unigram(Segmenter):
                 "%s: the prefixes of its pieces have %d characters; at most %d are supported"
                 % (model.source, prefixes, _MAX_PREFIXES)
             )
-        self._used = {piece: i for piece, i in self.ids.items() if i not in self.unused}
-        self._char_of = {piece: chr(i) for piece, i in self._used.items()}
+        self._char_of = {piece: chr(i) for piece, i in self.ids.items() if i not in self.unused}
         self._step_of = self._prefixes(steps)
         # pieces that a text begins with; near ties are mostly in runs of one character, which ask for the same again
         self._longest = max(map(len, self.ids), default=1)
@@ -70,8 +69,8 @@ class Unigram(Segmenter):
         for piece in self.ids:
             for end in range(1, len(piece) + 1):
                 step_of.setdefault(piece[:end], _NO_PIECE)
-        for piece, i in self._used.items():
-            step_of[piece] = steps[i]
+        for piece, char in self._char_of.items():
+            step_of[piece] = steps[ord(char)]
         for prefix, step in step_of.items():
             if step == _NO_PIECE and len(prefix) == 1:
                 step_of[prefix] = steps[self.unk_id]
@@ -212,13 +211,14 @@ class Unigram(Segmenter):
 
     def _lattice(self, text):
         """Nodes (start, end, id, score) by their end."""
-        step_of, id_of, scores = self._step_of.get, self._used.get, self._lattice_scores
+        step_of, char_of, scores = self._step_of.get, self._char_of.get, self._lattice_scores
+        unknown = chr(self.unk_id)
         ends = [[] for _ in range(len(text) + 1)]
         for start in range(len(text)):
             step = step_of(text[start], 0.0)
             for end in range(start + 1, len(text) + 1):
                 if step != _NO_PIECE:
-                    i = id_of(text[start:end], self.unk_id)
+                    i = ord(char_of(text[start:end], unknown))
                     ends[end].append((start, end, i, scores[i]))
                 step = step_of(text[start : end + 1])
                 if step is None:
