@@ -7,6 +7,7 @@ Rounds are paired, in one process: C++, then ours with a new model, so that the 
 """
 
 import argparse
+import gc
 import time
 
 import sentencepiece
@@ -16,6 +17,7 @@ from b4k3.tokenizers import SentencePieceModel
 
 
 def seconds(function, *args, **kwargs):
+    gc.collect()  # the models of earlier rounds
     start = time.process_time()
     function(*args, **kwargs)
     return time.process_time() - start

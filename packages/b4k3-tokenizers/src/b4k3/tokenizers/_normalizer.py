@@ -55,11 +55,10 @@ class Normalizer:
         self._suffix = suffix
         self._single = dict.fromkeys(map(chr, range(0xD800, 0xE000)), "\ufffd")
         self._single.update(charsmap.single)
-        self._find_changing = _finder(self._single)
+        self._find_special = _finder(charsmap.continuers.union(self._single))
         self._table = _Translation((ord(char), value) for char, value in self._single.items())
         continuers = re.escape("".join(charsmap.continuers))
         self._runs = re.compile("[%s]+" % continuers if continuers else "(?!)")
-        self._find_continuer = _finder(charsmap.continuers)
         self._composed = Cache(self._compose, 1 << 12)
         self._ascii_plain = not any(" " <= char <= "~" for char in charsmap.single)  # printable ASCII stays as it is
         self._ascii_single = not any(char < "\x80" for char in charsmap.continuers)
@@ -102,8 +101,7 @@ class Normalizer:
         replaced = self._replace(block)
         if replaced is None or SPACE in replaced:
             return None
-        words = replaced.split(" ")
-        return list(filter(None, words)) if "" in words else words
+        return list(filter(None, replaced.split(" ")))
 
     def _replace(self, text):
         """The charsmap applied to the text, spaces untouched; None where only `align` is exact."""
@@ -114,31 +112,28 @@ class Normalizer:
         if self._runs.search(text):  # a key of the charsmap may reach into a symbol
             return None
         parts = self._symbols.split(text)
-        parts[::2] = map(self._translate_single, parts[::2])
+        parts[::2] = map(self._translate, parts[::2])
         return "".join(parts)
 
     def _translate(self, text):
+        """Few of a text's different characters change, and replacing each is faster than a translation of the text."""
         if text.isascii() and self._ascii_single:
             return text if self._ascii_plain and text.isprintable() else text.translate(self._table)
-        if self._find_continuer(text) and self._runs.search(text):
-            return self._translate_runs(text)
-        return self._translate_single(text)
-
-    def _translate_single(self, text):
-        """The rules for one character. Few of a text's different characters change, and replacing each is faster."""
-        position = 0
+        replaced, position = text, 0
         for _ in range(_MANY):
-            match = self._find_changing(text, position)
+            match = self._find_special(replaced, position)
             if match is None:
-                return text
+                return replaced
             char = match.group()
             value = self._single.get(char, char)
+            if char in self._charsmap.continuers:
+                break
             if value != char:
-                if self._find_changing(value):  # and it would be changed again
+                if self._find_special(value):  # and it would be changed again
                     break
-                text = text.replace(char, value)
+                replaced = replaced.replace(char, value)
             position = match.start() + len(value)
-        return text.translate(self._table)
+        return self._translate_runs(text) if self._runs.search(text) else text.translate(self._table)
 
     def _translate_runs(self, text):
         """All rules. A key of two or more characters is one character and then continuers."""

@@ -12,34 +12,40 @@ last id are marks: `end` stands between words or texts, for `near_tie` and `clos
 
 from __future__ import annotations
 
+import re
 import sys
 from array import array
-from itertools import chain
+from bisect import bisect_left
+from itertools import accumulate, chain
+from operator import itemgetter
 
 from ._cache import Cache
 from ._normalizer import SPACE, TEXT_END
 from ._spm import BYTE, BYTE_PIECES, UNKNOWN, UNUSED, USER_DEFINED, SentencePieceError, is_reserved
 
-_LONGEST_WORD = 256  # a longer word is not kept in the cache
-_BLOCK = 1 << 15  # characters that are cut at a time, so that a text without spaces needs no more memory than others
+_LONGEST_CHUNK, _LONGEST_WORD = 64, 256  # longer ones are not kept in the caches
+_BLOCK = 1 << 16  # characters that are cut at a time, so that a text without spaces needs no more memory than others
 _FEW = 100  # characters; a shorter word alone is cut faster by itself
-_CUT, _JOIN, _WORD = "\uffff", "\ufffe", "\0"  # marks put into a text, which text seldom has
-_JOIN_BYTE = bytes([0xFF, 0xFE]) + bytes(254)  # 0 and 1 to the low bytes of _CUT and _JOIN
+_MARK_ROW = 0x2F  # the high byte of the marks put into a text; text has hardly any characters of that row of Unicode
+_CUT, _JOIN = "\u2fe1", "\u2fe0"
+_JOINED, _PERHAPS = 1, 2  # a pair that pieces have, and one that only one piece has: it counts where the text has that
+_find_perhaps = re.compile(bytes([_PERHAPS])).finditer
+_JOIN_BYTE = bytes([0xE1, 0xE0, 0xE0]) + bytes(253)  # 0 to the low byte of _CUT, the others to that of _JOIN
+_MARK_HASH = 63  # from here on the hashes of pairs with a mark, below those of all others
+_HASH_OF_FIRST = bytes(_MARK_HASH if row == _MARK_ROW else row * 7 % 32 for row in range(256))
+_HASH_OF_SECOND = bytes(_MARK_HASH if row == _MARK_ROW else row * 3 % 32 for row in range(256))
 _MARKS = 3
 _UTF_32 = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 
 
 def in_blocks(texts):
     """The texts in lists of at least `_BLOCK` characters; the last text of a list may be longer than that by itself."""
-    block, size = [], 0
-    for text in texts:
-        block.append(text)
-        size += len(text)
-        if size >= _BLOCK:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+    texts = list(texts)
+    totals, start, total = list(accumulate(map(len, texts))), 0, 0
+    while start < len(texts):
+        end = bisect_left(totals, total + _BLOCK, start) + 1
+        yield texts[start:end]
+        start, total = end, totals[min(end, len(texts)) - 1]
 
 
 class Segmenter:
@@ -63,8 +69,19 @@ class Segmenter:
         self.byte_fallback = model.trainer["byte_fallback"]
         byte_ids = {BYTE_PIECES[p]: i for i, (p, t) in enumerate(zip(model.pieces, model.types)) if t == BYTE}
         self._byte_ids = [byte_ids[value] for value in range(256)] if self.byte_fallback else []
-        self._joined = {pair for piece in self.ids for pair in zip(piece, piece[1:])}
-        self._joined_units = {unit for pair in self._joined for unit in _pairs("".join(pair).encode("utf-16-le"))}
+        places = {}  # of the pairs of neighbours: (piece, index) if only one piece has the pair, once
+        for piece in self.ids:
+            for k in range(len(piece) - 1):
+                pair = piece[k : k + 2]
+                places[pair] = None if pair in places else (piece, k)
+        self._joined = set(map(tuple, places))
+        self._only_place = {pair: place for pair, place in places.items() if place and pair != place[0]}
+        self._has_marks = any(ord(char) >> 8 == _MARK_ROW for pair in places for char in pair)
+        self._joined_hashes = bytearray((2 * _MARK_HASH + 1) << 16)
+        for pairs, value in ((self._only_place, _PERHAPS), (places.keys() - self._only_place.keys(), _JOINED)):
+            for k in _hashes(_JOIN.join(pairs).encode("utf-16-le")):
+                if k < _MARK_HASH << 16:
+                    self._joined_hashes[k] = value
         # a word begins with a space, or ends with one, unless a piece has a space elsewhere
         self._space_first = escaped and not any(a != SPACE and b == SPACE for a, b in self._joined)
         self._space_last = escaped and not any(a == SPACE and b != SPACE for a, b in self._joined)
@@ -72,7 +89,7 @@ class Segmenter:
         self.word_prefix = SPACE if self._space_first and dummy_prefix else ""
         self._runs = (SPACE, SPACE) in self._joined
         self.end, self.near_tie, self.close = map(chr, range(len(model.pieces), len(model.pieces) + _MARKS))
-        self._ids_of_chunk = Cache(self.segment_chunk, cache_size)
+        self._ids_of_chunk = Cache(self.segment_chunk, cache_size, _LONGEST_CHUNK)
         self._ids_of_word = Cache(self._segment_word, cache_size // 2, _LONGEST_WORD, never=TEXT_END)
 
     def encode(self, text):
@@ -94,14 +111,12 @@ class Segmenter:
         for k in missing:
             found[k] = results[words[k]]
         id_texts = "".join(found).replace(self.close, "").split(self.end)
-        if not self._all_hold(id_texts):
-            found.append(self.end)
-            start = 0
-            for k, id_text in enumerate(id_texts):
-                end = found.index(self.end, start)
-                if not self._holds(id_text):
-                    id_texts[k] = self._encode_exactly(words[start:end], found[start:end])
-                start = end + 1
+        doubtful = self._doubtful(id_texts)
+        if doubtful:
+            ends = [-1, *(k for k in missing if words[k] == text_end), len(words)]
+            for k in doubtful:
+                start, end = ends[k] + 1, ends[k + 1]
+                id_texts[k] = self._encode_exactly(words[start:end], found[start:end])
         return id_texts
 
     def _look_up(self, words):
@@ -129,9 +144,9 @@ class Segmenter:
     def _segment(self, chunks):
         return "".join(map(self._ids_of_chunk.__getitem__, chunks))
 
-    def _all_hold(self, id_texts):
-        """Whether `_holds` is true of all; without a look at each of them if possible."""
-        return True
+    def _doubtful(self, id_texts):
+        """The indices of those of which `_holds` is not true."""
+        return []
 
     def _holds(self, id_text):
         """Whether the ids of the words of a text are those of the whole."""
@@ -192,24 +207,29 @@ class Segmenter:
     def _cut_words(self, words):
         """The chunks of several words, with an empty one between two words: a list of str.
 
-        In UTF-16 a pair of neighbours is one integer, and a mark after each character is one slice assignment. Words
-        that have characters of four bytes, or the marks, are cut one by one.
+        In UTF-16 the hashes of all pairs of neighbours are a few slice assignments, and a mark after each character is
+        one more. Where two pairs have one hash a chunk may be longer than it need be. Words that have characters of
+        four bytes, or the marks, are cut one by one.
         """
         if len(words) == 1 and len(words[0]) < _FEW:
             return self._cut(words[0])
-        text = _WORD.join(words)
+        text = _JOIN.join(words)
         units, size = text.encode("utf-16-le"), len(text)
-        if len(units) > 2 * size or _CUT in text or _JOIN in text or text.count(_WORD) >= len(words):
+        if self._has_marks or len(units) > 2 * size or _CUT in text or text.count(_JOIN) >= len(words):
             if len(words) == 1:
                 return self._cut(text)
             half = len(words) // 2
             return [*self._cut_words(words[:half]), "", *self._cut_words(words[half:])]
-        joined = bytearray(b"\1") * size  # 1 where a piece can cross the end of a character
-        joined[: size - 1] = bytes(map(self._joined_units.__contains__, _pairs(units)))
-        marked = bytearray(b"\xff") * (4 * size)
+        joined = bytearray(itemgetter(*_hashes(units), 0, 0)(self._joined_hashes))
+        joined[size - 1 :] = bytes([_JOINED])  # where a piece can cross the end of a character, and at the end
+        for match in _find_perhaps(joined):
+            end = match.start()
+            place = self._only_place.get(text[end : end + 2])
+            if place is None or not text.startswith(place[0], end - place[1]):
+                joined[end] = 0
+        marked = bytearray([_MARK_ROW]) * (4 * size)
         marked[0::4], marked[1::4], marked[2::4] = units[0::2], units[1::2], joined.translate(_JOIN_BYTE)
-        text = marked.decode("utf-16-le").replace(_JOIN, "").replace(_CUT + _WORD + _CUT, _CUT + _CUT)
-        return text.split(_CUT)
+        return marked.decode("utf-16-le").replace(_JOIN, "").split(_CUT)
 
     def _cut(self, word):
         """The chunks of one word: a list of strings."""
@@ -236,8 +256,14 @@ def ids_of(id_text):
     return memoryview(id_text.encode(_UTF_32, "surrogatepass")).cast("I").tolist()
 
 
-def _pairs(units):
-    """The pairs of neighbours of UTF-16 text as integers; the low bytes, which differ most, are the hash's low bits."""
-    pairs = bytearray(max(2 * len(units) - 4, 0))
-    pairs[0::4], pairs[1::4], pairs[2::4], pairs[3::4] = units[:-2:2], units[2::2], units[1:-2:2], units[3::2]
-    return array("I", bytes(pairs))
+def _hashes(units):
+    """The hash of each pair of neighbours of UTF-16 text: the low bytes, and a sum over the high bytes."""
+    size = max(len(units) // 2 - 1, 0)
+    rows = int.from_bytes(units[1:-2:2].translate(_HASH_OF_FIRST), "little")
+    rows += int.from_bytes(units[3::2].translate(_HASH_OF_SECOND), "little")
+    hashes = bytearray(4 * size)
+    hashes[0::4], hashes[1::4], hashes[2::4] = units[:-2:2], units[2::2], rows.to_bytes(size, "little")
+    hashes = array("I", bytes(hashes))
+    if sys.byteorder == "big":
+        hashes.byteswap()
+    return hashes

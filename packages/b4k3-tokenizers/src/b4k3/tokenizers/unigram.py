@@ -51,6 +51,7 @@ class Unigram(Segmenter):
         self.steps = [*steps, 0.0, 0.0, 0.0]  # the marks in id texts have none
         self._weights = list(map(abs, steps))
         self.steepest = max(self._weights)
+        self._few = _SAFE_SCORE / self.steepest if self.steepest else math.inf  # so many ids have a score that is safe
         prefixes = sum(len(piece) * (len(piece) + 1) // 2 for piece in self.ids)
         if prefixes > _MAX_PREFIXES:
             raise SentencePieceError(
@@ -76,26 +77,27 @@ class Unigram(Segmenter):
                 step_of[prefix] = steps[self.unk_id]
         return step_of
 
-    def _all_hold(self, id_texts):
-        longest = max(map(len, id_texts))
-        return longest * self.steepest <= _SAFE_SCORE and self.near_tie not in "".join(id_texts)
+    def _doubtful(self, id_texts):
+        near_tie, few = self.near_tie, self._few
+        if max(map(len, id_texts)) <= few and near_tie not in "".join(id_texts):
+            return []
+        return [k for k, t in enumerate(id_texts) if near_tie in t or len(t) > few and not self._holds(t)]
 
     def _holds(self, id_text):
         """Not if the score of the text before may change the ids of a chunk."""
         if self.near_tie in id_text:
             return False
-        if len(id_text) * self.steepest <= _SAFE_SCORE:
-            return True
-        return sum(map(self._weights.__getitem__, map(ord, id_text))) <= _SAFE_SCORE
+        return len(id_text) <= self._few or sum(map(self._weights.__getitem__, map(ord, id_text))) <= _SAFE_SCORE
 
     def _encode_exactly(self, words, id_texts):
-        """Word by word, or where that may not be exact, chunk by chunk, with the float32 score of all before."""
+        """Many words at once where that is exact, else word by word, else chunk by chunk, with the float32 score of all
+        before."""
         path = _Path(self)
-        for word, id_text in zip(words, id_texts):
-            if not path.add(id_text):
-                for chunk in self._chunks(self.word_prefix + word):
-                    if not path.add(self._ids_of_chunk[chunk]):
-                        path.extend(*self._exact_path(chunk, path.score()))
+        for word in path.add_all(words, id_texts):
+            for part in self._parts(self.word_prefix + word):
+                chunks = self._cut_words([part])
+                for chunk in path.add_all(chunks, list(map(self._ids_of_chunk.__getitem__, chunks))):
+                    path.extend(*self._exact_path(chunk, path.score()))
         return path.id_text()
 
     def segment_chunk(self, chunk):
@@ -236,6 +238,18 @@ class _Path:
         self._unigram, self._far_limit = unigram, _RESET - 8 * _LONGEST * unigram.steepest
         self._id_texts, self._total = [], array("f", [0.0])
         self._summed, self._not_summed = 0, 0  # id texts whose scores are in the total; ids whose are not
+
+    def add_all(self, parts, id_texts):
+        """Add the ids of several words or chunks, as many as hold at once; an iterator of the parts of which they do
+        not, each of them to be added when it comes."""
+        if self.add("".join(id_texts)):
+            return
+        if len(parts) == 1:
+            yield parts[0]
+            return
+        half = len(parts) // 2
+        yield from self.add_all(parts[:half], id_texts[:half])
+        yield from self.add_all(parts[half:], id_texts[half:])
 
     def add(self, id_text):
         """Add the ids of a word or chunk if they hold after this score; whether they do."""
