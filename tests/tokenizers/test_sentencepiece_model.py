@@ -107,45 +107,6 @@ def test_equally_good_segmentations_of_long_runs():
             assert got == surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0], (text[:9], length)
 
 
-def test_words_are_cut_together_as_one_by_one(small):
-    """Also with characters beyond U+FFFF, unknown ones, and those that mark the cuts; in any grouping. (No two pairs of
-    this alphabet have one hash.)"""
-    segmenter, rng = small._segmenter, random.Random(7)
-    alphabet = sorted(set("".join(segmenter.ids))) + list("\u2581\u4e2d\0\u2fe0\u2fe1\U0001f600")
-    words = ["".join(rng.choices(alphabet, k=rng.randrange(1, 30))) for _ in range(300)]
-    words += ["".join(rng.choices(alphabet[:-4], k=3000)), "ab"]
-    long = "".join(rng.choices(alphabet[:-4], k=70000))  # cut in parts
-
-    joined = {a + b: any(a + b in piece for piece in segmenter.ids) for a in alphabet for b in alphabet}
-    cut = " ".join(segmenter._cut_words(words)).split("  ")  # an empty chunk between two words
-    assert len(cut) == len(words)
-    cases = [*zip(words, map(str.split, cut)), (long, list(segmenter._chunks(long)))]
-    assert len(list(segmenter._parts(long))) > 1
-    for word, chunks in cases:
-        assert "".join(chunks) == word
-        ends = list(itertools.accumulate(map(len, chunks)))[:-1]
-        assert ends == [i for i in range(1, len(word)) if not joined[word[i - 1 : i + 1]]]
-
-
-def test_pairs_of_one_hash_make_longer_chunks_and_the_same_ids():
-    pieces = [(c, -1.0 - k) for k, c in enumerate("\u4e2d\u56fd\u6e2d")] + [("\u4e2d\u56fd", -1.5), (SPACE, -3.0)]
-    model = SentencePieceModel.from_bytes(build(pieces))
-    assert model._segmenter._cut_words(["\u6e2d\u56fd", "\u56fd\u6e2d"]) == ["\u6e2d\u56fd", "", "\u56fd", "\u6e2d"]
-    texts = ["\u6e2d\u56fd \u4e2d\u56fd", "\u6e2d\u56fd\u4e2d\u56fd\u6e2d"]
-    assert model.encode_batch(texts) == [
-        surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0] for text in texts
-    ]
-
-
-def test_pieces_may_have_the_marks_of_cuts():
-    pieces = [(c, -1.0) for c in "ab\u2fe0\u2fe1\u2f00"] + [("a\u2fe0b", -0.5), ("\u2fe1a", -0.4), (SPACE, -3.0)]
-    model = SentencePieceModel.from_bytes(build(pieces))
-    texts = ["a b", "a\u2fe0b a\u2fe1a", "b\u2fe0\u2fe1 \u2f00a", "a\u2fe0 \u2fe0b"]
-    assert model.encode_batch(texts) == [
-        surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0] for text in texts
-    ]
-
-
 def test_a_text_with_the_character_between_texts_changes_no_later_ones():
     model = SentencePieceModel.from_bytes(build([("a", -1.0), ("b", -2.0), (SPACE, -3.0)]))
     texts = ["a \0 b", "\0", "", "a", "b"]

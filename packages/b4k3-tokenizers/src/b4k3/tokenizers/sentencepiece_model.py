@@ -10,8 +10,9 @@ import re
 from itertools import compress
 
 from ._charsmap import Charsmap
+from ._cutter import in_blocks
 from ._normalizer import SPACE, TEXT_END, Normalizer
-from ._segmenter import ids_of, in_blocks
+from ._segmenter import ids_of
 from ._spm import (
     BYTE,
     BYTE_PIECES,

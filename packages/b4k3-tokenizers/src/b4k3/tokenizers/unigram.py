@@ -94,8 +94,8 @@ class Unigram(Segmenter):
         before."""
         path = _Path(self)
         for word in path.add_all(words, id_texts):
-            for part in self._parts(self.word_prefix + word):
-                chunks = self._cut_words([part])
+            for part in self.cutter.parts(self.word_prefix + word):
+                chunks = self.cutter.cut([part])
                 for chunk in path.add_all(chunks, list(map(self._ids_of_chunk.__getitem__, chunks))):
                     path.extend(*self._exact_path(chunk, path.score()))
         return path.id_text()
