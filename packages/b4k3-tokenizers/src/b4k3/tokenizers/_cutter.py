@@ -22,9 +22,10 @@ _CUT, _JOIN = "\u2fe1", "\u2fe0"
 _JOINED, _PERHAPS = 1, 2  # what the table says of pairs that pieces have, and of those that only one piece has
 _find_perhaps = re.compile(bytes([_PERHAPS])).finditer
 _JOIN_BYTE = bytes([0xE1, 0xE0, 0xE0]) + bytes(253)  # 0 to the low byte of _CUT, the others to that of _JOIN
-_MARK_HASH = 63  # from here on the hashes of pairs with a mark, below those of all others
+_MARK_HASH = 63  # of the high bytes of pairs with a mark; all others are below
 _HASH_OF_FIRST = bytes(_MARK_HASH if row == _MARK_ROW else row * 7 % 32 for row in range(256))
 _HASH_OF_SECOND = bytes(_MARK_HASH if row == _MARK_ROW else row * 3 % 32 for row in range(256))
+_HASH_OF_SUM = bytes(min(total, _MARK_HASH) for total in range(256))
 
 
 def in_blocks(texts):
@@ -52,7 +53,7 @@ class Cutter:
         self.pairs = set(map(tuple, places))
         self._only_place = {pair: place for pair, place in places.items() if place and pair != place[0]}
         self._has_marks = any(ord(char) >> 8 == _MARK_ROW for pair in places for char in pair)
-        self._table = bytearray((2 * _MARK_HASH + 1) << 16)
+        self._table = bytearray((_MARK_HASH + 1) << 16)
         for pairs, value in ((self._only_place, _PERHAPS), (places.keys() - self._only_place.keys(), _JOINED)):
             for k in _hashes(_JOIN.join(pairs).encode("utf-16-le")):
                 if k < _MARK_HASH << 16:
@@ -116,7 +117,8 @@ def _hashes(units):
     rows = int.from_bytes(units[1:-2:2].translate(_HASH_OF_FIRST), "little")
     rows += int.from_bytes(units[3::2].translate(_HASH_OF_SECOND), "little")
     hashes = bytearray(4 * size)
-    hashes[0::4], hashes[1::4], hashes[2::4] = units[:-2:2], units[2::2], rows.to_bytes(size, "little")
+    hashes[0::4], hashes[1::4] = units[:-2:2], units[2::2]
+    hashes[2::4] = rows.to_bytes(size, "little").translate(_HASH_OF_SUM)
     hashes = array("I", bytes(hashes))
     if sys.byteorder == "big":
         hashes.byteswap()
