@@ -3,8 +3,8 @@
     python sentencepiece_speed.py [--models FOLDER] [--rounds N]
 
 Rounds are paired, in one process: C++, then ours with a new model, so that the cache is cold at the start of the corpus
-(loading is not counted). CPU time; the best round of each, and the ratios of all rounds. An interpreter without
-profile-guided optimization, as pyenv makes it by default, makes ours a tenth slower; compare that of a distribution.
+(loading is not counted). CPU time; the best round of each, and the ratios of all rounds. With a Python that
+is compiled without profile-guided optimization, as by pyenv, ours is a tenth slower than with that of a distribution.
 """
 
 import argparse

@@ -27,8 +27,7 @@ class Cache(dict):
             value = self._function(key)
         if len(key) <= self._longest and self._half and key != self._never:
             if len(self) >= self._half:
-                self._old = dict(self)
-                self.clear()
+                self._grow_old()
             self[key] = value
         return value
 
@@ -42,6 +41,9 @@ class Cache(dict):
         longest, never = self._longest, self._never
         results = [item for item in results.items() if len(item[0]) <= longest and item[0] != never][: self._half]
         if len(self) + len(results) > self._half:
-            self._old = dict(self)
-            self.clear()
+            self._grow_old()
         self.update(results)
+
+    def _grow_old(self):
+        self._old = dict(self)
+        self.clear()

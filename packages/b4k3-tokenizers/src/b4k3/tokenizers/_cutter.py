@@ -21,7 +21,7 @@ _MARK_ROW = 0x2F  # the high byte of the marks put into a text; text has hardly 
 _CUT, _JOIN = "\u2fe1", "\u2fe0"
 _JOINED, _PERHAPS = 1, 2  # what the table says of pairs that pieces have, and of those that only one piece has
 _find_perhaps = re.compile(bytes([_PERHAPS])).finditer
-_JOIN_BYTE = bytes([0xE1, 0xE0, 0xE0]) + bytes(253)  # 0 to the low byte of _CUT, the others to that of _JOIN
+_LOW_BYTE = bytes([ord(_CUT) & 0xFF] + [ord(_JOIN) & 0xFF] * 255)  # of the mark: _CUT for 0, else _JOIN
 _MARK_HASH = 63  # of the high bytes of pairs with a mark; all others are below
 _HASH_OF_FIRST = bytes(_MARK_HASH if row == _MARK_ROW else row * 7 % 32 for row in range(256))
 _HASH_OF_SECOND = bytes(_MARK_HASH if row == _MARK_ROW else row * 3 % 32 for row in range(256))
@@ -97,7 +97,7 @@ class Cutter:
             if place is None or not text.startswith(place[0], end - place[1]):
                 joined[end] = 0
         marked = bytearray([_MARK_ROW]) * (4 * size)
-        marked[0::4], marked[1::4], marked[2::4] = units[0::2], units[1::2], joined.translate(_JOIN_BYTE)
+        marked[0::4], marked[1::4], marked[2::4] = units[0::2], units[1::2], joined.translate(_LOW_BYTE)
         return marked.decode("utf-16-le").replace(_JOIN, "").split(_CUT)
 
     def _cut_one(self, word):

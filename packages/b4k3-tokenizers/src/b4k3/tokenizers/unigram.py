@@ -78,10 +78,9 @@ class Unigram(Segmenter):
         return step_of
 
     def _doubtful(self, id_texts):
-        near_tie, few = self.near_tie, self._few
-        if max(map(len, id_texts)) <= few and near_tie not in "".join(id_texts):
+        if max(map(len, id_texts)) <= self._few and self.near_tie not in "".join(id_texts):
             return []
-        return [k for k, t in enumerate(id_texts) if near_tie in t or len(t) > few and not self._holds(t)]
+        return [k for k, id_text in enumerate(id_texts) if not self._holds(id_text)]
 
     def _holds(self, id_text):
         """Not if the score of the text before may change the ids of a chunk."""
@@ -252,7 +251,7 @@ class _Path:
         yield from self.add_all(parts[half:], id_texts[half:])
 
     def add(self, id_text):
-        """Add the ids of a word or chunk if they hold after this score; whether they do."""
+        """Add the ids of words or chunks if they hold after this score; whether they do."""
         unigram, limit = self._unigram, _SAFE_SCORE
         if unigram.near_tie in id_text:
             return False
