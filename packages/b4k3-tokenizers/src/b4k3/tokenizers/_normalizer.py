@@ -34,7 +34,12 @@ def _finder(chars):
     ranges = list(map("\\u{:04x}-\\u{:04x}".format, starts, ends))
     if len(codes) < len(chars):
         ranges.append("\U00010000-\U0010ffff")
-    return re.compile("[%s]" % "".join(ranges) if ranges else "(?!)").search
+    return re.compile("[%s]" % "".join(ranges)).search if ranges else _nowhere
+
+
+def _nowhere(text, position=0):
+    """What `re.Pattern.search` returns where there is nothing to find."""
+    return None
 
 
 class Normalizer:
@@ -64,9 +69,17 @@ class Normalizer:
         self._ascii_single = not any(char < "\x80" for char in charsmap.continuers)
         longest_first = sorted(symbols, key=len, reverse=True)
         self._symbols = re.compile("(%s)" % "|".join(map(re.escape, longest_first))) if symbols else None
+        # most symbols have no character that a rule is about: only rules for their last character and continuers matter
+        self._plain_symbols = not any(map(self._find_special, symbols))
+        ends = re.escape("".join({symbol[-1] for symbol in symbols}))
+        self._find_continued = re.compile("[%s][%s]" % (ends, continuers)).search if ends and continuers else _nowhere
         # whether `words` can be exact at all
         self.by_words = (
-            remove_extra_whitespaces and bool(self._dummy) and escape_whitespaces and not suffix and not symbols
+            remove_extra_whitespaces
+            and bool(self._dummy)
+            and escape_whitespaces
+            and not suffix
+            and (self._plain_symbols or not any(" " in symbol or TEXT_END in symbol for symbol in symbols))
         )
         # runs of spaces inside one replacement stay
         self._whole = not any("  " in text for text in list(charsmap.single.values()) + longest_first)
@@ -107,11 +120,11 @@ class Normalizer:
         """The charsmap applied to the text, spaces untouched; None where only `align` is exact."""
         if not self._whole:
             return None
-        if self._symbols is None:
-            return self._translate(text)
-        if self._runs.search(text):  # a key of the charsmap may reach into a symbol
-            return None
+        if self._plain_symbols:
+            return None if self._find_continued(text) else self._translate(text)
         parts = self._symbols.split(text)
+        if len(parts) > 1 and self._runs.search(text):  # a key of the charsmap may reach into a symbol
+            return None
         parts[::2] = map(self._translate, parts[::2])
         return "".join(parts)
 
