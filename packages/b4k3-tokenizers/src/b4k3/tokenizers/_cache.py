@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 
 class Cache(dict):
     """argument -> function(argument) for text arguments.
@@ -37,9 +39,11 @@ class Cache(dict):
         return {key: old[key] for key in filter(old.__contains__, keys)}
 
     def keep(self, results):
-        """Store a dictionary of results."""
-        longest, never = self._longest, self._never
-        results = [item for item in results.items() if len(item[0]) <= longest and item[0] != never][: self._half]
+        """Store a dictionary of results, of which none is for `never`."""
+        if max(map(len, results), default=0) > self._longest:
+            results = {key: value for key, value in results.items() if len(key) <= self._longest}
+        if len(results) > self._half:
+            results = dict(islice(results.items(), self._half))
         if len(self) + len(results) > self._half:
             self._grow_old()
         self.update(results)

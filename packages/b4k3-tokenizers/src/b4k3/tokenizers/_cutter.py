@@ -51,13 +51,16 @@ class Cutter:
                 pair = piece[k : k + 2]
                 places[pair] = None if pair in places else (piece, k)
         self.pairs = set(map(tuple, places))
-        self._only_place = {pair: place for pair, place in places.items() if place and pair != place[0]}
         self._has_marks = any(ord(char) >> 8 == _MARK_ROW for pair in places for char in pair)
         self._table = bytearray((_MARK_HASH + 1) << 16)
-        for pairs, value in ((self._only_place, _PERHAPS), (places.keys() - self._only_place.keys(), _JOINED)):
-            for k in _hashes(_JOIN.join(pairs).encode("utf-16-le")):
-                if k < _MARK_HASH << 16:
-                    self._table[k] = value
+        self._only_place = {}  # (piece, index) of the hashes that one pair has, which only one piece has
+        pairs = [pair for pair in places if max(pair) <= "\uffff"]
+        for pair, k in zip(pairs, _hashes(_JOIN.join(pairs).encode("utf-16-le"))[::3]):  # without those with a mark
+            place = places[pair]
+            if place and pair != place[0] and not self._table[k]:
+                self._table[k], self._only_place[k] = _PERHAPS, place
+            else:
+                self._table[k] = _JOINED
 
     def chunks(self, text):
         """The chunks of a text: an iterator, because the text may be long."""
@@ -89,12 +92,13 @@ class Cutter:
                 return self._cut_one(text)
             half = len(words) // 2
             return [*self.cut(words[:half]), "", *self.cut(words[half:])]
-        joined = bytearray(itemgetter(*_hashes(units), 0, 0)(self._table))
+        hashes = _hashes(units)
+        joined = bytearray(itemgetter(*hashes, 0, 0)(self._table))
         joined[size - 1 :] = bytes([_JOINED])  # where a piece can cross the end of a character, and at the end
         for match in _find_perhaps(joined):
             end = match.start()
-            place = self._only_place.get(text[end : end + 2])
-            if place is None or not text.startswith(place[0], end - place[1]):
+            piece, index = self._only_place[hashes[end]]
+            if not text.startswith(piece, end - index):
                 joined[end] = 0
         marked = bytearray([_MARK_ROW]) * (4 * size)
         marked[0::4], marked[1::4], marked[2::4] = units[0::2], units[1::2], joined.translate(_LOW_BYTE)

@@ -8,6 +8,7 @@ last id are marks: `end` stands between words or texts, for `near_tie` and `clos
 from __future__ import annotations
 
 import sys
+from array import array
 
 from ._cache import Cache
 from ._cutter import BLOCK, Cutter, in_blocks
@@ -65,7 +66,9 @@ class Segmenter:
         """`encode_words` for several texts, between which the word `text_end` stands, at once: a list of id texts."""
         found = list(map(self._ids_of_word.get, words))
         missing = [k for k, id_text in enumerate(found) if id_text is None]
-        results = self._look_up({words[k] for k in missing} - {text_end})
+        new = {words[k] for k in missing}
+        new.discard(text_end)
+        results = self._look_up(new)
         results[text_end] = self.end
         for k in missing:
             found[k] = results[words[k]]
@@ -81,7 +84,7 @@ class Segmenter:
     def _look_up(self, words):
         """A new dictionary of the id texts of words, a set, that are not in the new generation of the cache."""
         results = self._ids_of_word.recalled(words)
-        new = words.difference(results)
+        new = words.difference(results) if results else words
         results.update(zip(new, self._segment_words(new)))
         self._ids_of_word.keep(results)
         return results
@@ -116,11 +119,12 @@ class Segmenter:
         raise NotImplementedError
 
     def rows(self, id_texts):
-        """The ids of several id texts, a list of lists of int."""
+        """The ids of several id texts, a list of lists of int. (No list has them all: the garbage collector, which runs
+        as there come more lists, would walk through it.)"""
         joined = self._merged(self.end.join(id_texts))
-        ids, rows, start = ids_of(joined), [], 0
+        ids, rows, start = _array_of(joined), [], 0
         for size in map(len, joined.split(self.end)):
-            rows.append(ids[start : start + size])
+            rows.append(ids[start : start + size].tolist())
             start += size + 1
         return rows
 
@@ -161,4 +165,8 @@ class Segmenter:
 
 def ids_of(id_text):
     """The ids of an id text, a list of int."""
-    return memoryview(id_text.encode(_UTF_32, "surrogatepass")).cast("I").tolist()
+    return _array_of(id_text).tolist()
+
+
+def _array_of(id_text):
+    return array("I", id_text.encode(_UTF_32, "surrogatepass"))

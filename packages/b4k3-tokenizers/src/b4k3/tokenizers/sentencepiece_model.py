@@ -192,16 +192,20 @@ class SentencePieceModel:
         return rows
 
     def _encode_block(self, texts):
-        segmenter, text_end = self._segmenter, TEXT_END
-        by_words = self._normalizer.by_words and segmenter.word_prefix
-        words = self._normalizer.words(texts) if by_words else None
-        if words is None:
-            words, text_end = [], None
-            for text in texts:
-                words += segmenter.words(self._normalizer.normalize(text))
-                words.append(None)
-            words.pop()
-        return segmenter.rows(segmenter.encode_texts(words, text_end))
+        return self._segmenter.rows(self._segmenter.encode_texts(*self._words(texts)))
+
+    def _words(self, texts):
+        """The words of several texts, and the one that stands between two texts."""
+        if self._normalizer.by_words and self._segmenter.word_prefix:
+            words = self._normalizer.words(texts)
+            if words is not None:
+                return words, TEXT_END
+        words = []
+        for text in texts:
+            words += self._segmenter.words(self._normalizer.normalize(text))
+            words.append(None)
+        words.pop()
+        return words, None
 
     def tokenize(self, text):
         """The pieces of a text, a list of str; neighbouring unknown characters are one piece."""
