@@ -6,7 +6,7 @@ import pytest
 
 from b4k3.tokenizers import SentencePieceModel
 from b4k3.tokenizers._charsmap import Charsmap
-from b4k3.tokenizers._normalizer import Normalizer
+from b4k3.tokenizers._normalizer import TEXT_END, Normalizer
 from sentencepiece_models import texts_of
 from tokenizer_goldens import model_path
 
@@ -30,6 +30,9 @@ def test_passes_over_texts_are_the_algorithm_itself(rules, remove):
     assert [normalizer.normalize(text) for text in texts] == want
     if normalizer.by_words:
         assert texts_of(normalizer.words(texts)) == want
+    assert normalizer.normalize_block(texts) is None  # one is empty
+    full = list(filter(None, texts))
+    assert normalizer.normalize_block(full) == (None if remove else TEXT_END.join(map(normalizer.normalize, full)))
 
 
 SYMBOLS = {  # what is taken by whole texts where the symbols stand, and where a rule might reach into one
@@ -46,6 +49,7 @@ def test_passes_over_texts_with_user_defined_symbols_are_the_algorithm_itself(na
     symbols, by_words, with_runs = SYMBOLS[name]
     charsmap, rng = SentencePieceModel(model_path("t5_like"))._normalizer._charsmap, random.Random(5)
     normalizer = Normalizer(charsmap, True, True, True, symbols=symbols)
+    keeping = Normalizer(charsmap, False, False, True, symbols=symbols)
     assert normalizer.by_words is by_words
     alphabet = [*symbols, *"abcxye. \u0301\u0338\u2163\ufb01\uff21\u4e2d", "e\u0301", ">\u0338", " "]
     composed = 0
@@ -53,6 +57,8 @@ def test_passes_over_texts_with_user_defined_symbols_are_the_algorithm_itself(na
         texts = ["".join(rng.choices(alphabet, k=rng.randrange(8))) for _ in range(1 + k % 3)]
         want = [normalizer.align(text)[0] for text in texts]
         assert [normalizer.normalize(text) for text in texts] == want
+        kept = keeping.normalize_block(texts)
+        assert kept is None or kept == "\0".join(keeping.align(text)[0] for text in texts)
         words = normalizer.words(texts) if by_words else None
         if words is not None:
             assert texts_of(words) == want, texts

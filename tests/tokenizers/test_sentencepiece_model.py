@@ -41,6 +41,13 @@ VARIANTS = {
     "spaces": ("ab" + SPACE + "c", {}, {}, []),
     "kept spaces": ("ab" + SPACE + "c", {}, KEEP, []),
     "spaces stay": ("ab c", {}, {"escape_whitespaces": False}, []),
+    "kept spaces after one": ("ab" + SPACE + "c", {}, {"remove_extra_whitespaces": False}, []),
+    "kept spaces before one": ("ab" + SPACE + "c", {"suffix": True}, {"remove_extra_whitespaces": False}, []),
+    "kept spaces between words": ("abc", {}, {"remove_extra_whitespaces": False}, [(SPACE + "a", -1.5)]),
+    "kept spaces that end words": ("abc", {"suffix": True}, {"remove_extra_whitespaces": False}, [("a" + SPACE, -1.5)]),
+    "kept runs of spaces": ("abc", {}, KEEP, [(SPACE, -2.0), (SPACE * 2, -3.0), (SPACE * 3 + "a", -3.5)]),
+    "kept spaces stay": ("ab c", {}, dict(KEEP, escape_whitespaces=False), []),
+    "no prefix": ("abc", {}, KEEP, [(SPACE + "a", -1.5), (SPACE, -2.0)]),
     "suffix": ("ab" + SPACE + "c", {"suffix": True}, {}, []),
     "bytes": ("abé天", {"byte_fallback": True}, {}, BYTES),
     "symbols": ("abcd", {}, KEEP, [("ba", 0.0, USER_DEFINED), ("bac", 0.0, USER_DEFINED), ("é天", 0.0, USER_DEFINED)]),
@@ -61,6 +68,7 @@ def test_random_models_against_the_oracle(kind, variant):
         trainer = dict(trainer, model_type=UNIGRAM if kind == "unigram" else BPE)
         model = SentencePieceModel.from_bytes(build(pieces + list(extra), trainer, normalizer))
         oracle = slow_unigram if kind == "unigram" else slow_bpe
+        texts, rows = [""], [[]]
         for _ in range(60):
             text = "".join(rng.choice(alphabet + "  x") for _ in range(rng.randrange(60)))
             normalized = model.normalize(text)
@@ -68,7 +76,12 @@ def test_random_models_against_the_oracle(kind, variant):
             assert model.encode(text) == ids, (text, found)
             assert model.tokenize(text) == found
             assert model.encode_with_offsets(text)[:2] == (ids, found)
-            assert model.encode_batch([text, text]) == [ids, ids]
+            texts.append(text)
+            rows.append(ids)
+        for size in (1, 2, 5, 61):
+            for start in range(0, 61, size):
+                batch = texts[start : start + size]
+                assert model.encode_batch(batch) == rows[start : start + size], batch
 
 
 @pytest.mark.parametrize("scale, size", [(1.0, 20000), (60.0, 6000), (3000.0, 500)])
@@ -107,8 +120,9 @@ def test_equally_good_segmentations_of_long_runs():
             assert got == surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0], (text[:9], length)
 
 
-def test_a_text_with_the_character_between_texts_changes_no_later_ones():
-    model = SentencePieceModel.from_bytes(build([("a", -1.0), ("b", -2.0), (SPACE, -3.0)]))
+@pytest.mark.parametrize("normalizer", [{}, KEEP, {"remove_extra_whitespaces": False}])
+def test_a_text_with_the_character_between_texts_changes_no_later_ones(normalizer):
+    model = SentencePieceModel.from_bytes(build([("a", -1.0), ("b", -2.0), (SPACE, -3.0)], (), normalizer))
     texts = ["a \0 b", "\0", "", "a", "b"]
     want = [surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0] for text in texts]
     for start, end in ((0, 5), (3, 5), (1, 3), (0, 5)):

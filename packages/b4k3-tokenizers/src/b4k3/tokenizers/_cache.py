@@ -39,9 +39,10 @@ class Cache(dict):
         return {key: old[key] for key in filter(old.__contains__, keys)}
 
     def keep(self, results):
-        """Store a dictionary of results, of which none is for `never`."""
-        if max(map(len, results), default=0) > self._longest:
-            results = {key: value for key, value in results.items() if len(key) <= self._longest}
+        """Store a dictionary of results."""
+        longest, never = self._longest, self._never
+        if never in results or max(map(len, results), default=0) > longest:
+            results = {key: value for key, value in results.items() if len(key) <= longest and key != never}
         if len(results) > self._half:
             results = dict(islice(results.items(), self._half))
         if len(self) + len(results) > self._half:

@@ -81,6 +81,7 @@ class Normalizer:
             and not suffix
             and (self._plain_symbols or not any(" " in symbol or TEXT_END in symbol for symbol in symbols))
         )
+        self._by_blocks = not remove_extra_whitespaces and TEXT_END not in "".join(symbols)
         # runs of spaces inside one replacement stay
         self._whole = not any("  " in text for text in list(charsmap.single.values()) + longest_first)
 
@@ -115,6 +116,17 @@ class Normalizer:
         if replaced is None or SPACE in replaced:
             return None
         return list(filter(None, replaced.split(" ")))
+
+    def normalize_block(self, texts):
+        """The normalised texts, joined with `TEXT_END`. None where only `normalize` is exact."""
+        block = TEXT_END.join(texts)
+        if not self._by_blocks or block.count(TEXT_END) != len(texts) - 1 or self._dummy and not all(texts):
+            return None
+        replaced = self._replace(block)
+        if replaced is None:
+            return None
+        first, last = ("", self._dummy) if self._suffix else (self._dummy, "")
+        return first + replaced.replace(" ", self._space).replace(TEXT_END, last + TEXT_END + first) + last
 
     def _replace(self, text):
         """The charsmap applied to the text, spaces untouched; None where only `align` is exact."""

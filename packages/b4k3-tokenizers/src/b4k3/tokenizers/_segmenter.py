@@ -47,7 +47,9 @@ class Segmenter:
         self._space_last = escaped and not any(a == SPACE and b != SPACE for a, b in self.cutter.pairs)
         dummy_prefix = model.normalizer["add_dummy_prefix"] and not model.trainer["treat_whitespace_as_suffix"]
         self.word_prefix = SPACE if self._space_first and dummy_prefix else ""
+        self._has_blanks = not escaped  # in the normalised text
         self._runs = (SPACE, SPACE) in self.cutter.pairs
+        self._cut = " " + SPACE if self._space_first else SPACE + " " if self._space_last else SPACE
         self.end, self.near_tie, self.close = map(chr, range(len(model.pieces), len(model.pieces) + _MARKS))
         self._ids_of_chunk = Cache(self.segment_chunk, cache_size, _LONGEST_CHUNK)
         self._ids_of_word = Cache(self._segment_word, cache_size // 2, _LONGEST_WORD, never=TEXT_END)
@@ -141,17 +143,21 @@ class Segmenter:
         `word_prefix`, which each of them has."""
         if not text:
             return []
-        if self._runs and SPACE * 2 in text:
+        if self._has_blanks or self._runs and SPACE * 2 in text:
             return [text[len(self.word_prefix) :]]
         if self.word_prefix:
             return text[1:].split(SPACE)
-        if self._space_first:
-            words = text.replace(SPACE, " " + SPACE).split(" ")  # normalised text has no blanks
-        elif self._space_last:
-            words = text.replace(SPACE, SPACE + " ").split(" ")
-        else:
-            return [text]
-        return words if words[0] and words[-1] else list(filter(None, words))
+        return list(filter(None, text.replace(SPACE, self._cut).split(" ")))
+
+    def words_of_block(self, block):
+        """`words` of several normalised texts, joined with `TEXT_END`, which is a word too; if there is a `word_prefix`,
+        no text is empty. None where only `words` is exact."""
+        if self._has_blanks or self._runs and SPACE * 2 in block:
+            return None
+        if self.word_prefix:
+            return block[1:].replace(TEXT_END + SPACE, SPACE + TEXT_END + SPACE).split(SPACE)
+        block = block.replace(TEXT_END, " %s " % TEXT_END).replace(SPACE, self._cut)
+        return list(filter(None, block.split(" ")))
 
     def segment_chunk(self, chunk):
         raise NotImplementedError

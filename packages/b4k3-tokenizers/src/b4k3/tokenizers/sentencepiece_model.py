@@ -198,8 +198,11 @@ class SentencePieceModel:
         """The words of several texts, and the one that stands between two texts."""
         if self._normalizer.by_words and self._segmenter.word_prefix:
             words = self._normalizer.words(texts)
-            if words is not None:
-                return words, TEXT_END
+        else:
+            block = self._normalizer.normalize_block(texts)
+            words = None if block is None else self._segmenter.words_of_block(block)
+        if words is not None:
+            return words, TEXT_END
         words = []
         for text in texts:
             words += self._segmenter.words(self._normalizer.normalize(text))
