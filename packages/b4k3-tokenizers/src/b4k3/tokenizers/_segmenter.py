@@ -150,8 +150,8 @@ class Segmenter:
         return list(filter(None, text.replace(SPACE, self._cut).split(" ")))
 
     def words_of_block(self, block):
-        """`words` of several normalised texts, joined with `TEXT_END`, which is a word too; if there is a `word_prefix`,
-        no text is empty. None where only `words` is exact."""
+        """`words` of several normalised texts, joined with `TEXT_END`, which is a word too; with a `word_prefix`, no
+        text is empty. None where only `words` is exact."""
         if self._has_blanks or self._runs and SPACE * 2 in block:
             return None
         if self.word_prefix:
