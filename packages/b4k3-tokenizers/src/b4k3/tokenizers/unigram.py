@@ -102,14 +102,19 @@ class Unigram(Segmenter):
     def segment_chunk(self, chunk):
         """Viterbi in float64 from the end of the chunk, with the distance to the second-best path at each step of the
         best one."""
-        size = len(chunk)
+        size, char_of = len(chunk), self._char_of.get
+        if size < 2:
+            return char_of(chunk) or self.unknown(chunk) if chunk else self.end
         if size > _LONGEST:
             return self.near_tie
         step_of, unknown = self._step_of.get, self.steps[self.unk_id]
         rest = [0.0] * (size + 1)  # the score of the best path from each place on
-        goes, margins = [size] * size, rest[:]
-        for start in range(size - 1, -1, -1):
-            end = first = start + 1
+        goes, margins = [size] * size, [math.inf] * size
+        end = size - 1
+        rest[end] = step_of(chunk[end], unknown)
+        while end:
+            start = end - 1
+            first = end
             best, second = rest[end] + step_of(chunk[start], unknown), _NO_PIECE
             while end < size:
                 end += 1
@@ -123,16 +128,22 @@ class Unigram(Segmenter):
                     else:
                         second = score
             rest[start], goes[start], margins[start] = best, first, best - second
-        found, margin, start, char_of = [], math.inf, 0, self._char_of.get
-        while start < size:
-            end = goes[start]
-            found.append(char_of(chunk[start:end]) or self.unknown(chunk[start]))
-            if margins[start] < margin:
-                margin = margins[start]
-            start = end
+            end = start
+        end, margin = goes[0], margins[0]
+        if end == size:
+            id_text = char_of(chunk)
+        else:
+            found = [char_of(chunk[:end]) or self.unknown(chunk[0])]
+            while end < size:
+                start = end
+                end = goes[start]
+                found.append(char_of(chunk[start:end]) or self.unknown(chunk[start]))
+                if margins[start] < margin:
+                    margin = margins[start]
+            id_text = "".join(found)
         if margin > size * _FAR_MARGIN:
-            return "".join(found) or self.end
-        return "".join(found) + self.close if margin > size * _NEAR_MARGIN else self.near_tie
+            return id_text
+        return id_text + self.close if margin > size * _NEAR_MARGIN else self.near_tie
 
     def _find_pieces_at(self, text):
         """(length, score) of the pieces that a text begins with, and of its first character."""
