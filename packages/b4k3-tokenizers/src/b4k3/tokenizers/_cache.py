@@ -11,23 +11,21 @@ class Cache(dict):
     It holds two generations: when the new one has `size` / 2 results it becomes the old one, and what is asked for
     again moves back. Reading and storing are atomic, so that threads may share it.
 
-    Arguments: `function`; `size`, the number of results kept; `longest`, the length of the longest argument kept;
-    `never`, an argument that is not kept.
+    Arguments: `function`; `size`, the number of results kept; `longest`, the length of the longest argument kept.
     """
 
-    def __init__(self, function, size, longest=16, never=None):
+    def __init__(self, function, size, longest=16):
         super().__init__()
         self._function = function
         self._half = size // 2
         self._longest = longest
-        self._never = never
         self._old = {}
 
     def __missing__(self, key):
         value = self._old.get(key)
         if value is None:
             value = self._function(key)
-        if len(key) <= self._longest and self._half and key != self._never:
+        if len(key) <= self._longest and self._half:
             if len(self) >= self._half:
                 self._grow_old()
             self[key] = value
@@ -40,9 +38,8 @@ class Cache(dict):
 
     def keep(self, results):
         """Store a dictionary of results."""
-        longest, never = self._longest, self._never
-        if never in results or max(map(len, results), default=0) > longest:
-            results = {key: value for key, value in results.items() if len(key) <= longest and key != never}
+        if max(map(len, results), default=0) > self._longest:
+            results = {key: value for key, value in results.items() if len(key) <= self._longest}
         if len(results) > self._half:
             results = dict(islice(results.items(), self._half))
         if len(self) + len(results) > self._half:

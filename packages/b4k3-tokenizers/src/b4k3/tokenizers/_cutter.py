@@ -76,22 +76,22 @@ class Cutter:
             yield text[start:end]
             start = end
 
-    def cut(self, words):
-        """The chunks of several words, with an empty one between two words: a list of str.
+    def cut(self, words, prefix=""):
+        """The chunks of several words, each with a prefix, and an empty one between two words: a list of str.
 
         In UTF-16 the hashes of all pairs of neighbours are a few slice assignments, and a mark after each character is
         one more. Where two pairs have one hash a chunk may be longer than it need be. Words that have characters of
         four bytes, or the marks, are cut one by one.
         """
         if len(words) == 1 and len(words[0]) < _FEW:
-            return self._cut_one(words[0])
-        text = _JOIN.join(words)
+            return self._cut_one(prefix + words[0])
+        text = prefix + (_JOIN + prefix).join(words)
         units, size = text.encode("utf-16-le"), len(text)
         if self._has_marks or len(units) > 2 * size or _CUT in text or text.count(_JOIN) >= len(words):
             if len(words) == 1:
                 return self._cut_one(text)
             half = len(words) // 2
-            return [*self.cut(words[:half]), "", *self.cut(words[half:])]
+            return [*self.cut(words[:half], prefix), "", *self.cut(words[half:], prefix)]
         hashes = _hashes(units)
         joined = bytearray(itemgetter(*hashes, 0, 0)(self._table))
         joined[size - 1 :] = bytes([_JOINED])  # where a piece can cross the end of a character, and at the end

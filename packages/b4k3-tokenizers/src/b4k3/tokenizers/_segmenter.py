@@ -52,32 +52,35 @@ class Segmenter:
         self._cut = " " + SPACE if self._space_first else SPACE + " " if self._space_last else SPACE
         self.end, self.near_tie, self.close = map(chr, range(len(model.pieces), len(model.pieces) + _MARKS))
         self._ids_of_chunk = Cache(self.segment_chunk, cache_size, _LONGEST_CHUNK)
-        self._ids_of_word = Cache(self._segment_word, cache_size // 2, _LONGEST_WORD, never=TEXT_END)
+        self._ids_of_word = Cache(self._segment_word, cache_size // 2, _LONGEST_WORD)
 
     def encode(self, text):
         """The ids of normalised text."""
-        return ids_of(self._merged(self.encode_words(self.words(text))))
+        return ids_of(self._merged(self.id_text(text)))
 
-    def encode_words(self, words):
-        """The id text of the words of a normalised text, with one unknown id for each unknown character."""
-        found = list(map(self._ids_of_word.__getitem__, words))
+    def id_text(self, text):
+        """The id text of normalised text, with one unknown id for each unknown character."""
+        words = self.words(text)
+        # in the cache, the word `TEXT_END` has another meaning
+        found = list(map(self._segment_word if TEXT_END in text else self._ids_of_word.__getitem__, words))
         id_text = "".join(found).replace(self.close, "")
         return id_text if self._holds(id_text) else self._encode_exactly(words, found)
 
-    def encode_texts(self, words, text_end):
-        """`encode_words` for several texts, between which the word `text_end` stands, at once: a list of id texts."""
+    def id_texts(self, words):
+        """The id texts of several texts, given their words, and the word `TEXT_END` between two texts."""
         found = list(map(self._ids_of_word.get, words))
         missing = [k for k, id_text in enumerate(found) if id_text is None]
-        new = {words[k] for k in missing}
-        new.discard(text_end)
-        results = self._look_up(new)
-        results[text_end] = self.end
+        results = self._look_up({words[k] for k in missing})
         for k in missing:
             found[k] = results[words[k]]
-        id_texts = "".join(found).replace(self.close, "").split(self.end)
-        doubtful = self._doubtful(id_texts)
+        joined = "".join(found).replace(self.close, "")
+        id_texts = joined.split(self.end)
+        doubtful = self._doubtful(id_texts, joined)
         if doubtful:
-            ends = [-1, *(k for k in missing if words[k] == text_end), len(words)]
+            ends = [-1]
+            while len(ends) < len(id_texts):
+                ends.append(words.index(TEXT_END, ends[-1] + 1))
+            ends.append(len(words))
             for k in doubtful:
                 start, end = ends[k] + 1, ends[k + 1]
                 id_texts[k] = self._encode_exactly(words[start:end], found[start:end])
@@ -86,6 +89,8 @@ class Segmenter:
     def _look_up(self, words):
         """A new dictionary of the id texts of words, a set, that are not in the new generation of the cache."""
         results = self._ids_of_word.recalled(words)
+        if TEXT_END in words:
+            results[TEXT_END] = self.end
         new = words.difference(results) if results else words
         results.update(zip(new, self._segment_words(new)))
         self._ids_of_word.keep(results)
@@ -94,12 +99,12 @@ class Segmenter:
     def _segment_words(self, words):
         """The id text of each word."""
         id_texts = []
-        for group in in_blocks([self.word_prefix + word for word in words]):
+        for group in in_blocks(words):
             last = group.pop() if len(group[-1]) > BLOCK else None
             if group:
-                id_texts += self._segment(self.cutter.cut(group)).split(self.end)
+                id_texts += self._segment(self.cutter.cut(group, self.word_prefix)).split(self.end)
             if last is not None:
-                id_texts.append(self._segment(self.cutter.chunks(last)))
+                id_texts.append(self._segment_word(last))
         return id_texts
 
     def _segment_word(self, word):
@@ -108,8 +113,8 @@ class Segmenter:
     def _segment(self, chunks):
         return "".join(map(self._ids_of_chunk.__getitem__, chunks))
 
-    def _doubtful(self, id_texts):
-        """The indices of those of which `_holds` is not true."""
+    def _doubtful(self, id_texts, joined):
+        """The indices of those of which `_holds` is not true; they are given joined, too."""
         return []
 
     def _holds(self, id_text):

@@ -192,28 +192,32 @@ class SentencePieceModel:
         return rows
 
     def _encode_block(self, texts):
-        return self._segmenter.rows(self._segmenter.encode_texts(*self._words(texts)))
+        words = self._words(texts)
+        if words is None:
+            return list(map(self.encode, texts))
+        id_texts = self._segmenter.id_texts(words)
+        del words  # the garbage collector, which runs as the rows are made, would walk through them
+        return self._segmenter.rows(id_texts)
 
     def _words(self, texts):
-        """The words of several texts, and the one that stands between two texts."""
+        """The words of several texts, with `TEXT_END` between two of them; None if that is in a text."""
         if self._normalizer.by_words and self._segmenter.word_prefix:
             words = self._normalizer.words(texts)
         else:
             block = self._normalizer.normalize_block(texts)
             words = None if block is None else self._segmenter.words_of_block(block)
-        if words is not None:
-            return words, TEXT_END
-        words = []
-        for text in texts:
-            words += self._segmenter.words(self._normalizer.normalize(text))
-            words.append(None)
-        words.pop()
-        return words, None
+        if words is None and not any(TEXT_END in text for text in texts):
+            words = []
+            for text in texts:
+                words += self._segmenter.words(self._normalizer.normalize(text))
+                words.append(TEXT_END)
+            words.pop()
+        return words
 
     def tokenize(self, text):
         """The pieces of a text, a list of str; neighbouring unknown characters are one piece."""
         normalized = self._normalizer.normalize(text)
-        ids = ids_of(self._segmenter.encode_words(self._segmenter.words(normalized)))
+        ids = ids_of(self._segmenter.id_text(normalized))
         if not self._segmenter.byte_fallback and self.unk_id in ids:
             return [normalized[start:end] for start, end, _ in self._merged(self._nodes(ids))]
         return list(map(self._spec.pieces.__getitem__, ids))
@@ -225,7 +229,7 @@ class SentencePieceModel:
         begins at the white space that it stands for; of the bytes of one character all but the last are empty.
         """
         normalized, origin = self._normalizer.align(text)
-        ids = ids_of(self._segmenter.encode_words(self._segmenter.words(normalized)))
+        ids = ids_of(self._segmenter.id_text(normalized))
         return self._spell(self._nodes(ids), normalized, origin)
 
     def nbest(self, text, n):

@@ -77,8 +77,8 @@ class Unigram(Segmenter):
                 step_of[prefix] = steps[self.unk_id]
         return step_of
 
-    def _doubtful(self, id_texts):
-        if max(map(len, id_texts)) <= self._few and self.near_tie not in "".join(id_texts):
+    def _doubtful(self, id_texts, joined):
+        if self.near_tie not in joined and max(map(len, id_texts)) <= self._few:
             return []
         return [k for k, id_text in enumerate(id_texts) if not self._holds(id_text)]
 
