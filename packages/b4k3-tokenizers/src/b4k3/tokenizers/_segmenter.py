@@ -49,7 +49,7 @@ class Segmenter:
         self.word_prefix = SPACE if self._space_first and dummy_prefix else ""
         self._has_blanks = not escaped  # in the normalised text
         self._runs = (SPACE, SPACE) in self.cutter.pairs
-        self._cut = " " + SPACE if self._space_first else SPACE + " " if self._space_last else SPACE
+        self._cut_space = " " + SPACE if self._space_first else SPACE + " " if self._space_last else SPACE
         self.end, self.near_tie, self.close = map(chr, range(len(model.pieces), len(model.pieces) + _MARKS))
         self._ids_of_chunk = Cache(self.segment_chunk, cache_size, _LONGEST_CHUNK)
         self._ids_of_word = Cache(self._segment_word, cache_size // 2, _LONGEST_WORD)
@@ -126,9 +126,9 @@ class Segmenter:
         raise NotImplementedError
 
     def rows(self, id_texts):
-        """The ids of several id texts, a list of lists of int. (No list has them all: the garbage collector, which runs
-        as there come more lists, would walk through it.)"""
+        """The ids of several id texts, a list of lists of int."""
         joined = self._merged(self.end.join(id_texts))
+        # not a list of all ids: the garbage collector, which runs as the rows are made, would walk through it
         ids, rows, start = _array_of(joined), [], 0
         for size in map(len, joined.split(self.end)):
             rows.append(ids[start : start + size].tolist())
@@ -152,7 +152,7 @@ class Segmenter:
             return [text[len(self.word_prefix) :]]
         if self.word_prefix:
             return text[1:].split(SPACE)
-        return list(filter(None, text.replace(SPACE, self._cut).split(" ")))
+        return list(filter(None, text.replace(SPACE, self._cut_space).split(" ")))
 
     def words_of_block(self, block):
         """`words` of several normalised texts, joined with `TEXT_END`, which is a word too; with a `word_prefix`, no
@@ -161,7 +161,7 @@ class Segmenter:
             return None
         if self.word_prefix:
             return block[1:].replace(TEXT_END + SPACE, SPACE + TEXT_END + SPACE).split(SPACE)
-        block = block.replace(TEXT_END, " %s " % TEXT_END).replace(SPACE, self._cut)
+        block = block.replace(TEXT_END, " %s " % TEXT_END).replace(SPACE, self._cut_space)
         return list(filter(None, block.split(" ")))
 
     def segment_chunk(self, chunk):

@@ -196,7 +196,7 @@ class SentencePieceModel:
         if words is None:
             return list(map(self.encode, texts))
         id_texts = self._segmenter.id_texts(words)
-        del words  # the garbage collector, which runs as the rows are made, would walk through them
+        del words  # the garbage collector would walk through them, too
         return self._segmenter.rows(id_texts)
 
     def _words(self, texts):
