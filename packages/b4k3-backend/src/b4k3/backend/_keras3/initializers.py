@@ -22,7 +22,11 @@ class TruncatedNormal(keras.initializers.TruncatedNormal):
     def __call__(self, shape, dtype=None):
         if skipping():
             return untouched_zeros(shape, dtype)
-        return super().__call__(shape, dtype=dtype)
+        values = super().__call__(shape, dtype=dtype)
+        if keras.backend.backend() != "torch":
+            return values
+        # there Keras draws each value four times, and takes one that is too far where all four are
+        return keras.ops.clip(values, self.mean - 2 * self.stddev, self.mean + 2 * self.stddev)
 
 
 def untouched_zeros(shape, dtype):
