@@ -119,8 +119,10 @@ class Normalizer:
 
     def normalize_block(self, texts):
         """The normalised texts, joined with `TEXT_END`. None where only `normalize` is exact."""
+        if not self._by_blocks or self._dummy and not all(texts):
+            return None
         block = TEXT_END.join(texts)
-        if not self._by_blocks or block.count(TEXT_END) != len(texts) - 1 or self._dummy and not all(texts):
+        if block.count(TEXT_END) != len(texts) - 1:
             return None
         replaced = self._replace(block)
         if replaced is None:
