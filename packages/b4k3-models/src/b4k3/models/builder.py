@@ -1,13 +1,15 @@
-"""From a configuration and a checkpoint to a model. Knows no architecture."""
+"""From a configuration and a checkpoint to a model: the last steps of the walk, class, build and load."""
 
 from __future__ import annotations
 
-import inspect
+from typing import Any, Dict
 
-from .config import ALIAS_NAMES, ConfigError, merge, refuse_unknown, validate
+from .errors import ConfigError
+from .keys import ARGUMENTS, DEFAULTS, FIXED, refuse_unknown, spellings, validate
 from .masks import extend_with_language_model, extend_with_unified_language_model
-from .recognition import DefaultModel, Request
-from .t5_versions import published_activation
+from .registry import architecture
+from .source import Source
+from .transformer import accepted_arguments
 
 APPLICATIONS = {
     "encoder": None,
@@ -16,24 +18,13 @@ APPLICATIONS = {
 }
 
 
-def accepted_arguments(cls):
-    """Names that the constructors of a class and its bases, and their `build`, take."""
-    names = set()
-    for base in cls.__mro__:
-        for method in ("__init__", "build"):
-            if method in vars(base) and base is not object:
-                for name, parameter in inspect.signature(vars(base)[method]).parameters.items():
-                    if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
-                        names.add(name)
-    return names
-
-
 def with_application(cls, application):
     """The class, made a language model where `application` says so."""
     if application not in APPLICATIONS:
-        raise ConfigError("application=%r, expected one of %s" % (application, ", ".join(map(repr, APPLICATIONS))))
+        known = ", ".join(map(repr, APPLICATIONS))
+        raise ConfigError(f"application={application!r}, expected one of {known}")
     if application not in getattr(cls, "applications", APPLICATIONS):
-        raise ConfigError("application=%r is not possible with %s" % (application, cls.__name__))
+        raise ConfigError(f"application={application!r} is not possible with {cls.__name__}")
     extend = APPLICATIONS[application]
     return cls if extend is None else extend(cls)
 
@@ -41,7 +32,7 @@ def with_application(cls, application):
 def build_transformer_model(
     config_path=None,
     checkpoint_path=None,
-    model=DefaultModel("bert"),  # noqa: B008 (a constant)
+    model=None,
     application="encoder",
     return_keras_model=True,
     **kwargs,
@@ -54,12 +45,16 @@ def build_transformer_model(
             given, the architecture is recognised.
         checkpoint_path: what `open_checkpoint` opens: the prefix of a TensorFlow checkpoint, a safetensors file, a
             folder, …; or a dict from variable name to array. None leaves the weights random.
-        model: the name of an architecture, a subclass of `Transformer`, or 'auto': recognised by variables and shapes.
+        model: the name of an architecture, a subclass of `Transformer`, or 'auto': recognised by names and shapes of
+            variables and by the config. None recognises a folder, and a config that says its `model_type`; else it is
+            'bert', as in bert4keras.
         application: 'encoder'; 'lm', where position i sees the positions up to i; 'unilm', where the second segment is
             generated from the first.
         return_keras_model: whether to return the Keras model alone, or the Transformer object that holds it as
             `.model`, with `.inputs`, `.outputs`, `.layers` and `.load_report`.
-        kwargs: arguments of the architecture; they win over the config file.
+        kwargs: arguments of the architecture; they win over the config file. `ignore_unread_weights=True` loads a file
+            although it has variables of the network that the architecture does not read, `ignore_invalid_weights=True`
+            one that lacks some; both warn.
 
     Returns:
         A Keras model, or a `Transformer`. Its inputs are float32 tensors of ids [batch, n].
@@ -69,21 +64,45 @@ def build_transformer_model(
         CheckpointError: the checkpoint does not have what the model needs; it lists everything and says what fits.
         FileNotFoundError: a path is not there.
     """
-    request = Request(config_path, checkpoint_path, model, kwargs)
-    cls = with_application(request.cls, application)
-    accepted = accepted_arguments(cls)
-    refuse_unknown(kwargs, accepted | ALIAS_NAMES, "build_transformer_model with %s" % cls.__name__)
-    config = merge(request.config, kwargs)
-    if kwargs.get("hidden_act") is None:
-        config["hidden_act"] = published_activation(cls.model_key, config.get("hidden_act"))
-    validate(config, request.where)
-    arguments = {key: value for key, value in config.items() if key in accepted}
-    transformer = cls(**arguments)
-    transformer.ignored_config_keys = sorted(request.from_file - accepted - ALIAS_NAMES)
-    if request.opened is not None:
-        transformer.expect_checkpoint(request.opened)
-    transformer.build(**arguments)
-    if request.opened is not None:
-        transformer.load_weights_from_checkpoint(request.opened)
-        transformer.load_report.notes[:0] = request.notes
+    source = Source(config_path, checkpoint_path, model, kwargs)
+    network = source.network
+    cls = with_application(architecture(model if isinstance(model, type) else network.name), application)
+    refuse_unknown(kwargs, known_arguments(cls, network), f"build_transformer_model with {cls.__name__}")
+    config = dict(DEFAULTS, **source.known)
+    where = source.where or "the call"
+    validate(config, where, source.spelled)
+    refuse_direction(config, application, network, where)
+    source.warn()
+    transformer = cls(**taken(config, accepted_arguments(cls, "__init__")))
+    transformer.explicit = set(source.given)
+    transformer.ignored_config_keys = source.unknown_keys
+    if source.view is not None:
+        transformer.expect_checkpoint(source.view)
+    transformer.build(**taken(config, accepted_arguments(cls, "build")))
+    if source.view is not None:
+        transformer.load_weights_from_checkpoint(source.view)
+        transformer.load_report.notes[:0] = source.notes
     return transformer.model if return_keras_model else transformer
+
+
+def known_arguments(cls: Any, network: Any) -> Any:
+    """The keyword arguments that a class takes, under every spelling."""
+    names = accepted_arguments(cls) | {"model_type", "is_decoder"} | set(FIXED) | set(network.fixed)
+    for ours, others in spellings(network).items():
+        if ours in names or ours in ARGUMENTS:
+            names.update(others)
+    return names | set(network.activation_keys)
+
+
+def taken(config: Dict[str, Any], accepted: Any) -> Dict[str, Any]:
+    """The part of a configuration that a method takes."""
+    return {key: value for key, value in config.items() if key in accepted}
+
+
+def refuse_direction(config: Dict[str, Any], application: str, network: Any, where: str) -> None:
+    """Raises: ConfigError: the configuration is a decoder's and an encoder is asked for."""
+    if config.get("is_decoder") and not network.generates and application != "lm":
+        raise ConfigError(
+            f"{where}: is_decoder is true: each position sees only those before it. Build it with application='lm', "
+            "or insist on an encoder with is_decoder=False"
+        )

@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import warnings
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+import numpy as np
 
 from b4k3 import backend
 
 from .checkpoints import CheckpointError, open_checkpoint
-from .config import ConfigError
-from .detect import advice
 from .dialects import View, written
-from .heads import report_untrained
-from .registry import dialects
+from .errors import ConfigError
+from .leftovers import FIXED_POSITIONS, leftover
+from .networks.description import Network, Sizes
+from .recognition import Evidence, first_segment, hints, recognise
+from .registry import dialects, network
+from .untrained import looks_untrained
 
-# Variables that publishers left in their files and that no model needs.
-KNOWN_LEFTOVERS = (
-    (re.compile(r"(^|/)(adam_[mv]|AdamWeightDecayOptimizer.*|lamb_[mv]|Adam(_\d+)?)$"), "optimizer slot"),
-    (re.compile(r"(/adafactor|[/_]slot)_(v[rc]?|m)$"), "optimizer slot"),
-    (re.compile(r"(^|/)(adam|AdamWeightDecay|lamb)[^/]*/", re.I), "optimizer slot"),
-    (re.compile(r"(^|/)(global_step|good_steps|loss_scale|beta[12]_power)$"), "training state"),
-    (re.compile(r"(^|[./])pooler[./]"), "pooler"),
-    (re.compile(r"^cls[./]seq_relationship"), "NSP head"),
-    (re.compile(r"^cls[./]predictions"), "MLM head"),
-    (re.compile(r"^generator"), "generator"),
-    (re.compile(r"^discriminator_predictions"), "discriminator head"),
-    (re.compile(r"position_ids$"), "position ids"),
-    (re.compile(r"(relative_positions_encoding|embed_positions)[./]"), "fixed positions"),
-    (re.compile(r"^(cls\.)?(predictions|generator_lm_head)\.(decoder\.)?(weight|bias)$"), "tied MLM head"),
-    (re.compile(r"^((en|de)coder\.embed_tokens|lm_head)\.weight$"), "tied embeddings"),
-    (re.compile(r"\.attn\.(masked_)?bias$"), "fixed causal mask"),
-    (re.compile(r"EncDecAttention\.relative_attention_bias\.weight$"), "unused position bias"),
-    (re.compile(r"^encoder[./](block[_.]|(final_layer|rms)_norm)"), "encoder"),
-    (re.compile(r"^decoder[./](block[_.]|logits[./]|(final_layer|rms)_norm)"), "decoder"),
-)
-
-# What a missing variable belongs to, and how to do without.
-HEADS = (
-    (re.compile(r"^cls/predictions"), "the file has no MLM head (cls/predictions): build with with_mlm=False"),
-    (re.compile(r"/pooler/"), "the file has no pooler: build with with_pool=False and with_nsp=False"),
-    (
-        re.compile(r"^cls/seq_relationship"),
-        "the file has no NSP head (cls/seq_relationship): build with with_nsp=False",
-    ),
-    (
-        re.compile(r"/token_type_embeddings$"),
-        "the file has no segment embeddings: build with segment_vocab_size=0, or, if segments are ids of tokens, with "
-        "shared_segment_embeddings=True",
-    ),
-)
+NOT_USED = "not used"
 
 
 class LoadReport:
@@ -61,77 +32,145 @@ class LoadReport:
         mismatched: list of (layer, variable, shape in the file, shape of the weight).
         resized: list of (layer, variable, shape in the file, shape of the weight), with `autoresize_weights`.
         unexpected: list of (variable, what it is known as, or None).
+        unread: list of those of `unexpected` that belong to the network and that nothing explains.
         initialized: list of (layer, weight) that no checkpoint is asked for, as those of conditional normalisation.
         notes: list of str.
     """
 
-    def __init__(self, path, dialect):
+    def __init__(self, path: str, dialect: str) -> None:
         self.path = path
         self.dialect = dialect
-        self.loaded = []
-        self.missing = []
-        self.mismatched = []
-        self.resized = []
-        self.unexpected = []
-        self.initialized = []
-        self.notes = []
+        self.loaded: List[Tuple[str, str, Tuple[int, ...]]] = []
+        self.missing: List[Tuple[str, str, Tuple[int, ...]]] = []
+        self.mismatched: List[Tuple[str, str, Any, Any]] = []
+        self.resized: List[Tuple[str, str, Any, Any]] = []
+        self.unexpected: List[Tuple[str, Optional[str]]] = []
+        self.unread: List[str] = []
+        self.initialized: List[Tuple[str, str]] = []
+        self.notes: List[str] = []
 
-    def problems(self):
-        """One line for each missing or mismatched variable."""
-        lines = ["missing: %s for %s %s" % (name, layer, list(shape)) for layer, name, shape in self.missing]
+    def problems(self) -> List[str]:
+        """One line for each missing or mismatched variable, and for each that the network should read."""
+        lines = [f"missing: {name} for {layer} {list(shape)}" for layer, name, shape in self.missing]
         for layer, name, stored, wanted in self.mismatched:
-            lines.append("shape: %s is %s in the file, %s wants %s" % (name, list(stored), layer, list(wanted)))
-        return lines
+            lines.append(f"shape: {name} is {list(stored)} in the file, {layer} wants {list(wanted)}")
+        return lines + [f"not read: {name}" for name in self.unread]
 
-    def summary(self):
+    def summary(self) -> str:
         """A table for a person to read."""
-        lines = ["%s (%s names): %d variables loaded" % (self.path, self.dialect, len(self.loaded))]
+        lines = [f"{self.path} ({self.dialect} names): {len(self.loaded)} variables loaded"]
         for layer, name, stored, wanted in self.resized:
-            lines.append("resized: %s %s -> %s for %s" % (name, list(stored), list(wanted), layer))
+            lines.append(f"resized: {name} {list(stored)} -> {list(wanted)} for {layer}")
         lines += self.problems()
-        kinds = {}
+        kinds: Dict[str, List[str]] = {}
         for name, kind in self.unexpected:
-            kinds.setdefault(kind or "not used", []).append(name)
+            kinds.setdefault(kind or NOT_USED, []).append(name)
         for kind, names in sorted(kinds.items()):
             shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-            lines.append("in the file only, %s: %d (%s)" % (kind, len(names), shown))
+            lines.append(f"in the file only, {kind}: {len(names)} ({shown})")
         if self.initialized:
-            lines.append("in the model only: %s" % ", ".join("%s %s" % pair for pair in self.initialized))
+            shown = ", ".join(f"{layer} {weight}" for layer, weight in self.initialized)
+            lines.append(f"in the model only: {shown}")
         return "\n".join(lines + self.notes)
 
     __str__ = summary
 
 
-def open_view(checkpoint, model=None):
+def open_view(checkpoint: Any, of: Network) -> View:
     """Open a checkpoint under canonical names.
 
     Arguments:
-        checkpoint: path, dict from name to array, or what `open_checkpoint` returned.
-        model: the architecture that it is for, by its `model=`: of a family of dialects the one that is made for it.
+        checkpoint: path, dict from name to array, what `open_checkpoint` returned, or a `View`.
+        of: the network that it is for.
 
     Raises:
-        CheckpointError: no registered dialect knows its names.
+        CheckpointError: it has no names of that network.
     """
     if isinstance(checkpoint, View):
         return checkpoint
     if not hasattr(checkpoint, "stored_dtype"):
         checkpoint = open_checkpoint(checkpoint)
-    names = set(checkpoint.keys())
-    known = dialects()
-    for dialect in known:
-        if dialect.recognises(names):
-            return View(checkpoint, member(known, dialect, model))
-    shown = ", ".join(sorted(names)[:5])
-    raise CheckpointError("%s: no dialect knows its variables (%s, …)" % (checkpoint.path, shown))
+    return recognise(checkpoint, [of], lambda fit: Evidence(fit.view, {}, None, True)).view
 
 
-def member(known, dialect, model):
-    """The dialect for a model in the family of another, or that other one."""
-    family = [d for d in known if d.family == dialect.family and model in d.models]
-    return family[0] if family and model not in dialect.models else dialect
+# ------------------------------------------------------------------------------------- what stays in the file
 
 
-def collect(transformer, view, mapping):
+class Unread:
+    """Says of the variables that a load leaves in the file what they are.
+
+    Arguments:
+        of: `Network` that is loaded.
+        view: `View` of the checkpoint.
+        sizes: its sizes and arguments, under our names.
+        explicit: the keys that the caller gave, None for all.
+    """
+
+    def __init__(self, of: Network, view: View, sizes: Sizes, explicit: Optional[Iterable[str]] = None) -> None:
+        self.network, self.view, self.sizes = of, view, sizes
+        self.explicit = None if explicit is None else set(explicit)
+        self.exact = {name for names in of.mapping(sizes).values() for name in names}
+        self.beside = [network(name) for name in of.beside]
+        body = {id(part) for part in of.body}
+        self.scopes = set()
+        for name in view.checkpoint.keys():
+            entries = [of.find(canonical) for canonical in view.dialect.canonicals(name)]
+            if any(entry is not None and id(entry[0]) in body for entry in entries):
+                self.scopes.add(first_segment(name))
+
+    def kind(self, name: str) -> Optional[str]:
+        """What a variable is that is no part of what was built; None if nothing explains it."""
+        canonicals = self.view.dialect.canonicals(name)
+        for canonical in canonicals:
+            kind = self._of_network(canonical)
+            if kind is not None:
+                return kind
+        for other in self.beside:
+            entry = next((e for e in map(other.find, canonicals) if e is not None), None)
+            if entry is not None and self.network.find(canonicals[0]) is None:
+                return f"of model={other.name!r}"
+        kind = leftover(name)
+        return None if kind == FIXED_POSITIONS and not self._is_constant(name) else kind
+
+    def _of_network(self, canonical: str) -> Optional[str]:
+        entry = self.network.find(canonical)
+        if entry is None:
+            return None
+        part, layer, variable = entry
+        if part.argument is not None and not self.sizes.get(part.argument):
+            return part.name
+        if not layer.exists(self.sizes):
+            if layer.copies or any(variable.name in other.copies.values() for other in part.layers):
+                return f"tied {part.name}"
+            chosen = layer.needs is not None and (self.explicit is None or layer.needs in self.explicit)
+            return f"left out by {layer.needs}={self.sizes.get(layer.needs)}" if chosen else None
+        if canonical in self.exact or layer.blocks is None:
+            return None
+        counts = layer.blocks.counts
+        return f"blocks beyond {next(iter(counts.values()))}" if canonical not in self.exact else None
+
+    def _is_constant(self, name: str) -> bool:
+        """Whether a stored table holds what the network computes, as far as that is known."""
+        for end, values in self.network.constants:
+            if name.endswith(end):
+                stored = np.asarray(self.view.checkpoint[name], dtype="float64")
+                return bool(np.abs(stored - values(stored.shape)).max() < 2e-2)
+        return True
+
+    def sort(self, names: Iterable[str]) -> Tuple[List[Tuple[str, Optional[str]]], List[str]]:
+        """([(name, what it is)], those that belong to the network and that nothing explains)."""
+        found = [(name, self.kind(name)) for name in sorted(names)]
+        return found, [name for name, kind in found if kind is None and self.in_scope(name)]
+
+    def in_scope(self, name: str) -> bool:
+        """Whether a name is among the network's own."""
+        return first_segment(name) in self.scopes or leftover(name) == FIXED_POSITIONS
+
+
+# ---------------------------------------------------------------------------------------------------- loading
+
+
+def collect(transformer: Any, view: View, mapping: Dict[str, List[str]]) -> Tuple[List[Any], LoadReport]:
     """Match layers with variables, and read what matches.
 
     Arguments:
@@ -144,10 +183,11 @@ def collect(transformer, view, mapping):
     """
     report = LoadReport(view.checkpoint.path, view.dialect.name)
     pairs = []
+    view = View(view.checkpoint, view.dialect)  # what was read before this load does not count
     for name, variables in mapping.items():
         weights = list(transformer.layers[name].weights)
         if len(variables) > len(weights):
-            report.notes.append("%s has %d weights for %d variables" % (name, len(weights), len(variables)))
+            report.notes.append(f"{name} has {len(weights)} weights for {len(variables)} variables")
             report.mismatched += [(name, variable, ("?",), ("none",)) for variable in variables[len(weights) :]]
         for weight in weights[len(variables) :]:
             report.initialized.append((name, weight.name))
@@ -155,11 +195,14 @@ def collect(transformer, view, mapping):
             value = read(transformer, view, name, i, variable, tuple(weight.shape), report)
             if value is not None:
                 pairs.append((weight, value))
-    report.unexpected = [(name, leftover(name)) for name in sorted(view.unused())]
+    unread = Unread(transformer.description, view, transformer.sizes, transformer.explicit)
+    report.unexpected, report.unread = unread.sort(view.unused())
     return pairs, report
 
 
-def read(transformer, view, layer, index, variable, shape, report):
+def read(
+    transformer: Any, view: View, layer: str, index: int, variable: str, shape: Tuple[int, ...], report: LoadReport
+) -> Optional[np.ndarray]:
     """The array for one weight, or None; what happened goes into the report."""
     shape = tuple(int(size) for size in shape)
     if variable not in view:
@@ -179,39 +222,68 @@ def read(transformer, view, layer, index, variable, shape, report):
     return value
 
 
-def leftover(name):
-    for pattern, kind in KNOWN_LEFTOVERS:
-        if pattern.search(name):
-            return kind
-    return None
-
-
-def require(report, transformer, view):
+def require(report: LoadReport, transformer: Any, view: View) -> None:
     """Raise one error that lists everything that is wrong and says what to do.
 
     Raises:
-        CheckpointError: a variable is missing (unless `ignore_invalid_weights`) or of another shape.
+        CheckpointError: a variable is missing (unless `ignore_invalid_weights`), of another shape, or not read
+            although it belongs to the network (unless `ignore_unread_weights`); or nothing at all was loaded.
     """
+    of = transformer.description
     missing = [] if transformer.ignore_invalid_weights else report.missing
-    if not missing and not report.mismatched:
-        return
+    unread = [] if transformer.ignore_unread_weights else report.unread
+    if not missing and not report.mismatched and not unread:
+        if report.loaded:
+            warn_of_ignored(report, transformer)
+            return
+        raise CheckpointError(f"{report.path}: no variable of it fits {type(transformer).__name__}; nothing was loaded")
     lines = report.problems()
-    shown = lines[:20] + (["… and %d more" % (len(lines) - 20)] if len(lines) > 20 else [])
-    hints = []
-    for pattern, hint in HEADS:
-        lost = [name for _, name, _ in missing if pattern.search(name)]
-        if lost and not any(pattern.search(name) for name in view.keys()):
-            hints.append(hint)
-    hints += advice(open_view(view.checkpoint), transformer)
-    if not hints:
-        hints.append("compare the config with the file, or pass ignore_invalid_weights=True for missing variables")
+    shown = [line if len(line) <= 160 else line[:159] + "…" for line in lines[:20]]
+    shown += [f"… and {len(lines) - 20} more"] if len(lines) > 20 else []
+    advice = lost_parts(of, missing, view)
+    model_of_class = [] if of.target is None else hints(view.checkpoint, of)
+    advice += [hint for hint in model_of_class if hint not in advice]
+    if unread and not missing and not report.mismatched:
+        advice.append(
+            "the network reads none of these, so that its outputs are not those of the checkpoint; "
+            "ignore_unread_weights=True loads the others all the same"
+        )
+    if not advice:
+        advice.append("compare the config with the file, or pass ignore_invalid_weights=True for missing variables")
     raise CheckpointError(
-        "%s does not fit %s; no weight was changed.\n  %s\nWhat to do: %s."
-        % (report.path, type(transformer).__name__, "\n  ".join(shown), "; ".join(hints))
+        f"{report.path} does not fit {type(transformer).__name__}; no weight was changed.\n  "
+        + "\n  ".join(shown)
+        + f"\nWhat to do: {'; '.join(advice)}."
     )
 
 
-def load_weights(transformer, checkpoint, mapping):
+def warn_of_ignored(report: LoadReport, transformer: Any) -> None:
+    """Say what a caller insisted on ignoring."""
+    for names, said in (
+        ([name for _, name, _ in report.missing], "stay as they were initialised"),
+        (report.unread, "belong to the network and are not read"),
+    ):
+        if names:
+            shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+            warnings.warn(f"{report.path}: {len(names)} variables {said}: {shown}", stacklevel=5)
+
+
+def lost_parts(of: Network, missing: List[Any], view: View) -> List[str]:
+    """What to do about parts of which the file has nothing."""
+    present = {id(entry[1]) for entry in map(of.find, view.keys()) if entry is not None}
+    parts = {id(entry[0]) for entry in map(of.find, view.keys()) if entry is not None}
+    advice = []
+    for _, name, _ in missing:
+        entry = of.find(name)
+        if entry is None:
+            continue
+        for said, gone in ((entry[0].advice, id(entry[0]) not in parts), (entry[1].advice, id(entry[1]) not in present)):
+            if said and gone and said not in advice:
+                advice.append(said)
+    return advice
+
+
+def load_weights(transformer: Any, checkpoint: Any, mapping: Dict[str, List[str]]) -> LoadReport:
     """Load a checkpoint into a built transformer, or change nothing.
 
     Arguments:
@@ -225,21 +297,47 @@ def load_weights(transformer, checkpoint, mapping):
     Raises:
         CheckpointError: see `require`.
     """
-    view = open_view(checkpoint, transformer.model_key)
+    view = open_view(checkpoint, transformer.description)
     pairs, report = collect(transformer, view, mapping)
     require(report, transformer, view)
-    report_untrained(report, pairs)
+    report_untrained(report, pairs, transformer.description)
     backend.assign_weights(pairs)  # here Keras is first asked for
     return report
 
 
-def in_dialect(tensors, name, model):
+def report_untrained(report: LoadReport, pairs: List[Any], of: Network) -> None:
+    """Note and warn of heads that were loaded and look untrained.
+
+    Arguments:
+        report: `LoadReport`.
+        pairs: list of (weight, array), in the order of `report.loaded`.
+        of: the network.
+    """
+    for part in of.heads:
+        found = []
+        for (_, name, _), (_, value) in zip(report.loaded, pairs):
+            entry = of.find(name)
+            if entry is not None and entry[0] is part and not part.on:
+                found.append((name, value))
+        if looks_untrained([value for _, value in found]):
+            note = (
+                f"the {part.name} in {report.path} ({found[0][0]}, …) looks freshly initialised, not trained: what it "
+                "predicts is noise"
+            )
+            report.notes.append(note)
+            warnings.warn(note, stacklevel=2)
+
+
+# ---------------------------------------------------------------------------------------------------- writing
+
+
+def in_dialect(tensors: Dict[str, np.ndarray], name: Optional[str], of: Network) -> Dict[str, np.ndarray]:
     """Arrays under the names of a dialect.
 
     Arguments:
         tensors: dict from canonical name to array.
         name: of the dialect or its family; None for the canonical names.
-        model: the architecture that they are of, by its `model=`.
+        of: the network that they are of.
 
     Returns:
         dict from name to array.
@@ -250,22 +348,22 @@ def in_dialect(tensors, name, model):
     """
     if name is None:
         return tensors
-    dialect = dialect_named(name, model)
+    dialect = dialect_named(name, of)
     renamed, unknown = written(tensors, dialect)
     if unknown:
+        shown = ", ".join(unknown[:5])
         raise CheckpointError(
-            "the dialect %s has no name for %s; write canonical names (dialect=None)"
-            % (dialect.name, ", ".join(unknown[:5]))
+            f"the dialect {dialect.name} has no name for {shown}; write canonical names (dialect=None)"
         )
     return renamed
 
 
-def dialect_named(name, model):
-    """The Dialect of a name, or that of a family which is made for a model.
+def dialect_named(name: str, of: Network) -> Any:
+    """The Dialect of a name, or that of a family which is made for a network.
 
     Arguments:
         name: of the dialect or its family.
-        model: the architecture, by its `model=`.
+        of: the network.
 
     Raises:
         ConfigError: no dialect has that name.
@@ -273,6 +371,8 @@ def dialect_named(name, model):
     known = dialects()
     named = [d for d in known if name in (d.name, d.family)]
     if not named:
-        raise ConfigError("dialect=%r is not known. Known: %s." % (name, ", ".join(sorted({d.family for d in known}))))
+        families = ", ".join(sorted({d.family for d in known}))
+        raise ConfigError(f"dialect={name!r} is not known. Known: {families}.")
     exact = [d for d in named if d.name == name and d.family != name]
-    return exact[0] if exact else member(known, named[0], model)
+    made = [d for d in named if set(of.kin) & set(d.models)]
+    return (exact or made or named)[0]

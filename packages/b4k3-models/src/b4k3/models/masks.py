@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from b4k3.layers import LanguageModelMask, UniLMMask
 
-from .config import ConfigError
+from .errors import ConfigError
 
 
 class LM_Mask:  # noqa: N801 (a name of bert4keras)

@@ -1,174 +1,310 @@
-"""What `build_transformer_model` was given, completed: files from a folder, the architecture, sizes from shapes."""
+"""Which network a checkpoint is of: by the names of its variables, by what its config says, and by what was asked."""
 
 from __future__ import annotations
 
 import os
+import re
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from .checkpoints.opening import locate, open_checkpoint
-from .config import ConfigError, read_config, ready_configs, with_aliases
-from .detect import contradictions, doubts, recognise, sizes
-from .loading import open_view
-from .registry import architecture
-
-IDENTIFYING = ("vocab_size", "hidden_size", "num_hidden_layers")
-
-
-class DefaultModel(str):
-    """A default of `model=`, told apart from the same value that a caller gave."""
+from .checkpoints import Checkpoint, CheckpointError
+from .checkpoints.kinds import foreign_kind
+from .dialects import Dialect, View
+from .errors import ConfigError
+from .leftovers import leftover
+from .measuring import contradictions, measure
+from .networks.description import Network, skeleton
+from .registry import dialects, network, networks
+from .renaming import renamings
 
 
-class Request:
-    """What is to be built.
+def first_segment(name: str) -> str:
+    """'bert' of 'bert/encoder/…' and of 'bert.encoder.…'."""
+    return re.split(r"[/.:]", name, 1)[0]
 
-    Arguments:
-        config_path: path, dict, name of a ready config, folder, or None.
-        checkpoint_path: path, dict from name to array, or None; in a folder given as config_path it is found.
-        model: name or class; 'auto', or a `DefaultModel` with a folder, is recognised.
+
+class Evidence:
+    """What is known of a checkpoint besides a dialect, for `Network.evidence` and `Network.doubt`.
 
     Attributes:
-        cls: the architecture.
-        config: dict from the file, completed from names and shapes; the caller's own arguments are not in it.
-        from_file: set of the keys that the file has.
-        checkpoint: path or dict, or None.
-        opened: `Checkpoint` of it, or None.
-        where: str, what the configuration is from.
-        notes: list of str, what was found out.
+        names: set of canonical names; stored: the `Checkpoint` itself.
+        config: dict under our names, as the network in question reads it; model_type: what it says, or None.
+        place: the names of the checkpoint and of its folder, in lower case.
+        asked: whether the network was asked for by its name.
+        by_google: whether the names are canonical ones, those of the original project.
     """
 
-    def __init__(self, config_path, checkpoint_path, model, given):
-        self.notes = []
-        self.checkpoint = checkpoint_path
-        folder = as_folder(config_path)
-        if folder is not None and checkpoint_path is None:
-            self.checkpoint = locate(folder)[1]
-        auto = model == "auto" or (folder is not None and isinstance(model, DefaultModel))
-        cls = None if auto else architecture(model)
-        self.opened = None if self.checkpoint is None else open_checkpoint(self.checkpoint)
-        view = None if self.opened is None else open_view(self.opened, getattr(cls, "model_key", None))
-        if folder is not None:
-            self.config, self.where = config_of_folder(folder, view, getattr(cls, "model_key", None))
-        else:
-            self.config = {} if config_path is None else read_config(config_path)
-            self.where = "the call" if config_path is None or isinstance(config_path, dict) else str(config_path)
-        self.from_file = set(self.config)
-        if auto:
-            cls = self.recognised(view, given)
-        self.cls = cls
-        if view is not None:
-            view = open_view(self.opened, cls.model_key)
-            self.complete(view, given)
-            self.notes += doubts(view, cls.model_key, self.near(view))
+    def __init__(
+        self, view: View, config: Dict[str, Any], model_type: Optional[str], asked: bool, place: Optional[str] = None
+    ) -> None:
+        self._view = view
+        self.names = set(view.keys())
+        self.stored = view.checkpoint
+        self.config = config
+        self.model_type = model_type
+        self.asked = asked
+        path = os.path.abspath(view.checkpoint.path) if place is None else place
+        self.place = os.sep.join(path.split(os.sep)[-2:]).lower()
+        self.by_google = view.dialect.rules is None
 
-    def recognised(self, view, given):
-        """The class that the file is of."""
-        if view is None:
-            model = self.config.get("model_type")
-            if model is None:
-                raise ConfigError("model='auto' needs a checkpoint, or a config that says model_type")
-        else:
-            model = recognise(view, dict(with_aliases(self.config), **with_aliases(given)), self.near(view))
-        self.notes.append("recognised as model=%r" % str(model))
-        return architecture(model)
+    def shape(self, name: str) -> Optional[Tuple[int, ...]]:
+        """The shape of a variable by its canonical name, None if the file lacks it."""
+        return tuple(self._view.shape(name)) if name in self._view else None
 
-    def near(self, view):
-        """The names of the checkpoint and of its folder."""
-        if not isinstance(self.checkpoint, (str, os.PathLike)):
-            return "the checkpoint"
-        return os.sep.join(os.path.abspath(view.checkpoint.path).split(os.sep)[-2:])
-
-    def complete(self, view, given):
-        """Fill in what the configuration does not say and the checkpoint determines, where the two agree."""
-        correct = view.dialect.corrections(dict(self.config, **given))
-        self.config.update({key: value for key, value in correct.items() if value is not None})
-        model = self.cls.model_key
-        known = dict(with_aliases(self.config), **with_aliases(given))
-        found = sizes(view, model)
-        if contradictions(known, found):
-            return  # another network is asked for: loading will resize or refuse
-        found = {key: size for key, size in found.items() if known.get(key) is None}
-        if not self.from_file:
-            self.where = "the shapes in %s" % view.checkpoint.path
-            name, config = released(model, dict(known, **found))
-            if name is not None:
-                self.where = "the ready config %s" % name
-                self.notes.append("the sizes are those of %s, whose ready config is used" % name)
-            found.update({key: value for key, value in config.items() if dict(known, **found).get(key) is None})
-        self.config.update(found)
-        if found and not self.from_file:
-            derived = ", ".join("%s=%s" % pair for pair in sorted(found.items()))
-            self.notes.append("there is no config; from the checkpoint: %s" % derived)
+    def contradictions(self, other: Network) -> List[str]:
+        """The keys on which the configuration and the sizes of a network in the file disagree."""
+        return contradictions(self.config, measure(other, self._view))
 
 
-def released(model, sized):
-    """The only ready config with these sizes.
+class Fit:
+    """How the names of a file fit a network.
 
-    Arguments:
-        model: the architecture, by its `model=`.
-        sized: dict of what is known, from shapes and the call.
-
-    Returns:
-        (its name, dict); (None, {}) if there is none, or several.
+    Attributes:
+        matched: number of kinds of variables of the body that the file has.
+        lacking: names of those that it lacks and needs.
+        unknown: names in the network's own scope that no part of it explains.
     """
-    fitting = []
-    for name, path in ready_configs().items():
-        config = with_aliases(read_config(path))
-        if config.pop("model_type") == model and not contradictions(sized, config):
-            if all(sized.get(key) == config[key] for key in IDENTIFYING):
-                fitting.append((name, config))
-    return fitting[0] if len(fitting) == 1 else (None, {})
+
+    def __init__(self, of: Network, view: View, beside: Sequence[Network] = ()) -> None:
+        self.network, self.view = of, view
+        known = of.by_skeleton()
+        body = {v.skeleton for part in of.body for layer in part.layers for v in layer.variables}
+        required = {
+            v.skeleton for part in of.body for layer in part.layers if layer.when is None for v in layer.variables
+        }
+        stored: Dict[str, str] = {}
+        for name in view.checkpoint.keys():
+            stored.setdefault(skeleton(name), name)
+        found: Set[str] = set()
+        scopes: Set[str] = set()
+        rest = []
+        for name in stored.values():
+            if leftover(name) and view.dialect.canonical(name) is None:
+                continue
+            canonicals = [skeleton(canonical) for canonical in view.dialect.canonicals(name)]
+            mine = [canonical for canonical in canonicals if canonical in known]
+            found.update(mine)
+            if any(canonical in body for canonical in mine):
+                scopes.add(first_segment(name))
+            elif not mine and not any(c in other.by_skeleton() for other in beside for c in canonicals):
+                rest.append(name)
+        self.matched = len(found & body)
+        self.lacking = sorted(required - found)
+        self.unknown = [name for name in rest if first_segment(name) in scopes and not leftover(name)]
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing of the body is missing, and nothing unexplained."""
+        return self.matched > 0 and not self.lacking and not self.unknown
+
+    @property
+    def order(self) -> Tuple[Any, ...]:
+        return (self.full, -len(self.lacking) - len(self.unknown), self.matched)
 
 
-def as_folder(path):
-    """The path if it is a folder, else None."""
-    if path is None or isinstance(path, dict):
-        return None
-    path = os.fspath(path)
-    return path if os.path.isdir(path) else None
+class Recognised:
+    """The network of a checkpoint. Attributes: network, view, fit, notes (list of str)."""
+
+    def __init__(self, fit: Fit, notes: List[str]) -> None:
+        self.network, self.view, self.fit, self.notes = fit.network, fit.view, fit, notes
 
 
-def config_of_folder(folder, view, model):
-    """The configuration in a folder that agrees with the checkpoint.
+def asked_network(asked: Any, model_type: Optional[str], checkpoint: Optional[Checkpoint], where: str) -> Network:
+    """The network that `model=` names.
 
     Arguments:
-        folder: str.
-        view: `View` of the checkpoint.
-        model: the architecture, or None where it is not known yet.
-
-    Returns:
-        (dict, what it is from); ({}, the folder) if there is none.
+        asked: a name, a class or a `Network`.
+        model_type: what the configuration says, or None.
+        checkpoint: `Checkpoint` or None.
+        where: what the configuration is from, for messages.
 
     Raises:
-        ConfigError: several, between which nothing decides.
+        ConfigError: the name is not known, or the configuration is of another network.
     """
-    found = {}
-    for name in sorted(os.listdir(folder)):
-        path = os.path.join(folder, name)
-        if name.endswith((".json", ".gin")) and os.path.getsize(path) < 1 << 20 and is_config(path):
-            found[path] = read_config(path)
-    generators = {path for path in found if "generator" in os.path.basename(path)}
-    wanted = generators if model == "electra_generator" else set(found) - generators
-    found = {path: found[path] for path in found if path in wanted or not wanted}
-    if any(path.endswith(".json") for path in found):  # what T5's authors published counts where there is nothing else
-        found = {path: config for path, config in found.items() if path.endswith(".json")}
-    if len(found) > 1:
-        sized = sizes(view, model)
-        fitting = [path for path in found if not contradictions(with_aliases(found[path]), sized)]
-        found = {path: found[path] for path in fitting}
-    if len(found) > 1:
-        names = ", ".join(os.path.basename(path) for path in found)
-        raise ConfigError("%s: several configs fit the checkpoint (%s); name one as config_path" % (folder, names))
-    for path, config in found.items():
-        return config, path
-    return {}, folder
+    wanted = network(asked)
+    if wanted.unmarked is not None and isinstance(asked, str):
+        marked = model_type in wanted.model_types
+        if not marked and checkpoint is not None:
+            own = [dialect for dialect in dialects() if set(wanted.kin) & set(dialect.models)]
+            marked = any(dialect.recognises(set(checkpoint.keys())) for dialect in own)
+        if not marked:
+            wanted = network(wanted.unmarked)
+    if model_type is not None and model_type not in wanted.model_types:
+        others = [other.name for other in networks() if model_type in other.model_types]
+        fitting = f"model={others[0]!r} fits it" if others else "b4k3 does not have that network"
+        raise ConfigError(
+            f"{where}: model_type={str(model_type)[:80]!r} is another network than model={wanted.name!r}: {fitting}. "
+            f"If the file is wrong, insist with model_type={wanted.model_types[-1]!r}"
+        )
+    return wanted
 
 
-def is_config(path):
-    """Whether a JSON file is a model's configuration; one that cannot be read is, if it is called so."""
-    try:
-        config = read_config(path)
-    except ConfigError:
-        if "config" in os.path.basename(path):
-            raise
-        return False
-    known = "vocab_size" in config or path.endswith(".gin")  # the vocabulary of a T5 is not in its gin file
-    return known and any(key in config for key in ("hidden_size", "d_model", "n_embd"))
+def of_model_type(model_type: Any, where: str) -> List[Network]:
+    """The networks that a `model_type` may mean. Raises: ConfigError: it means none that b4k3 has."""
+    found = [other for other in networks() if model_type in other.model_types]
+    if not found:
+        known = sorted({name for other in networks() for name in other.model_types})
+        raise ConfigError(
+            f"{where}: model_type={str(model_type)[:80]!r} is a network that b4k3 does not have. It has "
+            f"{', '.join(known)}. If the file is of one of these under another name, insist with model= and "
+            "model_type= of that one"
+        )
+    return found
+
+
+def recognised_dialect(checkpoint: Checkpoint) -> Optional[Dialect]:
+    """The first dialect that recognises the names of a checkpoint, or None."""
+    names = set(checkpoint.keys())
+    return next((dialect for dialect in dialects() if dialect.recognises(names)), None)
+
+
+def spoken(of: Network, dialect: Dialect) -> Optional[Dialect]:
+    """The dialect of the same family that is made for a network; None if the family has none for it."""
+    family = [other for other in dialects() if other.family == dialect.family]
+    if not any(other.models for other in family):
+        return dialect.for_network(of)
+    made = [other for other in family if set(of.kin) & set(other.models)]
+    return made[0] if made else None
+
+
+def view_for(of: Network, checkpoint: Checkpoint) -> View:
+    """A checkpoint under canonical names, for a network that is known.
+
+    Raises:
+        CheckpointError: no registered dialect knows its names.
+    """
+    dialect = recognised_dialect(checkpoint)
+    if dialect is None:
+        raise CheckpointError(f"{checkpoint.path}: no dialect knows its variables ({sample(checkpoint.keys())})")
+    return View(checkpoint, spoken(of, dialect) or dialect)
+
+
+def sample(names: Any, count: int = 5) -> str:
+    """The first names, for messages."""
+    shown = [name if len(name) < 120 else name[:119] + "…" for name in sorted(names)[:count]]
+    return ", ".join(shown) + ", …"
+
+
+def fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Optional[Dialect]) -> List[Fit]:
+    """How each network fits, as far as the dialect has names for it."""
+    found = []
+    for candidate in pool if dialect is not None else ():
+        own = spoken(candidate, dialect)
+        if own is not None:
+            beside = [network(name) for name in candidate.beside]
+            found.append(Fit(candidate, View(checkpoint, own), beside))
+    return found
+
+
+def best(found: List[Fit], evidence: Any, where: str) -> Optional[Fit]:
+    """The fit that is the best, by names and then by other evidence.
+
+    Arguments:
+        found: list of `Fit`, in the order of the registry.
+        evidence: function from a `Fit` to its `Evidence`.
+        where: for messages.
+
+    Raises:
+        ConfigError: nothing tells two networks apart.
+    """
+    full = [fit for fit in found if fit.full]
+    if not full:
+        found = [fit for fit in found if fit.matched]
+        return max(found, key=lambda fit: fit.order) if found else None
+    strength = {id(fit): fit.network.evidence(evidence(fit)) if fit.network.evidence else 0.0 for fit in full}
+    full.sort(key=lambda fit: (strength[id(fit)], fit.matched), reverse=True)
+    first = full[0]
+    for other in full[1:]:
+        alike = strength[id(other)] == strength[id(first)] and other.matched == first.matched
+        if alike and first.network.evidence and other.network.evidence:
+            names = sorted((first.network.name, other.network.name))
+            raise ConfigError(
+                f"{where}: model='auto' cannot tell {names[0]!r} from {names[1]!r}, whose variables have the same "
+                f"names and shapes: say model={names[0]!r} or model={names[1]!r}"
+            )
+    return first
+
+
+def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any) -> Recognised:
+    """The network of a checkpoint.
+
+    Arguments:
+        checkpoint: `Checkpoint`.
+        pool: the networks that come into question: the one that was asked for, or those that the config may mean.
+        evidence: function from a `Fit` to its `Evidence`.
+
+    Returns:
+        `Recognised`: the network that fits best; what it lacks is said when it is loaded. Where the names are a project's own but for a prefix, its view has those of the project.
+
+    Raises:
+        CheckpointError: no names of any such network are in the file.
+        ConfigError: they are those of two networks.
+    """
+    dialect = recognised_dialect(checkpoint)
+    where = checkpoint.path
+    found = best(fits(checkpoint, pool, dialect), evidence, where)
+    if found is not None and found.full:
+        return Recognised(found, [])
+    renamed = []
+    for said, other, candidate in every_renaming(checkpoint, pool):
+        for fit in fits(other, [candidate], recognised_dialect(other)):
+            if fit.full:
+                renamed.append((fit, said))
+    ways = {said for _, said in renamed}
+    if len(ways) == 1:
+        fit = best([fit for fit, _ in renamed], evidence, where)
+        return Recognised(fit, [f"{renamed[0][1]}"])
+    if len(ways) > 1:
+        raise CheckpointError(
+            f"{where}: several prefixes make the network fit ({'; '.join(sorted(ways)[:4])}): keep one network in the "
+            "file, or give a dict of arrays under the names of one"
+        )
+    if found is not None:
+        return Recognised(found, [])
+    raise CheckpointError(nothing_fits(checkpoint, pool, dialect))
+
+
+def every_renaming(checkpoint: Checkpoint, pool: Sequence[Network]) -> Any:
+    """(what was done, the renamed checkpoint, the network) for each network and each dialect that is made for it."""
+    for candidate in pool:
+        for dialect in dialects():
+            if dialect.models and not set(candidate.kin) & set(dialect.models):
+                continue
+            own = dialect.for_network(candidate)
+            if own is dialect:
+                for said, other in renamings(checkpoint, candidate, dialect):
+                    yield said, other, candidate
+
+
+def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Optional[Dialect]) -> str:
+    """A message that shows names of both sides, and says what to do."""
+    foreign = foreign_kind(checkpoint.keys())
+    theirs = f"The file has {sample(checkpoint.keys())}"
+    if foreign is not None:
+        return f"{checkpoint.path} does not fit: it is {foreign[0]}. {theirs}. What to do: {foreign[1]}"
+    wanted = pool[0]
+    names = {variable.name for _, _, variable in wanted.variables()}
+    what = f"model={wanted.name!r}" if len(pool) == 1 else "any network that b4k3 has"
+    problem = f"{checkpoint.path} does not fit {what}"
+    if dialect is None:
+        problem = f"{checkpoint.path}: no dialect knows its variables ({sample(checkpoint.keys())}); it does not fit {what}"
+    advice = hints(checkpoint, wanted) or [
+        "if these are the variables of a network that b4k3 has, register a Dialect for their names, or give a dict of "
+        "arrays under the names that it expects"
+    ]
+    return f"{problem}; no weight was changed. {theirs}; {wanted.name} has {sample(names)}. What to do: {advice[0]}"
+
+
+def hints(checkpoint: Checkpoint, wanted: Network) -> List[str]:
+    """Sentences about the networks that would fit a file better, derived from its names."""
+    found = fits(checkpoint, networks(), recognised_dialect(checkpoint))
+    full = [fit for fit in found if fit.full and fit.network.name != wanted.name]
+    if not full:
+        ranked = sorted((fit for fit in found if fit.matched), key=lambda fit: fit.order, reverse=True)
+        own = next((fit for fit in ranked if fit.network.name == wanted.name), None)
+        full = [fit for fit in ranked[:1] if own is None or fit.order > own.order]
+    if not full or any(fit.network.name == wanted.name and fit.full for fit in found):
+        return []
+    most = max(fit.matched for fit in full)
+    full = [fit for fit in full if fit.matched == most]
+    names = " or ".join(repr(fit.network.name) for fit in full[:3])
+    return [f"the file looks like {full[0].network.what}: build it with model={names}"]

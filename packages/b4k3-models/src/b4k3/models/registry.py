@@ -1,4 +1,4 @@
-"""What b4k3 knows by name: architectures and dialects, a line each. Others add theirs here or by entry points.
+"""What b4k3 knows by name: networks and dialects, a line each. Others add theirs here or by entry points.
 
 A package of yours may declare, in its metadata, entry points of the groups `b4k3.architectures` and `b4k3.dialects`.
 """
@@ -8,46 +8,51 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+from typing import Any, Dict, List, Optional
 
-from .config import ConfigError
+from .errors import ConfigError
+from .networks.description import Network
 
-# model= -> where its class is
-ARCHITECTURES = {
-    "bert": "b4k3.models.architectures.bert:BERT",
-    "roberta": "b4k3.models.architectures.bert:BERT",
-    "albert": "b4k3.models.architectures.albert:ALBERT",
-    "albert_unshared": "b4k3.models.architectures.albert:ALBERT_Unshared",
-    "nezha": "b4k3.models.architectures.nezha:NEZHA",
-    "electra": "b4k3.models.architectures.electra:ELECTRA",
-    "electra_generator": "b4k3.models.architectures.electra:ELECTRA_Generator",
-    "roformer": "b4k3.models.architectures.roformer:RoFormer",
-    "roformer_v2": "b4k3.models.architectures.roformer:RoFormerV2",
-    "gau": "b4k3.models.architectures.gau:GAU_alpha",
-    "gpt": "b4k3.models.architectures.gpt:GPT",
-    "gpt2": "b4k3.models.architectures.gpt:GPT2",
-    "gpt2_ml": "b4k3.models.architectures.gpt:GPT2_ML",
-    "t5": "b4k3.models.architectures.t5:T5",
-    "t5_encoder": "b4k3.models.architectures.t5:T5_Encoder",
-    "t5_decoder": "b4k3.models.architectures.t5:T5_Decoder",
-    "t5.1.0": "b4k3.models.architectures.t5:T5",
-    "t5.1.0_encoder": "b4k3.models.architectures.t5:T5_Encoder",
-    "t5.1.0_decoder": "b4k3.models.architectures.t5:T5_Decoder",
-    "t5.1.1": "b4k3.models.architectures.t5:T5_1_1",
-    "t5.1.1_encoder": "b4k3.models.architectures.t5:T5_1_1_Encoder",
-    "t5.1.1_decoder": "b4k3.models.architectures.t5:T5_1_1_Decoder",
-    "mt5": "b4k3.models.architectures.t5:MT5",
-    "mt5_encoder": "b4k3.models.architectures.t5:MT5_Encoder",
-    "mt5_decoder": "b4k3.models.architectures.t5:MT5_Decoder",
-    "mt5.1.1": "b4k3.models.architectures.t5:MT5",
-    "mt5.1.1_encoder": "b4k3.models.architectures.t5:MT5_Encoder",
-    "mt5.1.1_decoder": "b4k3.models.architectures.t5:MT5_Decoder",
-    "t5_pegasus": "b4k3.models.architectures.t5:T5_Pegasus",
-    "t5_pegasus_encoder": "b4k3.models.architectures.t5:T5_Pegasus_Encoder",
-    "t5_pegasus_decoder": "b4k3.models.architectures.t5:T5_Pegasus_Decoder",
+# model= -> where the description of its network is; of several that fit a file the first one counts
+ARCHITECTURES: Dict[str, Any] = {
+    "bert": "b4k3.models.networks.bert:BERT",
+    "roberta": "b4k3.models.networks.roberta:ROBERTA",
+    "ernie": "b4k3.models.networks.ernie:ERNIE",
+    "distilbert": "b4k3.models.networks.distilbert:DISTILBERT",
+    "albert": "b4k3.models.networks.albert:ALBERT",
+    "albert_unshared": "b4k3.models.networks.albert:ALBERT_UNSHARED",
+    "nezha": "b4k3.models.networks.nezha:NEZHA",
+    "electra": "b4k3.models.networks.electra:ELECTRA",
+    "electra_generator": "b4k3.models.networks.electra:ELECTRA_GENERATOR",
+    "roformer": "b4k3.models.networks.roformer:ROFORMER",
+    "roformer_v2": "b4k3.models.networks.roformer:ROFORMER_V2",
+    "gau": "b4k3.models.networks.gau:GAU_ALPHA",
+    "gpt": "b4k3.models.networks.gpt:GPT",
+    "gpt2": "b4k3.models.networks.gpt:GPT2",
+    "gpt2_ml": "b4k3.models.networks.gpt:GPT2_ML",
+    "t5": "b4k3.models.networks.t5:T5_1_0",
+    "t5_encoder": "b4k3.models.networks.t5:T5_1_0_ENCODER",
+    "t5_decoder": "b4k3.models.networks.t5:T5_1_0_DECODER",
+    "t5.1.0": "b4k3.models.networks.t5:T5_1_0",
+    "t5.1.0_encoder": "b4k3.models.networks.t5:T5_1_0_ENCODER",
+    "t5.1.0_decoder": "b4k3.models.networks.t5:T5_1_0_DECODER",
+    "t5.1.1": "b4k3.models.networks.t5:T5_1_1",
+    "t5.1.1_encoder": "b4k3.models.networks.t5:T5_1_1_ENCODER",
+    "t5.1.1_decoder": "b4k3.models.networks.t5:T5_1_1_DECODER",
+    "mt5": "b4k3.models.networks.t5:MT5",
+    "mt5_encoder": "b4k3.models.networks.t5:MT5_ENCODER",
+    "mt5_decoder": "b4k3.models.networks.t5:MT5_DECODER",
+    "mt5.1.1": "b4k3.models.networks.t5:MT5",
+    "mt5.1.1_encoder": "b4k3.models.networks.t5:MT5_ENCODER",
+    "mt5.1.1_decoder": "b4k3.models.networks.t5:MT5_DECODER",
+    "t5_pegasus": "b4k3.models.networks.t5:T5_PEGASUS",
+    "t5_pegasus_encoder": "b4k3.models.networks.t5:T5_PEGASUS_ENCODER",
+    "t5_pegasus_decoder": "b4k3.models.networks.t5:T5_PEGASUS_DECODER",
 }
 
 # name -> where its Dialect is; the order is that in which they are asked whether they recognise a file
-DIALECTS = {
+DIALECTS: Dict[str, Any] = {
+    "keras_layers": "b4k3.models.dialects.keras_layers:KERAS_LAYERS",
     "albert_zh": "b4k3.models.dialects.albert_zh:ALBERT_ZH",
     "mesh_t5": "b4k3.models.dialects.mesh_t5:MESH_T5",
     "newslm": "b4k3.models.dialects.newslm:NEWSLM",
@@ -57,26 +62,36 @@ DIALECTS = {
     "huggingface-mt5": "b4k3.models.dialects.huggingface_t5:MT5",
     "huggingface-openai-gpt": "b4k3.models.dialects.huggingface_gpt:OPENAI_GPT",
     "huggingface-gpt2": "b4k3.models.dialects.huggingface_gpt:GPT2",
+    "huggingface-distilbert": "b4k3.models.dialects.huggingface:DISTILBERT",
     "huggingface-albert": "b4k3.models.dialects.huggingface:ALBERT",
     "huggingface-electra-generator": "b4k3.models.dialects.huggingface:ELECTRA_GENERATOR",
     "huggingface-electra": "b4k3.models.dialects.huggingface:ELECTRA",
     "huggingface-nezha": "b4k3.models.dialects.huggingface:NEZHA",
     "huggingface-roformer": "b4k3.models.dialects.huggingface:ROFORMER",
+    "huggingface-roberta": "b4k3.models.dialects.huggingface:ROBERTA",
+    "huggingface-ernie": "b4k3.models.dialects.huggingface:ERNIE",
     "huggingface": "b4k3.models.dialects.huggingface:HUGGINGFACE",
 }
 
 
-def register_architecture(name, target):
-    """Make `model=name` known.
+def register_architecture(name: str, target: Any) -> None:
+    """Make `model=name` known, in `build_transformer_model` and in every command of `b4k3`.
 
     Arguments:
         name: str, taken in lower case.
-        target: a subclass of `Transformer`, or 'module:Class'.
+        target: a `Network` that describes it, or 'module:NETWORK'; or a subclass of `Transformer`, or 'module:Class'.
+            A class has a description of its own as its attribute `network`, or it is a subclass of one of b4k3's and
+            has that one's; a class with a `variable_mapping` of its own is described by what that returns.
+
+    Example:
+        register_architecture("my_bert", MyBERT)
+        build_transformer_model(config, checkpoint, model="my_bert")
     """
     ARCHITECTURES[name.lower()] = target
+    network.cache_clear()
 
 
-def register_dialect(name, target):
+def register_dialect(name: str, target: Any) -> None:
     """Make a way of naming variables known. It is asked before those that are there already.
 
     Arguments:
@@ -89,7 +104,7 @@ def register_dialect(name, target):
 
 
 @functools.lru_cache(maxsize=None)
-def entry_points(group):
+def entry_points(group: str) -> Dict[str, str]:
     """{name: 'module:attribute'} that installed packages declare."""
     try:
         from importlib.metadata import entry_points as find
@@ -100,7 +115,7 @@ def entry_points(group):
     return {e.name: e.value for e in found}
 
 
-def load(target):
+def load(target: Any) -> Any:
     """The object behind 'module:attribute'; anything else is returned as it is."""
     if not isinstance(target, str):
         return target
@@ -108,29 +123,64 @@ def load(target):
     return getattr(importlib.import_module(module), attribute)
 
 
-def architecture(name):
-    """The class for `model=name`.
+@functools.lru_cache(maxsize=None)
+def network(name: Any) -> Network:
+    """The description of what `model=` names.
+
+    Arguments:
+        name: a name; or a `Network`, or a class with one.
+
+    Raises:
+        ConfigError: nobody registered the name; it lists those that are there, the nearest first.
+    """
+    if not isinstance(name, str):
+        return described(name)
+    known, key = ARCHITECTURES, name.lower()
+    if key not in known:
+        known = dict(entry_points("b4k3.architectures"), **ARCHITECTURES)
+    if key not in known:
+        near = difflib.get_close_matches(key, known, 1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"model={name!r} is not known. {hint}Known: {', '.join(sorted(known))}.")
+    return described(load(known[key]), key)
+
+
+def described(target: Any, name: Optional[str] = None) -> Network:
+    """The `Network` of a registered object. Arguments: what was registered; the name that it was registered by."""
+    if isinstance(target, Network):
+        return target
+    if not isinstance(target, type) or not hasattr(target, "maps_by_itself"):
+        raise ConfigError(f"{target!r} is neither a Network nor a subclass of Transformer")
+    own = target.network
+    if own is not None and load(own.target) is target:
+        return own
+    key = name or getattr(target, "model_key", None) or target.__name__.lower()
+    if own is not None and not target.maps_by_itself():
+        return own.but(key, target, model_types=own.model_types, unmarked=None)
+    from .networks.mapped import MappedNetwork
+
+    return MappedNetwork(own, key, target)
+
+
+def networks() -> List[Network]:
+    """The description of every network once, in the order of the registry."""
+    others = [name for name in entry_points("b4k3.architectures") if name not in ARCHITECTURES]
+    return list(dict.fromkeys(network(name) for name in list(ARCHITECTURES) + others))
+
+
+def architecture(name: Any) -> Any:
+    """The class for `model=name`: here Keras is first asked for.
 
     Arguments:
         name: str, or a class, which is returned as it is.
 
     Raises:
-        ConfigError: nobody registered the name; it lists those that are there, the nearest first.
+        ConfigError: as of `network`.
     """
-    if isinstance(name, type):
-        return name
-    known = ARCHITECTURES
-    key = str(name).lower()
-    if key not in known:
-        known = dict(entry_points("b4k3.architectures"), **ARCHITECTURES)
-    if key not in known:
-        near = difflib.get_close_matches(key, known, 1)
-        hint = "Did you mean %r? " % near[0] if near else ""
-        raise ConfigError("model=%r is not known. %sKnown: %s." % (name, hint, ", ".join(sorted(known))))
-    return load(known[key])
+    return name if isinstance(name, type) else load(network(name).target)
 
 
-def dialects():
+def dialects() -> List[Any]:
     """Every Dialect, in the order in which they are asked: those of other packages first."""
     others = [target for name, target in entry_points("b4k3.dialects").items() if name not in DIALECTS]
     return [load(target) for target in others + list(DIALECTS.values())]

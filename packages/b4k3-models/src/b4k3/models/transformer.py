@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 
 from b4k3.backend import TruncatedNormal, activations, keras, orthogonally_resize, skip_initialization
-from b4k3.layers import Add, Concatenate1D, FeedForward, LayerNormalization, MultiHeadAttention
+from b4k3.layers import Add, Concatenate1D, Embedding, FeedForward, LayerNormalization, MultiHeadAttention
 
 from .checkpoints import CheckpointError, save_checkpoint
-from .config import ConfigError
+from .errors import ConfigError
+from .keys import ARGUMENTS, refuse_unknown
 from .loading import in_dialect, load_weights, open_view
+from .registry import network
 
 Dropout = keras.layers.Dropout
 
@@ -17,10 +21,11 @@ Dropout = keras.layers.Dropout
 class Transformer:
     """Base of the architectures, and of yours.
 
-    A subclass says what the network is: `get_inputs`, `apply_embeddings`, `apply_main_layers`, `apply_final_layers`,
-    and where its weights are: `variable_mapping`. It calls layers through `apply`, by their names.
+    A subclass says what the network computes: `get_inputs`, `apply_embeddings`, `apply_main_layers`,
+    `apply_final_layers`. It calls layers through `apply`, by their names. Where its weights are is said by its
+    attribute `network`, a `Network` of `b4k3.models.networks`, or by a method `variable_mapping` of its own.
 
-    Arguments:
+    Arguments (named ones only):
         vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size: int.
         hidden_act: name of the activation of the feed-forward blocks, or a list for gated ones.
         dropout_rate, attention_dropout_rate: rates, None for 0. At 0 there is no Dropout layer.
@@ -33,12 +38,18 @@ class Transformer:
             after `keep_tokens`.
         residual_attention_scores: whether scores of a layer are added to those of the next, as in RealFormer,
             https://arxiv.org/abs/2012.11747
-        ignore_invalid_weights: whether variables that the checkpoint lacks are left as they were initialised.
+        ignore_invalid_weights: whether weights that the checkpoint lacks are left as they were initialised.
+        ignore_unread_weights: whether variables of the network's own that it does not read are no error.
         autoresize_weights: whether arrays of another shape are resized.
         layers: dict from name to layer: layers to share with another model.
         prefix: put before the name of each layer.
         name: name of the Keras model.
         layer_norm_eps: epsilon of every layer normalisation, instead of the architecture's own.
+        tie_word_embeddings: whether the output over the vocabulary is the product with the token embeddings; if not,
+            it has a matrix of its own. None is what the architecture is published with.
+
+    Raises:
+        ConfigError: an argument that the class does not have; it names the nearest one.
 
     Attributes (after `build`):
         model, inputs, outputs, input, output: the Keras model and its tensors.
@@ -48,15 +59,17 @@ class Transformer:
     """
 
     model_key = None
+    network = None  # its description
     generates = False  # whether it predicts the next token: the language models do
-    trained_with_tanh = False  # whether 'gelu' means its tanh form in the code that trained it
     token_input = 0  # which of the inputs are the ids that a language model goes on with
     use_bias = True  # whether attention and feed-forward have biases
     attention_scale = True
     position_kind = None  # p_bias of the attention
+    untied_bias = False  # whether an untied output has a bias of its own
 
     def __init__(
         self,
+        *,
         vocab_size,
         hidden_size,
         num_hidden_layers,
@@ -73,13 +86,17 @@ class Transformer:
         compound_tokens=None,
         residual_attention_scores=False,
         ignore_invalid_weights=False,
+        ignore_unread_weights=False,
         autoresize_weights=False,
         layers=None,
         prefix=None,
         name=None,
         layer_norm_eps=None,
-        **kwargs,
+        pad_token_id=0,
+        tie_word_embeddings=None,
+        **unknown,
     ):
+        refuse_unknown(unknown, accepted_arguments(type(self), "__init__"), type(self).__name__)
         self.full_vocab_size = vocab_size
         self.vocab_size = vocab_size if keep_tokens is None else len(keep_tokens)
         self.vocab_size += len(compound_tokens or ())
@@ -98,11 +115,16 @@ class Transformer:
         self.compound_tokens = compound_tokens
         self.residual_attention_scores = residual_attention_scores
         self.ignore_invalid_weights = ignore_invalid_weights
+        self.ignore_unread_weights = ignore_unread_weights
         self.autoresize_weights = autoresize_weights
         self.layers = {} if layers is None else layers
         self.prefix = prefix or ""
         self.name = name
         self.layer_norm_eps = layer_norm_eps
+        self.pad_token_id = pad_token_id or 0
+        if tie_word_embeddings is None:
+            tie_word_embeddings = self.description.settings.get("tie_word_embeddings", True)
+        self.tie_word_embeddings = tie_word_embeddings
         self.attention_bias = None
         self.position_bias = None
         self.attention_scores = None
@@ -112,6 +134,7 @@ class Transformer:
         self.engine = None  # of `generate`
         self.uninitialized = set()
         self.load_report = None
+        self.explicit = None  # the keys that the caller gave; None for all
         self.ignored_config_keys = []
         self.built = False
 
@@ -119,12 +142,13 @@ class Transformer:
 
     def build(
         self,
+        *,
         attention_caches=None,
         layer_norm_cond=None,
         layer_norm_cond_hidden_size=None,
         layer_norm_cond_hidden_act=None,
         additional_input_layers=None,
-        **kwargs,
+        **unknown,
     ):
         """Make the Keras model. A second call does nothing.
 
@@ -133,7 +157,11 @@ class Transformer:
             layer_norm_cond: tensor [batch, c] that every layer normalisation is conditioned on.
             layer_norm_cond_hidden_size, layer_norm_cond_hidden_act: of a layer that the condition passes first.
             additional_input_layers: input tensor or list of them, appended to the model's inputs.
+
+        Raises:
+            ConfigError: an argument that there is not; it names the nearest one.
         """
+        refuse_unknown(unknown, accepted_arguments(type(self), "build"), f"{type(self).__name__}.build")
         if self.built:
             return
         inputs = self.get_inputs()
@@ -267,7 +295,21 @@ class Transformer:
         """x + Dropout(y), the Add that follows the layer `name`."""
         return self.apply([x, self.drop(y, "%s-Dropout" % name)], Add, name="%s-Add" % name)
 
-    def attend(self, x, keys, name, bias=None, position=None):
+    def project_to_vocabulary(self, x, name):
+        """Scores of the vocabulary, by the token embeddings or by a Dense layer of this name where it is untied.
+
+        Arguments:
+            x: [batch, n, embedding_size].
+            name: of the Dense layer.
+
+        Returns:
+            [batch, n, vocab_size]
+        """
+        if self.tie_word_embeddings:
+            return self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
+        return self.dense(x, self.vocab_size, name, use_bias=self.untied_bias)
+
+    def attend(self, x, keys, name, bias=None, position=None, scale=None):
         """Multi-head attention.
 
         Arguments:
@@ -276,6 +318,7 @@ class Transformer:
             name: str.
             bias: attention bias, or None.
             position: position input of the attention, or None.
+            scale: as `attention_scale` of `MultiHeadAttention`; None for that of the architecture.
 
         Returns:
             [batch, n, hidden_size]
@@ -292,7 +335,7 @@ class Transformer:
             out_dim=self.hidden_size,
             key_size=self.attention_key_size,
             use_bias=self.use_bias,
-            attention_scale=self.attention_scale,
+            attention_scale=self.attention_scale if scale is None else scale,
             attention_dropout=self.attention_dropout_rate,
             kernel_initializer=self.initializer,
             name=name,
@@ -413,17 +456,52 @@ class Transformer:
         Raises:
             ConfigError: the model does not generate, a prompt is too long for it, or an argument is wrong.
         """
-        arguments = dict(locals())
-        del arguments["self"]
         from .generation import generate
 
-        return generate(self, **arguments)
+        return generate(
+            self,
+            ids,
+            max_new_tokens,
+            start_id=start_id,
+            segment_ids=segment_ids,
+            progress=progress,
+            end_id=end_id,
+            num_beams=num_beams,
+            length_penalty=length_penalty,
+            do_sample=do_sample,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            repetition_penalty=repetition_penalty,
+            min_new_tokens=min_new_tokens,
+            num_return_sequences=num_return_sequences,
+            seed=seed,
+            return_scores=return_scores,
+            stream=stream,
+        )
 
     # ------------------------------------------------------------------------------------------------- weights
 
+    @classmethod
+    def maps_by_itself(cls):
+        """Whether the class says by a `variable_mapping` of its own where its weights are."""
+        return cls.variable_mapping is not Transformer.variable_mapping
+
+    @property
+    def description(self):
+        """The `Network` that describes what this is."""
+        return network(type(self))
+
+    @property
+    def sizes(self):
+        """The arguments that a description asks for, under our names, with the sizes that follow from them."""
+        of = self.description
+        own = {key: getattr(self, key) for key in ARGUMENTS + list(of.keys) if hasattr(self, key)}
+        return of.derive(own)
+
     def variable_mapping(self):
-        """{layer name: [canonical names of its variables, in the order of its weights]}."""
-        return {}
+        """{layer name: [canonical names of its variables, in the order of its weights]}, of every head too."""
+        return {} if self.network is None else self.description.mapping(self.sizes)
 
     def mapping_of_layers(self, mapping=None):
         """`variable_mapping` with prefixes, of the layers that this model has."""
@@ -440,7 +518,7 @@ class Transformer:
         Raises:
             CheckpointError, FileNotFoundError: it cannot be opened.
         """
-        view = open_view(checkpoint, self.model_key)
+        view = open_view(checkpoint, self.description)
         if not type(self).load_variable.__module__.startswith("b4k3."):
             return  # another load_variable may leave weights alone
         for layer, variables in self.variable_mapping().items():
@@ -461,7 +539,7 @@ class Transformer:
             CheckpointError: a variable is missing or of another shape; it lists all of them and says what to do.
         """
         self.load_report = load_weights(self, checkpoint, self.mapping_of_layers(mapping))
-        if self.trained_with_tanh and not self.load_report.dialect.startswith("huggingface"):
+        if self.description.trained_with_tanh and not self.load_report.dialect.startswith("huggingface"):
             if self.hidden_act == "gelu" and activations.get("gelu") is activations.gelu_erf:
                 self.load_report.notes.append(
                     "hidden_act='gelu' is the erf form here, as in bert4keras; the original code means "
@@ -486,7 +564,7 @@ class Transformer:
             CheckpointError: the dialect has no name for a variable, or layers that share one differ.
         """
         tensors = self.checkpoint_variables(mapping, dtype)
-        save_checkpoint(filename, in_dialect(tensors, dialect, self.model_key), format=format)
+        save_checkpoint(filename, in_dialect(tensors, dialect, self.description), format=format)
 
     def checkpoint_variables(self, mapping=None, dtype=None):
         """The weights as a checkpoint stores them: dict from canonical name to array.
@@ -516,11 +594,20 @@ class Transformer:
         Returns:
             The array; None to leave the weight alone.
         """
-        return checkpoint[name]
+        value, entry = checkpoint[name], self.description.find(name)
+        if entry is None:
+            return value
+        value = value.T if entry[2].transposed else value
+        axis = entry[2].rows_of_vocabulary
+        if axis is None or not (self.keep_tokens is not None or self.compound_tokens):
+            return value
+        return self.load_embeddings(value) if axis == 0 else self.load_embeddings(value.T).T
 
     def create_variable(self, name, value, dtype=None):
         """The inverse of `load_variable`: one weight as its checkpoint stores it. Returns: array."""
-        return value if dtype is None else value.astype(dtype)
+        entry = self.description.find(name)
+        value = value if dtype is None else value.astype(dtype)
+        return value.T if entry is not None and entry[2].transposed else value
 
     def load_embeddings(self, embeddings):
         """Rows of a vocabulary as `keep_tokens` and `compound_tokens` want them.
@@ -570,6 +657,26 @@ class Transformer:
             else:
                 resized = resized * (value.shape[0] / shape[0]) ** 0.5
         return resized
+
+
+def accepted_arguments(cls, *methods):
+    """The names of arguments that a class and its bases take.
+
+    Arguments:
+        cls: a subclass of `Transformer`.
+        methods: '__init__', 'build'; both if none is given.
+
+    Returns:
+        set of str.
+    """
+    names = set()
+    for base in cls.__mro__:
+        for method in methods or ("__init__", "build"):
+            if method in vars(base) and base is not object:
+                for name, parameter in inspect.signature(vars(base)[method]).parameters.items():
+                    if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
+                        names.add(name)
+    return names
 
 
 def check_ids(argument, ids, rows):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..config import ConfigError
+from ..errors import ConfigError
+from ..networks import albert as networks
 from .bert import BERT
 
 
@@ -25,19 +26,8 @@ class ALBERT(BERT):
     """
 
     model_key = "albert"
-    trained_with_tanh = True
+    network = networks.ALBERT
     block_epsilon = 1e-7
-    block_layout = {
-        "MultiHeadSelfAttention": [
-            "attention_1/self/query",
-            "attention_1/self/key",
-            "attention_1/self/value",
-            "attention_1/output/dense",
-        ],
-        "MultiHeadSelfAttention-Norm": "LayerNorm",
-        "FeedForward": ["ffn_1/intermediate/dense", "ffn_1/intermediate/output/dense"],
-        "FeedForward-Norm": "LayerNorm_1",
-    }
 
     def __init__(self, num_hidden_groups=1, inner_group_num=1, **kwargs):
         super().__init__(**kwargs)
@@ -67,16 +57,6 @@ class ALBERT(BERT):
             return "Transformer"
         return "Transformer-G%d-I%d" % (self.group(index), inner)
 
-    # ------------------------------------------------------------------------------------------------- weights
-
-    def block_mapping(self):
-        mapping = {}
-        for i in range(self.num_hidden_layers):
-            for inner in range(self.inner_group_num):
-                scope = "bert/encoder/transformer/group_%d/inner_group_%d" % (self.group(i), inner)
-                mapping.update(self.block_variables(self.block_name(i, inner), scope))
-        return mapping
-
 
 class ALBERT_Unshared(ALBERT):  # noqa: N801 (a name of bert4keras)
     """ALBERT with layers of its own for every block, all of them loaded from the shared ones.
@@ -85,6 +65,7 @@ class ALBERT_Unshared(ALBERT):  # noqa: N801 (a name of bert4keras)
     """
 
     model_key = "albert_unshared"
+    network = networks.ALBERT_UNSHARED
     block_epsilon = 1e-12
 
     def block_name(self, index, inner):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from b4k3.backend import activations, keras
 from b4k3.layers import Add, Embedding, FirstToken, PositionEmbedding, ScaleOffset
 
-from ..config import ConfigError
+from ..errors import ConfigError
+from ..networks.bert import BERT as NETWORK
 from ..transformer import Transformer, as_list
 
 
@@ -25,27 +26,17 @@ class BERT(Transformer):
         hierarchical_position: as `hierarchical` of `PositionEmbedding`.
         custom_position_ids: whether positions are an input.
         shared_segment_embeddings: whether segments are looked up in the token embeddings.
+        mlm_act: activation of the masked-language-model head's Dense layer, hidden_act by default.
+        embedding_mapping: whether a Dense layer stands between embeddings and blocks; None: where their sizes differ.
         kwargs: those of `Transformer`.
 
     Reference: Devlin et al., BERT, https://arxiv.org/abs/1810.04805, https://github.com/google-research/bert
     """
 
     model_key = "bert"
+    network = NETWORK
     embedding_epsilon = block_epsilon = 1e-12
-    # variables with a row for each token
-    vocabulary_variables = ("bert/embeddings/word_embeddings", "cls/predictions/output_bias")
-    # the layers of a block, and where their variables are in its scope
-    block_layout = {
-        "MultiHeadSelfAttention": [
-            "attention/self/query",
-            "attention/self/key",
-            "attention/self/value",
-            "attention/output/dense",
-        ],
-        "MultiHeadSelfAttention-Norm": "attention/output/LayerNorm",
-        "FeedForward": ["intermediate/dense", "output/dense"],
-        "FeedForward-Norm": "output/LayerNorm",
-    }
+    untied_bias = True
 
     def __init__(
         self,
@@ -57,6 +48,8 @@ class BERT(Transformer):
         hierarchical_position=None,
         custom_position_ids=False,
         shared_segment_embeddings=False,
+        mlm_act=None,
+        embedding_mapping=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -68,6 +61,8 @@ class BERT(Transformer):
         self.hierarchical_position = hierarchical_position
         self.custom_position_ids = custom_position_ids
         self.shared_segment_embeddings = shared_segment_embeddings
+        self.mlm_act = mlm_act or self.hidden_act
+        self.embedding_mapping = embedding_mapping or self.embedding_size != self.hidden_size
 
     # -------------------------------------------------------------------------------------------------- inputs
 
@@ -105,6 +100,7 @@ class BERT(Transformer):
             output_dim=self.embedding_size,
             embeddings_initializer=self.initializer,
             mask_zero=mask_zero,
+            padding_id=self.pad_token_id if mask_zero else 0,
             name=name,
         )
 
@@ -134,7 +130,7 @@ class BERT(Transformer):
 
     def map_embeddings(self, x):
         """From embedding_size to hidden_size, where they differ."""
-        if self.embedding_size == self.hidden_size:
+        if not self.embedding_mapping:
             return x
         return self.dense(x, self.hidden_size, "Embedding-Mapping", use_bias=self.use_bias)
 
@@ -158,7 +154,12 @@ class BERT(Transformer):
 
     def apply_attention(self, x, name, index):
         """Multi-head self-attention. Arguments: x [batch, n, hidden_size]. Returns: likewise."""
-        return self.attend(x, x, name, self.compute_attention_bias(index), self.compute_position_bias(x))
+        bias, position = self.compute_attention_bias(index), self.compute_position_bias(x)
+        return self.attend(x, x, name, bias, position, self.attention_scale_of(index))
+
+    def attention_scale_of(self, index):
+        """The scale of the scores in block number `index`, as `attention_scale` of `MultiHeadAttention`."""
+        return self.attention_scale
 
     def residual(self, x, y, name):
         """Norm(x + Dropout(y))."""
@@ -177,67 +178,14 @@ class BERT(Transformer):
         return self.simplify(outputs or [inputs])
 
     def apply_mlm(self, x):
-        """The masked-language-model head, tied to the token embeddings. Arguments: x [batch, n, hidden_size]."""
-        x = self.dense(x, self.embedding_size, "MLM-Dense", self.hidden_act)
+        """The masked-language-model head, tied to the token embeddings or not. Arguments: x [batch, n, hidden_size]."""
+        x = self.dense(x, self.embedding_size, "MLM-Dense", self.mlm_act)
         x = self.normalize(x, "MLM-Norm")
-        x = self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
-        x = self.apply(x, ScaleOffset, scale=False, name="MLM-Bias")
+        x = self.project_to_vocabulary(x, "MLM-Decoder")
+        if self.tie_word_embeddings:
+            x = self.apply(x, ScaleOffset, scale=False, name="MLM-Bias")
         activation = activations.get("softmax" if self.with_mlm is True else self.with_mlm)
         return self.apply(x, keras.layers.Activation, activation=activation, dtype="float32", name="MLM-Activation")
-
-    # ------------------------------------------------------------------------------------------------- weights
-
-    def load_variable(self, checkpoint, name):
-        value = super().load_variable(checkpoint, name)
-        if name in self.vocabulary_variables:
-            return self.load_embeddings(value)
-        return value.T if name == "cls/seq_relationship/output_weights" else value
-
-    def create_variable(self, name, value, dtype=None):
-        value = super().create_variable(name, value, dtype)
-        return value.T if name == "cls/seq_relationship/output_weights" else value
-
-    def variable_mapping(self):
-        mapping = {
-            "Embedding-Token": ["bert/embeddings/word_embeddings"],
-            "Embedding-Segment": ["bert/embeddings/token_type_embeddings"],
-            "Embedding-Position": ["bert/embeddings/position_embeddings"],
-            "Embedding-Norm": norm_variables("bert/embeddings/LayerNorm"),
-            "Embedding-Mapping": dense_variables("bert/encoder/embedding_hidden_mapping_in"),
-            "Pooler-Dense": dense_variables("bert/pooler/dense"),
-            "NSP-Proba": ["cls/seq_relationship/output_weights", "cls/seq_relationship/output_bias"],
-            "MLM-Dense": dense_variables("cls/predictions/transform/dense"),
-            "MLM-Norm": norm_variables("cls/predictions/transform/LayerNorm"),
-            "MLM-Bias": ["cls/predictions/output_bias"],
-        }
-        mapping.update(self.block_mapping())
-        return mapping
-
-    def block_mapping(self):
-        """The part of `variable_mapping` that is about the blocks."""
-        mapping = {}
-        for i in range(self.num_hidden_layers):
-            mapping.update(self.block_variables("Transformer-%d" % i, "bert/encoder/layer_%d" % i))
-        return mapping
-
-    def block_variables(self, block, scope):
-        """{layer: variables} of one block whose layers' names begin with `block`, its variables' with `scope`."""
-        mapping = {}
-        for layer, where in self.block_layout.items():
-            if isinstance(where, list):
-                variables = sum((dense_variables("%s/%s" % (scope, dense)) for dense in where), [])
-            else:
-                variables = norm_variables("%s/%s" % (scope, where))
-            mapping["%s-%s" % (block, layer)] = variables
-        return mapping
-
-
-def dense_variables(scope):
-    return [scope + "/kernel", scope + "/bias"]
-
-
-def norm_variables(scope):
-    return [scope + "/beta", scope + "/gamma"]
 
 
 def refuse_heads(cls, given):

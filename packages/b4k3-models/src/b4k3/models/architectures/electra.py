@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .bert import BERT, dense_variables, norm_variables, refuse_heads
+from ..networks import electra as networks
+from .bert import BERT, refuse_heads
 
 
 class ELECTRA(BERT):
@@ -21,9 +22,8 @@ class ELECTRA(BERT):
     """
 
     model_key = "electra"
+    network = networks.ELECTRA
     applications = ("encoder",)
-    scope = "electra"
-    vocabulary_variables = ("electra/embeddings/word_embeddings", "generator_predictions/output_bias")
     absent_heads = {
         "with_pool": "the first token's vector is output[:, 0]",
         "with_nsp": "it was trained without sentence pairs",
@@ -44,21 +44,6 @@ class ELECTRA(BERT):
         x = self.dense(inputs, self.hidden_size, "Discriminator-Dense", self.hidden_act)
         return self.dense(x, 1, "Discriminator-Prediction", activation)
 
-    # ------------------------------------------------------------------------------------------------- weights
-
-    def variable_mapping(self):
-        mapping = super().variable_mapping()
-        mapping["Embedding-Mapping"] = dense_variables("bert/embeddings_project")
-        mapping = {layer: [self.rename(name) for name in variables] for layer, variables in mapping.items()}
-        mapping["Discriminator-Dense"] = dense_variables("discriminator_predictions/dense")
-        mapping["Discriminator-Prediction"] = dense_variables("discriminator_predictions/dense_1")
-        return mapping
-
-    def rename(self, name):
-        """BERT's name of a variable -> ELECTRA's. The generator shares the discriminator's embeddings."""
-        scope = "electra" if name.startswith("bert/embeddings/") else self.scope
-        return name.replace("bert/", scope + "/", 1)
-
 
 class ELECTRA_Generator(ELECTRA):  # noqa: N801
     """The generator of ELECTRA: a small BERT that proposes replacements. Inputs are BERT's.
@@ -76,7 +61,7 @@ class ELECTRA_Generator(ELECTRA):  # noqa: N801
     """
 
     model_key = "electra_generator"
-    scope = "generator"
+    network = networks.ELECTRA_GENERATOR
     absent_heads = {
         "with_pool": "the first token's vector is output[:, 0]",
         "with_nsp": "it was trained without sentence pairs",
@@ -98,12 +83,5 @@ class ELECTRA_Generator(ELECTRA):  # noqa: N801
         own = name.replace("electra/embeddings/", "generator/embeddings/", 1)  # where they are not shared
         if own != name and own in checkpoint:
             value = checkpoint[own]
-            return self.load_embeddings(value) if name in self.vocabulary_variables else value
+            return self.load_embeddings(value) if name.endswith("/word_embeddings") else value
         return super().load_variable(checkpoint, name)
-
-    def variable_mapping(self):
-        mapping = super().variable_mapping()
-        mapping["MLM-Dense"] = dense_variables("generator_predictions/dense")
-        mapping["MLM-Norm"] = norm_variables("generator_predictions/LayerNorm")
-        mapping["MLM-Bias"] = ["generator_predictions/output_bias"]
-        return mapping

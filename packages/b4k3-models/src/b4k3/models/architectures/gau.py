@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from b4k3.layers import GatedAttentionUnit
 
-from ..config import ConfigError
+from ..errors import ConfigError
+from ..networks.gau import GAU_ALPHA as NETWORK
 from .roformer import RoFormerV2
 
 
@@ -22,9 +23,10 @@ class GAU_alpha(RoFormerV2):  # noqa: N801 (the name in its publication)
     """
 
     model_key = "gau"
+    network = NETWORK
     initializer_order = 3
 
-    def build(self, attention_caches=None, **kwargs):
+    def build(self, *, attention_caches=None, **kwargs):
         if self.residual_attention_scores or attention_caches:
             raise ConfigError("GAU-alpha has neither residual_attention_scores nor attention_caches")
         super().build(**kwargs)
@@ -49,17 +51,3 @@ class GAU_alpha(RoFormerV2):  # noqa: N801 (the name in its publication)
             name=name,
         )
         return self.residual(x, y, name)
-
-    # ------------------------------------------------------------------------------------------------- weights
-
-    def block_mapping(self):
-        mapping = {}
-        for i in range(self.num_hidden_layers):
-            scope = "GAU_alpha/encoder/layer_%d/gau/" % i
-            mapping["Transformer-%d-GatedAttentionUnit" % i] = [
-                scope + "i_dense/kernel",
-                scope + "o_dense/kernel",
-                scope + "q_scaleoffset/gamma",
-                scope + "k_scaleoffset/gamma",
-            ]
-        return mapping

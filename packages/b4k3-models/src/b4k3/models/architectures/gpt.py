@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from b4k3.backend import activations, keras
-from b4k3.layers import Embedding
 
 from ..masks import LM_Mask
-from .bert import BERT, dense_variables, norm_variables, refuse_heads
+from ..networks import gpt as networks
+from .bert import BERT, refuse_heads
 
 
 class GPT(LM_Mask, BERT):
@@ -30,8 +30,8 @@ class GPT(LM_Mask, BERT):
     """
 
     model_key = "gpt"
-    trained_with_tanh = True
-    vocabulary_variables = ("gpt/embeddings/word_embeddings",)
+    network = networks.GPT
+    untied_bias = False
     absent_heads = {
         "with_pool": "its output is the next token",
         "with_nsp": "its output is the next token",
@@ -51,19 +51,9 @@ class GPT(LM_Mask, BERT):
     # --------------------------------------------------------------------------------------------------- heads
 
     def apply_final_layers(self, inputs):
-        x = self.apply(inputs, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
+        x = self.project_to_vocabulary(inputs, "LM-Output")
         activation = activations.get(self.final_activation)
         return self.apply(x, keras.layers.Activation, activation=activation, dtype="float32", name="LM-Activation")
-
-    # ------------------------------------------------------------------------------------------------- weights
-
-    def variable_mapping(self):
-        mapping = super().variable_mapping()
-        return {layer: [self.rename(name) for name in variables] for layer, variables in mapping.items()}
-
-    def rename(self, name):
-        """BERT's name of a variable -> that in bojone's conversions of GPT."""
-        return name.replace("bert/", "gpt/", 1).replace("/encoder/", "/transformer/", 1)
 
 
 class GPT2(GPT):
@@ -72,6 +62,8 @@ class GPT2(GPT):
     Inputs: token ids [batch, n]; position ids [batch, n] with custom_position_ids. Output: as of `GPT`.
 
     Arguments:
+        scale_attn_weights: whether scores are divided by the square root of the key size.
+        scale_attn_by_inverse_layer_idx: whether those of block i, counted from 1, are also divided by i.
         kwargs: those of `GPT`; there are no segments.
 
     Raises:
@@ -82,10 +74,13 @@ class GPT2(GPT):
     """
 
     model_key = "gpt2"
+    network = networks.GPT2
     block_epsilon = 1e-5
 
-    def __init__(self, **kwargs):
+    def __init__(self, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False, **kwargs):
         super().__init__(**dict(kwargs, segment_vocab_size=0))
+        self.scale_attn_weights = scale_attn_weights
+        self.scale_attn_by_inverse_layer_idx = scale_attn_by_inverse_layer_idx
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
@@ -103,21 +98,16 @@ class GPT2(GPT):
         y = self.normalize(x, "%s-Norm" % name, self.block_epsilon)
         return self.add(x, self.feed_forward(y, name), name)
 
+    def attention_scale_of(self, index):
+        if not self.scale_attn_by_inverse_layer_idx:
+            return self.scale_attn_weights
+        return (self.attention_key_size**-0.5 if self.scale_attn_weights else 1.0) / (index + 1)
+
     # --------------------------------------------------------------------------------------------------- heads
 
     def apply_final_layers(self, inputs):
         x = self.normalize(inputs, "Output-Norm", self.block_epsilon)
         return super().apply_final_layers(self.drop(x, "Output-Dropout"))
-
-    # ------------------------------------------------------------------------------------------------- weights
-
-    def variable_mapping(self):
-        mapping = super().variable_mapping()
-        mapping["Output-Norm"] = norm_variables("gpt/output/LayerNorm")
-        return mapping
-
-    def rename(self, name):
-        return super().rename(name).replace("output/LayerNorm", "input/LayerNorm")
 
 
 class GPT2_ML(GPT):  # noqa: N801 (a name of bert4keras)
@@ -136,9 +126,8 @@ class GPT2_ML(GPT):  # noqa: N801 (a name of bert4keras)
     """
 
     model_key = "gpt2_ml"
-    trained_with_tanh = False
+    network = networks.GPT2_ML
     embedding_epsilon = block_epsilon = 1e-5
-    vocabulary_variables = ("newslm/embeddings/word_embed",)
 
     def __init__(self, **kwargs):
         super().__init__(**dict(kwargs, segment_vocab_size=0))
@@ -161,28 +150,3 @@ class GPT2_ML(GPT):  # noqa: N801 (a name of bert4keras)
         y = self.normalize(x, "%s-Norm-0" % name, self.block_epsilon)
         x = self.add(x, self.feed_forward(y, name), name)
         return self.normalize(x, "%s-Norm-1" % name, self.block_epsilon)
-
-    # ------------------------------------------------------------------------------------------------- weights
-
-    def variable_mapping(self):
-        mapping = {
-            "Embedding-Token": ["newslm/embeddings/word_embed"],
-            "Embedding-Position": ["newslm/embeddings/pos_embed"],
-            "Embedding-Norm": norm_variables("newslm/embeddings/LayerNorm_embed_norm"),
-        }
-        mapping.update(self.block_mapping())
-        return mapping
-
-    def block_mapping(self):
-        mapping = {}
-        for i in range(self.num_hidden_layers):
-            block, scope = "Transformer-%d" % i, "newslm/layer%02d/" % i
-            dense = {
-                "-MultiHeadSelfAttention": ("query_layer", "key_layer", "value_layer", "context_projection_layer"),
-                "-FeedForward": ("intermediate", "output"),
-            }
-            for layer, parts in dense.items():
-                mapping[block + layer] = sum((dense_variables(scope + part) for part in parts), [])
-            mapping[block + "-FeedForward-Norm-0"] = norm_variables(scope + "LayerNorm_mlp_ln0")
-            mapping[block + "-FeedForward-Norm-1"] = norm_variables(scope + "LayerNorm_mlp_ln1")
-        return mapping

@@ -5,7 +5,8 @@ from __future__ import annotations
 from b4k3.backend import Sinusoidal
 from b4k3.layers import RelativePositionEmbedding
 
-from ..config import ConfigError
+from ..errors import ConfigError
+from ..networks.nezha import NEZHA as NETWORK
 from .bert import BERT
 
 
@@ -28,7 +29,7 @@ class NEZHA(BERT):
     """
 
     model_key = "nezha"
-    trained_with_tanh = True
+    network = NETWORK
     embedding_epsilon = block_epsilon = 1e-7
     position_kind = "typical_relative"
 
@@ -64,10 +65,3 @@ class NEZHA(BERT):
                 trainable=False,
             )
         return self.position_bias
-
-    # ------------------------------------------------------------------------------------------------- weights
-
-    def variable_mapping(self):
-        mapping = super().variable_mapping()
-        del mapping["Embedding-Position"]
-        return mapping

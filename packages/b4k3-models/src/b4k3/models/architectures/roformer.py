@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from b4k3.backend import activations, keras
-from b4k3.layers import DeepTruncatedNormal, Embedding, RotaryPositionEmbedding
+from b4k3.layers import DeepTruncatedNormal, RotaryPositionEmbedding
 
+from ..networks import roformer as networks
 from .bert import BERT
 
 
@@ -18,6 +19,7 @@ class RoFormer(BERT):
     """
 
     model_key = "roformer"
+    network = networks.ROFORMER
     embedding_epsilon = block_epsilon = 1e-7
     position_kind = "rotary"
 
@@ -39,13 +41,6 @@ class RoFormer(BERT):
             )
         return self.position_bias
 
-    # ------------------------------------------------------------------------------------------------- weights
-
-    def variable_mapping(self):
-        mapping = super().variable_mapping()
-        del mapping["Embedding-Position"]
-        return mapping
-
 
 class RoFormerV2(RoFormer):
     """RoFormerV2: no biases, and RMS normalisation without weights.
@@ -56,7 +51,8 @@ class RoFormerV2(RoFormer):
     """
 
     model_key = "roformer_v2"
-    use_bias = False
+    network = networks.ROFORMER_V2
+    use_bias = untied_bias = False
     initializer_order = 2
 
     @property
@@ -83,25 +79,8 @@ class RoFormerV2(RoFormer):
         if self.embedding_size != self.hidden_size:
             x = self.dense(x, self.embedding_size, "Output-Mapping", use_bias=False)
         x = self.drop(x, "Output-MLM-Dropout")
-        x = self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
+        x = self.project_to_vocabulary(x, "MLM-Decoder")
         activation = activations.get("softmax" if self.with_mlm is True else self.with_mlm)
         return self.apply(
             x, keras.layers.Activation, activation=activation, dtype="float32", name="Output-MLM-Activation"
         )
-
-    # ------------------------------------------------------------------------------------------------- weights
-
-    def variable_mapping(self):
-        mapping = super().variable_mapping()
-        del mapping["Embedding-Norm"]
-        mapping["Embedding-Mapping"] = mapping["Embedding-Mapping"][:1]
-        mapping["Output-Mapping"] = ["cls/predictions/transform/dense/kernel"]
-        return mapping
-
-    def block_variables(self, block, scope):
-        mapping = super().block_variables(block, scope)
-        return {
-            layer: [name for name in variables if name.endswith("/kernel")]
-            for layer, variables in mapping.items()
-            if not layer.endswith("-Norm")
-        }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from b4k3.backend import activations, keras
-from b4k3.layers import Embedding, ScaleOffset, ZeroPadding
+from b4k3.layers import ScaleOffset, ZeroPadding
 
 from ..masks import LM_Mask
+from ..networks import t5 as networks
+from ..registry import network
 from ..transformer import as_list
 from .t5_base import T5_Base
 
@@ -18,6 +20,9 @@ class T5_Encoder(T5_Base):  # noqa: N801
     Arguments:
         kwargs: those of `T5_Base`.
     """
+
+    network = networks.T5_1_0_ENCODER
+    side = "_encoder"
 
     # -------------------------------------------------------------------------------------------------- inputs
 
@@ -62,13 +67,19 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
             t5_pegasus; bert4keras has it everywhere unless told otherwise.
         logit_scale: factor on the decoder's output; True for hidden_size ** -0.5, False for 1. None: True in t5.1.0
             and t5_pegasus, False in t5.1.1 and mt5.1.1, where bert4keras has it too.
+        decoder_start_token_id: what `generate` starts from, the padding id by default.
         kwargs: those of `T5_Base`.
     """
 
+    network = networks.T5_1_0_DECODER
+    side = "_decoder"
     token_input = 1
 
-    def __init__(self, with_lm=True, cross_position_bias=None, logit_scale=None, **kwargs):
+    def __init__(
+        self, with_lm=True, cross_position_bias=None, logit_scale=None, decoder_start_token_id=None, **kwargs
+    ):
         super().__init__(**kwargs)
+        self.decoder_start_token_id = decoder_start_token_id
         self.num_hidden_layers = self.num_decoder_layers
         self.with_lm = with_lm
         if cross_position_bias is None:
@@ -134,9 +145,9 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
         if self.embedding_size != self.hidden_size:
             x = self.dense(x, self.embedding_size, "Decoder-Output-Mapping")
         activation = activations.get("softmax" if self.with_lm is True else self.with_lm)
-        if self.traits.gated:
+        if not self.tie_word_embeddings:
             return self.dense(x, self.vocab_size, "Decoder-Output-LM", activation, use_bias=False)
-        x = self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
+        x = self.project_to_vocabulary(x, "Decoder-Output-LM")
         return self.apply(
             x, keras.layers.Activation, activation=activation, dtype="float32", name="Decoder-Output-LM-Activation"
         )
@@ -148,18 +159,24 @@ class T5(T5_Base):
     Inputs: the encoder's token ids [batch, m]; the decoder's [batch, n]. Output: that of `T5_Decoder`.
 
     Arguments:
-        with_lm, cross_position_bias, logit_scale: as of `T5_Decoder`.
+        with_lm, cross_position_bias, logit_scale, decoder_start_token_id: as of `T5_Decoder`.
         kwargs: those of `T5_Base`.
 
     Attributes (after `build`):
         encoder, decoder: the Keras models of the two, which share their layers with `model`.
     """
 
-    def __init__(self, with_lm=True, cross_position_bias=None, logit_scale=None, **kwargs):
+    network = networks.T5_1_0
+
+    def __init__(
+        self, with_lm=True, cross_position_bias=None, logit_scale=None, decoder_start_token_id=None, **kwargs
+    ):
         super().__init__(**kwargs)
+        self.with_lm, self.decoder_start_token_id = with_lm, decoder_start_token_id
         shared = dict(kwargs, layers=self.layers, version=self.version)
         self._encoder = T5_Encoder(**dict(shared, name=self.name_of("Encoder")))
         head = {"with_lm": with_lm, "cross_position_bias": cross_position_bias, "logit_scale": logit_scale}
+        head["decoder_start_token_id"] = decoder_start_token_id
         self._decoder = T5_Decoder(**dict(shared, name=self.name_of("Decoder"), **head))
 
     def name_of(self, part):
@@ -186,6 +203,7 @@ def classes_of(version):
     classes = []
     for base in (T5, T5_Encoder, T5_Decoder):
         own = {"version": version, "model_key": version, "__module__": __name__, "__doc__": base.__doc__}
+        own["network"] = network(version + base.side)
         classes.append(type("%s_%s" % (base.__name__, version.replace(".", "_")), (base,), own))
     return classes
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from b4k3.layers import Embedding, RelativePositionEmbeddingT5
 
-from ..checkpoints import CheckpointError
-from ..config import ConfigError
-from ..loading import open_view
-from ..t5_versions import VERSIONS
+from ..errors import ConfigError
+from ..networks.t5 import T5_1_0, VERSIONS
+from ..registry import network
 from ..transformer import Transformer
-
-_FURTHER_TABLE = re.compile(r"/block_0*[1-9]\d*/.*/relative_attention_bias$")
 
 
 class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
@@ -35,6 +30,8 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
     """
 
     model_key = version = "t5.1.0"
+    network = T5_1_0
+    side = ""  # of the two stacks that it has: both, or '_encoder', '_decoder'
     applications = ("encoder",)
     use_bias = False
     attention_scale = False
@@ -48,10 +45,10 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
         relative_attention_max_distance=128,
         **kwargs,
     ):
-        super().__init__(**kwargs)
         self.model_key = self.version = version or self.version
         if self.version not in VERSIONS:
             raise ConfigError("version=%r, expected one of %s" % (version, ", ".join(map(repr, VERSIONS))))
+        super().__init__(**kwargs)
         self.traits = VERSIONS[self.version]
         self.num_decoder_layers = self.num_hidden_layers if num_decoder_layers is None else num_decoder_layers
         self.relative_attention_num_buckets = relative_attention_num_buckets
@@ -68,6 +65,7 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
             output_dim=self.embedding_size,
             embeddings_initializer=self.initializer,
             mask_zero=True,
+            padding_id=self.pad_token_id,
             name="Embedding-Token",
         )
         x = self.drop(x, "%s-Embedding-Dropout" % part)
@@ -112,51 +110,9 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
 
     # ------------------------------------------------------------------------------------------------- weights
 
-    def load_weights_from_checkpoint(self, checkpoint, mapping=None):
-        view = open_view(checkpoint, self.model_key)
-        tables = [name for name in view.keys() if _FURTHER_TABLE.search(name)]
-        if tables:
-            raise CheckpointError(
-                "%s has relative positions of every block's own (%s), as UMT5: b4k3 does not have that network"
-                % (view.checkpoint.path, tables[0])
-            )
-        return super().load_weights_from_checkpoint(view, mapping)
+    @property
+    def description(self):
+        return network(self.version + self.side) if type(self).network in BUILT_IN else super().description
 
-    def load_variable(self, checkpoint, name):
-        value = super().load_variable(checkpoint, name)
-        if name == "shared/embedding":
-            return self.load_embeddings(value)
-        if name == "decoder/logits/kernel":
-            return self.load_embeddings(value.T).T
-        return value.T if name.endswith("/relative_attention_bias") else value
 
-    def create_variable(self, name, value, dtype=None):
-        value = super().create_variable(name, value, dtype)
-        return value.T if name.endswith("/relative_attention_bias") else value
-
-    def variable_mapping(self):
-        mapping = {"Embedding-Token": ["shared/embedding"], "Decoder-Output-LM": ["decoder/logits/kernel"]}
-        stacks = {
-            "Encoder": (self.num_hidden_layers, ["MultiHeadSelfAttention", "FeedForward"]),
-            "Decoder": (self.num_decoder_layers, ["MultiHeadSelfAttention", "MultiHeadCrossAttention", "FeedForward"]),
-        }
-        for part, (blocks, layers) in stacks.items():
-            scope = part.lower()
-            mapping["%s-Output-Norm" % part] = ["%s/%s/scale" % (scope, self.traits.final_norm)]
-            table = scope + "/block_000/layer_000/SelfAttention/relative_attention_bias"
-            mapping["%s-Embedding-Relative-Position" % part] = [table]
-            for i in range(blocks):
-                for j, layer in enumerate(layers):
-                    name = "%s-Transformer-%d-%s" % (part, i, layer)
-                    where = "%s/block_%03d/layer_%03d/" % (scope, i, j)
-                    mapping[name] = [where + variable for variable in self.layer_variables(layer)]
-                    mapping[name + "-Norm"] = [where + self.traits.norm + "/scale"]
-        return mapping
-
-    def layer_variables(self, layer):
-        """The variables of a kind of layer, in the scope of its sublayer."""
-        if layer == "FeedForward":
-            inner = ("wi_0", "wi_1") if self.traits.gated else ("wi",)
-            return ["DenseReluDense/%s/kernel" % name for name in inner + ("wo",)]
-        kind = "EncDecAttention" if layer == "MultiHeadCrossAttention" else "SelfAttention"
-        return ["%s/%s" % (kind, name) for name in "qkvo"]
+BUILT_IN = tuple(network(version + side) for version in VERSIONS for side in ("", "_encoder", "_decoder"))

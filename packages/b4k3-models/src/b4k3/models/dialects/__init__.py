@@ -190,6 +190,10 @@ class Dialect:
             value = value[..., part[0] * size : (part[0] + 1) * size]
         return (value.T if transposed else value), [stored]
 
+    def for_network(self, network):
+        """This dialect, with the rules of a network where they follow from its description."""
+        return self
+
     def corrections(self, config):
         """{key: value} that a configuration published with such a file means, where that is not what it says."""
         return {}

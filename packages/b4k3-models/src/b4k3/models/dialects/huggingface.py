@@ -33,14 +33,27 @@ def bert(prefix):
         embeddings("bert", prefix)
         + layers("bert", prefix)
         + linear("bert/pooler/dense", prefix + "pooler.dense")
-        + linear("cls/predictions/transform/dense", "cls.predictions.transform.dense")
-        + norm("cls/predictions/transform/LayerNorm", "cls.predictions.transform.LayerNorm")
+        + mlm("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions")
         + [
-            Rule("cls/predictions/output_bias", "cls.predictions.bias"),
-            Rule("cls/predictions/output_bias", "cls.predictions.decoder.bias"),
             # both projects store this one as [2, hidden]
             Rule("cls/seq_relationship/output_weights", "cls.seq_relationship.weight"),
             Rule("cls/seq_relationship/output_bias", "cls.seq_relationship.bias"),
+        ]
+    )
+
+
+def mlm(dense, normalisation, output):
+    """The rules of a masked-language-model head: where its Dense layer is, its normalisation, and its output."""
+    return (
+        linear("cls/predictions/transform/dense", dense)
+        + norm("cls/predictions/transform/LayerNorm", normalisation)
+        + [
+            Rule("cls/predictions/output_bias", output + ".bias"),
+            Rule("cls/predictions/decoder/weights", output + ".decoder.weight"),
+            Rule("cls/predictions/decoder/bias", output + ".decoder.bias"),
+            # where the output is tied some files have the bias under this name alone
+            Rule("cls/predictions/output_bias", output + ".decoder.bias"),
+            Rule("cls/predictions/decoder/bias", output + ".bias"),
         ]
     )
 
@@ -68,11 +81,8 @@ ALBERT = Dialect(
     + linear(_GROUP[0] + "ffn_1/intermediate/output/dense", _GROUP[1] + "ffn_output")
     + norm(_GROUP[0] + "LayerNorm_1", _GROUP[1] + "full_layer_layer_norm")
     + linear("bert/pooler/dense", "albert.pooler")
-    + linear("cls/predictions/transform/dense", "predictions.dense")
-    + norm("cls/predictions/transform/LayerNorm", "predictions.LayerNorm")
+    + mlm("predictions.dense", "predictions.LayerNorm", "predictions")
     + [
-        Rule("cls/predictions/output_bias", "predictions.bias"),
-        Rule("cls/predictions/output_bias", "predictions.decoder.bias"),
         Rule("cls/seq_relationship/output_weights", "sop_classifier.classifier.weight"),
         Rule("cls/seq_relationship/output_bias", "sop_classifier.classifier.bias"),
     ],
@@ -95,14 +105,25 @@ ELECTRA = Dialect(
     models=("electra",),
 )
 
-ELECTRA_GENERATOR = Dialect(
+
+class ElectraGenerator(Dialect):
+    def corrections(self, config):
+        """The head of transformers' class has the erf form of gelu, whatever the configuration says."""
+        return {"mlm_act": "gelu_erf"}
+
+
+ELECTRA_GENERATOR = ElectraGenerator(
     "huggingface-electra-generator",
     embeddings("electra", "electra.")
     + linear("generator/embeddings_project", "electra.embeddings_project")
     + layers("generator", "electra.")
     + linear("generator_predictions/dense", "generator_predictions.dense")
     + norm("generator_predictions/LayerNorm", "generator_predictions.LayerNorm")
-    + [Rule("generator_predictions/output_bias", "generator_lm_head.bias")],
+    + [
+        Rule("generator_predictions/output_bias", "generator_lm_head.bias"),
+        Rule("generator_predictions/decoder/weights", "generator_lm_head.weight"),
+        Rule("generator_predictions/decoder/bias", "generator_lm_head.bias"),
+    ],
     begins_with("generator_predictions.", "generator_lm_head."),
     prefixes=("electra.", ""),
     family=FAMILY,
@@ -125,6 +146,67 @@ ROFORMER = Dialect(
     prefixes=("roformer.", "bert.", ""),
     family=FAMILY,
     models=("roformer", "roformer_v2"),
+)
+
+
+class Roberta(Dialect):
+    def corrections(self, config):
+        """The head of transformers' classes has the erf form of gelu, whatever the configuration says."""
+        return {"mlm_act": "gelu_erf"}
+
+
+ROBERTA = Roberta(
+    "huggingface-roberta",
+    embeddings("bert", "roberta.")
+    + layers("bert", "roberta.")
+    + linear("bert/pooler/dense", "roberta.pooler.dense")
+    + mlm("lm_head.dense", "lm_head.layer_norm", "lm_head"),
+    begins_with("roberta.", "lm_head.dense"),
+    prefixes=("roberta.", ""),
+    family=FAMILY,
+    models=("roberta",),
+)
+
+ERNIE = Dialect(
+    "huggingface-ernie",
+    bert("ernie.") + [Rule("bert/embeddings/task_type_embeddings", "ernie.embeddings.task_type_embeddings.weight")],
+    begins_with("ernie.", "embeddings.task_type_embeddings."),
+    prefixes=("ernie.", "bert.", ""),
+    family=FAMILY,
+    models=("ernie",),
+)
+
+_DISTILBERT = ("bert/encoder/layer_{i}/", "distilbert.transformer.layer.{i}.")
+
+
+class DistilBert(Dialect):
+    def corrections(self, config):
+        """Its normalisation has one epsilon, whatever the configuration says."""
+        return {"layer_norm_eps": 1e-12, "segment_vocab_size": 0}
+
+
+DISTILBERT = DistilBert(
+    "huggingface-distilbert",
+    embeddings("bert", "distilbert.")
+    + linear(_DISTILBERT[0] + "attention/self/query", _DISTILBERT[1] + "attention.q_lin")
+    + linear(_DISTILBERT[0] + "attention/self/key", _DISTILBERT[1] + "attention.k_lin")
+    + linear(_DISTILBERT[0] + "attention/self/value", _DISTILBERT[1] + "attention.v_lin")
+    + linear(_DISTILBERT[0] + "attention/output/dense", _DISTILBERT[1] + "attention.out_lin")
+    + norm(_DISTILBERT[0] + "attention/output/LayerNorm", _DISTILBERT[1] + "sa_layer_norm")
+    + linear(_DISTILBERT[0] + "intermediate/dense", _DISTILBERT[1] + "ffn.lin1")
+    + linear(_DISTILBERT[0] + "output/dense", _DISTILBERT[1] + "ffn.lin2")
+    + norm(_DISTILBERT[0] + "output/LayerNorm", _DISTILBERT[1] + "output_layer_norm")
+    + linear("cls/predictions/transform/dense", "vocab_transform")
+    + norm("cls/predictions/transform/LayerNorm", "vocab_layer_norm")
+    + [
+        Rule("cls/predictions/output_bias", "vocab_projector.bias"),
+        Rule("cls/predictions/decoder/weights", "vocab_projector.weight"),
+        Rule("cls/predictions/decoder/bias", "vocab_projector.bias"),
+    ],
+    lambda names: any(".attention.q_lin." in name for name in names),
+    prefixes=("distilbert.", ""),
+    family=FAMILY,
+    models=("distilbert",),
 )
 
 # the last to be asked: a body without a prefix is taken for BERT's

@@ -38,12 +38,14 @@ OPENAI_GPT = OpenAIGPT(
     "huggingface-openai-gpt",
     [
         Rule("gpt/embeddings/word_embeddings", "transformer.tokens_embed.weight"),
+        Rule("gpt/lm_head/weights", "lm_head.weight"),
+        Rule("gpt/embeddings/word_embeddings", "lm_head.weight"),  # of its class with two heads
         Rule("gpt/embeddings/position_embeddings", "transformer.positions_embed.weight"),
     ]
     + blocks()
     + norm(_BLOCK[0] + "attention/output/LayerNorm", _BLOCK[1] + "ln_1")
     + norm(_BLOCK[0] + "output/LayerNorm", _BLOCK[1] + "ln_2"),
-    lambda names: any(name.endswith("tokens_embed.weight") for name in names),
+    lambda names: any(name.endswith("positions_embed.weight") for name in names),
     prefixes=("transformer.", ""),
     family=FAMILY,
     models=("gpt",),
@@ -53,6 +55,7 @@ GPT2 = Dialect(
     "huggingface-gpt2",
     [
         Rule("gpt/embeddings/word_embeddings", "transformer.wte.weight"),
+        Rule("gpt/lm_head/weights", "lm_head.weight"),
         Rule("gpt/embeddings/position_embeddings", "transformer.wpe.weight"),
     ]
     + blocks()

@@ -1,0 +1,319 @@
+"""The keys of configurations: what each means, which change nothing, and which would mean a network that is not here.
+
+Nothing is read past: a key is used, or stands in a table of those that change no number, or is refused, or is named as
+unknown. `understand` sorts the keys of one file for one network; `validate` checks the values.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Dict, Iterable, List, Optional
+
+from .errors import ConfigError
+
+# our name <- what publishers of BERT and its relatives call it; a `Network` adds the spellings of its own publishers
+SPELLINGS = {
+    "max_position": ("max_position_embeddings",),
+    "dropout_rate": ("hidden_dropout_prob",),
+    "attention_dropout_rate": ("attention_probs_dropout_prob",),
+    "segment_vocab_size": ("type_vocab_size",),
+}
+DEFAULTS = {"max_position": 512, "segment_vocab_size": 2}  # of bert4keras
+
+# the arguments that every network has; a `Network` adds its own as `keys`
+ARGUMENTS = (
+    "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act dropout_rate "
+    "attention_dropout_rate embedding_size attention_head_size attention_key_size sequence_length keep_tokens "
+    "compound_tokens residual_attention_scores ignore_invalid_weights ignore_unread_weights autoresize_weights layers "
+    "prefix name layer_norm_eps pad_token_id tie_word_embeddings"
+).split()
+
+# Keys of published configs that change no number of a forward pass: labels and dropouts of task heads, training,
+# storage, caches, the defaults of `generate`, and what Google's configs say of a pooler that no code reads.
+IGNORED = frozenset(
+    (
+        "_attn_implementation _attn_implementation_autoset _commit_hash _from_model_config _name_or_path _num_labels "
+        "architectures attn_implementation begin_suppress_tokens bos_token_id chunk_size_feed_forward "
+        "classifier_dropout classifier_dropout_prob cls_token_id cross_attention_hidden_size decoder_start_token_id "
+        "directionality do_sample dtype early_stopping embd_pdrop encoder_no_repeat_ngram_size eos_token_id "
+        "experts_implementation exponential_decay_length_penalty finetuning_task forced_bos_token_id "
+        "forced_eos_token_id generator_size gradient_checkpointing id2label initializer_factor initializer_range "
+        "is_encoder_decoder label2id language layers_to_keep length_penalty mask_token_id max_length min_length "
+        "model_type n_ctx name_or_path no_repeat_ngram_size num_beam_groups num_beams num_labels "
+        "num_return_sequences output_attentions output_hidden_states output_past output_scores pooler_fc_size "
+        "pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type prefix problem_type "
+        "remove_invalid_values reorder_and_upcast_attn repetition_penalty return_dict return_dict_in_generate "
+        "sentence_transformers sep_token_id seq_length summary_activation summary_first_dropout "
+        "summary_last_dropout summary_proj_to_labels summary_type summary_use_proj suppress_tokens "
+        "task_specific_params temperature tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript training "
+        "transformers_version type_sequence_label_size typical_p use_bfloat16 use_cache bad_words_ids "
+        "diversity_penalty tie_last_hidden_states"
+    ).split()
+)
+# Keys that would mean another network, and the values that mean none.
+FIXED = {
+    "add_cross_attention": (None, False),
+    "auto_map": (None, {}),
+    "ln_type": (None, "postln"),
+    "norm_type": (None, "layer_norm"),
+    "position_embedding_type": (None, "absolute"),
+    "pruned_heads": (None, {}, []),
+    "quantization_config": (None, {}),
+    "rotary_value": (None, False),
+    "tie_encoder_decoder": (None, False),
+    "use_bias": (None, True),
+}
+# how a config file spells an activation -> our name of it; transformers' constants where it has the name
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_erf": "gelu_erf",
+    "gelu_python": "gelu_erf",
+    "gelu_10": "gelu_10",
+    "gelu_tanh": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_accurate": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_python_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "relu2": "relu2",
+    "relu6": "relu6",
+    "leaky_relu": "leaky_relu_torch",
+    "leaky_relu_torch": "leaky_relu_torch",
+    "silu": "swish",
+    "swish": "swish",
+    "hardswish": "hardswish",
+    "mish": "mish",
+    "laplace": "laplace",
+    "sqrtsoftplus": "sqrtsoftplus",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "linear": "linear",
+    "elu": "elu",
+    "selu": "selu",
+    "softplus": "softplus",
+    "softsign": "softsign",
+    "exponential": "exponential",
+    "hard_sigmoid": "hard_sigmoid",
+}
+
+# Larger than any published model by an order of magnitude: such a number is a slip, and would take all memory.
+LIMITS = {
+    "vocab_size": 10**8,
+    "hidden_size": 10**6,
+    "embedding_size": 10**6,
+    "intermediate_size": 10**7,
+    "num_hidden_layers": 10**4,
+    "num_attention_heads": 10**4,
+    "attention_head_size": 10**5,
+    "attention_key_size": 10**5,
+    "max_position": 10**7,
+    "max_relative_position": 10**6,
+    "num_hidden_groups": 10**4,
+    "inner_group_num": 10**4,
+    "segment_vocab_size": 10**6,
+    "task_type_vocab_size": 10**6,
+    "num_decoder_layers": 10**4,
+    "relative_attention_num_buckets": 10**5,
+    "relative_attention_max_distance": 10**7,
+    "pad_token_id": 10**8,
+    "decoder_start_token_id": 10**8,
+}
+MAY_BE_NONE = {
+    "embedding_size",
+    "attention_head_size",
+    "attention_key_size",
+    "num_decoder_layers",
+    "pad_token_id",
+    "decoder_start_token_id",
+}
+MAY_BE_ZERO = {
+    "segment_vocab_size",
+    "max_position",
+    "num_hidden_layers",
+    "num_decoder_layers",
+    "pad_token_id",
+    "decoder_start_token_id",
+}
+REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
+
+
+class Understood:
+    """The keys of one configuration, sorted.
+
+    Attributes:
+        values: dict under our names.
+        spelled: our name -> the name that the configuration uses.
+        unknown: list of the keys that nobody reads, and of which nobody knows that they change nothing.
+    """
+
+    def __init__(self) -> None:
+        self.values: Dict[str, Any] = {}
+        self.spelled: Dict[str, str] = {}
+        self.unknown: List[str] = []
+
+
+def spellings(network: Any) -> Dict[str, List[str]]:
+    """Our name of a key -> every name that may stand for it, ours first."""
+    names = {key: [key] for key in list(ARGUMENTS) + list(DEFAULTS) + list(network.keys)}
+    for table in (network.spellings, SPELLINGS):
+        for key, others in table.items():
+            names.setdefault(key, [key])
+            names[key] += [other for other in others if other not in names[key]]
+    return names
+
+
+def understand(network: Any, config: Dict[str, Any], where: str, from_call: bool = False) -> Understood:
+    """Sort the keys of a configuration.
+
+    Arguments:
+        network: `Network` that it is for.
+        config: dict as the file has it, or the keyword arguments of a call.
+        where: what it is from, for messages.
+        from_call: whether it is a call, whose activations are ours and whose unknown keys somebody else refuses.
+
+    Raises:
+        ConfigError: a key says that it is another network, or an activation is not known.
+    """
+    found = Understood()
+    names = spellings(network)
+    read = set()
+    for key, others in names.items():
+        for other in others:
+            if other in config:
+                read.add(other)
+                if key not in found.values:
+                    found.values[key], found.spelled[key] = config[other], other
+    if not from_call:
+        read.update(key for key in network.interprets if key in config)
+        for key, (value, spelled) in network.interpret(config).items():
+            found.values[key], found.spelled[key] = value, spelled
+    if "hidden_act" not in network.interpret(config) or from_call:
+        _understand_activation(network, config, where, from_call, found, read)
+    for key, allowed in dict(FIXED, **network.fixed).items():
+        if key in names:
+            continue
+        if key in config and not from_call:
+            read.add(key)
+            value = config[key]
+            if key == "auto_map" and isinstance(value, dict) and not any("AutoModel" in name for name in value):
+                continue
+            if value not in allowed or isinstance(value, bool) != isinstance(_like(value, allowed), bool):
+                _refuse_value(where, key, value, allowed)
+    if "is_decoder" in config and "is_decoder" not in network.ignored:
+        read.add("is_decoder")
+        found.values["is_decoder"], found.spelled["is_decoder"] = config["is_decoder"], "is_decoder"
+    found.unknown = sorted(key for key in config if key not in read | IGNORED | network.ignored)
+    found.values.update({k: v for k, v in network.follows(found.values).items() if found.values.get(k) is None})
+    return found
+
+
+def _like(value: Any, allowed: Iterable[Any]) -> Any:
+    """The allowed value that equals a value: True and 1 are equal, and not the same."""
+    return next((other for other in allowed if other == value), None)
+
+
+def _refuse_value(where: str, key: str, value: Any, allowed: Iterable[Any]) -> None:
+    usual = " or ".join(repr(other) for other in allowed if other is not None)
+    raise ConfigError(
+        f"{where}: {key}={str(value)[:200]!r} is a network that b4k3 does not have (it has {usual}). If the key is "
+        f"wrong, insist with {key}=None"
+    )
+
+
+def _understand_activation(
+    network: Any, config: Dict[str, Any], where: str, from_call: bool, found: Understood, read: set
+) -> None:
+    keys = [key for key in network.activation_keys if key in config]
+    read.update(keys)
+    given = next((key for key in keys if config[key] is not None), None)
+    if given is None:
+        return
+    value = config[given]
+    if not (from_call and given == "hidden_act"):
+        try:
+            value = network.activation(given, value)
+        except ConfigError as e:
+            raise ConfigError(f"{where}: {e}") from None
+    found.values["hidden_act"], found.spelled["hidden_act"] = value, given
+
+
+def validate(config: Dict[str, Any], where: str, spelled: Optional[Dict[str, str]] = None) -> None:
+    """Refuse what cannot describe a model.
+
+    Arguments:
+        config: dict under our names.
+        where: the file it is from, for messages.
+        spelled: our name -> the name in the file, for messages.
+
+    Raises:
+        ConfigError: a required key is missing, a size is no positive int or absurd, or sizes contradict each other.
+    """
+
+    def name(key):
+        return (spelled or {}).get(key, key)
+
+    missing = [key for key in REQUIRED if config.get(key) is None]
+    if missing:
+        raise ConfigError(
+            f"{where} lacks {', '.join(missing)}: give a config file that has them, or keyword arguments"
+        )
+    for key, limit in LIMITS.items():
+        value = config.get(key)
+        if value is None and (key in MAY_BE_NONE or key not in config):
+            continue
+        least = 0 if key in MAY_BE_ZERO else 1
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= limit:
+            raise ConfigError(f"{where}: {name(key)}={_short(value)}, expected an int from {least} to {limit}")
+    heads, hidden = config["num_attention_heads"], config["hidden_size"]
+    if hidden % heads and config.get("attention_head_size") is None:
+        raise ConfigError(
+            f"{where}: {name('hidden_size')}={hidden} is no multiple of {name('num_attention_heads')}={heads}, and "
+            f"there is no {name('attention_head_size')}"
+        )
+    for key in ("dropout_rate", "attention_dropout_rate"):
+        rate = config.get(key)
+        if rate is not None and not (_is_number(rate) and 0 <= rate < 1):
+            raise ConfigError(f"{where}: {name(key)}={_short(rate)}, expected a number from 0 to below 1")
+    epsilon = config.get("layer_norm_eps")
+    if epsilon is not None and not (_is_number(epsilon) and 0 <= epsilon < 1):
+        raise ConfigError(f"{where}: {name('layer_norm_eps')}={_short(epsilon)}, expected a small number")
+    for key in ("tie_word_embeddings", "is_decoder", "use_task_id"):
+        if config.get(key) is not None and not isinstance(config[key], bool):
+            raise ConfigError(f"{where}: {name(key)}={_short(config[key])}, expected true or false")
+    padding = config.get("pad_token_id")
+    if padding is not None and padding >= config["vocab_size"] and config.get("keep_tokens") is None:
+        raise ConfigError(
+            f"{where}: {name('pad_token_id')}={padding}, but the vocabulary has {config['vocab_size']} ids: "
+            "0 up to that number minus 1"
+        )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def refuse_unknown(given: Iterable[str], known: Iterable[str], owner: str) -> None:
+    """Refuse keyword arguments that nobody reads.
+
+    Arguments:
+        given: names from the call.
+        known: names that are read.
+        owner: what reads them, for the message.
+
+    Raises:
+        ConfigError: names each unknown one and the nearest that is known.
+    """
+    problems = []
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), 1)
+            problems.append(f"{name!r}{f' (did you mean {near[0]!r}?)' if near else ''}")
+    if problems:
+        raise ConfigError(f"{owner} has no argument {', '.join(problems)}")

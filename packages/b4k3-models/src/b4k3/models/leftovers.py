@@ -1,0 +1,44 @@
+"""Variables that publishers left in their files and that are part of no network."""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+OPTIMIZER_SLOT, TRAINING_STATE, AVERAGE = "optimizer slot", "training state", "moving average"
+FIXED_POSITIONS = "fixed positions"
+PATTERNS = (
+    (r"(^|/)(adam_[mv]|AdamWeightDecayOptimizer.*|lamb_[mv]|Adam(_\d+)?|LAMB(_\d+)?)$", OPTIMIZER_SLOT),
+    (r"(/adafactor|[/_]slot)_(v[rc]?|m)$", OPTIMIZER_SLOT),
+    (r"(?i)(^|/)(adam|adamweightdecay|lamb)[^/]*/", OPTIMIZER_SLOT),
+    (r"(^|/)(global_step|good_steps|loss_scale|beta[12]_power|save_counter)$", TRAINING_STATE),
+    (r"/(ExponentialMovingAverage|Momentum)$", AVERAGE),
+    (r"(^|[./])pooler[./]", "pooler"),
+    (r"^cls[./]seq_relationship", "NSP head"),
+    (r"^cls[./]predictions", "MLM head"),
+    (r"^(lm_head|predictions|generator_lm_head|generator_predictions|vocab_(projector|transform|layer_norm))\.", "MLM head"),
+    (r"^sop_classifier\.", "NSP head"),
+    (r"^discriminator_predictions[./]", "discriminator head"),
+    (r"(position_ids|token_type_ids)$", "position ids"),
+    (r"(relative_positions_encoding|embed_positions)[./]", FIXED_POSITIONS),
+    (r"^((en|de)coder\.embed_tokens)\.weight$", "tied embeddings"),
+    (r"\.attn\.(masked_)?bias$", "fixed causal mask"),
+    (r"EncDecAttention\.relative_attention_bias\.weight$", "unused position bias"),
+    (r"^(classifier|qa_outputs|score|pre_classifier|logits_proj|sequence_summary|multiple_choice_head|"
+     r"classification_head|summary)\.", "head of a task"),
+    (r"^(loss/)?output_(weights|bias)$", "head of a task"),
+)
+_COMPILED = tuple((re.compile(pattern), kind) for pattern, kind in PATTERNS)
+
+
+def leftover(name: str) -> Optional[str]:
+    """What a variable is that no network needs, or None. Arguments: name: as the file has it."""
+    for pattern, kind in _COMPILED:
+        if pattern.search(name):
+            return kind
+    return None
+
+
+def is_training_state(name: str) -> bool:
+    """Whether a variable is the optimizer's, not the network's."""
+    return leftover(name) in (OPTIMIZER_SLOT, TRAINING_STATE)

@@ -1,0 +1,82 @@
+"""ALBERT: BERT whose blocks share their weights."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+from .bert import BERT, CLASSES, attention, embeddings, feed_forward, mlm_head, nsp_head, pooler
+from .description import Blocks, HuggingFace, Layer, Part, norm
+
+_SCOPE = "bert/encoder/transformer/group_{g}/inner_group_{j}"
+
+
+class SharedBlocks(Blocks):
+    """Blocks of a group are one set of layers, called again and again."""
+
+    def __init__(self) -> None:
+        super().__init__("Transformer", g="num_hidden_groups", j="inner_group_num")
+
+    def numbers(self, sizes: Dict[str, Any]) -> List[Dict[str, int]]:
+        layers, groups = sizes.get("num_hidden_layers") or 0, sizes.get("num_hidden_groups") or 1
+        inner = sizes.get("inner_group_num") or 1
+        return [
+            {"k": i * inner + j, "g": i * groups // layers, "j": j} for i in range(layers) for j in range(inner)
+        ]
+
+    def block_prefix(self, sizes: Dict[str, Any]) -> str:
+        single = (sizes.get("num_hidden_groups") or 1) == (sizes.get("inner_group_num") or 1) == 1
+        return "Transformer" if single else "Transformer-G{g}-I{j}"
+
+    def prefixes(self) -> List[str]:
+        return ["Transformer", "Transformer-G{g}-I{j}"]
+
+
+class UnsharedBlocks(SharedBlocks):
+    """Every block has layers of its own, loaded from the shared variables."""
+
+    def block_prefix(self, sizes: Dict[str, Any]) -> str:
+        return "Transformer-{k}"
+
+    def prefixes(self) -> List[str]:
+        return []
+
+
+def blocks(repeated: Blocks) -> Part:
+    """The blocks of ALBERT."""
+    return Part(
+        "blocks",
+        [
+            Layer("MultiHeadSelfAttention", attention(_SCOPE + "/attention_1"), repeated),
+            Layer("MultiHeadSelfAttention-Norm", norm(_SCOPE + "/LayerNorm", "hidden_size"), repeated),
+            Layer(
+                "FeedForward",
+                feed_forward(_SCOPE + "/ffn_1/intermediate/dense", _SCOPE + "/ffn_1/intermediate/output/dense"),
+                repeated,
+            ),
+            Layer("FeedForward-Norm", norm(_SCOPE + "/LayerNorm_1", "hidden_size"), repeated),
+        ],
+    )
+
+
+ALBERT = BERT.but(
+    "albert",
+    "b4k3.models.architectures.albert:ALBERT",
+    what="an ALBERT checkpoint",
+    parts=[embeddings(), blocks(SharedBlocks()), pooler(), nsp_head(), mlm_head()],
+    keys=BERT.keys + ("num_hidden_groups", "inner_group_num"),
+    ignored=frozenset(("is_decoder", "net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor")),
+    marks={"embedding_mapping": "bert/encoder/embedding_hidden_mapping_in/kernel"},
+    huggingface=HuggingFace(
+        {"albert": "Albert"},
+        CLASSES,
+        own=("embedding_size", "num_hidden_groups", "inner_group_num"),
+        defaults={"layer_norm_eps": 1e-12, "hidden_act": "gelu_new", "num_hidden_groups": 1, "inner_group_num": 1},
+    ),
+    kin=("albert",),
+)
+ALBERT_UNSHARED = ALBERT.but(
+    "albert_unshared",
+    "b4k3.models.architectures.albert:ALBERT_Unshared",
+    parts=[embeddings(), blocks(UnsharedBlocks()), pooler(), nsp_head(), mlm_head()],
+    model_types=("albert",),
+)

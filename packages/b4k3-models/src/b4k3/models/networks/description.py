@@ -1,0 +1,401 @@
+"""The words that a description of a network is made of: `Variable`, `Layer`, `Part`, `Network`."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+from ..errors import ConfigError
+from ..keys import ACTIVATIONS
+
+Sizes = Dict[str, Any]
+_NUMBER = re.compile(r"\d+|\{\w+(?::\w+)?\}")
+
+
+def skeleton(name: str) -> str:
+    """A name, or a template of names, with '#' for each number: 'layer_3/x' and 'layer_{i}/x' are 'layer_#/x'."""
+    return _NUMBER.sub("#", name)
+
+
+class Variable:
+    """One variable of a checkpoint.
+
+    Arguments:
+        name: template of its canonical name, '{i}' stands for a number.
+        axes: its shape as the checkpoint stores it; each axis is a key of the configuration, an int, or None if
+            nothing else follows from it.
+        transposed: True if the layer's weight is the transpose of what is stored.
+    """
+
+    def __init__(self, name: str, axes: Sequence[Any] = (), transposed: bool = False) -> None:
+        self.name = name
+        self.axes = tuple(axes)
+        self.transposed = transposed
+        self.skeleton = skeleton(name)
+
+    @property
+    def rows_of_vocabulary(self) -> Optional[int]:
+        """The axis of the weight that has an entry for each token, or None."""
+        if "vocab_size" not in self.axes:
+            return None
+        axis = self.axes.index("vocab_size")
+        return len(self.axes) - 1 - axis if self.transposed else axis
+
+    def shape(self, sizes: Sizes) -> Optional[Tuple[int, ...]]:
+        """The stored shape for these sizes, or None if it does not follow from them."""
+        shape = tuple(sizes.get(axis) if isinstance(axis, str) else axis for axis in self.axes)
+        return shape if shape and None not in shape else None
+
+
+def dense(scope: str, rows: Any = None, columns: Any = None, bias: bool = True) -> List[Variable]:
+    """The variables of a Dense layer: a kernel [rows, columns] and a bias [columns]."""
+    kernel = Variable(scope + "/kernel", (rows, columns))
+    return [kernel, Variable(scope + "/bias", (columns,))] if bias else [kernel]
+
+
+def norm(scope: str, size: Any = None) -> List[Variable]:
+    """The variables of a layer normalisation, in the order of the layer's weights."""
+    return [Variable(scope + "/beta", (size,)), Variable(scope + "/gamma", (size,))]
+
+
+class Blocks:
+    """How layers are repeated: once for each block of a stack.
+
+    Arguments:
+        prefix: template of what the names of a block's layers begin with.
+        counts: number in the variables' names -> key of the configuration that counts it.
+    """
+
+    def __init__(self, prefix: str = "Transformer-{i}", **counts: str) -> None:
+        self.prefix = prefix
+        self.counts = counts or {"i": "num_hidden_layers"}
+
+    def numbers(self, sizes: Sizes) -> List[Dict[str, int]]:
+        """The numbers of each block, for `str.format` on the templates of layers and variables."""
+        (number, key) = next(iter(self.counts.items()))
+        return [{number: i} for i in range(sizes.get(key) or 0)]
+
+    def block_prefix(self, sizes: Sizes) -> str:
+        """`prefix`, where it depends on the sizes."""
+        return self.prefix
+
+    def prefixes(self) -> List[str]:
+        """Every template that `block_prefix` may return."""
+        return [self.prefix]
+
+
+class Layer:
+    """One layer of the Keras model and the variables that its weights are loaded from, in their order.
+
+    Arguments:
+        name: name of the layer; in blocks what follows the block's prefix.
+        variables: list of `Variable`.
+        blocks: `Blocks` if there is one such layer in each block.
+        when: function from sizes to whether the network has the layer; None if it always has.
+        copies: variable of an untied output -> the variable that a tied one has instead. A file may hold both.
+        advice: what to do if a checkpoint lacks the layer, for messages.
+        needs: the key that `when` asks about, by which a caller may leave the layer out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        variables: List[Variable],
+        blocks: Optional[Blocks] = None,
+        when: Optional[Callable[[Sizes], bool]] = None,
+        copies: Optional[Dict[str, str]] = None,
+        advice: Optional[str] = None,
+        needs: Optional[str] = None,
+    ) -> None:
+        self.name = name
+        self.variables = variables
+        self.blocks = blocks
+        self.when = when
+        self.copies = dict(copies or {})
+        self.advice = advice
+        self.needs = needs
+
+    def exists(self, sizes: Sizes) -> bool:
+        """Whether a network of these sizes has the layer."""
+        return self.when is None or bool(self.when(sizes))
+
+    def instances(self, sizes: Sizes) -> Iterable[Tuple[str, Dict[str, int]]]:
+        """(name of the layer, the numbers in its variables' names) for each block, or once."""
+        if self.blocks is None:
+            yield self.name, {}
+            return
+        prefix = self.blocks.block_prefix(sizes)
+        for numbers in self.blocks.numbers(sizes):
+            yield prefix.format(**numbers) + "-" + self.name, numbers
+
+    def templates(self) -> List[str]:
+        """Templates of every name that the layer may have."""
+        if self.blocks is None:
+            return [self.name]
+        return [prefix + "-" + self.name for prefix in self.blocks.prefixes()]
+
+
+class Part:
+    """A group of layers that people speak of: the embeddings, the blocks, a head.
+
+    Arguments:
+        name: what reports call it: 'embeddings', 'blocks', 'MLM head'.
+        layers: list of `Layer`.
+        argument: the argument of `build_transformer_model` that makes the part; None for the body.
+        option: what `--heads` of the command line calls it.
+        implies: other arguments that this one sets.
+        on: whether the part is made unless the argument says otherwise.
+        advice: what to do if a checkpoint lacks it, for messages.
+        marker: name of a layer that a Keras model has only with this part.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        layers: List[Layer],
+        argument: Optional[str] = None,
+        option: Optional[str] = None,
+        implies: Sequence[str] = (),
+        on: bool = False,
+        advice: Optional[str] = None,
+        marker: Optional[str] = None,
+    ) -> None:
+        self.name = name
+        self.layers = layers
+        self.argument = argument
+        self.option = option
+        self.implies = tuple(implies)
+        self.on = on
+        self.advice = advice
+        self.marker = marker
+
+
+class HuggingFace:
+    """How transformers of Hugging Face knows a network.
+
+    Arguments:
+        types: model_type -> what the names of its classes begin with; the first one is written by default.
+        classes: [(end of a class's name, the parts that it needs beside the body)], the fullest first.
+        keys: our name of a key -> theirs, where it is another one than BERT's; None writes BERT's keys.
+        own: keys that only this network has.
+        defaults: what their code assumes where a config file does not say it.
+        complete: function (config under their keys, config under ours) that adds what their classes need.
+    """
+
+    def __init__(
+        self,
+        types: Dict[str, str],
+        classes: Sequence[Tuple[str, Tuple[str, ...]]],
+        keys: Optional[Dict[str, str]] = None,
+        own: Sequence[str] = (),
+        defaults: Optional[Dict[str, Any]] = None,
+        complete: Optional[Callable[[Dict[str, Any], Dict[str, Any]], None]] = None,
+    ) -> None:
+        self.types = types
+        self.classes = tuple(classes)
+        self.keys = keys
+        self.own = tuple(own)
+        self.defaults = defaults or {}
+        self.complete = complete
+
+
+class Network:
+    """A network: what `model=` names.
+
+    Arguments:
+        name: the name for `model=`.
+        target: 'module:Class' of its class, or the class.
+        what: what a file of it is called in messages: 'a BERT checkpoint'.
+        parts: list of `Part`; those without an argument are the body.
+        keys: keys of a configuration that only this network reads.
+        spellings: our name of a key -> the names that its publishers give it.
+        ignored: keys of its published configurations that change no number.
+        fixed: key -> the values that mean this network; another value is refused.
+        model_types: what `model_type` in a config file may say.
+        huggingface: `HuggingFace`, None if transformers does not have the network.
+        kin: names that dialects know it by, its own if empty.
+        beside: networks, by name, parts of which may lie in the same file.
+        marks: key -> template of a variable; the key is true if the file has the variable.
+        settings: argument of the class -> the value that makes the class this network.
+        activation: function (key, value) from an activation in a config file to our name of it.
+        activation_keys: the keys of a config file that name the activation, the first one that is there counts.
+        interprets: keys of a config file that mean something only together.
+        interpret: function from a config to {our name: (value, the key that says so)} of those keys.
+        absent: keys whose value is 0 if the checkpoint has no variable with such an axis.
+        follows: function from values under our names to those that follow from them, where a file does not say them.
+        default_activation: what a config that names no activation means; None if it must name one.
+        evidence: function (`Evidence`) to a number: how much else than names speaks for this network, 0 for nothing.
+        doubt: function (`Evidence`) to a sentence if a file that fits seems to be another network, else None.
+        unmarked: the network that this name means for files that show no sign of this one.
+        trained_with_tanh: whether the code that trained it means the tanh form by 'gelu'.
+        files: words in the names of its config files, where another network's lie in the same folder.
+        generates: whether it predicts the next token.
+        constants: [(end of a name, function from a shape to the values)]: what some files store and nobody reads.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        target: Any,
+        what: str,
+        parts: List[Part],
+        keys: Sequence[str] = (),
+        spellings: Optional[Dict[str, Tuple[str, ...]]] = None,
+        ignored: Sequence[str] = (),
+        fixed: Optional[Dict[str, Tuple[Any, ...]]] = None,
+        model_types: Sequence[str] = (),
+        huggingface: Optional[HuggingFace] = None,
+        kin: Sequence[str] = (),
+        beside: Sequence[str] = (),
+        marks: Optional[Dict[str, str]] = None,
+        settings: Optional[Dict[str, Any]] = None,
+        activation: Optional[Callable[[str, Any], Any]] = None,
+        activation_keys: Sequence[str] = ("hidden_act",),
+        interprets: Sequence[str] = (),
+        interpret: Optional[Callable[[Dict[str, Any]], Dict[str, Tuple[Any, str]]]] = None,
+        follows: Optional[Callable[[Dict[str, Any]], Dict[str, Any]]] = None,
+        absent: Sequence[str] = (),
+        default_activation: Any = None,
+        evidence: Optional[Callable[[Any], float]] = None,
+        doubt: Optional[Callable[[Any], Optional[str]]] = None,
+        unmarked: Optional[str] = None,
+        trained_with_tanh: bool = False,
+        files: Sequence[str] = (),
+        generates: bool = False,
+        constants: Sequence[Tuple[str, Callable[[Tuple[int, ...]], Any]]] = (),
+    ) -> None:
+        self.name = name
+        self.target = target
+        self.what = what
+        self.parts = parts
+        self.keys = tuple(keys)
+        self.spellings = dict(spellings or {})
+        self.ignored = frozenset(ignored)
+        self.fixed = dict(fixed or {})
+        self.model_types = tuple(dict.fromkeys((name,) + tuple(model_types)))
+        self.huggingface = huggingface
+        self.kin = tuple(kin) or (name,)
+        self.beside = tuple(beside)
+        self.marks = dict(marks or {})
+        self.settings = dict(settings or {})
+        self.activation = activation or spelled_activation
+        self.activation_keys = tuple(activation_keys)
+        self.interprets = tuple(interprets)
+        self.interpret = interpret or nothing_more
+        self.absent = tuple(absent)
+        self.follows = follows or nothing_more
+        self.default_activation = default_activation
+        self.evidence = evidence
+        self.doubt = doubt
+        self.unmarked = unmarked
+        self.trained_with_tanh = trained_with_tanh
+        self.files = tuple(files)
+        self.generates = generates
+        self.constants = tuple(constants)
+
+    def but(self, name: str, target: Any, **changes: Any) -> "Network":
+        """A network that differs in what is given. Its kin are this one's unless given."""
+        twin = copy.copy(self)
+        twin.name, twin.target = name, target
+        twin.model_types = (name,)
+        for key, value in changes.items():
+            if not hasattr(twin, key):
+                raise TypeError(f"a Network has no {key!r}")
+            setattr(twin, key, value)
+        twin.model_types = tuple(dict.fromkeys((name,) + tuple(twin.model_types)))
+        return twin
+
+    def __repr__(self) -> str:
+        return f"<Network {self.name}>"
+
+    # ------------------------------------------------------------------------------------------------ variables
+
+    @property
+    def body(self) -> List[Part]:
+        return [part for part in self.parts if part.argument is None]
+
+    @property
+    def heads(self) -> List[Part]:
+        return [part for part in self.parts if part.argument is not None]
+
+    def variables(self) -> Iterable[Tuple[Part, Layer, Variable]]:
+        """Every variable with its layer and its part."""
+        for part in self.parts:
+            for layer in part.layers:
+                for variable in layer.variables:
+                    yield part, layer, variable
+
+    def mapping(self, sizes: Sizes) -> Dict[str, List[str]]:
+        """{layer name: canonical names of its variables}, heads included, for `variable_mapping`."""
+        return {
+            name: [variable.name.format(**numbers) for variable in layer.variables]
+            for part in self.parts
+            for layer in part.layers
+            if layer.exists(sizes)
+            for name, numbers in layer.instances(sizes)
+        }
+
+    def by_skeleton(self) -> Dict[str, Tuple[Part, Layer, Variable]]:
+        """{skeleton of a canonical name: (part, layer, variable)}."""
+        return {variable.skeleton: (part, layer, variable) for part, layer, variable in self.variables()}
+
+    def find(self, canonical: Optional[str]) -> Optional[Tuple[Part, Layer, Variable]]:
+        """The part, layer and variable of a canonical name; None if it is not of this network."""
+        return None if canonical is None else self.by_skeleton().get(skeleton(canonical))
+
+    # ---------------------------------------------------------------------------------------------------- sizes
+
+    def derive(self, config: Dict[str, Any]) -> Sizes:
+        """A configuration with the sizes that follow from others."""
+        sizes = dict(config)
+        hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
+        if sizes.get("embedding_size") is None:
+            sizes["embedding_size"] = hidden
+        if sizes.get("attention_head_size") is None and hidden and heads:
+            sizes["attention_head_size"] = hidden // heads
+        if sizes.get("attention_key_size") is None:
+            sizes["attention_key_size"] = sizes.get("attention_head_size")
+        if sizes.get("num_decoder_layers") is None:
+            sizes["num_decoder_layers"] = sizes.get("num_hidden_layers")
+        for key, head in (("query_size", "attention_key_size"), ("value_size", "attention_head_size")):
+            sizes[key] = heads * sizes[head] if heads and sizes.get(head) else None
+        sizes.setdefault("tie_word_embeddings", self.settings.get("tie_word_embeddings", True))
+        if sizes["tie_word_embeddings"] is None:
+            sizes["tie_word_embeddings"] = self.settings.get("tie_word_embeddings", True)
+        return sizes
+
+
+def spelled_activation(key: str, value: Any) -> Any:
+    """Our name, or list of names, for an activation as a config file spells it.
+
+    Arguments:
+        key: the key of the file.
+        value: what it says.
+
+    Raises:
+        ConfigError: an activation that b4k3 does not know, or something that is no name.
+    """
+    if isinstance(value, (list, tuple)) and value:
+        return [spelled_activation(key, name) for name in value]
+    if not isinstance(value, str) or value not in ACTIVATIONS:
+        raise ConfigError(f"{key}={value!r} is no activation that b4k3 knows: {', '.join(sorted(ACTIVATIONS))}")
+    return ACTIVATIONS[value]
+
+
+def nothing_more(values: Dict[str, Any]) -> Dict[str, Any]:
+    """Nothing follows from these values."""
+    return {}
+
+
+def tied(sizes: Sizes) -> bool:
+    """Whether the output is the product with the token embeddings."""
+    return bool(sizes.get("tie_word_embeddings", True))
+
+
+def untied(sizes: Sizes) -> bool:
+    """Whether the output has a matrix of its own instead of the token embeddings."""
+    return not sizes.get("tie_word_embeddings", True)
+
+
+__all__ = ["Blocks", "HuggingFace", "Layer", "Network", "Part", "Variable", "dense", "norm"]

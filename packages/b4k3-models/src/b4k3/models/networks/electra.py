@@ -1,0 +1,74 @@
+"""ELECTRA: the discriminator, which is the pretrained encoder, and the generator that lies beside it in the files."""
+
+from __future__ import annotations
+
+from .bert import BERT, blocks, embeddings, mlm_head
+from .description import HuggingFace, Layer, Part, dense
+
+DEFAULTS = {"layer_norm_eps": 1e-12, "hidden_act": "gelu", "embedding_size": 128}
+KEYS = [key for key in BERT.keys if key not in ("with_pool", "with_nsp", "with_mlm")]
+
+
+def discriminator_head() -> Part:
+    """The head that finds replaced tokens."""
+    return Part(
+        "discriminator head",
+        [
+            Layer("Discriminator-Dense", dense("discriminator_predictions/dense", "hidden_size", "hidden_size")),
+            Layer("Discriminator-Prediction", dense("discriminator_predictions/dense_1", "hidden_size", 1)),
+        ],
+        argument="with_discriminator",
+        option="discriminator",
+        advice="the file has no discriminator head: build with with_discriminator=False",
+        marker="Discriminator-Dense",
+    )
+
+
+def fits_the_generator_alone(seen) -> bool:
+    """Whether a configuration has the sizes of the generator in the file and not those of the discriminator."""
+    return bool(seen.contradictions(ELECTRA)) and not seen.contradictions(ELECTRA_GENERATOR)
+
+
+ELECTRA = BERT.but(
+    "electra",
+    "b4k3.models.architectures.electra:ELECTRA",
+    what="an ELECTRA checkpoint",
+    parts=[
+        embeddings("electra", "electra/embeddings_project"),
+        blocks("electra/encoder/layer_{i}"),
+        discriminator_head(),
+    ],
+    keys=KEYS + ["with_discriminator"],
+    huggingface=HuggingFace(
+        {"electra": "Electra"},
+        (("ForPreTraining", ("discriminator head",)), ("Model", ())),
+        own=("embedding_size",),
+        defaults=DEFAULTS,
+    ),
+    trained_with_tanh=False,
+    kin=("electra",),
+    beside=("electra_generator",),
+    evidence=lambda seen: -1.0 if fits_the_generator_alone(seen) else 1.0,
+)
+ELECTRA_GENERATOR = ELECTRA.but(
+    "electra_generator",
+    "b4k3.models.architectures.electra:ELECTRA_Generator",
+    what="the generator of an ELECTRA",
+    parts=[
+        embeddings("electra", "generator/embeddings_project"),
+        blocks("generator/encoder/layer_{i}"),
+        mlm_head("generator_predictions", "generator_predictions"),
+    ],
+    keys=KEYS + ["with_mlm"],
+    model_types=("electra",),
+    huggingface=HuggingFace(
+        {"electra": "Electra"},
+        (("ForMaskedLM", ("MLM head",)), ("Model", ())),
+        own=("embedding_size",),
+        defaults=DEFAULTS,
+    ),
+    kin=("electra_generator",),
+    beside=("electra",),
+    files=("generator",),
+    evidence=lambda seen: 2.0 if fits_the_generator_alone(seen) else 0.0,
+)

@@ -1,0 +1,188 @@
+"""Decoders of the GPT kind: OpenAI's first (CDial-GPT), GPT-2 (CPM-LM) and the one of gpt2-ml."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+from ..errors import ConfigError
+from .bert import BERT, attention, feed_forward, has_segments
+from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, norm, spelled_activation, untied
+
+BLOCKS = Blocks()
+_BLOCK = "gpt/transformer/layer_{i}"
+SPELLINGS = {
+    "hidden_size": ("n_embd",),
+    "num_hidden_layers": ("n_layer",),
+    "num_attention_heads": ("n_head",),
+    "intermediate_size": ("n_inner",),
+    "max_position": ("n_positions",),
+    "dropout_rate": ("resid_pdrop",),
+    "attention_dropout_rate": ("attn_pdrop",),
+    "layer_norm_eps": ("layer_norm_epsilon",),
+}
+KEYS = [key for key in BERT.keys if not key.startswith(("with_", "mlm_"))] + ["final_activation"]
+
+
+def embeddings(words: str, positions: str, segments: str = "") -> List[Layer]:
+    """The tables of tokens, positions and, if there is a name for them, segments."""
+    layers = [Layer("Embedding-Token", [Variable(words, ("vocab_size", "embedding_size"))])]
+    if segments:
+        advice = (
+            "the file has no segment embeddings: build with segment_vocab_size=0, or, if segments are ids of tokens, "
+            "with shared_segment_embeddings=True"
+        )
+        table = [Variable(segments, ("segment_vocab_size", "embedding_size"))]
+        layers.append(Layer("Embedding-Segment", table, when=has_segments, advice=advice, needs="segment_vocab_size"))
+    return layers + [Layer("Embedding-Position", [Variable(positions, ("max_position", "embedding_size"))])]
+
+
+def blocks(first_norm: str, second_norm: str) -> Part:
+    """The blocks. Arguments: where the variables of the two normalisations are in a block."""
+    return Part(
+        "blocks",
+        [
+            Layer("MultiHeadSelfAttention", attention(_BLOCK + "/attention"), BLOCKS),
+            Layer("MultiHeadSelfAttention-Norm", norm(_BLOCK + first_norm, "hidden_size"), BLOCKS),
+            Layer("FeedForward", feed_forward(_BLOCK + "/intermediate/dense", _BLOCK + "/output/dense"), BLOCKS),
+            Layer("FeedForward-Norm", norm(_BLOCK + second_norm, "hidden_size"), BLOCKS),
+        ],
+    )
+
+
+def output(words: str, scope: str) -> Part:
+    """The output over the vocabulary where it is not tied to the token embeddings."""
+    name = scope + "/lm_head/weights"
+    table = Variable(name, ("vocab_size", "embedding_size"), transposed=True)
+    return Part("output", [Layer("LM-Output", [table], when=untied, copies={name: words})])
+
+
+def follows(values: Dict[str, Any]) -> Dict[str, Any]:
+    """OpenAI's networks have inner layers of four times the width, unless a config says otherwise."""
+    width = values.get("hidden_size")
+    return {"intermediate_size": 4 * width} if isinstance(width, int) and not isinstance(width, bool) else {}
+
+
+def openai_activation(key: str, value: Any) -> Any:
+    """Under `afn`, OpenAI's code and transformers mean the tanh form by gelu."""
+    return "gelu_tanh" if (key, value) == ("afn", "gelu") else spelled_activation(key, value)
+
+
+def complete(config: Dict[str, Any], ours: Dict[str, Any]) -> None:
+    """What both classes of transformers need."""
+    config.setdefault("embd_pdrop", config.get("resid_pdrop", 0.0))
+    config.update(bos_token_id=None, eos_token_id=None)
+
+
+def complete_gpt(config: Dict[str, Any], ours: Dict[str, Any]) -> None:
+    """OpenAI's GPT, whose inner layer has a fixed width and whose gelu is the tanh form."""
+    complete(config, ours)
+    if ours["intermediate_size"] != 4 * config["n_embd"]:
+        raise ConfigError("intermediate_size is not 4 · hidden_size, which transformers' GPT has")
+    config.setdefault("layer_norm_epsilon", 1e-5)
+    config["afn"] = "gelu" if config["afn"] == "gelu_new" else config["afn"]
+
+
+THEIR_KEYS = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "n_embd",
+    "num_hidden_layers": "n_layer",
+    "num_attention_heads": "n_head",
+    "max_position": "n_positions",
+    "dropout_rate": "resid_pdrop",
+    "attention_dropout_rate": "attn_pdrop",
+    "layer_norm_eps": "layer_norm_epsilon",
+    "tie_word_embeddings": "tie_word_embeddings",
+    "pad_token_id": "pad_token_id",
+}
+_WORDS = "gpt/embeddings/word_embeddings"
+_TABLES = (_WORDS, "gpt/embeddings/position_embeddings")
+
+GPT = Network(
+    "gpt",
+    "b4k3.models.architectures.gpt:GPT",
+    "a GPT checkpoint",
+    [
+        Part("embeddings", embeddings(*_TABLES, segments="gpt/embeddings/token_type_embeddings")),
+        blocks("/attention/output/LayerNorm", "/output/LayerNorm"),
+        output(_WORDS, "gpt"),
+    ],
+    keys=KEYS,
+    spellings=SPELLINGS,
+    activation_keys=("hidden_act", "afn"),
+    activation=openai_activation,
+    follows=follows,
+    model_types=("openai-gpt",),
+    huggingface=HuggingFace(
+        {"openai-gpt": "OpenAIGPT"},
+        (("LMHeadModel", ()),),
+        keys=dict(THEIR_KEYS, hidden_act="afn"),
+        defaults={"layer_norm_eps": 1e-5, "hidden_act": "gelu_tanh"},
+        complete=complete_gpt,
+    ),
+    trained_with_tanh=True,
+    generates=True,
+)
+GPT2 = GPT.but(
+    "gpt2",
+    "b4k3.models.architectures.gpt:GPT2",
+    what="a GPT2 (CPM) checkpoint",
+    parts=[
+        Part("embeddings", embeddings(*_TABLES)),
+        blocks("/attention/input/LayerNorm", "/input/LayerNorm"),
+        Part("last normalisation", [Layer("Output-Norm", norm("gpt/output/LayerNorm", "hidden_size"))]),
+        output(_WORDS, "gpt"),
+    ],
+    keys=KEYS + ["scale_attn_weights", "scale_attn_by_inverse_layer_idx"],
+    activation_keys=("hidden_act", "activation_function"),
+    activation=spelled_activation,
+    huggingface=HuggingFace(
+        {"gpt2": "GPT2"},
+        (("LMHeadModel", ()),),
+        keys=dict(
+            THEIR_KEYS,
+            intermediate_size="n_inner",
+            hidden_act="activation_function",
+            scale_attn_weights="scale_attn_weights",
+            scale_attn_by_inverse_layer_idx="scale_attn_by_inverse_layer_idx",
+        ),
+        defaults={"layer_norm_eps": 1e-5, "hidden_act": "gelu_tanh"},
+        complete=complete,
+    ),
+    kin=("gpt2",),
+)
+
+_NEWSLM = "newslm/layer{i:02d}"
+GPT2_ML = GPT.but(
+    "gpt2_ml",
+    "b4k3.models.architectures.gpt:GPT2_ML",
+    what="a GPT2-ML checkpoint",
+    parts=[
+        Part(
+            "embeddings",
+            embeddings("newslm/embeddings/word_embed", "newslm/embeddings/pos_embed")
+            + [Layer("Embedding-Norm", norm("newslm/embeddings/LayerNorm_embed_norm", "embedding_size"))],
+        ),
+        Part(
+            "blocks",
+            [
+                Layer(
+                    "MultiHeadSelfAttention",
+                    dense(_NEWSLM + "/query_layer", "hidden_size", "query_size")
+                    + dense(_NEWSLM + "/key_layer", "hidden_size", "query_size")
+                    + dense(_NEWSLM + "/value_layer", "hidden_size", "value_size")
+                    + dense(_NEWSLM + "/context_projection_layer", "value_size", "hidden_size"),
+                    BLOCKS,
+                ),
+                Layer("FeedForward", feed_forward(_NEWSLM + "/intermediate", _NEWSLM + "/output"), BLOCKS),
+                Layer("FeedForward-Norm-0", norm(_NEWSLM + "/LayerNorm_mlp_ln0", "hidden_size"), BLOCKS),
+                Layer("FeedForward-Norm-1", norm(_NEWSLM + "/LayerNorm_mlp_ln1", "hidden_size"), BLOCKS),
+            ],
+        ),
+        output("newslm/embeddings/word_embed", "newslm"),
+    ],
+    activation_keys=("hidden_act",),
+    activation=spelled_activation,
+    huggingface=None,
+    trained_with_tanh=False,
+    kin=("gpt2_ml",),
+)

@@ -1,0 +1,40 @@
+"""NEZHA: BERT with relative positions in every attention, which are computed and not stored."""
+
+from __future__ import annotations
+
+from .bert import BERT, CLASSES, blocks, embeddings, mlm_head, nsp_head, pooler
+from .description import HuggingFace, Part
+
+
+def without_positions(part: Part) -> Part:
+    """The embeddings without a table of positions."""
+    return Part(part.name, [layer for layer in part.layers if layer.name != "Embedding-Position"])
+
+
+def evidence(seen) -> float:
+    """Its variables have the same names as RoFormer's."""
+    config = seen.config
+    if config.get("use_relative_position") or config.get("max_relative_position"):
+        return 3.0
+    if "nezha" in seen.place and "roformer" not in seen.place:
+        return 2.0
+    if "cls/seq_relationship/output_weights" in seen.names:
+        return 1.0  # RoFormer was trained without sentence pairs
+    return 0.0
+
+
+NEZHA = BERT.but(
+    "nezha",
+    "b4k3.models.architectures.nezha:NEZHA",
+    what="a NEZHA checkpoint",
+    parts=[without_positions(embeddings()), blocks(), pooler(), nsp_head(), mlm_head()],
+    keys=BERT.keys + ("max_relative_position", "use_relative_position"),
+    huggingface=HuggingFace(
+        {"nezha": "Nezha"},
+        CLASSES,
+        own=("max_relative_position",),
+        defaults={"layer_norm_eps": 1e-12, "hidden_act": "gelu", "max_relative_position": 64},
+    ),
+    kin=("nezha",),
+    evidence=evidence,
+)

@@ -1,0 +1,31 @@
+"""RoBERTa as fairseq and transformers have it, XLM-R and CamemBERT: BERT whose positions begin after the padding id."""
+
+from __future__ import annotations
+
+from .bert import BERT, blocks, embeddings, mlm_head, pooler
+from .description import HuggingFace
+
+
+def evidence(seen) -> float:
+    """For a body without a prefix: its table has a row for the padding id and those before it."""
+    rows = seen.shape("bert/embeddings/position_embeddings")
+    return 1.0 if rows and rows[0] % 128 == 2 else -1.0
+
+
+ROBERTA = BERT.but(
+    "roberta",
+    "b4k3.models.architectures.roberta:RoBERTa",
+    what="a RoBERTa checkpoint",
+    parts=[embeddings(), blocks(), pooler(), mlm_head()],
+    keys=[key for key in BERT.keys if key != "with_nsp"],
+    model_types=("xlm-roberta", "camembert"),
+    huggingface=HuggingFace(
+        {"roberta": "Roberta", "xlm-roberta": "XLMRoberta", "camembert": "Camembert"},
+        (("ForMaskedLM", ("MLM head",)), ("Model", ())),
+        defaults={"layer_norm_eps": 1e-12, "hidden_act": "gelu", "pad_token_id": 1},
+    ),
+    trained_with_tanh=False,
+    kin=("roberta",),
+    evidence=evidence,
+    unmarked="bert",
+)

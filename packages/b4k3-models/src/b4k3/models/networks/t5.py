@@ -1,0 +1,286 @@
+"""T5, T5.1.1, mT5 and T5-PEGASUS: encoder and decoder, and either alone."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, spelled_activation, untied
+
+TABLE = ("num_attention_heads", "relative_attention_num_buckets")
+KEYS = (
+    "version num_decoder_layers relative_attention_num_buckets relative_attention_max_distance with_lm "
+    "cross_position_bias logit_scale decoder_start_token_id"
+).split()
+SPELLINGS = {
+    "hidden_size": ("d_model",),
+    "intermediate_size": ("d_ff",),
+    "attention_head_size": ("d_kv",),
+    "num_hidden_layers": ("num_layers",),
+    "num_attention_heads": ("num_heads",),
+    "layer_norm_eps": ("layer_norm_epsilon",),
+}
+
+
+class Version:
+    """What the published versions differ in.
+
+    Arguments:
+        gated: whether the feed-forward layer is gated, and the projection to the vocabulary not the tied embeddings.
+        norm, final_norm: what the files call a block's normalisation, and that at the end of a stack.
+        cross_position_bias: whether attention to the encoder has a position bias.
+        logit_scale: whether logits are scaled by hidden_size ** -0.5.
+        tanh: whether 'gelu' in a configuration of Google means its tanh form.
+    """
+
+    def __init__(
+        self, gated: bool, norm: str, final_norm: str, cross_position_bias: bool, logit_scale: bool, tanh: bool
+    ) -> None:
+        self.gated = gated
+        self.norm = norm
+        self.final_norm = final_norm
+        self.cross_position_bias = cross_position_bias
+        self.logit_scale = logit_scale
+        self.tanh = tanh
+
+
+VERSIONS = {
+    "t5.1.0": Version(False, "layer_norm", "final_layer_norm", False, True, True),
+    "t5.1.1": Version(True, "layer_norm", "final_layer_norm", False, False, True),
+    "mt5.1.1": Version(True, "rms_norm", "rms_norm", False, False, True),
+    "t5_pegasus": Version(True, "rms_norm", "rms_norm", True, True, False),
+}
+
+
+# ------------------------------------------------------------------------------------------------------- variables
+
+
+def embeddings() -> Part:
+    """The table of tokens, which encoder and decoder share."""
+    return Part(
+        "embeddings", [Layer("Embedding-Token", [Variable("shared/embedding", ("vocab_size", "embedding_size"))])]
+    )
+
+
+def stack(side: str, version: Version) -> Part:
+    """The blocks of the 'encoder' or the 'decoder', their table of relative positions and their last normalisation."""
+    count = "num_decoder_layers" if side == "decoder" else "num_hidden_layers"
+    repeated = Blocks(side.capitalize() + "-Transformer-{i}", i=count)
+    sublayers = [("MultiHeadSelfAttention", attention("SelfAttention"))]
+    if side == "decoder":
+        sublayers.append(("MultiHeadCrossAttention", attention("EncDecAttention")))
+    sublayers.append(("FeedForward", feed_forward(version)))
+    table = Variable(side + "/block_000/layer_000/SelfAttention/relative_attention_bias", TABLE, transposed=True)
+    layers = [Layer(side.capitalize() + "-Embedding-Relative-Position", [table])]
+    for j, (name, variables) in enumerate(sublayers):
+        scope = side + "/block_{i:03d}/layer_%03d/" % j
+        inside = [Variable(scope + variable.name, variable.axes) for variable in variables]
+        layers.append(Layer(name, inside, repeated))
+        layers.append(Layer(name + "-Norm", [Variable(scope + version.norm + "/scale", ("hidden_size",))], repeated))
+    last = Variable(f"{side}/{version.final_norm}/scale", ("hidden_size",))
+    return Part(side, layers + [Layer(side.capitalize() + "-Output-Norm", [last])])
+
+
+def attention(kind: str) -> List[Variable]:
+    """The four matrices of an attention, in its scope."""
+    return [Variable(f"{kind}/{name}", ("hidden_size", "value_size")) for name in "qkv"] + [
+        Variable(f"{kind}/o", ("value_size", "hidden_size"))
+    ]
+
+
+def feed_forward(version: Version) -> List[Variable]:
+    """The matrices of a feed-forward layer, in its scope."""
+    inner = ("wi_0", "wi_1") if version.gated else ("wi",)
+    variables: List[Variable] = []
+    for name in inner:
+        variables += dense("DenseReluDense/" + name, "hidden_size", "intermediate_size", bias=False)
+    return variables + dense("DenseReluDense/wo", "intermediate_size", "hidden_size", bias=False)
+
+
+def output() -> Part:
+    """The projection to the vocabulary, where it is not the token embeddings."""
+    name = "decoder/logits/kernel"
+    layer = Layer(
+        "Decoder-Output-LM",
+        [Variable(name, ("embedding_size", "vocab_size"))],
+        when=untied,
+        copies={name: "shared/embedding"},
+    )
+    return Part("output", [layer], argument="with_lm", on=True, advice="the file has no output: build with_lm=False")
+
+
+# --------------------------------------------------------------------------------------------------- configurations
+
+
+def meaning(version: Version) -> Callable[[str, Any], Any]:
+    """What an activation under `hidden_act` means: gelu is its tanh form in Google's code."""
+
+    def activation(key: str, value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and value:
+            return [activation(key, name) for name in value]
+        return "gelu_tanh" if value == "gelu" and version.tanh else spelled_activation(key, value)
+
+    return activation
+
+
+INTERPRETED = ("feed_forward_proj", "dense_act_fn", "is_gated_act", "scale_decoder_outputs")
+
+
+def interpret(config: Dict[str, Any]) -> Dict[str, Tuple[Any, str]]:
+    """The activation and the scale of logits, which transformers' configs say by several keys together.
+
+    'gated-gelu' is the tanh form, 'gelu' alone the erf form; `dense_act_fn` wins where both are there. T5 of
+    transformers 4 scales logits if the output is tied; of 5, by `scale_decoder_outputs` if it is there.
+    """
+    found: Dict[str, Tuple[Any, str]] = {}
+    name = config.get("feed_forward_proj")
+    if name is not None and "hidden_act" not in config:
+        gated = str(name).startswith("gated-")
+        plain = str(name)[len("gated-") :] if gated else name
+        plain = "gelu_new" if gated and plain == "gelu" else plain
+        if config.get("dense_act_fn") is not None:
+            plain = config["dense_act_fn"]
+        gated = bool(config.get("is_gated_act", gated))
+        plain = "gelu_erf" if plain == "gelu" else spelled_activation("feed_forward_proj", plain)
+        found["hidden_act"] = ([plain, "linear"] if gated else plain, "feed_forward_proj")
+    if "d_model" in config and "logit_scale" not in config and config.get("model_type") == "t5":
+        key = "scale_decoder_outputs" if config.get("scale_decoder_outputs") is not None else "tie_word_embeddings"
+        found["logit_scale"] = (config.get(key) is not False, key)
+    return found
+
+
+def follows(values: Dict[str, Any]) -> Dict[str, Any]:
+    """T5 has one rate of dropout for both."""
+    return {"attention_dropout_rate": values.get("dropout_rate")}
+
+
+def complete(config: Dict[str, Any], ours: Dict[str, Any]) -> None:
+    """What transformers' classes need beside the sizes."""
+    hidden_act = ours["hidden_act"]
+    config.setdefault("d_kv", ours["hidden_size"] // ours["num_attention_heads"])  # theirs is 64
+    gated = isinstance(hidden_act, (list, tuple))
+    name = hidden_act[0] if gated else hidden_act
+    theirs = {"gelu_erf": "gelu", "gelu_tanh": "gelu_new", "swish": "silu", "leaky_relu_torch": "leaky_relu"}
+    theirs = theirs.get(name, name)
+    if gated:
+        config["feed_forward_proj"] = "gated-" + ("gelu" if theirs == "gelu_new" else theirs)
+        if theirs == "gelu":  # 'gated-gelu' is the tanh form
+            config.update(dense_act_fn="gelu", is_gated_act=True)
+    else:
+        config["feed_forward_proj"] = theirs
+    config.setdefault("tie_word_embeddings", not gated)
+    if ours.get("logit_scale") is not None and bool(ours["logit_scale"]) != config["tie_word_embeddings"]:
+        config["scale_decoder_outputs"] = bool(ours["logit_scale"])
+    config.update(is_encoder_decoder=True, eos_token_id=1)
+    config.setdefault("pad_token_id", 0)
+    config.setdefault("decoder_start_token_id", config["pad_token_id"])
+
+
+THEIR_KEYS = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "d_model",
+    "intermediate_size": "d_ff",
+    "attention_head_size": "d_kv",
+    "num_hidden_layers": "num_layers",
+    "num_decoder_layers": "num_decoder_layers",
+    "num_attention_heads": "num_heads",
+    "relative_attention_num_buckets": "relative_attention_num_buckets",
+    "relative_attention_max_distance": "relative_attention_max_distance",
+    "dropout_rate": "dropout_rate",
+    "layer_norm_eps": "layer_norm_epsilon",
+    "tie_word_embeddings": "tie_word_embeddings",
+    "pad_token_id": "pad_token_id",
+    "decoder_start_token_id": "decoder_start_token_id",
+}
+
+
+# ----------------------------------------------------------------------------------------------------------- networks
+
+
+def looks_like_pegasus(seen) -> bool:
+    """Whether a file with the variables of mT5 is of T5-PEGASUS, which was trained from them.
+
+    Its vocabulary is BERT's kind and has 50000 tokens, in the published file; it was written without the training state
+    that all of Google's have.
+    """
+    shape = seen.shape("shared/embedding")
+    rows = shape[0] if shape else None
+    if rows == 50000 or "pegasus" in seen.place:
+        return True
+    if rows is None or rows % 128 == 0 or seen.by_google is False:  # Google's have room at the end
+        return False
+    return "encoder/rms_norm/scale" in seen.stored and "global_step" not in seen.stored
+
+
+def doubt(seen) -> Optional[str]:
+    """A sentence if mT5 or T5.1.1 was asked for and the file looks like T5-PEGASUS."""
+    if not looks_like_pegasus(seen):
+        return None
+    return (
+        "the file looks like T5-PEGASUS, which was trained with a position bias in the attention to the encoder, "
+        "scaled logits and the erf form of gelu: build it with model='t5_pegasus'"
+    )
+
+
+def networks(
+    version: str, cls: str, what: str, model_types: Tuple[str, ...], theirs: Optional[str], **traits: Any
+) -> List[Network]:
+    """The three networks of a version: encoder and decoder, the encoder alone, the decoder alone."""
+    of = VERSIONS[version]
+    found = []
+    sides = {
+        "": [embeddings(), stack("encoder", of), stack("decoder", of), output()],
+        "_encoder": [embeddings(), stack("encoder", of)],
+        "_decoder": [embeddings(), stack("decoder", of), output()],
+    }
+    for side, parts in sides.items():
+        end = {"": "", "_encoder": "_Encoder", "_decoder": "_Decoder"}[side]
+        huggingface = None
+        if theirs is not None and side != "_decoder":
+            prefix, classes = theirs, [("ForConditionalGeneration", ("output",)), ("Model", ())]
+            if side:
+                classes = [("EncoderModel", ())]
+            huggingface = HuggingFace(
+                {model_types[0]: prefix}, classes, keys=THEIR_KEYS, defaults={"layer_norm_eps": 1e-6}, complete=complete
+            )
+        found.append(
+            Network(
+                version + side,
+                f"b4k3.models.architectures.t5:{cls}{end}",
+                what if not side else f"{what} of which one half is asked for",
+                parts,
+                keys=[key for key in KEYS if side != "_encoder" or key in KEYS[:4]],
+                spellings=SPELLINGS,
+                interprets=INTERPRETED,
+                interpret=interpret,
+                ignored=frozenset(("n_positions", "d_inner", "tie_encoder_decoder")) | frozenset(KEYS),
+                fixed={"tie_encoder_decoder": (None, False)},
+                follows=follows,
+                activation=meaning(of),
+                default_activation=["gelu_tanh" if of.tanh else "gelu", "linear"] if of.gated else "relu",
+                settings={"tie_word_embeddings": not of.gated},
+                model_types=model_types,
+                huggingface=huggingface,
+                kin=(version,),
+                beside=() if not side else (version,),
+                generates=side != "_encoder",
+                **traits,
+            )
+        )
+    return found
+
+
+T5_1_0, T5_1_0_ENCODER, T5_1_0_DECODER = networks("t5.1.0", "T5", "a T5 checkpoint", ("t5",), "T5")
+T5_1_1, T5_1_1_ENCODER, T5_1_1_DECODER = networks(
+    "t5.1.1", "T5_1_1", "a T5.1.1 checkpoint", ("t5",), "T5", doubt=doubt
+)
+MT5, MT5_ENCODER, MT5_DECODER = networks(
+    "mt5.1.1", "MT5", "an mT5 or T5-PEGASUS checkpoint", ("mt5",), "MT5", doubt=doubt
+)
+T5_PEGASUS, T5_PEGASUS_ENCODER, T5_PEGASUS_DECODER = networks(
+    "t5_pegasus",
+    "T5_Pegasus",
+    "a T5-PEGASUS checkpoint",
+    ("mt5", "t5"),
+    None,
+    evidence=lambda seen: 1.0 if looks_like_pegasus(seen) else -1.0,
+)

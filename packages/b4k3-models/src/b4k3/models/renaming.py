@@ -1,0 +1,106 @@
+"""Checkpoints whose names are those of a known project but for a prefix, or whose weights are moving averages.
+
+`module/bert/…` (TF-Hub), `model/bert/…`, `my_task/bert/…`, `bert_1/…`, `embeddings/…` without `bert/`,
+`model.bert.…`: what stands before the table of tokens tells the prefix.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterator, List, Set, Tuple
+
+from .checkpoints import Checkpoint
+from .dialects import Dialect
+from .leftovers import is_training_state
+from .networks.description import Network, skeleton
+
+AVERAGES = ("/ExponentialMovingAverage", "/EMA", ".ema")
+
+
+class Renamed(Checkpoint):
+    """A checkpoint under other names. Arguments: checkpoint; names: new name -> name in the checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint, names: Dict[str, str]) -> None:
+        super().__init__(checkpoint.path, {new: None for new in names}, checkpoint.skipped)
+        self.format = checkpoint.format
+        self.original, self.names = checkpoint, names
+
+    def __getitem__(self, name):
+        return self.original[self.names[name]] if name in self.names else self._entry(name)
+
+    def _entry(self, name):
+        if name not in self.names:
+            return super()._entry(name)
+        return self.original._entry(self.names[name])
+
+    def close(self):
+        self.original.close()
+
+
+def renamings(checkpoint: Checkpoint, network: Network, dialect: Dialect) -> Iterator[Tuple[str, Renamed]]:
+    """Every way of reading the names of a file as those of a network.
+
+    Arguments:
+        checkpoint: `Checkpoint`.
+        network: `Network` that it may be of.
+        dialect: the `Dialect` whose names it may have.
+
+    Yields:
+        (what was done, the checkpoint under the names of the dialect)
+    """
+    for said, names in averages_as_weights(checkpoint):
+        yield said, Renamed(checkpoint, names)
+    table = next((v.name for _, layer, v in network.variables() if layer.name == "Embedding-Token"), None)
+    stored = [name for name, _ in dialect.candidates(table)] if table is not None else []
+    names = [name for name in checkpoint.keys() if not is_training_state(name)]
+    known = known_skeletons(network, dialect)
+    for whole in stored[:1]:
+        for outer in sorted({name[: -len(whole)] for name in names if name.endswith(whole) and name != whole}):
+            if outer.endswith(("/", ".")):
+                inner = {n[len(outer) :]: n for n in checkpoint.keys() if n.startswith(outer)}
+                rest = {n: n for n in checkpoint.keys() if not n.startswith(outer) and n not in inner}
+                yield f"all names of the network begin with {outer!r}", Renamed(checkpoint, dict(rest, **inner))
+        scope, _, tail = re.match(r"([^/.]+)([/.])(.*)", whole).groups()
+        separator = whole[len(scope)]
+        if "/" not in tail and "." not in tail:
+            continue
+        for begin in sorted({name[: -len(tail)] for name in names if name.endswith(tail)}):
+            if begin == scope + separator or (begin and begin[-1] not in "/."):
+                continue
+            renamed = scoped(checkpoint, begin, scope + separator, known)
+            said = f"the network's names begin with {begin!r}" if begin else f"the names lack {scope + separator!r}"
+            yield f"{said}, here read as {scope + separator!r}", Renamed(checkpoint, renamed)
+
+
+def scoped(checkpoint: Checkpoint, begin: str, scope: str, known: Set[str]) -> Dict[str, str]:
+    """{name with another beginning: name in the file}, for what is the network's; other names stay."""
+    names = {}
+    for name in checkpoint.keys():
+        other = scope + name[len(begin) :]
+        bare = re.sub(r"/(adam_[mv]|ExponentialMovingAverage)$", "", other)
+        fits = name.startswith(begin) and (bool(begin) or skeleton(bare) in known)
+        names[other if fits else name] = name
+    return names
+
+
+def known_skeletons(network: Network, dialect: Dialect) -> Set[str]:
+    """Skeletons of the names that a file of this dialect has of the network."""
+    found: Set[str] = set()
+    for _, _, variable in network.variables():
+        if dialect.rules is None:
+            found.add(variable.skeleton)
+        else:
+            name = re.sub(r"\{\w+(:\w+)?\}", "0", variable.name)
+            found.update(skeleton(stored) for stored, _ in dialect.candidates(name))
+    return found
+
+
+def averages_as_weights(checkpoint: Checkpoint) -> List[Tuple[str, Dict[str, str]]]:
+    """The names without the ending of averages, for a file that holds those of its weights and not the weights."""
+    found = []
+    for end in AVERAGES:
+        averages = {name[: -len(end)]: name for name in checkpoint.keys() if name.endswith(end)}
+        if averages and not any(name in checkpoint for name in averages):
+            rest = {name: name for name in checkpoint.keys() if not name.endswith(end)}
+            found.append((f"the file has moving averages ({end}) and no weights: they are loaded", dict(rest, **averages)))
+    return found

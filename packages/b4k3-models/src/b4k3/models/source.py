@@ -1,0 +1,402 @@
+"""The walk from what a caller names to what can be built, without any Keras: locate, open, dialect, network, config.
+
+`build_transformer_model` goes on from here with the class, and every command of `b4k3` looks at the same `Source`: what
+`b4k3 inspect` says is what the build does.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+
+from .checkpoints import CheckpointError, open_checkpoint
+from .checkpoints.opening import locate
+from .config import read_config, ready_configs
+from .dialects import View
+from .errors import ConfigError
+from .folders import configs_in
+from .keys import DEFAULTS, FIXED, REQUIRED, understand, validate
+from .measuring import contradictions, measure
+from .networks.description import Network, untied
+from .recognition import Evidence, asked_network, of_model_type, recognise, recognised_dialect
+from .registry import network, networks
+
+IDENTIFYING = ("vocab_size", "hidden_size", "num_hidden_layers")
+
+
+class Source:
+    """What is known of a network before it is built.
+
+    Arguments:
+        config_path: as of `build_transformer_model`.
+        checkpoint_path: likewise; in a folder given as config_path it is found.
+        model: name, class or `Network`; None or 'auto' to recognise it.
+        given: keyword arguments of the call, which win over the config file.
+        look_beside: whether a config is looked for in the checkpoint's folder if none is given.
+        patient: whether problems are collected, as `b4k3 inspect` shows them, instead of raised.
+
+    Attributes:
+        checkpoint: `Checkpoint`, None without one. view: `View` of it under canonical names.
+        network: `Network`, None if it is not recognised.
+        file_config: dict as the file has it; where: its path, or in words where the configuration is from.
+        config: dict under our names: the file's, completed from names and shapes; without the caller's arguments.
+        given: the caller's arguments under our names.
+        sizes: dict, what the shapes say.
+        spelled: our name of a key -> as the file spells it. unknown_keys: keys of the file that nobody knows.
+        notes: list of str, what was found out. problems: list of str, why it cannot be built as it is.
+    """
+
+    def __init__(
+        self,
+        config_path: Any = None,
+        checkpoint_path: Any = None,
+        model: Any = None,
+        given: Optional[Dict[str, Any]] = None,
+        look_beside: bool = False,
+        patient: bool = False,
+    ) -> None:
+        self.notes: List[str] = []
+        self.problems: List[str] = []
+        self.warned: List[str] = []
+        self.arguments_given = dict(given or {})
+        self.given: Dict[str, Any] = {}
+        self.checkpoint: Any = None
+        self.view: Optional[View] = None
+        self.network: Optional[Network] = None
+        self.file_config: Dict[str, Any] = {}
+        self.where: Optional[str] = None
+        self.config: Dict[str, Any] = {}
+        self.sizes: Dict[str, int] = {}
+        self.spelled: Dict[str, str] = {}
+        self.unknown_keys: List[str] = []
+        self._candidates: List[Any] = []
+        self._patient, self._all_parts = patient, look_beside
+        self._renamed: List[str] = []
+        self._locate(config_path, checkpoint_path, look_beside)
+        if self._step(self._recognise, model):
+            self._step(self._configure)
+
+    def _step(self, step: Any, *arguments: Any) -> bool:
+        """Take one step of the walk. Returns whether it could be taken."""
+        if not self._patient:
+            step(*arguments)
+            return True
+        try:
+            step(*arguments)
+            return True
+        except (ConfigError, CheckpointError, FileNotFoundError) as e:
+            self.problems.append(str(e))
+            return False
+
+    # ------------------------------------------------------------------------------------------ locate and open
+
+    def _locate(self, config_path: Any, checkpoint_path: Any, look_beside: bool) -> None:
+        """Find and open the checkpoint, and the files that may be its configuration."""
+        folder = None
+        if config_path is not None and not isinstance(config_path, dict) and os.path.isdir(os.fspath(config_path)):
+            folder = os.fspath(config_path)
+        if folder is not None and checkpoint_path is None:
+            checkpoint_path = locate(folder)[1]
+        self.from_folder = folder is not None
+        if checkpoint_path is not None:
+            self.checkpoint = open_checkpoint(checkpoint_path)
+        named = isinstance(checkpoint_path, (str, os.PathLike))
+        self.path = os.fspath(checkpoint_path) if named else getattr(self.checkpoint, "path", None)
+        self.folder = folder or (folder_of(self.path) if named else ".")
+        if look_beside and config_path is None and named:
+            folder = self.folder
+        if folder is not None:
+            self._step(self._read_folder, folder)
+        elif isinstance(config_path, dict):
+            self._candidates = [("the call", dict(config_path), 0)]
+        elif config_path is not None:
+            self._step(self._read_file, os.fspath(config_path))
+
+    def _read_folder(self, folder: str) -> None:
+        self._candidates = list(configs_in(folder))
+
+    def _read_file(self, path: str) -> None:
+        self._candidates = [(path, read_config(path), 0)]
+
+    # -------------------------------------------------------------------------------------- dialect and network
+
+    def _recognise(self, asked: Any) -> None:
+        """Find the network, and with it the names under which the checkpoint is read."""
+        model_type = self._model_type()
+        where = self._candidates[0][0] if self._candidates else "the call"
+        by_default = asked is None and model_type is None and not self.from_folder
+        named = asked not in (None, "auto")
+        if named or by_default:
+            pool = [asked_network(asked if named else "bert", model_type, self.checkpoint, where)]
+        elif model_type is not None:
+            pool = of_model_type(model_type, where)
+        elif self.checkpoint is None:
+            raise ConfigError("model='auto' needs a checkpoint, or a config that says model_type")
+        else:
+            pool = networks()
+        if self.checkpoint is None:
+            self.network = pool[0]
+            if not named and not by_default:
+                self.notes.append(f"recognised as model={pool[0].name!r}")
+            return
+        dialect = recognised_dialect(self.checkpoint)
+        if dialect is not None and named:  # what inspect shows even if nothing fits
+            self.network, self.view = pool[0], View(self.checkpoint, dialect.for_network(pool[0]))
+        found = recognise(
+            self.checkpoint, pool, lambda fit: Evidence(fit.view, self._seen(fit), model_type, named, self._place())
+        )
+        self.network, self.view, self._renamed = found.network, found.view, found.notes
+        if not named and not by_default:
+            self.notes.append(f"recognised as model={self.network.name!r}")
+        self.notes += [f"{said}" for said in self._renamed]
+        if self.network.doubt is not None:
+            said = self.network.doubt(Evidence(self.view, self._seen(found.fit), model_type, named, self._place()))
+            if said is not None:
+                self._warn(f"{self.checkpoint.path}: {said}")
+
+    def _model_type(self) -> Any:
+        """What the call or the configuration says it is, None if neither does."""
+        if "model_type" in self.arguments_given:
+            return self.arguments_given["model_type"]
+        ranks = [rank for _, _, rank in self._candidates]
+        types = [
+            config["model_type"]
+            for _, config, rank in self._candidates
+            if rank == min(ranks) and config.get("model_type") is not None
+        ]
+        return types[0] if types else None
+
+    def _seen(self, fit: Any) -> Dict[str, Any]:
+        """The configuration as the network of a fit reads it, for evidence; {} if it cannot be read so."""
+        try:
+            chosen = candidates_for(fit.network, self._candidates)
+            values = understand(fit.network, chosen[0][1], chosen[0][0]).values if chosen else {}
+            return dict(values, **understand(fit.network, self.arguments_given, "the call", True).values)
+        except ConfigError:
+            return {}
+
+    def _place(self) -> str:
+        """Where the checkpoint is: names of files and folders count as evidence."""
+        return "the checkpoint" if self.checkpoint.format == "dict" else os.path.abspath(self.checkpoint.path)
+
+    def _warn(self, sentence: str) -> None:
+        self.notes.append(sentence)
+        self.warned.append(sentence)
+
+    # --------------------------------------------------------------------------------------------------- config
+
+    def _configure(self) -> None:
+        """Choose the configuration, understand its keys, and complete it from names and shapes."""
+        assert self.network is not None
+        if self.view is not None:
+            self.sizes = measure(self.network, self.view)
+        self._step(self._choose)
+        where = self.where or (self.checkpoint.path if self.checkpoint is not None else "the call")
+        insisted = set(FIXED) | set(self.network.fixed)
+        insisted = {key: value for key, value in self.arguments_given.items() if key in insisted}
+        found = understand(self.network, dict(self.file_config, **insisted), where)
+        self.config, self.spelled, self.unknown_keys = found.values, found.spelled, found.unknown
+        call = understand(self.network, self.arguments_given, "the call", from_call=True)
+        self.given = {key: value for key, value in call.values.items() if value is not None or key in REQUIRED}
+        if self.view is not None:
+            self._complete(self.view)
+        if self.config.get("hidden_act") is None and self.network.default_activation is not None:
+            self.config["hidden_act"] = self.network.default_activation
+        if self.unknown_keys and self.file_config:
+            shown = ", ".join(self.unknown_keys[:20])
+            self._warn(f"{where}: b4k3 does not know {shown}: if it changes the network, the numbers are not its own")
+        if self._patient:
+            self._examine(where)
+
+    def _choose(self) -> None:
+        """The candidate that is this network's and agrees with the checkpoint."""
+        found = candidates_for(self.network, self._candidates)
+        if len(found) > 1 and self.view is not None:
+            fitting = []
+            for candidate in found:
+                values = understand(self.network, candidate[1], candidate[0]).values
+                if not contradictions(values, self.sizes):
+                    fitting.append(candidate)
+            found = fitting
+        if len(found) > 1:
+            names = ", ".join(os.path.basename(path) for path, _, _ in found)
+            raise ConfigError(
+                f"{self.folder}: several configs fit the checkpoint ({names}); name one as config_path"
+            )
+        for path, config, _ in found:
+            self.file_config, self.where = config, path
+
+    @property
+    def known(self) -> Dict[str, Any]:
+        """What file and call say, under our names."""
+        return dict(self.config, **self.given)
+
+    def _complete(self, view: View) -> None:
+        """Fill in what the configuration does not say and the checkpoint determines, where the two agree."""
+        of = self.network
+        assert of is not None
+        if of.huggingface is not None and view.dialect.family == "huggingface" and self.file_config:
+            for key, value in of.huggingface.defaults.items():
+                if self.config.get(key) is None:
+                    self.config[key] = of.activation("hidden_act", value) if key == "hidden_act" else value
+        correct = view.dialect.corrections(self.known)
+        self.config.update({key: value for key, value in correct.items() if value is not None})
+        for key, template in of.marks.items():
+            present = any(entry is not None and entry[2].name == template for entry in map(of.find, view.keys()))
+            if present and self.known.get(key) is None:
+                self.config[key] = True
+        self._decide_tying(view)
+        self._decide_parts(view)
+        if contradictions(self.known, self.sizes):
+            self._warn_of_blocks()
+            return  # another network is asked for: loading will resize or refuse
+        found = {key: size for key, size in self.sizes.items() if self.known.get(key) is None}
+        if not self.file_config:
+            self.where = f"the shapes in {view.checkpoint.path}"
+            name, config = released(of, dict(self.known, **found))
+            if name is not None:
+                self.where = f"the ready config {name}"
+                self.notes.append(f"the sizes are those of {name}, whose ready config is used")
+            known = dict(self.known, **found)
+            found.update({key: value for key, value in config.items() if known.get(key) is None})
+        self.config.update(found)
+        if found and not self.file_config:
+            derived = ", ".join(f"{key}={value}" for key, value in sorted(found.items()))
+            self.notes.append(f"there is no config; from the checkpoint: {derived}")
+
+    def _warn_of_blocks(self) -> None:
+        """A config file that says fewer blocks than there are is more often wrong than meant."""
+        for key in ("num_hidden_layers", "num_decoder_layers"):
+            said, found = self.config.get(key), self.sizes.get(key)
+            if key not in self.given and isinstance(said, int) and found is not None and said < found:
+                self._warn(
+                    f"{self.where} says {self.spelled.get(key, key)}={said}, the checkpoint has {found} blocks: "
+                    f"only the first {said} are built; say {key}={found} for all"
+                )
+
+    def _decide_tying(self, view: View) -> None:
+        """Whether the output is the token embeddings: the call says so, else what the file holds.
+
+        transformers 5 writes `tie_word_embeddings` of T5 whatever is true, and from version to version ties outputs
+        that differ from the embeddings or not. The numbers in the file do not lie.
+        """
+        of, said = self.network, self.known.get("tie_word_embeddings")
+        if "tie_word_embeddings" in self.given:
+            return
+        copies = {
+            name: copy
+            for part, layer, _ in of.variables()
+            if layer.when is untied and (self._all_parts or part.on or not part.argument or self.known.get(part.argument))
+            for name, copy in layer.copies.items()
+        }
+        matrices = [name for name in copies if name in view]
+        matrix = [name for name in matrices if not name.endswith("/bias")]
+        if matrix:
+            differs = any(differ(view, name, copies[name]) for name in matrices if copies[name] in view)
+            self.config["tie_word_embeddings"] = said if said is False else not differs
+            if differs and said is True:
+                self._warn(
+                    f"{view.checkpoint.path}: {self.spelled.get('tie_word_embeddings', 'tie_word_embeddings')} is "
+                    "true, but the output in the file differs from the token embeddings: it is loaded as it is; "
+                    "tie_word_embeddings=True ties it"
+                )
+        elif said is None:
+            self.config["tie_word_embeddings"] = of.settings.get("tie_word_embeddings", True)
+
+    def _decide_parts(self, view: View) -> None:
+        """A part that is made by default and that the file does not have is not made, which is said."""
+        for part in self.network.heads:
+            if not part.on or self.known.get(part.argument) is not None:
+                continue
+            sizes = self.network.derive(self.known)
+            wanted = [v for layer in part.layers if layer.exists(sizes) for v in layer.variables]
+            if wanted and not any(v.name in view for v in wanted):
+                self.config[part.argument] = False
+                self.notes.append(f"the file has no {part.name}: built with {part.argument}=False")
+
+    # -------------------------------------------------------------------------------------------------- verdict
+
+    def _examine(self, where: str) -> None:
+        """Collect what a build would refuse."""
+        for key in contradictions(self.known, self.sizes):
+            named = self.spelled.get(key, key)
+            self.problems.append(f"{self.where} says {named}={self.known[key]}, the shapes say {self.sizes[key]}")
+        complete = dict(DEFAULTS, **self.known)
+        missing = [key for key in REQUIRED if complete.get(key) is None]
+        if missing:
+            self.problems.append(f"neither a config nor the shapes say {', '.join(missing)}")
+            return
+        try:
+            validate(complete, where, self.spelled)
+        except ConfigError as e:
+            self.problems.append(str(e))
+
+    def warn(self) -> None:
+        """Warn of what may make the numbers other than the caller expects."""
+        for sentence in self.warned:
+            warnings.warn(sentence, stacklevel=4)
+
+    @property
+    def model(self) -> Optional[str]:
+        """The name of the network for `model=`."""
+        return None if self.network is None else self.network.name
+
+    @property
+    def all_sizes(self) -> Dict[str, Any]:
+        """The configuration with bert4keras' defaults and what follows from other sizes."""
+        assert self.network is not None
+        return self.network.derive(dict(DEFAULTS, **self.known))
+
+
+def folder_of(path: str) -> str:
+    """The folder that a checkpoint is in."""
+    return path if os.path.isdir(path) else os.path.dirname(path) or "."
+
+
+def candidates_for(of: Network, candidates: List[Any]) -> List[Any]:
+    """The configurations in a folder that may be a network's: those of the best rank, by the words in their names."""
+    marked = [c for c in candidates if any(word in os.path.basename(c[0]) for word in every_word(candidates, of))]
+    if of.files:
+        chosen = marked or candidates
+    else:
+        chosen = [c for c in candidates if c not in marked] or candidates
+    best = min([rank for _, _, rank in chosen] or [0])
+    return [candidate for candidate in chosen if candidate[2] == best]
+
+
+def every_word(candidates: List[Any], of: Network) -> List[str]:
+    """The words by which the config files of networks beside this one are told from its own."""
+    if of.files:
+        return list(of.files)
+    return [word for name in of.beside for word in network(name).files]
+
+
+def differ(view: View, first: str, second: str) -> bool:
+    """Whether two variables differ; a matrix and its transpose are the same."""
+    one, other = (np.asarray(view.dialect.read(view.checkpoint, name)[0]) for name in (first, second))
+    if one.shape != other.shape:
+        other = other.T
+    return one.shape != other.shape or not np.array_equal(one, other)
+
+
+def released(of: Network, sized: Dict[str, Any]) -> Any:
+    """The only ready config with these sizes.
+
+    Arguments:
+        of: the network.
+        sized: dict of what is known, from shapes and the call.
+
+    Returns:
+        (its name, dict); (None, {}) if there is none, or several.
+    """
+    fitting = []
+    for name, path in ready_configs().items():
+        config = read_config(path)
+        if config.get("model_type") == of.name:
+            values = understand(of, config, path).values
+            if not contradictions(sized, values) and all(sized.get(key) == values[key] for key in IDENTIFYING):
+                fitting.append((name, values))
+    return fitting[0] if len(fitting) == 1 else (None, {})
