@@ -43,7 +43,7 @@ def leaky_relu(x, alpha=0.2):
 
 @register
 def leaky_relu_torch(x):
-    """max(x, 0.01 · x), which is what torch and transformers call leaky_relu. Arguments: x float [...]. Returns: as x."""
+    """max(x, 0.01 · x), which torch and transformers call leaky_relu. Arguments: x float [...]. Returns: as x."""
     return ops.leaky_relu(x, negative_slope=0.01)
 
 
@@ -117,7 +117,7 @@ def laplace(x):
 
 @register
 def sqrtsoftplus(x):
-    """The square root of softplus(x), with which DeepSeek V4 scores its experts. Arguments: x float [...]. Returns: as x."""
+    """The square root of softplus(x), by which DeepSeek V4 scores experts. Arguments: x float [...]. Returns: as x."""
     return ops.sqrt(ops.softplus(x))
 
 
@@ -209,6 +209,7 @@ def _suggestion(identifier):
 
 def serialize(function):
     """What a config holds for an activation: the name of one of ours, else what the row's Keras makes of it."""
-    if function is OURS.get(getattr(function, "__name__", None)):  # its own name, not that of an alias
-        return function.__name__
+    name = getattr(function, "__name__", None)
+    if name in OURS and function is OURS[name]:  # its own name, not that of an alias
+        return name
     return keras.activations.serialize(function)
