@@ -1,17 +1,22 @@
 """Which function an activation's name means."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 from b4k3.backend import activations, keras, ops
-from harness import evaluate
+from b4k3.backend import dtype as dtype_of
+from harness import answer, evaluate
+from layer_checks import known_objects
 
-X = np.linspace(-4, 4, 41).astype("float32")
+X = np.linspace(-12, 12, 121).astype("float32")
 ERF = 0.5 * X * (1 + np.vectorize(math.erf)(X / np.sqrt(2)))
 TANH = 0.5 * X * (1 + np.tanh(np.sqrt(2 / np.pi) * (X + 0.044715 * X**3)))
 SWISH = X / (1 + np.exp(-X))
+SOFTPLUS = np.log1p(np.exp(X.astype("float64")))
+LAPLACE = 0.5 * (1 + np.vectorize(math.erf)((X - 0.707107) / (0.282095 * math.sqrt(2))))
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +29,27 @@ NAMES = [
     ("gelu", ERF),
     ("gelu_erf", ERF),
     ("gelu_tanh", TANH),
+    ("gelu_10", np.clip(ERF, -10, 10)),
+    ("gelu_accurate", TANH),
+    ("gelu_fast", TANH),
     ("gelu_new", TANH),
+    ("gelu_python", ERF),
+    ("gelu_python_tanh", TANH),
+    ("gelu_pytorch_tanh", TANH),
+    ("quick_gelu", X / (1 + np.exp(-1.702 * X))),
     ("b4k3>gelu_tanh", TANH),
     ("swish", SWISH),
     ("silu", SWISH),
     ("leaky_relu", np.where(X > 0, X, 0.2 * X)),
+    ("leaky_relu_torch", np.where(X > 0, X, 0.01 * X)),
+    ("hardswish", X * np.clip(X + 3, 0, 6) / 6),
+    ("laplace", LAPLACE),
+    ("mish", X * np.tanh(SOFTPLUS)),
     ("relu", np.maximum(X, 0)),
+    ("relu2", np.maximum(X, 0) ** 2),
+    ("relu6", np.clip(X, 0, 6)),
+    ("sigmoid", 1 / (1 + np.exp(-X))),
+    ("sqrtsoftplus", np.sqrt(SOFTPLUS)),
     ("linear", X),
     (None, X),
     ("tanh", np.tanh(X)),
@@ -49,6 +69,31 @@ def test_serialize_and_get_again(name, expected):
     np.testing.assert_allclose(
         evaluate(activations.get(config)(ops.convert_to_tensor(X))), expected, rtol=1e-5, atol=2e-6
     )
+
+
+@pytest.mark.parametrize("name", sorted(activations.OURS))
+def test_every_name_survives_in_a_model(name):
+    """As the activation of a layer of Keras and of one of ours, through the JSON of the model's config."""
+    from b4k3.layers import FeedForward
+
+    x = keras.Input((3,))
+    y = keras.layers.Activation(activations.get(name))(x)
+    y = keras.layers.Dense(3, activation=activations.get(name))(y)
+    model = keras.Model(x, FeedForward(3, name)(y))
+    config = json.loads(json.dumps(model.get_config()))
+    with known_objects():
+        copy = keras.Model.from_config(config)
+    copy.set_weights(model.get_weights())
+    ids = np.linspace(-3, 3, 12).astype("float32").reshape(4, 3)
+    np.testing.assert_allclose(answer(copy, [ids])[0], answer(model, [ids])[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(activations.OURS))
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_keeps_its_dtype(name, dtype):
+    found = activations.get(name)(ops.cast(ops.convert_to_tensor(X), dtype))
+    assert dtype_of(found) == dtype
+    assert np.isfinite(evaluate(ops.cast(found, "float32"))).all()
 
 
 def test_the_two_gelus_differ():

@@ -261,6 +261,7 @@ TABLE = [
     ("silu", [X], {}, lambda x: x / (1 + np.exp(-x))),
     ("swish", [X], {}, lambda x: x / (1 + np.exp(-x))),
     ("softplus", [X], {}, lambda x: np.log1p(np.exp(x))),
+    ("softplus", [np.array([-12, -6, -3, 0, 9, 90], "float32")], {}, lambda x: np.logaddexp(x, 0)),
     ("softsign", [X], {}, lambda x: x / (1 + np.abs(x))),
     ("log_sigmoid", [X], {}, lambda x: -np.log1p(np.exp(-x))),
     ("gelu", [X], {}, gelu),

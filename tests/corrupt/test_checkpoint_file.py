@@ -38,6 +38,7 @@ def test_broken_checkpoint_file(tmp_path, content, message):
 
 def test_pipe(tmp_path):
     os.mkfifo(str(tmp_path / "checkpoint"))
-    for path in (tmp_path, tmp_path / "checkpoint"):
-        with pytest.raises(CheckpointError, match="checkpoint: is not a regular file"):
-            open_checkpoint(str(path))
+    with pytest.raises(CheckpointError, match="checkpoint: is not a regular file, but a named pipe"):
+        open_checkpoint(str(tmp_path / "checkpoint"))
+    with pytest.raises(FileNotFoundError, match="checkpoint is a named pipe"):
+        open_checkpoint(str(tmp_path))

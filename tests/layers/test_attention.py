@@ -59,8 +59,8 @@ def attend(config, a_bias=False, p_bias=None):
                     a = a + np.array([[q[i] @ position[0, i, j] for j in range(len(k))] for i in range(len(q))])
                 if p_bias == "t5_relative":
                     a = a + position[0, :, :, h]
-                if config.get("attention_scale", True):
-                    a = a / np.sqrt(q.shape[-1])
+                scale = config.get("attention_scale", True)
+                a = a * ({True: 1 / np.sqrt(q.shape[-1]), False: 1}[scale] if isinstance(scale, bool) else scale)
                 term = None if bias is None else (bias[b] if bias.ndim == 3 else bias[b % len(bias), h % bias.shape[1]])
                 visible = None if masks[2] is None else masks[2][b]
                 w = normalize(a, visible, term, config.get("normalization", "softmax"))
@@ -127,6 +127,9 @@ SHAPES = [
     ({"out_dim": 7}, "out_dim"),
     ({"key_size": 6}, "a key_size of its own"),
     ({"head_size": 4, "key_size": 2, "attention_scale": False}, "no scale"),
+    ({"key_size": 2, "attention_scale": 0.4}, "a scale of its own"),
+    ({"key_size": 2, "attention_scale": 1, "return_attention_scores": True}, "a scale of 1"),
+    ({"normalization": "squared_relu", "attention_scale": 0.4}, "squared_relu with a scale of its own"),
     ({"normalization": "squared_relu"}, "squared_relu"),
     ({"normalization": "softmax_plus"}, "softmax_plus"),
     ({"return_attention_scores": True, "key_size": 6}, "scores"),
@@ -149,6 +152,9 @@ POSITIONS = [
     ("rotary", {"key_size": 6, "normalization": "softmax_plus"}, False),
     ("typical_relative", {}, True),
     ("typical_relative", {"return_attention_scores": True}, False),
+    ("rotary", {"attention_scale": 1.7}, False),
+    ("typical_relative", {"attention_scale": 1.7}, True),
+    ("t5_relative", {"attention_scale": 1.7}, True),
     ("t5_relative", {"attention_scale": False}, True),
     ("t5_relative", {}, False),
     ("t5_relative", {"normalization": "squared_relu", "key_size": 2}, True),
@@ -189,6 +195,12 @@ def test_unknown_position_bias():
     with pytest.raises(ValueError, match="p_bias='rotatory', expected one of"):
         layer = MultiHeadAttention(HEADS, 4, name="layer")
         keras.Model(x, layer([x, x, x], p_bias="rotatory")).predict_on_batch(np.zeros((1, 3, 4), "float32"))
+
+
+@pytest.mark.parametrize("scale", [0, -0.5, float("inf"), float("nan"), "true", [1.0]], ids=str)
+def test_wrong_scale(scale):
+    with pytest.raises(ValueError, match="expected True, False or a positive number"):
+        MultiHeadAttention(HEADS, 4, attention_scale=scale, name="layer")
 
 
 def test_unknown_normalization():

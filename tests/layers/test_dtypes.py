@@ -84,6 +84,22 @@ CASES = {
         {"input_dim": 400, "output_dim": 4, "custom_position_ids": True},
         lambda layer, i: layer([i.x, i.far]),
     ),
+    "padded_positions": (
+        layers.PaddedPositionEmbedding,
+        {"input_dim": 9, "output_dim": 4, "padding_id": 1},
+        lambda layer, i: layer([i.x, i.ids]),
+    ),
+    "padded_positions_given": (
+        layers.PaddedPositionEmbedding,
+        {"input_dim": 400, "output_dim": 4, "padding_id": 1, "custom_position_ids": True},
+        lambda layer, i: layer([i.x, i.far]),
+    ),
+    "task": (layers.TaskEmbedding, {"input_dim": 3, "output_dim": 4, "task_id": 2}, lambda layer, i: layer(i.x)),
+    "tasks": (
+        layers.TaskEmbedding,
+        {"input_dim": 400, "output_dim": 4, "custom_task_ids": True},
+        lambda layer, i: layer([i.x, i.far]),
+    ),
     "sinusoidal": (
         layers.SinusoidalPositionEmbedding,
         {"output_dim": 4, "custom_position_ids": True},
@@ -98,6 +114,7 @@ CASES = {
     ),
     "feedforward": (layers.FeedForward, {"units": 5, "activation": ["gelu", "linear"]}, lambda layer, i: layer(i.x)),
     "attention": (layers.MultiHeadAttention, HEADS, attend),
+    "scaled": (layers.MultiHeadAttention, dict(HEADS, attention_scale=0.7), attend),
     "biased": (layers.MultiHeadAttention, HEADS, lambda layer, i: attend(layer, i, a_bias=True)),
     "scores": (
         layers.MultiHeadAttention,

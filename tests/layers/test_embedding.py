@@ -1,10 +1,10 @@
-"""Embedding: rows by ids, the tied projection, its mask."""
+"""Embedding: rows by ids, the tied projection, its mask. TaskEmbedding."""
 
 import numpy as np
 import pytest
 
 from b4k3.backend import keras
-from b4k3.layers import Embedding
+from b4k3.layers import Embedding, TaskEmbedding
 from layer_checks import as_list, check_layer, known_objects, randomize, same, static_shape
 
 
@@ -36,6 +36,37 @@ def test_lookup(mask_zero, dtype, tmp_path):
         mask_out=real if mask_zero else None,
         tmp=tmp_path,
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_another_padding_id(dtype, tmp_path):
+    def with_padding(rng, batch, n):
+        x = rng.randint(0, 11, size=(batch, n)).astype(dtype)
+        x[0, 0] = x[:, -1] = 3
+        x[:, 1] = 0
+        return [x]
+
+    def mask_out(arrays, masks):
+        mask = arrays[0] != 3
+        mask[:, 0] = True
+        assert mask[:, 1].all() and not mask[:, -1].any()
+        return mask
+
+    check_layer(
+        lambda: Embedding(11, 4, mask_zero=True, padding_id=3, name="layer"),
+        with_padding,
+        rows,
+        weights=["embeddings"],
+        mask_out=mask_out,
+        tmp=tmp_path,
+    )
+
+
+def test_a_config_from_before_padding_id():
+    config = Embedding(11, 4, mask_zero=True, padding_id=3).get_config()
+    assert config.pop("padding_id") == 3
+    with known_objects():
+        assert Embedding.from_config(config).padding_id == 0
 
 
 def test_ids_of_three_axes_keep_the_mask_of_the_input(tmp_path):
@@ -145,3 +176,39 @@ def test_regularizer_and_constraint_are_kept():
     x = keras.Input((None,))
     model = keras.Model(x, copy(x))
     assert len(model.losses) == 1
+
+
+def with_tasks(rng, batch, n):
+    return [rng.randn(batch, n, 4).astype("float32"), rng.randint(0, 3, size=(batch, n)).astype("float32")]
+
+
+@pytest.mark.parametrize("masked", [(), (0,)])
+def test_the_task_of_every_sequence(masked, tmp_path):
+    check_layer(
+        lambda: TaskEmbedding(3, 4, task_id=2, embeddings_initializer="ones", name="layer"),
+        lambda rng, batch, n: with_tasks(rng, batch, n)[:1],
+        lambda w, x, m: x[0] + w["embeddings"][2],
+        weights=["embeddings"],
+        masked=masked,
+        mask_out=lambda x, m: m[0],
+        tmp=tmp_path,
+    )
+
+
+@pytest.mark.parametrize("masked", [(), (0,), (1,)])
+def test_tasks_as_an_input(masked, tmp_path):
+    check_layer(
+        lambda: TaskEmbedding(3, 4, custom_task_ids=True, embeddings_initializer="ones", name="layer"),
+        with_tasks,
+        lambda w, x, m: x[0] + w["embeddings"][x[1].astype(int)],
+        weights=["embeddings"],
+        masked=masked,
+        mask_out=lambda x, m: m[0],
+        tmp=tmp_path,
+    )
+
+
+@pytest.mark.parametrize("task_id", [-1, 3])
+def test_a_task_that_is_not_there(task_id):
+    with pytest.raises(ValueError, match="the tasks 0 to 2"):
+        TaskEmbedding(3, 4, task_id=task_id)

@@ -5,15 +5,17 @@ import os
 import numpy as np
 import pytest
 
-from b4k3.backend import keras
+from b4k3.backend import keras, ops
 from b4k3.layers import (
+    PaddedPositionEmbedding,
     PositionEmbedding,
     RelativePositionEmbedding,
     RelativePositionEmbeddingT5,
     RotaryPositionEmbedding,
     SinusoidalPositionEmbedding,
 )
-from layer_checks import check_layer
+from harness import evaluate
+from layer_checks import check_layer, randomize
 
 BUCKETS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden", "t5_buckets.npz")
 
@@ -78,6 +80,78 @@ def test_learned(config, mode, custom, tmp_path):
         tmp=tmp_path,
         only_outputs=custom and mode != "add",
     )
+
+
+def vectors_and_tokens(rng, batch, n):
+    """Some of the ids are padding: at the end, in the middle, and the first of one row."""
+    ids = rng.randint(0, 6, size=(batch, n)).astype("float32")
+    ids[:, -1] = 1
+    ids[0, :2] = 1, 0
+    return vectors(rng, batch, n) + [ids]
+
+
+def padded_rows(ids, padding_id):
+    out = np.zeros(ids.shape, dtype=int)
+    for row, tokens in zip(out, ids):
+        count = 0
+        for i, token in enumerate(tokens):
+            count += token != padding_id
+            row[i] = count + padding_id if token != padding_id else padding_id
+    return out
+
+
+@pytest.mark.parametrize("masked", [(), (0,), (0, 1)])
+@pytest.mark.parametrize("padding_id, mode", [(1, "add"), (0, "mul"), (3, "zero"), (1, "concat")])
+def test_padded(padding_id, mode, masked, tmp_path):
+    check_layer(
+        lambda: PaddedPositionEmbedding(
+            14, 4, padding_id=padding_id, merge_mode=mode, embeddings_initializer="ones", name="layer"
+        ),
+        vectors_and_tokens,
+        lambda w, x, m: merge(x[0], w["embeddings"][padded_rows(x[1], padding_id)], mode),
+        weights=["embeddings"],
+        masked=masked,
+        mask_out=lambda x, m: m[0],
+        tmp=tmp_path,
+        only_outputs=mode != "add" or bool(masked),
+    )
+
+
+def test_padded_with_positions_of_ones_own(tmp_path):
+    check_layer(
+        lambda: PaddedPositionEmbedding(12, 4, padding_id=2, custom_position_ids=True, name="layer"),
+        vectors_and_ids(9),
+        lambda w, x, m: x[0] + w["embeddings"][x[1].astype(int) + 3],
+        weights=["embeddings"],
+        masked=(0,),
+        mask_out=lambda x, m: m[0],
+        tmp=tmp_path,
+    )
+
+
+class Session:
+    def __init__(self, positions):
+        self.positions = positions
+
+
+@pytest.mark.parametrize("custom", [False, True])
+def test_padded_in_decoding(custom):
+    """Later tokens stand where they would in the whole sequence; on whole prompts it is the same as a call."""
+    ids = np.array([[1, 5, 5, 0, 2], [4, 1, 1, 1, 1]])
+    x = np.random.RandomState(0).randn(2, 5, 4).astype("float32")
+    layer = PaddedPositionEmbedding(9, 4, padding_id=1, custom_position_ids=custom, name="layer")
+    inputs = [keras.Input((None, 4)), keras.Input((None,))]
+    keras.Model(inputs, layer(inputs))
+    table = randomize(layer, np.random.RandomState(0))["embeddings"]
+    fed = np.arange(5)[None] + np.zeros((2, 1)) if custom else ids
+    rows = fed.astype(int) + 2 if custom else padded_rows(ids, 1)
+    got = layer.decode([ops.convert_to_tensor(x), ops.convert_to_tensor(fed)], Session(None))
+    np.testing.assert_allclose(evaluate(got), x + table[rows], rtol=1e-5, atol=1e-6)
+    positions = np.array([[5], [1]], "int32")
+    newest = positions if custom else np.array([[3], [1]], "int32")  # that token is no padding: it was generated
+    new = [ops.convert_to_tensor(x[:, :1]), ops.convert_to_tensor(newest)]
+    got = layer.decode(new, Session(None if custom else ops.convert_to_tensor(positions)))
+    np.testing.assert_allclose(evaluate(got), x[:, :1] + table[positions + 2], rtol=1e-5, atol=1e-6)
 
 
 def sinusoidal(ids, dim):
@@ -200,6 +274,17 @@ def test_a_sequence_longer_than_the_table(hierarchical, limit):
     model.predict_on_batch(np.zeros((2, limit, 4), "float32"))
     with pytest.raises(Exception, match="longer than its %d positions" % limit) as error:
         model.predict_on_batch(np.zeros((2, limit + 1, 4), "float32"))
+    assert isinstance(error.value, ValueError) or type(error.value).__name__ == "InvalidArgumentError"
+
+
+def test_a_sequence_longer_than_the_padded_table():
+    inputs = [keras.Input((None, 4)), keras.Input((None,))]
+    layer = PaddedPositionEmbedding(7, 4, padding_id=1, name="layer")
+    model = keras.Model(inputs, layer(inputs))
+    assert layer.position_limit == 5
+    model.predict_on_batch([np.zeros((2, 5, 4), "float32"), np.zeros((2, 5), "float32")])
+    with pytest.raises(Exception, match="longer than its 5 positions") as error:
+        model.predict_on_batch([np.zeros((2, 6, 4), "float32"), np.zeros((2, 6), "float32")])
     assert isinstance(error.value, ValueError) or type(error.value).__name__ == "InvalidArgumentError"
 
 

@@ -1,5 +1,8 @@
 """Configuration files that are broken, each in one way."""
 
+import os
+import time
+
 import pytest
 
 from b4k3.models.config import ConfigError, merge, read_config, with_aliases
@@ -14,6 +17,20 @@ BROKEN = {
     "bytes": (b'{"a": "\xff\xff\xff"}', "is not UTF-8"),
     "deep": (b"[" * 100000, "nested too deeply|is not JSON"),
     "empty": (b"", "line 1, column 1"),
+    "a key twice, deep inside": (b'{"a": [{"b": 1, "b": 2}]}', "the key 'b' stands there twice"),
+    "a number beyond floats": (b'{"hidden_size": 1e999}', "hidden_size is 1e999, which is larger than any float"),
+    "a number below floats": (b'{"a": {"eps": [-1e999]}}', "eps is -1e999"),
+    "digits": (b'{"vocab_size": -' + b"1" * 10**5 + b"}", "vocab_size is a number of 100,000 digits"),
+    "digits in a list": (b'{"a": [[1, ' + b"1" * 10**5 + b"]]}", "a is a number of 100,000 digits"),
+    "digits alone": (b"1" * 10**6, "holds a JSON number, expected an object"),
+    "many lists": (b'{"a": [' + b"[]," * 300000 + b"1]}", "more than 262,144 objects and lists"),
+    "UTF-16": ('{"a": 1}'.encode("utf-16"), "begins as UTF-16: save it as UTF-8"),
+    "binary": (b"\x80\0\1\xff" * 9, "no text file; a checkpoint is given as checkpoint_path"),
+    "large": (b" " * (17 << 20), "has 17,825,792 bytes, and a configuration has 16,777,216 at most"),
+    "Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 570\n",
+        "is a Git LFS pointer.*570 bytes.*git lfs pull",
+    ),
 }
 
 
@@ -24,7 +41,57 @@ def test_broken(fault, tmp_path):
     path.write_bytes(data)
     with pytest.raises(ConfigError, match=message) as e:
         read_config(str(path))
-    assert str(path) in str(e.value)
+    assert str(path) in str(e.value) and len(str(e.value)) <= 2000
+
+
+def test_many_keys_take_linear_time(tmp_path):
+    path = tmp_path / "config.json"
+    text = ", ".join('"key %d": %d' % (number, number) for number in range(10**5))
+    path.write_text("{%s}" % text)
+    begin = time.time()
+    assert len(read_config(path)) == 10**5
+    path.write_text('{%s, "key 7": 0}' % text)
+    with pytest.raises(ConfigError, match="the key 'key 7' stands there twice"):
+        read_config(path)
+    assert time.time() - begin < 10  # the square would take minutes
+
+
+@pytest.mark.parametrize("suffix", ["json", "gin"])
+@pytest.mark.parametrize(
+    "kind, words",
+    [("FIFO", "a named pipe"), ("device", "a device"), ("link", "a link to nowhere"), ("loop", "leads in a circle")],
+)
+def test_what_is_no_file_is_refused_at_once(tmp_path, suffix, kind, words):
+    path = str(tmp_path / ("config." + suffix))
+    if kind == "FIFO":
+        os.mkfifo(path)
+    else:
+        os.symlink({"device": "/dev/zero", "link": "nowhere", "loop": os.path.basename(path)}[kind], path)
+    with pytest.raises(FileNotFoundError if kind == "link" else ConfigError, match=words) as e:
+        read_config(path)
+    assert path in str(e.value)
+
+
+@pytest.mark.parametrize("path", [[], ["config.json"], 3, None, object()])
+def test_what_is_no_path(path):
+    with pytest.raises(ConfigError, match="config_path is of type %s" % type(path).__name__):
+        read_config(path)
+
+
+def test_paths_that_cannot_be():
+    with pytest.raises(ConfigError, match="NUL"):
+        read_config("a\0b")
+    for path in ("nothing.json", "a" * 10**5):
+        with pytest.raises(FileNotFoundError) as e:
+            read_config(path)
+        assert len(str(e.value)) <= 2000
+
+
+def test_a_large_number_that_is_no_fault(tmp_path):
+    """transformers writes int(1e30) for 'no limit'."""
+    path = tmp_path / "config.json"
+    path.write_text('{"model_max_length": 1000000000000000019884624838656}')
+    assert read_config(path)["model_max_length"] == int(1e30)
 
 
 def test_a_byte_order_mark_is_read(tmp_path):

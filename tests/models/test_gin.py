@@ -31,6 +31,9 @@ def test_the_keys_of_hugging_face():
         ("d_model = %size", "no such macro"),
         ("d_model = %a\na = %d_model", "no such macro"),
         ("d_model = __import__('os').getcwd()", "no number"),
+        ("d_model = 1e999", "no number"),
+        ("d_model = " + "1" * 10**6, "a value of 1,000,000 characters"),
+        ("d_model = " + "[" * 900, "no number"),
     ],
 )
 def test_refused(text, message):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import goldens
+from b4k3.backend import orthogonally_resize
+from b4k3.layers import MultiHeadAttention
 from b4k3.models import CheckpointError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 from b4k3.models.dialects import translated
@@ -97,6 +99,17 @@ def test_autoresize():
     assert len(report.resized) > 40 and not report.mismatched
     assert bigger.layers["Transformer-0-FeedForward"].get_weights()[0].shape == (64, 100)
     assert "resized: bert/embeddings/word_embeddings" in report.summary()
+
+
+@pytest.mark.parametrize("scale, factor", [(True, 2**0.25), (False, 1), (0.3, 1)], ids=str)
+def test_resized_queries_keep_the_size_of_the_scores(scale, factor):
+    """Only a scale that depends on the key size has to be made up for."""
+    transformer = build(None, num_hidden_layers=1)
+    attention = MultiHeadAttention(2, 4, attention_scale=scale)
+    value = np.random.RandomState(0).randn(6, 8)
+    for index, expected in [(0, factor), (2, factor), (4, 1)]:
+        resized = transformer.resize_variable(attention, index, value, (6, 16))
+        np.testing.assert_allclose(resized, orthogonally_resize(value, (6, 16)) * expected, rtol=1e-6)
 
 
 def test_frozen_models_load_too(variables):

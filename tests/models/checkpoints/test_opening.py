@@ -90,9 +90,9 @@ def test_data_without_index(tmp_path, bundle):
 
 
 def test_unknown_kind(tmp_path):
-    (tmp_path / "model.bin").write_bytes(b"PK\3\4")
-    with pytest.raises(CheckpointError, match="model.bin: not a known kind"):
-        open_checkpoint(str(tmp_path / "model.bin"))
+    (tmp_path / "model.dat").write_bytes(b"\0\1\2\3")
+    with pytest.raises(CheckpointError, match="model.dat: is not a known kind"):
+        open_checkpoint(str(tmp_path / "model.dat"))
 
 
 def test_mapping():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 
 from ._row import keras, ops, register
 
@@ -40,14 +41,109 @@ def leaky_relu(x, alpha=0.2):
     return ops.leaky_relu(x, negative_slope=alpha)
 
 
+@register
+def leaky_relu_torch(x):
+    """max(x, 0.01 · x), which torch and transformers call leaky_relu. Arguments: x float [...]. Returns: as x."""
+    return ops.leaky_relu(x, negative_slope=0.01)
+
+
+@register
+def quick_gelu(x):
+    """x · sigmoid(1.702 · x), which CLIP uses instead of gelu. Arguments: x float [...]. Returns: as x.
+
+    Reference: https://github.com/hendrycks/GELUs
+    """
+    return x * ops.sigmoid(1.702 * x)
+
+
+@register
+def gelu_10(x):
+    """`gelu_erf` cut at 10, for quantisation to eight bits. Arguments: x float [...]. Returns: as x.
+
+    Reference: Wu et al., Integer Quantization for Deep Learning Inference, https://arxiv.org/abs/2004.09602
+    """
+    return ops.clip(gelu_erf(x), -10.0, 10.0)
+
+
+@register
+def relu2(x):
+    """The square of relu. Arguments: x float [...]. Returns: as x.
+
+    Reference: So et al., Primer, https://arxiv.org/abs/2109.08668
+    """
+    return ops.square(ops.relu(x))
+
+
+@register
+def relu6(x):
+    """min(max(x, 0), 6). Arguments: x float [...]. Returns: as x.
+
+    Reference: Howard et al., MobileNets, https://arxiv.org/abs/1704.04861
+    """
+    return ops.relu6(x)
+
+
+@register
+def hardswish(x):
+    """x · min(max(x + 3, 0), 6) / 6. Arguments: x float [...]. Returns: as x.
+
+    Reference: Howard et al., Searching for MobileNetV3, https://arxiv.org/abs/1905.02244
+    """
+    return ops.hard_silu(x)
+
+
+@register
+def mish(x):
+    """x · tanh(softplus(x)). Arguments: x float [...]. Returns: as x.
+
+    Reference: Misra, Mish, https://arxiv.org/abs/1908.08681
+    """
+    return x * ops.tanh(ops.softplus(x))
+
+
+@register
+def laplace(x):
+    """The distribution function of a normal variable whose mean is 0.707107 and whose deviation is 0.282095.
+
+    MEGA uses it as a smooth, bounded `relu2`. The two constants are those of its code, sqrt(1/2) and sqrt(1/(4π))
+    to six digits.
+
+    Arguments: x float [...]. Returns: as x, between 0 and 1.
+
+    Reference: Ma et al., Mega, https://arxiv.org/abs/2209.10655
+    """
+    return 0.5 * (1.0 + ops.erf((x - 0.707107) * (1.0 / (0.282095 * math.sqrt(2.0)))))
+
+
+@register
+def sqrtsoftplus(x):
+    """The square root of softplus(x), by which DeepSeek V4 scores experts. Arguments: x float [...]. Returns: as x."""
+    return ops.sqrt(ops.softplus(x))
+
+
+# Every activation without weights that Hugging Face transformers knows can be found by its name there: here, or in
+# Keras (relu, sigmoid, tanh, linear). The exception is its leaky_relu, whose slope is 0.01: leaky_relu_torch.
 OURS = {
     "gelu_erf": gelu_erf,
     "gelu_tanh": gelu_tanh,
-    "gelu_new": gelu_tanh,  # the name in configs of Hugging Face
+    "gelu_10": gelu_10,
+    "gelu_accurate": gelu_tanh,
+    "gelu_fast": gelu_tanh,
+    "gelu_new": gelu_tanh,
+    "gelu_python": gelu_erf,
+    "gelu_python_tanh": gelu_tanh,
     "gelu_pytorch_tanh": gelu_tanh,
-    "swish": swish,
-    "silu": swish,
+    "hardswish": hardswish,
+    "laplace": laplace,
     "leaky_relu": leaky_relu,
+    "leaky_relu_torch": leaky_relu_torch,
+    "mish": mish,
+    "quick_gelu": quick_gelu,
+    "relu2": relu2,
+    "relu6": relu6,
+    "silu": swish,
+    "sqrtsoftplus": sqrtsoftplus,
+    "swish": swish,
 }
 
 # On Keras 2, keras.layers.Dense(activation="gelu_erf") then works too; Keras 3 wants the function itself there.
@@ -75,8 +171,9 @@ def get(identifier):
     """The activation function of a name.
 
     Arguments:
-        identifier: a name (`'gelu'` is what `set_gelu` says; `'gelu_erf'`, `'gelu_tanh'`, `'linear'`, any name of the
-            row's `keras.activations`), a serialized activation, a callable, or None for the identity.
+        identifier: a name (`'gelu'` is what `set_gelu` says; `'gelu_erf'`, `'gelu_tanh'`, `'linear'`, any other name
+            of `OURS` or of the environment's `keras.activations`), a serialized activation, a callable, or None for the
+            identity.
 
     Returns:
         A callable from a tensor to a tensor of the same shape.
@@ -112,7 +209,7 @@ def _suggestion(identifier):
 
 def serialize(function):
     """What a config holds for an activation: the name of one of ours, else what the row's Keras makes of it."""
-    for name, ours in OURS.items():
-        if function is ours:
-            return name
+    name = getattr(function, "__name__", None)
+    if name in OURS and function is OURS[name]:  # its own name, not that of an alias
+        return name
     return keras.activations.serialize(function)

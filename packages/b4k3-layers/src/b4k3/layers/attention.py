@@ -39,7 +39,8 @@ class MultiHeadAttention(Layer):
         key_size: size of a head's queries and keys, head_size by default.
         use_bias: whether the four Dense layers have biases.
         normalization: 'softmax', or another method of `attention_normalize`.
-        attention_scale: whether scores are divided by the square root of key_size.
+        attention_scale: True to divide scores by the square root of key_size, False to leave them as they are, or a
+            positive number to multiply them by.
         attention_dropout: rate of dropout on the probabilities.
         return_attention_scores: whether to return the scaled scores before bias and mask too.
         kernel_initializer: of the Dense layers.
@@ -70,7 +71,7 @@ class MultiHeadAttention(Layer):
         self.key_size = key_size or head_size
         self.use_bias = use_bias
         self.normalization = normalization
-        self.attention_scale = attention_scale
+        self.attention_scale = checked_scale(self.name, attention_scale)
         self.attention_dropout = attention_dropout
         self.return_attention_scores = return_attention_scores
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -188,13 +189,16 @@ class MultiHeadAttention(Layer):
         if not plain:
             return self._explicit(qw, kw, vw, mask[1], bias, position, p_bias, training)
         if p_bias == "t5_relative":
-            position = position * self._scale if self.attention_scale else position
+            position = position * self._scale
             bias = position if bias is None else bias + position
         return attention(qw, kw, vw, mask[1], bias, self._scale, self.dropout, training), None
 
     @property
     def _scale(self):
-        return self.key_size**-0.5 if self.attention_scale else 1.0
+        """The factor on the scores, of which position terms are a part."""
+        if isinstance(self.attention_scale, bool):
+            return self.key_size**-0.5 if self.attention_scale else 1.0
+        return self.attention_scale
 
     def _explicit(self, qw, kw, vw, v_mask, bias, position, p_bias, training):
         """Attention whose scores are looked at on the way, so that no fused kernel will do."""
@@ -238,3 +242,15 @@ class MultiHeadAttention(Layer):
             kernel_initializer=keras.initializers.serialize(self.kernel_initializer),
         )
         return config
+
+
+def checked_scale(name, scale):
+    """Arguments: name: of the layer; scale: what it was given. Returns: a bool, or a positive float.
+
+    Raises: ValueError: it is something else.
+    """
+    if scale is None or scale is True or scale is False:
+        return bool(scale)
+    if not isinstance(scale, (int, float)) or not 0 < scale < float("inf"):
+        raise ValueError(f"{name}: attention_scale={scale!r}, expected True, False or a positive number")
+    return float(scale)

@@ -1,4 +1,4 @@
-"""Token embeddings, which are also the output projection of a tied head."""
+"""Token embeddings, which are also the output projection of a tied head, and task embeddings."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ from b4k3.backend import Layer, keras, matmul_transposed, ops, register
 class Embedding(Layer):
     """Rows of a table by their ids; called with `mode='dense'`, the product with the transposed table.
 
-    Mask in: that of the input. Mask out: with `mask_zero`, ids that are not 0; the first token is never masked,
-    because T5 starts with id 0. In mode 'dense', and for ids of other than two axes, the mask of the input.
+    Mask in: that of the input. Mask out: with `mask_zero`, True at ids that are not the padding id; the first token is
+    never masked, because T5 starts with its padding id. In mode 'dense', and for ids of other than two axes, the mask
+    of the input.
 
     Arguments:
         input_dim: number of rows.
         output_dim: size of a row.
         embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the table.
-        mask_zero: whether id 0 is padding.
+        mask_zero: whether one id is padding; the name comes from Keras, where this id is always 0.
+        padding_id: int. The id that is padding, if `mask_zero`.
+
+    Example:
+        >>> ids = keras.Input((None,), dtype="int32")
+        >>> embedding = Embedding(30, 8, mask_zero=True, padding_id=1)
+        >>> x = embedding(ids)  # [batch, n, 8]
+        >>> scores = embedding(x, mode="dense")  # [batch, n, 30]
     """
 
     reads_ids = True
@@ -30,6 +38,7 @@ class Embedding(Layer):
         embeddings_regularizer=None,
         embeddings_constraint=None,
         mask_zero=False,
+        padding_id=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -39,6 +48,7 @@ class Embedding(Layer):
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = keras.constraints.get(embeddings_constraint)
         self.mask_zero = mask_zero
+        self.padding_id = padding_id
         self._mode = "embedding"
 
     def build(self, input_shape):
@@ -79,7 +89,7 @@ class Embedding(Layer):
             return mask
         if not self.mask_zero:
             return None
-        mask = ops.not_equal(inputs, 0)
+        mask = ops.not_equal(inputs, self.padding_id)
         return ops.concatenate([ops.ones_like(mask[:, :1]), mask[:, 1:]], axis=1)
 
     def compute_output_spec(self, inputs, mode="embedding"):
@@ -100,5 +110,77 @@ class Embedding(Layer):
             embeddings_regularizer=keras.regularizers.serialize(self.embeddings_regularizer),
             embeddings_constraint=keras.constraints.serialize(self.embeddings_constraint),
             mask_zero=self.mask_zero,
+            padding_id=self.padding_id,
+        )
+        return config
+
+
+@register
+class TaskEmbedding(Layer):
+    """Adds a learned vector for the task to every token, as ERNIE does with its task types.
+
+    Mask in and out: that of x.
+
+    Arguments:
+        input_dim: number of tasks.
+        output_dim: size of a vector, that of x.
+        task_id: int. The task of every sequence, unless the task ids are an input.
+        embeddings_initializer: of the table.
+        custom_task_ids: whether the inputs are [x, task ids].
+
+    Raises:
+        ValueError: there is no task `task_id`.
+
+    Reference: Sun et al., ERNIE 2.0, https://arxiv.org/abs/1907.12412
+
+    Example:
+        >>> x = keras.Input((None, 8))
+        >>> y = TaskEmbedding(3, 8, task_id=1)(x)  # [batch, n, 8]
+    """
+
+    reads_ids = True
+
+    def __init__(
+        self, input_dim, output_dim, task_id=0, embeddings_initializer="zeros", custom_task_ids=False, **kwargs
+    ):
+        super().__init__(**kwargs)
+        if not 0 <= task_id < input_dim:
+            raise ValueError(f"{self.name}: task_id={task_id}, but there are the tasks 0 to {input_dim - 1}")
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+        self.task_id = task_id
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.custom_task_ids = custom_task_ids
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            name="embeddings", shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer
+        )
+        self.built = True
+
+    def call(self, inputs):
+        """Arguments: inputs: float [batch, n, output_dim], or [that, task ids [batch, n]]. Returns: as the first."""
+        x, task_ids = inputs if self.custom_task_ids else (inputs, None)
+        table = ops.convert_to_tensor(self.embeddings)
+        if task_ids is None:
+            rows = table[self.task_id]  # [d]
+        else:
+            rows = ops.take(table, ops.cast(task_ids, "int32"), axis=0)  # [b, n, d]
+        return ops.cast(x, self.compute_dtype) + ops.cast(rows, self.compute_dtype)
+
+    def compute_mask(self, inputs, mask=None):
+        return mask[0] if self.custom_task_ids and mask is not None else mask
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape[0] if self.custom_task_ids else input_shape)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            input_dim=self.input_dim,
+            output_dim=self.output_dim,
+            task_id=self.task_id,
+            embeddings_initializer=keras.initializers.serialize(self.embeddings_initializer),
+            custom_task_ids=self.custom_task_ids,
         )
         return config

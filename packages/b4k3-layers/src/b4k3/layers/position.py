@@ -38,6 +38,11 @@ class _Positions(Layer):
         self.merge_mode = merge_mode
         self.custom_position_ids = custom_position_ids
 
+    @property
+    def takes_ids(self):
+        """Whether the inputs are [x, ids] rather than x."""
+        return self.custom_position_ids
+
     def positions(self, x, position_ids):
         """Arguments: x [batch, n, d], position_ids [batch, n] or None. Returns: float [1 or batch, n, output_dim]."""
         raise NotImplementedError
@@ -56,15 +61,17 @@ class _Positions(Layer):
         return self._with_positions(inputs, session.positions)
 
     def _with_positions(self, x, position_ids):
-        x = ops.cast(x, self.compute_dtype)
-        positions = ops.cast(self.positions(x, position_ids), self.compute_dtype)
+        return self._merged(x, self.positions(x, position_ids))
+
+    def _merged(self, x, positions):
+        x, positions = (ops.cast(a, self.compute_dtype) for a in (x, positions))
         return merge_positions(x, positions, self.merge_mode)
 
     def compute_mask(self, inputs, mask=None):
-        return mask[0] if self.custom_position_ids and mask is not None else mask
+        return mask[0] if self.takes_ids and mask is not None else mask
 
     def compute_output_shape(self, input_shape):
-        shape = tuple(input_shape[0] if self.custom_position_ids else input_shape)
+        shape = tuple(input_shape[0] if self.takes_ids else input_shape)
         if self.merge_mode in ("add", "mul"):
             return shape
         return shape[:2] + ((self.output_dim if self.merge_mode == "zero" else shape[2] + self.output_dim),)
@@ -120,17 +127,19 @@ class PositionEmbedding(_Positions):
         return self.input_dim**2 if self.hierarchical else self.input_dim
 
     def positions(self, x, position_ids):
-        table = ops.convert_to_tensor(self.embeddings)
         if position_ids is not None:
-            return self._rows(table, ops.cast(position_ids, "int32"))
+            return self._rows(ops.convert_to_tensor(self.embeddings), ops.cast(position_ids, "int32"))
         n = ops.shape(x)[1]
-        rows = self.position_limit
-        table = assert_at_most(
-            table, n, rows, "%s: the sequence is longer than its %d positions; cut the input" % (self.name, rows)
-        )
+        table = self._table_for(n)
         if self.hierarchical:
             return ops.expand_dims(self._rows(table, ops.arange(0, n, dtype="int32")), 0)
         return ops.expand_dims(table[:n], 0)
+
+    def _table_for(self, n):
+        """The table; a sequence of n tokens is refused where it has fewer positions."""
+        limit = self.position_limit
+        message = f"{self.name}: the sequence is longer than its {limit} positions; cut the input"
+        return assert_at_most(ops.convert_to_tensor(self.embeddings), n, limit, message)
 
     def _rows(self, table, ids):
         if not self.hierarchical:
@@ -148,6 +157,91 @@ class PositionEmbedding(_Positions):
             hierarchical=self.hierarchical,
             embeddings_initializer=keras.initializers.serialize(self.embeddings_initializer),
         )
+        return config
+
+
+@register
+class PaddedPositionEmbedding(PositionEmbedding):
+    """Learned absolute positions that are counted over the tokens that are not padding, from padding_id + 1 on.
+
+    RoBERTa's tables begin in this way: row `padding_id` is that of padding, and the rows before it are never read.
+    With padding_id=1:
+
+        ids   0  31  97   2   1   1
+        rows  2   3   4   5   1   1
+
+    Mask in and out: that of x.
+
+    Arguments:
+        input_dim: number of rows of the table. A sequence has at most input_dim - padding_id - 1 tokens.
+        output_dim: size of an embedding.
+        padding_id: int. The token id that is padding.
+        merge_mode: as of `PositionEmbedding`.
+        embeddings_initializer: of the table.
+        custom_position_ids: whether the inputs are [x, position ids counted from 0] rather than [x, token ids].
+
+    Reference: Liu et al., RoBERTa, https://arxiv.org/abs/1907.11692, https://github.com/facebookresearch/fairseq
+
+    Example:
+        >>> ids = keras.Input((None,), dtype="int32")
+        >>> x = Embedding(30, 8, mask_zero=True, padding_id=1)(ids)
+        >>> y = PaddedPositionEmbedding(514, 8, padding_id=1)([x, ids])  # [batch, n, 8]
+    """
+
+    takes_ids = True
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        padding_id=0,
+        merge_mode="add",
+        embeddings_initializer="zeros",
+        custom_position_ids=False,
+        **kwargs,
+    ):
+        super().__init__(
+            input_dim,
+            output_dim,
+            merge_mode=merge_mode,
+            embeddings_initializer=embeddings_initializer,
+            custom_position_ids=custom_position_ids,
+            **kwargs,
+        )
+        self.padding_id = padding_id
+
+    @property
+    def position_limit(self):
+        """How long a sequence may be."""
+        return self.input_dim - self.padding_id - 1
+
+    def call(self, inputs):
+        """Arguments: inputs: [x float [batch, n, d], token ids [batch, n]], or with custom_position_ids
+        [x, position ids [batch, n]].
+
+        Returns: as of `PositionEmbedding`.
+        """
+        x, ids = inputs
+        if self.custom_position_ids:
+            return self._with_positions(x, ids)
+        table = self._table_for(ops.shape(x)[1])
+        real = ops.cast(ops.not_equal(ids, self.padding_id), "int32")  # [b, n]
+        rows = ops.cumsum(real, axis=1) * real + self.padding_id  # [b, n]
+        return self._merged(x, ops.take(table, rows, axis=0))
+
+    def decode(self, inputs, session):
+        """`call` on the newest tokens alone; the session counts the positions, so that each of them is a token."""
+        if self.custom_position_ids or session.positions is None:
+            return self.call(inputs)
+        return self._with_positions(inputs[0], session.positions)
+
+    def _rows(self, table, ids):
+        return ops.take(table, ids + (self.padding_id + 1), axis=0)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["hierarchical"]
+        config.update(padding_id=self.padding_id)
         return config
 
 
@@ -324,6 +418,7 @@ class RelativePositionEmbeddingT5(RelativePositionEmbedding):
 
 
 __all__ = [
+    "PaddedPositionEmbedding",
     "PositionEmbedding",
     "RelativePositionEmbedding",
     "RelativePositionEmbeddingT5",

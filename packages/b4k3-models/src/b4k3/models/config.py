@@ -1,15 +1,11 @@
-"""Reads a model's configuration and says what is wrong with it."""
+"""The keys of a model's configuration, under all their names, and what is wrong with their values."""
 
 from __future__ import annotations
 
 import difflib
-import json
-import os
 
+from .config_files import read_config, ready_configs  # noqa: F401  (the reading half; imported from here)
 from .errors import ConfigError
-from .gin import read_gin
-
-READY = os.path.join(os.path.dirname(__file__), "configs")
 
 # our name <- what publishers call it; the first that is there counts
 ALIASES = {
@@ -63,79 +59,6 @@ EXPECTED = {
 }
 MAY_BE_NONE = ("embedding_size", "attention_head_size", "attention_key_size", "num_decoder_layers")
 REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
-
-
-def refuse_constant(path):
-    def refuse(name):
-        raise ConfigError("%s: %s is not a number that JSON knows" % (path, name))
-
-    return refuse
-
-
-def refuse_duplicates(path):
-    def pairs_to_dict(pairs):
-        keys = [key for key, _ in pairs]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ConfigError("%s: the key %r stands there twice; which is meant?" % (path, key))
-        return dict(pairs)
-
-    return pairs_to_dict
-
-
-def ready_configs():
-    """Configurations of releases that ship none.
-
-    Returns:
-        dict from name to path, either of which `build_transformer_model` takes as config_path.
-    """
-    names = sorted(name[: -len(".json")] for name in os.listdir(READY) if name.endswith(".json"))
-    return {name: os.path.join(READY, name + ".json") for name in names}
-
-
-def read_config(path):
-    """Read a JSON file, or a gin file of T5, into a dict.
-
-    Arguments:
-        path: str or path-like, or a name of `ready_configs`; a dict is copied.
-
-    Raises:
-        ConfigError: the file is not UTF-8, not a JSON object, has a key twice, NaN or Infinity; or of a gin file what
-            `read_gin` says.
-        FileNotFoundError: there is no such file.
-    """
-    if isinstance(path, dict):
-        return dict(path)
-    path = os.fspath(path)
-    if os.path.isdir(path):
-        raise ConfigError("%s is a folder; config_path is the JSON file in it" % path)
-    if not os.path.exists(path):
-        if path not in ready_configs():
-            raise FileNotFoundError("config_path: there is no file %s" % path)
-        path = ready_configs()[path]
-    with open(path, "rb") as f:
-        data = f.read()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        guess = ""
-        try:
-            data.decode("gbk")
-            guess = " It reads as GBK: save it as UTF-8."
-        except UnicodeDecodeError:
-            pass
-        raise ConfigError("%s: byte %d is not UTF-8.%s" % (path, e.start, guess)) from None
-    if path.endswith(".gin"):
-        return read_gin(text, path)
-    try:
-        config = json.loads(text, object_pairs_hook=refuse_duplicates(path), parse_constant=refuse_constant(path))
-    except json.JSONDecodeError as e:
-        raise ConfigError("%s is not JSON: line %d, column %d: %s" % (path, e.lineno, e.colno, e.msg)) from None
-    except RecursionError:
-        raise ConfigError("%s is nested too deeply for a configuration" % path) from None
-    if not isinstance(config, dict):
-        raise ConfigError("%s holds a JSON %s, expected an object" % (path, type(config).__name__))
-    return config
 
 
 def with_aliases(config):

@@ -7,10 +7,12 @@ https://github.com/google/gin-config
 from __future__ import annotations
 
 import ast
+import math
 import re
 
 from .errors import ConfigError
 
+_MAX_VALUE = 1000  # characters: the time that a number takes grows with the square of its digits
 _BINDING = re.compile(r"^([\w./]+)\s*=\s*(.*)$")
 # our key -> the bindings that say it, the first one that is there counts
 KEYS = {
@@ -76,7 +78,12 @@ def _value(name, bindings, path):
             raise ConfigError("%s: %s is %%%s, and there is no such macro" % (path, seen[-1], macro))
         seen.append(macro)
         value = bindings[macro].strip()
+    if len(value) > _MAX_VALUE:
+        raise ConfigError(f"{path}: {seen[-1]} has a value of {len(value):,} characters, more than any number needs")
     try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        found = ast.literal_eval(value)
+        if isinstance(found, float) and not math.isfinite(found):
+            raise ValueError(value)
+        return found
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         raise ConfigError("%s: %s = %s is no number, string or list of them" % (path, seen[-1], value[:60])) from None

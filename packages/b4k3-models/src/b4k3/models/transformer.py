@@ -648,7 +648,8 @@ class Transformer:
         resized = orthogonally_resize(value, shape)
         biases = 2 if getattr(layer, "use_bias", False) else 1
         if isinstance(layer, MultiHeadAttention):
-            if layer.attention_scale and index < 2 * biases:  # of queries and keys
+            # queries and keys; a scale that is a number does not depend on the key size, and needs no compensation
+            if layer.attention_scale is True and index < 2 * biases:
                 resized = resized * (shape[-1] / value.shape[-1]) ** 0.25
         elif isinstance(layer, FeedForward):
             if index < biases * len(layer.activation):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import stat
@@ -10,18 +11,73 @@ import uuid
 
 import numpy as np
 
+from ..git_lfs import MAX_POINTER, describe_pointer
 from .base import CheckpointError
 
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe (FIFO)"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
-def check_regular(path):
+
+def special_kind(path: str) -> str | None:
+    """What a path is that is neither a regular file nor a folder: 'a named pipe (FIFO)', 'a device' …
+
+    Nothing is opened. Links are followed, and one that leads nowhere is such a kind too.
+
+    Returns:
+        str, or None for a regular file, a folder, or where nothing is.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return f"a link to {_target(path)}, which does not exist" if os.path.islink(path) else None
+    except NotADirectoryError:
+        return None
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ELOOP:
+            return "a link that leads in a circle"
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            return None
+        return f"a path that cannot be looked at ({getattr(error, 'strerror', None) or error})"
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return None
+    return next((name for test, name in _KINDS if test(mode)), "no file")
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return "another path"
+
+
+def is_regular(path: str) -> bool:
+    """Whether a path leads to a regular file. A pipe, a device, a folder or a dangling link does not."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def check_regular(path: str) -> int:
     """The size of a regular file. Raises CheckpointError for a pipe, a device, a folder; FileNotFoundError."""
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not stat.S_ISREG(status.st_mode):
-        raise CheckpointError(f"{path}: is not a regular file")
+        kind = next((name for test, name in _KINDS if test(status.st_mode)), "something else")
+        raise CheckpointError(f"{path}: is not a regular file, but {kind}")
     return status.st_size
 
 
-def map_file(path):
+def map_file(path: str) -> np.ndarray:
     """uint8[size], a read-only memory map of a regular file; unmapped when the last array over it is gone."""
     try:
         check_regular(path)
@@ -29,28 +85,51 @@ def map_file(path):
             size = os.fstat(file.fileno()).st_size
             if size == 0:
                 return np.empty(0, dtype=np.uint8)
-            return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
+            data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if size <= MAX_POINTER:
+        refuse_pointer(path, data.tobytes())
+    return data
 
 
-def read_small(path, limit):
+def refuse_pointer(path: str, head: bytes) -> None:
+    """Raise CheckpointError if a file begins as a Git LFS pointer does."""
+    pointer = describe_pointer(head)
+    if pointer is not None:
+        raise CheckpointError(f"{path}: {pointer}.")
+
+
+def read_small(path: str, limit: int) -> bytes:
     """The bytes of a regular file of at most limit bytes."""
     size = check_regular(path)
     if size > limit:
         raise CheckpointError(f"{path}: {size} bytes, more than the {limit} that such a file may have")
-    with open(path, "rb") as file:
-        return file.read(limit)
+    data = read_head(path, limit)
+    refuse_pointer(path, data[:MAX_POINTER])
+    return data
 
 
-def read_tail(path, size):
+def read_head(path: str, size: int) -> bytes:
+    """The first bytes of a regular file."""
+    return _read(path, 0, size)
+
+
+def read_tail(path: str, size: int) -> bytes:
     """The last bytes of a regular file."""
-    length = check_regular(path)
-    with open(path, "rb") as file:
-        file.seek(max(0, length - size))
-        return file.read(size)
+    return _read(path, max(0, check_regular(path) - size), size)
+
+
+def _read(path: str, start: int, size: int) -> bytes:
+    check_regular(path)
+    try:
+        with open(path, "rb") as file:
+            file.seek(start)
+            return file.read(size)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def sync_folder(folder):

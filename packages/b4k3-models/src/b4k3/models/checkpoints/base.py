@@ -8,11 +8,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..errors import shorten
 from . import _dtypes
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be trusted, read or written. The message names the file and the variable."""
+    """A checkpoint that cannot be trusted, read or written. The message names the file and the variable.
+
+    The message has at most 2,000 characters; a longer one is cut in the middle.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(shorten(str(message)))
 
 
 class Checkpoint(Mapping):
@@ -24,7 +31,7 @@ class Checkpoint(Mapping):
 
     Attributes:
         path: str, the file or prefix, as error messages name it.
-        format: str, the container: 'tf', 'tf_v1', 'safetensors', 'npz', 'h5' or 'dict'.
+        format: str, the container: 'tf', 'tf_v1', 'safetensors', 'npz', 'h5', 'keras_h5' or 'dict'.
         skipped: dict, name -> stored dtype of entries that are no numeric arrays (strings, resources …).
     """
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..git_lfs import MAX_POINTER
 from . import _dtypes
-from ._files import check_regular
+from ._files import check_regular, read_head, refuse_pointer
 from .base import Checkpoint, CheckpointError, Entry
 
-_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+# what h5py raises for damaged files
+ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError)
 _MAX_RATIO = 1100  # deflate shrinks at most 1032 times; data that claim more are not there
 
 
@@ -22,33 +24,37 @@ class Hdf5(Checkpoint):
     format = "h5"
 
     def __init__(self, path, verify="auto"):
-        check_regular(path)
+        self._file = open_file(path)
         try:
-            import h5py
-        except ImportError:
-            raise ImportError(f"{path}: HDF5 files are read with the package h5py; install it") from None
+            entries, skipped = self._list(path, self._file)
+        except CheckpointError:
+            self._file.close()
+            raise
+        except ERRORS as error:
+            self._file.close()
+            raise CheckpointError(f"{path}: is a damaged HDF5 file: {error}") from None
+        super().__init__(path, entries, skipped)
+
+    def _list(self, path, file):
+        """(entries, skipped), each a dict: name -> Entry or dtype."""
+        import h5py
+
         entries, skipped = {}, {}
 
         def visit(name, node):
             if isinstance(node, h5py.Dataset):
-                entry = _entry(path, name, node)
+                entry = dataset_entry(path, name, node)
                 (skipped if isinstance(entry, str) else entries)[name] = entry
 
-        try:
-            self._file = h5py.File(path, "r")
-            self._file.visititems(visit)
-        except CheckpointError:
-            raise
-        except _ERRORS as error:
-            raise CheckpointError(f"{path}: is no HDF5 file, or a damaged one: {error}") from None
-        super().__init__(path, entries, skipped)
+        file.visititems(visit)
+        return entries, skipped
 
     def _read(self, name, entry):
         if self._file is None:
             raise self._error(name, "cannot be read: the checkpoint is closed")
         try:
             array = entry.where[()]
-        except _ERRORS as error:
+        except ERRORS as error:
             raise self._error(name, f"cannot be read: {error}") from None
         array = np.asarray(array)
         if entry.dtype == "bfloat16":
@@ -67,7 +73,25 @@ def open_(path, verify="auto"):
     return Hdf5(path, verify)
 
 
-def _entry(path, name, dataset):
+def open_file(path: str):
+    """An HDF5 file, opened by h5py to be read.
+
+    Raises:
+        ImportError: without h5py. CheckpointError: no HDF5 file, or a damaged one. FileNotFoundError: no file.
+    """
+    if check_regular(path) <= MAX_POINTER:
+        refuse_pointer(path, read_head(path, MAX_POINTER))
+    try:
+        import h5py
+    except ImportError:
+        raise ImportError(f"{path}: HDF5 files are read with the package h5py; install it") from None
+    try:
+        return h5py.File(path, "r")
+    except ERRORS as error:
+        raise CheckpointError(f"{path}: is no HDF5 file, or a damaged one: {error}") from None
+
+
+def dataset_entry(path: str, name: str, dataset) -> Entry | str:
     """The Entry of a dataset, or the name of a dtype that is not numeric."""
     dtype = dataset.dtype.name
     if dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2 and dataset.attrs.get("dtype") == "bfloat16":

@@ -6,10 +6,16 @@ import importlib
 import os
 import re
 from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, NoReturn
 
-from ._files import read_small, read_tail
+from ..errors import shorten
+from ..git_lfs import MAX_POINTER
+from ._files import check_regular, is_regular, read_head, read_small, read_tail, refuse_pointer, special_kind
+from ._foreign_files import describe_file, foreign_in_folder, looks_like_hdf5, looks_like_npz, looks_like_safetensors
 from ._table import MAGIC
 from .base import ArrayCheckpoint, Checkpoint, CheckpointError
+from .kinds import OBJECT_MARK
 
 # container -> module of this package with `open_(path, verify)`; if in WRITABLE `save(path, plan, max_shard_size)`
 FORMATS = {
@@ -18,6 +24,7 @@ FORMATS = {
     "safetensors": "safetensors",
     "npz": "npz",
     "h5": "hdf5",
+    "keras_h5": "keras_h5",
 }
 WRITABLE = ("tf", "safetensors", "npz")
 _SUFFIXES = [
@@ -27,25 +34,29 @@ _SUFFIXES = [
     (".h5", "h5"),
     (".hdf5", "h5"),
 ]
+_OPENED = tuple([".index"] + [suffix for suffix, _ in _SUFFIXES])  # the names in a folder that are looked at
+# What a file of another kind begins with, whatever its name: a web page, a zip archive, a pickle, gzip
+_FOREIGN_HEAD = re.compile(rb"\s*<(!doctype|html|\?xml)|PK\x03\x04|\x80[\x02-\x05]|\x1f\x8b", re.I)
 _DATA_SUFFIX = re.compile(r"\.data-\d+-of-\d+$")
 _STATE_LINE = re.compile(r'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"\s*$', re.M)
 _MAX_STATE = 1 << 20
 
 
-def container(format):
+def container(format: str) -> ModuleType:
     """The module of a container, imported when it is first asked for."""
     return importlib.import_module("." + FORMATS[format], __package__)
 
 
-def open_checkpoint(path, verify="auto"):
+def open_checkpoint(path: Any, verify: Any = "auto") -> Checkpoint:
     """Opens a checkpoint in any of the containers, without any framework.
 
     Arguments:
         path: str or path, one of
             a tensor bundle of TensorFlow by its prefix (`bert_model.ckpt`), by its `.index`, by one of its `.data-…`
-            files or by a `checkpoint` file; a file of TensorFlow's old version 1;
+            files, by its `.meta` or by a `checkpoint` file; a file of TensorFlow's old version 1;
             a `.safetensors` file or the `.safetensors.index.json` of several; a `.npz`;
-            a `.weights.h5` or `.h5` (needs h5py); a folder that holds one of these.
+            a `.weights.h5` or `.h5`, or HDF5 under any other name (needs h5py): what Keras 2 wrote layer by layer has
+            names `LAYER:INDEX`; a SavedModel folder of TensorFlow 1; a folder that holds one of these.
             Or a mapping: name -> array. Or an open checkpoint, which is returned.
         verify: 'auto' checks a variable's checksum when it is first read, True all of them at once, False none. The
             containers safetensors and h5 have no checksums.
@@ -55,7 +66,8 @@ def open_checkpoint(path, verify="auto"):
 
     Raises:
         FileNotFoundError: nothing is there.
-        CheckpointError: the file is damaged, of an unknown kind, or one cannot tell which is meant.
+        CheckpointError: the file is damaged, or one cannot tell which is meant; or it is of another kind (PyTorch, an
+            archive, ONNX, a configuration, a Git LFS pointer, a pipe …), which the message names with what to do.
     """
     if verify not in ("auto", True, False):
         raise CheckpointError(f"verify is {verify!r}; choose 'auto', True or False")
@@ -63,45 +75,151 @@ def open_checkpoint(path, verify="auto"):
         return path
     if isinstance(path, Mapping):
         return ArrayCheckpoint(path)
-    format, path = locate(os.fspath(path))
+    format, path = locate(os.fsdecode(path))
     return container(format).open_(path, verify)
 
 
-def locate(path):
+def locate(path: str) -> tuple[str, str]:
     """(format, path that its container opens) of any path form. Raises as `open_checkpoint` does."""
-    if os.path.exists(path + ".index"):
+    if "\0" in path:
+        raise CheckpointError(f"{path!r}: a path cannot contain a NUL character")
+    if is_regular(path + ".index"):
         return "tf", path
+    special = special_kind(path)
+    if special is not None and "which does not exist" in special:
+        raise FileNotFoundError(f"no checkpoint at {path}: it is {special}")
+    if special is not None:
+        raise CheckpointError(f"{path}: is not a regular file, but {special}; give the path of a checkpoint")
     if os.path.isdir(path):
         return _locate_in_folder(path)
-    name = os.path.basename(path)
     if _DATA_SUFFIX.search(path):
-        return "tf", _DATA_SUFFIX.sub("", path)
+        prefix = _DATA_SUFFIX.sub("", path)
+        return ("tf", prefix) if is_regular(prefix + ".index") else _refuse_missing(prefix)
     if not os.path.exists(path):
-        raise FileNotFoundError(f"no checkpoint at {path}: there is neither such a file or folder nor {name}.index")
+        _refuse_missing(path)
+    return _locate_file(path)
+
+
+def _locate_file(path: str) -> tuple[str, str]:
+    """(format, path) of a regular file: its name decides, then its first bytes."""
+    name = os.path.basename(path)
+    refuse_pointer(path, read_head(path, MAX_POINTER))
     if name == "checkpoint":
         return _follow_state(path)
     if name.endswith(".index"):
         return "tf", path[: -len(".index")]
+    if name.endswith(".meta"):
+        return _locate_beside_meta(path)
+    if name == "saved_model.pb":
+        return _locate_saved_model(os.path.dirname(path) or ".")
     for suffix, format in _SUFFIXES:
-        if name.endswith(suffix):
-            return format, path
+        if name.endswith(suffix) and not _is_foreign(path, format):
+            return (_hdf5_format(path), path) if format == "h5" else (format, path)
+    format = _format_of_content(path)
+    if format is not None:
+        return format, path
+    description = describe_file(path)
+    if description is None:
+        endings = ", ".join([".index"] + [suffix for suffix, _ in _SUFFIXES])
+        description = f"is not a known kind of checkpoint; the name should end in one of {endings}"
+    raise CheckpointError(f"{path}: {description}.")
+
+
+def _is_foreign(path: str, format: str) -> bool:
+    """Whether a file has the suffix of a container and is plainly something else: a web page, an archive, a pickle."""
+    if format in ("safetensors", "h5") or path.endswith(".npz"):
+        head = read_head(path, 16)
+        return bool(head) and _FOREIGN_HEAD.match(head) is not None and not (format == "npz" and head[:2] == b"PK")
+    return False
+
+
+def _format_of_content(path: str) -> str | None:
+    """The container of a file whose name does not say it."""
+    if looks_like_hdf5(path):
+        return _hdf5_format(path)
     if _is_table(path):
-        return "tf_v1", path
-    endings = ", ".join([".index"] + [suffix for suffix, _ in _SUFFIXES])
-    raise CheckpointError(f"{path}: not a known kind of checkpoint; the name should end in one of {endings}")
+        return "tf_v1"
+    if looks_like_safetensors(path):
+        return "safetensors"
+    return "npz" if looks_like_npz(path) else None
 
 
-def _is_table(path):
+def _hdf5_format(path: str) -> str:
+    """'keras_h5' if Keras wrote the HDF5 file layer by layer, else 'h5'."""
+    return "keras_h5" if container("keras_h5").has_layers(path) else "h5"
+
+
+def _is_table(path: str) -> bool:
     """Whether a file ends as a sorted table does, and so is a checkpoint of version 1."""
     return read_tail(path, 8) == MAGIC.to_bytes(8, "little")
 
 
-def _locate_in_folder(folder):
-    """A `checkpoint` file first, then the kinds in the order of FORMATS; of the first kind there must be one only."""
-    state = os.path.join(folder, "checkpoint")
-    if os.path.exists(state) and not os.path.isdir(state):
-        return _follow_state(state)
-    names = sorted(os.listdir(folder))
+def _refuse_missing(path: str) -> NoReturn:
+    """Raise the error for a prefix or file that is not there, and say which of its files are."""
+    if os.path.lexists(path + ".index"):
+        check_regular(path + ".index")  # a folder, a pipe …
+    folder, name = os.path.split(path)
+    try:
+        names = sorted(os.listdir(folder or "."))
+    except OSError:
+        names = []
+    beside = [other for other in names if other.startswith(name) and name]
+    data = [other for other in beside if _DATA_SUFFIX.search(other) and _DATA_SUFFIX.sub("", other) == name]
+    reason = f"there is neither such a file or folder nor {name}.index"
+    if data:
+        reason = f"{data[0]} is there, but its index is missing: there is no {name}.index. Get that file too"
+    elif name + ".meta" in beside:
+        reason = f"{name}.meta is there, but it has no weights; {name}.index and {name}.data-… are missing"
+    elif beside:
+        reason += f"; did you mean {', '.join(beside[:3])}?"
+    raise FileNotFoundError(shorten(f"no checkpoint at {path}: {reason}"))
+
+
+def _locate_beside_meta(path: str) -> tuple[str, str]:
+    """(format, path) of the checkpoint to which the graph in a `.meta` file belongs."""
+    prefix = path[: -len(".meta")]
+    if is_regular(prefix + ".index"):
+        return "tf", prefix
+    if is_regular(prefix) and _is_table(prefix):
+        return "tf_v1", prefix
+    name = os.path.basename(prefix)
+    raise CheckpointError(
+        f"{path}: is the graph of TensorFlow's checkpoint {name}, and holds no weights. The files {name}.index and "
+        f"{name}.data-… should lie beside it; get them and give the prefix {prefix}."
+    )
+
+
+def _locate_saved_model(folder: str) -> tuple[str, str]:
+    """(format, path) of the variables in a SavedModel, where they have names of their own: TensorFlow 1 wrote it."""
+    prefix = os.path.join(folder, "variables", "variables")
+    if not is_regular(prefix + ".index"):
+        raise CheckpointError(
+            f"{folder}: is a SavedModel of TensorFlow without {os.path.join('variables', 'variables.index')}, so it "
+            "has no weights. Give the checkpoint from which it was exported."
+        )
+    names = list(container("tf").open_(prefix, False))
+    if any(name.endswith(OBJECT_MARK) for name in names):
+        raise CheckpointError(
+            f"{folder}: is a SavedModel of TensorFlow 2; its variables are named after Python objects "
+            f"({names[0]}, …), so b4k3 cannot tell which is which. Load it where it was made, with "
+            "`tf.keras.models.load_model(folder)`, and write the weights with `model.save_weights('weights.h5')`; then "
+            "build the model here without checkpoint_path and call `model.load_weights('weights.h5')`."
+        )
+    return "tf", prefix
+
+
+def _locate_in_folder(folder: str) -> tuple[str, str]:
+    """A `checkpoint` file first, then the kinds in the order of FORMATS; of the first kind there must be one only.
+
+    What is not a regular file (a pipe, a device, a dangling link) is passed over.
+    """
+    try:
+        listed = sorted(os.listdir(folder))
+    except OSError as error:
+        raise CheckpointError(f"{folder}: the folder cannot be read: {error.strerror or error}") from None
+    if "checkpoint" in listed and is_regular(os.path.join(folder, "checkpoint")):
+        return _follow_state(os.path.join(folder, "checkpoint"))
+    names = [name for name in listed if name.endswith(_OPENED) and is_regular(os.path.join(folder, name))]
     prefixes = [name[: -len(".index")] for name in names if name.endswith(".index")]
     if prefixes:
         return "tf", os.path.join(folder, _only(folder, prefixes))
@@ -111,24 +229,38 @@ def _locate_in_folder(folder):
     indices = [name for name in names if name.endswith(".safetensors.index.json")]
     if indices:
         return "safetensors", os.path.join(folder, _only(folder, indices))
-    for suffix, format in _SUFFIXES:
+    for suffix, _ in _SUFFIXES:
         found = [name for name in names if name.endswith(suffix)]
         if found:
-            return format, os.path.join(folder, _only(folder, found))
-    raise FileNotFoundError(
-        "no checkpoint in the folder {}: it holds {}".format(folder, ", ".join(names[:20]) or "nothing")
-    )
+            return _locate_file(os.path.join(folder, _only(folder, found)))
+    if {"saved_model.pb", "saved_model.pbtxt"} & set(listed):
+        return _locate_saved_model(folder)
+    return _refuse_folder(folder, listed)
 
 
-def _only(folder, names):
+def _refuse_folder(folder: str, names: list[str]) -> NoReturn:
+    """Raise the error for a folder without a checkpoint: it says what is there instead."""
+    data = [name for name in names if _DATA_SUFFIX.search(name)]
+    if data:
+        _refuse_missing(os.path.join(folder, _DATA_SUFFIX.sub("", data[0])))
+    foreign = foreign_in_folder(folder, names)
+    if foreign is not None:
+        raise CheckpointError(f"{folder}: the folder holds no checkpoint that b4k3 reads. {foreign}.")
+    shown = ", ".join(names[:20]) or "nothing"
+    for name in names:
+        special = special_kind(os.path.join(folder, name)) if name.endswith(_OPENED + ("checkpoint",)) else None
+        if special is not None:
+            shown += f"; {name} is {special}"
+    raise FileNotFoundError(shorten(f"no checkpoint in the folder {folder}: it holds {shown}"))
+
+
+def _only(folder: str, names: list[str]) -> str:
     if len(names) > 1:
-        raise CheckpointError(
-            "{}: holds several checkpoints, name one of them: {}".format(folder, ", ".join(names[:20]))
-        )
+        raise CheckpointError(f"{folder}: holds several checkpoints, name one of them: {', '.join(names[:20])}")
     return names[0]
 
 
-def _follow_state(path):
+def _follow_state(path: str) -> tuple[str, str]:
     """(format, path) of what a `checkpoint` file names, which must lie in the same folder."""
     try:
         text = read_small(path, _MAX_STATE).decode("utf-8")
@@ -151,7 +283,7 @@ def _follow_state(path):
     raise FileNotFoundError(f"no checkpoint at {prefix}, where {path} points: there is no such .index")
 
 
-def _unescape(text):
+def _unescape(text: str) -> str:
     """The string that a quoted string of Protocol Buffers' text format stands for."""
     simple = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 

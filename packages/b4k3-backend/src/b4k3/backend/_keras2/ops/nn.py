@@ -57,7 +57,10 @@ hard_swish = hard_silu
 
 
 def softplus(x):
-    return tf.math.softplus(_float(x))
+    x = _float(x)
+    # TF 1.15 computes log(1 + exp(x)), which keeps three digits at x = -10
+    small = tf.math.log1p(tf.exp(tf.minimum(x, tf.zeros_like(x))))
+    return tf.where(x < 0, small, tf.math.softplus(x))
 
 
 def softsign(x):
@@ -65,7 +68,7 @@ def softsign(x):
 
 
 def log_sigmoid(x):
-    return tf.math.log_sigmoid(_float(x))
+    return -softplus(-_float(x))
 
 
 def gelu(x, approximate=True):
