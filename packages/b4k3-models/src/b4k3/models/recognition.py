@@ -88,7 +88,7 @@ class Fit:
             elif not mine and not any(c in other.by_skeleton() for other in beside for c in canonicals):
                 rest.append(name)
         self.matched = len(found & body)
-        self.lacking = sorted(required - found)
+        self.lacking = sorted(name for name in required - found if name.replace("#", "0") not in view)
         self.unknown = [name for name in rest if first_segment(name) in scopes and not leftover(name)]
 
     @property

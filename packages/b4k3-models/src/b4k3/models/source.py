@@ -14,7 +14,7 @@ import numpy as np
 
 from .checkpoints import CheckpointError, open_checkpoint
 from .checkpoints.opening import locate
-from .config import read_config, ready_configs
+from .config_files import read_config, ready_configs
 from .dialects import View
 from .errors import ConfigError
 from .folders import configs_in
@@ -172,7 +172,9 @@ class Source:
     def _seen(self, fit: Any) -> Dict[str, Any]:
         """The configuration as the network of a fit reads it, for evidence; {} if it cannot be read so."""
         try:
-            chosen = candidates_for(fit.network, self._candidates)
+            words = fit.network.files
+            others = [c for c in self._candidates if not any(word in os.path.basename(c[0]) for word in words)]
+            chosen = candidates_for(fit.network, others or self._candidates)
             values = understand(fit.network, chosen[0][1], chosen[0][0]).values if chosen else {}
             return dict(values, **understand(fit.network, self.arguments_given, "the call", True).values)
         except ConfigError:

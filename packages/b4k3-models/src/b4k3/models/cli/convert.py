@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 from ..checkpoints import WRITABLE, CheckpointError, save_checkpoint
 from ..checkpoints._files import Staging
-from ..config import ConfigError
+from ..errors import ConfigError
 from ..dialects import joined, places
-from ..loading import dialect_named, leftover
+from ..leftovers import OPTIMIZER_SLOT, TRAINING_STATE, leftover
+from ..loading import dialect_named
 from . import keras_files
-from .configs import HUGGINGFACE, google_config, huggingface_config
-from .parts import part_of
-from .source import Source
+from .configs import google_config, huggingface_config
+from .source import Subject
 from .text import has_capitals
 
 EXAMPLES = """examples:
@@ -45,7 +45,7 @@ SUFFIXES = (
 USUAL = {"huggingface": "safetensors", "google": "tf"}  # dialect -> container
 FILES = {"safetensors": "model.safetensors", "tf": "MODEL_model.ckpt", "npz": "model.npz"}
 BESIDE = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-NO_WEIGHTS = ("optimizer slot", "training state")
+NO_WEIGHTS = (OPTIMIZER_SLOT, TRAINING_STATE)
 
 
 def add_arguments(add):
@@ -75,7 +75,7 @@ def run(args, out):
     source = open_source(args)
     target = Target(args, source)
     tensors, left_out = translation(source, args)
-    written = target.write(tensors, {part(source, name) for name in source.view.keys()} if source.view else set())
+    written = target.write(tensors, source.parts_present() if source.view else [])
     for path in written:
         out(path)
     for kind, count in sorted(left_out.items()):
@@ -88,14 +88,10 @@ def run(args, out):
 def open_source(args):
     if args.source.endswith(keras_files.SUFFIXES) and os.path.isfile(args.source):
         tensors = keras_files.read(args.source, args.config, args.model, args.heads)
-        source = Source(tensors, args.config, args.model, folder=os.path.dirname(args.source) or ".")
+        source = Subject(tensors, args.config, args.model, folder=os.path.dirname(args.source) or ".")
     else:
-        source = Source(args.source, args.config, args.model)
+        source = Subject(args.source, args.config, args.model)
     return source.require() if args.to or args.format in ("weights.h5", "keras") else source
-
-
-def part(source, canonical):
-    return part_of(canonical, canonical, source.model)[0]
 
 
 # ------------------------------------------------------------------------------------------------------- variables
@@ -145,24 +141,18 @@ def unchanged(checkpoint, slots):
 
 
 def renamed(source, to):
-    view, target = source.view, dialect_named(to, source.model)
-    wanted, used = [], set()
-    for canonical in view.keys():
-        stored = view.dialect.find(source.checkpoint, canonical)[0]
-        loads = part_of(stored, canonical, source.model)[1]
-        if loads is not None and (target.candidates(canonical) or not loads.startswith("model=")):
-            wanted.append(canonical)
-            used.add(stored)
+    view, target = source.view, dialect_named(to, source.network)
+    checkpoint = view.checkpoint
+    wanted = source.canonicals_that_load()
+    for name in checkpoint:  # and what is another network's that lies in the same file
+        if (source.part_of(name)[1] or "").startswith("model="):
+            wanted += [canonical for canonical in view.dialect.canonicals(name) if target.candidates(canonical)]
     found, lost = places(wanted, target)
     if lost:
         raise CheckpointError("the names of %s have none for %s" % (target.name, ", ".join(lost[:5])))
-    spoken = {stored for stored in source.checkpoint if view.dialect.canonical(stored) is not None}
-    kinds = Counter(
-        part_of(stored, view.dialect.canonical(stored)[0] if stored in spoken else None, source.model)[0]
-        for stored in source.checkpoint
-        if stored not in used
-    )
-    return Chosen(source.checkpoint, {name: place(view, *found[name]) for name in found}), kinds
+    used = {stored for canonical in wanted for stored in view.dialect.read_names(checkpoint, canonical)}
+    kinds = Counter(source.part_of(name)[0] for name in checkpoint if name not in used)
+    return Chosen(checkpoint, {name: place(view, *found[name]) for name in found}), kinds
 
 
 def place(view, names, transposed):
@@ -211,7 +201,7 @@ class Target:
             if os.path.exists(existing) and not args.force:
                 raise ConfigError("%s is there already; --force replaces it" % existing)
         self.changes = dict(setting(text) for text in args.set)
-        if args.to == "huggingface" and source.model not in HUGGINGFACE:
+        if args.to == "huggingface" and source.network.huggingface is None:
             raise ConfigError("transformers has no model for %r" % source.model)
 
     def write(self, tensors, parts):
@@ -229,7 +219,7 @@ class Target:
             dtype = self.args.dtype or common_dtype(self.source.checkpoint)
             return save_checkpoint(self.path, tensors, self.format, dtype, self.args.max_shard_size)
         heads = self.args.heads
-        heads = keras_files.heads_of(self.source, parts) if heads is None else heads
+        heads = keras_files.heads_of(self.source.network, parts) if heads is None else heads
         keras_files.write(self.source.require(), self.path, heads)
         self.notes.append("built with the heads: %s" % (heads or "none"))
         return self.path

@@ -8,8 +8,8 @@ from itertools import islice
 
 import numpy as np
 
-from ..config import ConfigError
-from .source import Source
+from ..errors import ConfigError
+from .source import Subject
 from .text import compare_vocabulary, need_vocabulary, open_tokenizer
 from .vectors import Jsonl, open_output
 
@@ -51,7 +51,7 @@ def run(args, out):
     for name in ("batch_size", "window", "maxlen"):
         if getattr(args, name) < 1:
             raise ConfigError("--%s is %d, expected 1 or more" % (name.replace("_", "-"), getattr(args, name)))
-    source = Source(args.path, args.config, args.model).require()
+    source = Subject(args.path, args.config, args.model).require()
     maxlen = min(args.maxlen, source.sizes.get("max_position") or args.maxlen)
     path = need_vocabulary(source, args.vocab)
     tokenizer = open_tokenizer(path, args.case)
@@ -86,7 +86,7 @@ class Model:
     """A network that gives one vector for a row of ids.
 
     Arguments:
-        source: `Source`.
+        source: `Subject`.
         pooling: one of POOLINGS.
         batch_size: int.
     """

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from ..config import LIMITS
-from ..heads import HEADS, looks_fresh
-from .parts import LOADS, part_of
-from .source import Source
+from ..keys import DEFAULTS, LIMITS
+from .source import LOADS, Subject
 
 EXAMPLES = """examples:
   b4k3 inspect chinese_L-12_H-768_A-12
@@ -32,7 +30,7 @@ def add_arguments(add):
 
 
 def run(args, out):
-    source = Source(args.path, args.config, args.model)
+    source = Subject(args.path, args.config, args.model)
     facts = describe(source)
     out(json.dumps(facts, ensure_ascii=False) if args.json else "\n".join(text(facts, args.all)))
     return 3 if facts["problems"] else 0
@@ -40,19 +38,20 @@ def run(args, out):
 
 def describe(source):
     """A dict of everything that `inspect` prints; JSON can hold it."""
-    checkpoint, variables = source.checkpoint, [variable(source, name) for name in source.checkpoint]
+    checkpoint = source.checkpoint
+    variables = [variable(source, name) for name in source.checkpoint_read]
     return {
         "path": source.path,
         "container": checkpoint.format,
         "dialect": None if source.view is None else source.view.dialect.name,
         "model": source.model,
         "what": source.what,
-        "config": source.where,
+        "config": source.where if source.file_config else None,
         "vocabulary": source.vocabulary,
         "hyperparameters": hyperparameters(source),
         "parts": parts(variables),
         "problems": source.problems,
-        "notes": source.notes + fresh_heads(source),
+        "notes": source.notes + source.untrained_heads(),
         "variables": variables,
         "skipped": checkpoint.skipped,
     }
@@ -61,8 +60,8 @@ def describe(source):
 def variable(source, name):
     known = None if source.view is None else source.view.dialect.canonical(name)
     canonical = None if known is None else known[0]
-    part, loads = part_of(name, canonical, source.model)
-    checkpoint = source.checkpoint
+    part, loads = source.part_of(name)
+    checkpoint = source.checkpoint_read
     return {
         "name": name,
         "canonical": canonical,
@@ -76,7 +75,9 @@ def variable(source, name):
 
 def hyperparameters(source):
     """What the config and the shapes say of the network, under our names."""
-    return {key: source.config[key] for key in sorted(_SHOWN) if source.config.get(key) is not None}
+    known = {} if source.network is None else source.all_sizes
+    given = source.known
+    return {key: known[key] for key in sorted(_SHOWN) if key in known and given.get(key, DEFAULTS.get(key)) is not None}
 
 
 def parts(variables):
@@ -91,16 +92,6 @@ def parts(variables):
         return (key[1] is None, _ORDER.index(key[0]) if key[0] in _ORDER else len(_ORDER), key[0])
 
     return [dict(found[key], part=key[0], loads=key[1]) for key in sorted(found, key=place)]
-
-
-def fresh_heads(source):
-    """Notes on heads that look untrained."""
-    notes = []
-    for pattern, head in HEADS if source.view is not None else ():
-        names = [name for name in source.view.keys() if pattern.search(name)]
-        if names and looks_fresh([source.view[name] for name in names]):
-            notes.append("the %s (%s, …) looks freshly initialised, not trained" % (head, names[0]))
-    return notes
 
 
 # ------------------------------------------------------------------------------------------------------- as text

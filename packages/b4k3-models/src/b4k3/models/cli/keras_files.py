@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 from ..checkpoints import CheckpointError
-from ..config import ConfigError
-from .parts import HEADS
+from ..errors import ConfigError
+from ..registry import network
 
 SUFFIXES = (".weights.h5", ".keras", ".h5")
-# what --heads calls a head -> (argument of build_transformer_model, its part, the layer that only it has)
-HEAD_NAMES = {
-    "pool": ("with_pool", "pooler", "Pooler-Dense"),
-    "nsp": ("with_nsp", "NSP head", "NSP-Proba"),
-    "mlm": ("with_mlm", "MLM head", "MLM-Activation"),
-    "discriminator": ("with_discriminator", "discriminator head", "Discriminator-Dense"),
-}
+def heads_with_options(of):
+    """{what `--heads` calls it: `Part`} of a network. Arguments: of: `Network`."""
+    return {part.option: part for part in of.heads if part.option}
 
 
-def head_arguments(names):
+def head_arguments(names, of):
     """{argument: True} of the names of heads, 'mlm,nsp' for instance. Raises: ConfigError: an unknown name."""
+    known = heads_with_options(of)
     chosen = [name for name in names.split(",") if name]
     for name in chosen:
-        if name not in HEAD_NAMES:
-            raise ConfigError("--heads: there is no head %r; choose of %s" % (name, ", ".join(HEAD_NAMES)))
-    return {HEAD_NAMES[name][0]: True for name in chosen}
+        if name not in known:
+            raise ConfigError(f"--heads: there is no head {name!r}; choose of {', '.join(known) or 'none'}")
+    return {known[name].argument: True for name in chosen}
 
 
-def heads_of(source, parts):
-    """The names of the heads whose parts a checkpoint has and its architecture can load."""
-    loadable = {part for _, part, _ in HEADS} & set(parts)
-    return ",".join(name for name, (_, part, _) in HEAD_NAMES.items() if part in loadable)
+def heads_of(of, parts):
+    """The names of the heads of a network whose parts a checkpoint has."""
+    return ",".join(name for name, part in heads_with_options(of).items() if part.name in parts)
 
 
 def build(arguments, heads):
     from ..builder import build_transformer_model
 
-    return build_transformer_model(return_keras_model=False, **dict(arguments, **head_arguments(heads)))
+    heads = head_arguments(heads, network(arguments["model"]))
+    return build_transformer_model(return_keras_model=False, **dict(arguments, **heads))
 
 
 def write(source, path, heads):
@@ -68,7 +65,7 @@ def read(path, config, model, heads):
             return transformer.checkpoint_variables()
         whole = load(path)
         names = {layer.name for layer in whole.layers}
-        found = [name for name, (_, _, layer) in HEAD_NAMES.items() if layer in names]
+        found = [name for name, part in heads_with_options(network(model)).items() if part.marker in names]
         transformer = build(arguments, ",".join(found) if heads is None else heads)
         for layer in transformer.mapping_of_layers():
             transformer.layers[layer].set_weights(whole.get_layer(layer).get_weights())

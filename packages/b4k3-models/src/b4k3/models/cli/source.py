@@ -1,145 +1,184 @@
-"""A checkpoint and what lies beside it, looked at without any Keras."""
+"""A checkpoint and what lies beside it, as every command looks at it: the walk of a build, without Keras."""
 
 from __future__ import annotations
 
 import os
 import re
+from typing import Any, Dict, List, Optional, Tuple
 
-from ..checkpoints import CheckpointError, open_checkpoint
-from ..config import DEFAULTS, REQUIRED, ConfigError, read_config, validate, with_aliases
-from ..detect import contradictions, guess, recognise, sizes
-from ..loading import open_view
-from ..recognition import config_of_folder, released
-from ..t5_versions import published_activation
-from .parts import LOADS, gaps, part_of
+from ..checkpoints import CheckpointError
+from ..leftovers import leftover
+from ..loading import NOT_USED, Unread
+from ..networks.description import Layer, Part
+from ..source import Source
+from ..untrained import looks_untrained
 
 VOCABULARIES = ("vocab.txt", "vocab_chinese.txt", "tokenizer.json", "spiece.model", "sentencepiece.model")
 VOCABULARY_ENDS = (".vocab", "_vocab.txt", ".model")
+LOADS = "loads"
 
 
-class Source:
-    """What is known of a checkpoint.
+class Subject(Source):
+    """What a command is about.
 
     Arguments:
         path: as of `open_checkpoint`.
         config: path of its configuration; found beside it if None.
         model: its architecture, by its `model=`; recognised if None.
-        verify: as of `open_checkpoint`.
         folder: where to look for what lies beside it, if not where it is.
 
-    Attributes:
-        checkpoint: `Checkpoint`.
-        folder: where it is.
-        view: `View` under canonical names; None if no dialect knows them.
-        model, what: the architecture, and in words what the file is; None if not recognised.
-        sizes: dict, what the shapes say.
-        file_config: dict as it is in the file, {} if there is none; `where` is the file's path or None.
-        config: dict under our names: the file's, completed from the shapes or a ready config.
+    Attributes, besides those of `Source`:
         vocabulary: path of the vocabulary beside it, or None.
-        problems: list of str: why it cannot be loaded as it is.
-        notes: list of str.
+        problems: list of str: why `build_transformer_model` would refuse it.
     """
 
-    def __init__(self, path, config=None, model=None, verify="auto", folder=None):
-        self.checkpoint = open_checkpoint(path, verify=verify)
+    def __init__(
+        self, path: Any, config: Optional[str] = None, model: Optional[str] = None, folder: Optional[str] = None
+    ) -> None:
+        super().__init__(config, path, model or "auto", look_beside=True, patient=True)
         self.path = path if isinstance(path, str) else self.checkpoint.path
-        self.folder = folder or (self.path if os.path.isdir(self.path) else os.path.dirname(self.path) or ".")
-        self.view = self.model = self.what = self.where = None
-        self.file_config, self.config, self.sizes = {}, {}, {}
-        self.problems, self.notes = [], []
+        self.folder = folder or self.folder
         self.vocabulary = find_vocabulary(self.folder)
-        try:
-            self.view = open_view(self.checkpoint, model)
-        except CheckpointError as e:
-            self.problems.append(str(e))
-        self._find_config(config, model)
-        if self.view is not None:
-            self._recognise(model)
+        self._unread: Optional[Unread] = None
+        self._loads: Dict[str, Part] = {}  # canonical name -> its part
+        self._read: Dict[str, Part] = {}  # name in the file -> its part
+        if self.network is not None and self.view is not None:
+            self._unread = Unread(self.network, self.view, self.all_sizes, ())
+            self._find_what_loads()
+            self.problems += self._lacking() + self._wrong_shapes() + self._not_read()
 
-    def _find_config(self, config, model):
-        try:
-            if config is not None:
-                self.file_config, self.where = read_config(config), config
-            elif self.view is not None:
-                self.file_config, where = config_of_folder(self.folder, self.view, model)
-                self.where = where if self.file_config else None
-        except ConfigError as e:
-            self.problems.append(str(e))
+    def _find_what_loads(self) -> None:
+        sizes = self.all_sizes
+        for part in self.network.parts:
+            for layer in part.layers:
+                for _, numbers in layer.instances(sizes) if layer.exists(sizes) else ():
+                    for variable in layer.variables:
+                        canonical = variable.name.format(**numbers)
+                        if canonical in self.view:
+                            self._loads[canonical] = part
+                            for stored in self.view.dialect.read_names(self.checkpoint_read, canonical):
+                                self._read[stored] = part
 
-    def _recognise(self, model):
-        found = guess(self.view.keys())
-        self.what = None if found is None else found[0]
-        self.model = model
-        try:
-            if model is None:
-                self.model = recognise(self.view, with_aliases(self.file_config), os.path.abspath(self.checkpoint.path))
-        except ConfigError as e:
-            self.problems.append(str(e))
-            return
-        self.view = open_view(self.checkpoint, self.model)
-        self._complete()
-        self.problems += lacking(self.view.keys(), self.model)
+    @property
+    def what(self) -> Optional[str]:
+        """In words what the file is, None if it is not recognised."""
+        return None if self.network is None else self.network.what
 
-    def _complete(self):
-        known = with_aliases(self.file_config)
-        corrections = self.view.dialect.corrections(known)
-        known.update({key: value for key, value in corrections.items() if value is not None})
-        self.sizes = sizes(self.view, self.model)
-        for key in contradictions(known, self.sizes):
-            self.problems.append("%s says %s=%s, the shapes say %s" % (self.where, key, known[key], self.sizes[key]))
-        found = {key: size for key, size in self.sizes.items() if known.get(key) is None}
-        if not self.file_config:
-            name, ready = released(self.model, found)
-            if name is not None:
-                self.notes.append("there is no config; the sizes are those of the ready config %s" % name)
-                found = dict(ready, **found)
-        self.config = dict(DEFAULTS, **dict(known, **found))
-        self.config["hidden_act"] = published_activation(self.model, self.config.get("hidden_act"))
-        missing = [key for key in REQUIRED if self.config.get(key) is None]
-        if missing:
-            self.problems.append("neither a config nor the shapes say %s" % ", ".join(missing))
-        else:
-            try:
-                validate(self.config, self.where or self.checkpoint.path)
-            except ConfigError as e:
-                self.problems.append(str(e))
+    # ---------------------------------------------------------------------------------------------------- parts
 
-    def require(self):
+    def part_of(self, name: str) -> Tuple[str, Optional[str]]:
+        """(part, LOADS | what makes it load | None) of a variable. Arguments: name: as the file has it."""
+        if self._unread is None:
+            return leftover(name) or NOT_USED, None
+        if name in self._read:
+            part = self._read[name]
+            by_default = part.argument is None or (part.on and self.known.get(part.argument) is not False)
+            return part.name, LOADS if by_default else f"{part.argument}=True"
+        kind = self._unread.kind(name)
+        if kind is not None and kind.startswith("of model="):
+            return kind, kind[len("of ") :]
+        return kind or NOT_USED, None
+
+    def canonicals_that_load(self) -> List[str]:
+        """The canonical names of all that the network can load, heads included."""
+        return list(self._loads)
+
+    def parts_present(self) -> List[str]:
+        """The names of the parts that are in the file; an output that is tied is always there."""
+        sizes = self.all_sizes
+        names = {part.name for part in self._loads.values()}
+        for part in self.network.parts:
+            if not any(layer.exists(sizes) for layer in part.layers) and self.known.get(part.argument) is not False:
+                names.add(part.name)
+        return [part.name for part in self.network.parts if part.name in names]
+
+    # ----------------------------------------------------------------------------------------------- the verdict
+
+    def _wanted(self) -> List[Tuple[Layer, Dict[str, int], Any]]:
+        """(layer, numbers, variable) of the body, and of parts that are made by default."""
+        sizes = self.all_sizes
+        return [
+            (layer, numbers, variable)
+            for part in self.network.parts
+            if part.argument is None or (part.on and self.known.get(part.argument) is not False)
+            for layer in part.layers
+            if layer.exists(sizes)
+            for _, numbers in layer.instances(sizes)
+            for variable in layer.variables
+        ]
+
+    def _lacking(self) -> List[str]:
+        """A sentence for each variable that is missing, or for each block of which nothing is there."""
+        blocks: Dict[str, List[Tuple[str, bool]]] = {}
+        sentences = []
+        for layer, numbers, variable in self._wanted():
+            name = variable.name.format(**numbers)
+            if layer.blocks is None:
+                if name not in self.view:
+                    sentences.append(f"{name} is not in it")
+                continue
+            scope = re.match(r"(.*\{\w+(?::\w+)?\}[^/]*)/", variable.name).group(1).format(**numbers)
+            blocks.setdefault(scope, []).append((name, name in self.view))
+        for scope, names in blocks.items():
+            if not any(there for _, there in names):
+                sentences.append(f"there is no {scope}")
+            else:
+                sentences += [f"{scope} lacks {name[len(scope) + 1 :]}" for name, there in names if not there]
+        if not blocks and self.network.variables():
+            sentences.append("no variable of a block of the network is in it")
+        return list(dict.fromkeys(sentences))[:50]
+
+    def _wrong_shapes(self) -> List[str]:
+        sizes, sentences = self.all_sizes, []
+        for _, numbers, variable in self._wanted():
+            name, wanted = variable.name.format(**numbers), variable.shape(sizes)
+            if wanted is not None and name in self.view and tuple(self.view.shape(name)) != wanted:
+                sentences.append(f"{name} is {list(self.view.shape(name))}, the sizes make it {list(wanted)}")
+        return sentences[:20]
+
+    def _not_read(self) -> List[str]:
+        """The variables that a build refuses to leave unread."""
+        rest = [name for name in self.checkpoint_read if name not in self._read]
+        return [f"{name} belongs to the network and is not read" for name in self._unread.sort(rest)[1]][:20]
+
+    @property
+    def checkpoint_read(self) -> Any:
+        """The checkpoint under the names by which it is read: without a prefix that was found."""
+        return self.checkpoint if self.view is None else self.view.checkpoint
+
+    def require(self) -> "Subject":
         """Raise one error if the network is not known well enough to be built or converted.
 
         Raises:
             CheckpointError: with every problem.
         """
         if self.problems:
-            raise CheckpointError("%s: %s" % (self.path, "; ".join(self.problems)))
+            raise CheckpointError(f"{self.path}: {'; '.join(self.problems)}")
         return self
 
+    def untrained_heads(self) -> List[str]:
+        """Notes on heads that look untrained."""
+        notes = []
+        for part in self.network.heads if self.view is not None and self.network is not None else ():
+            names = [name for name, other in self._loads.items() if other is part]
+            if names and not part.on and looks_untrained([self.view[name] for name in names]):
+                notes.append(f"the {part.name} ({names[0]}, …) looks freshly initialised, not trained")
+        return notes
+
     @property
-    def tanh_by_gelu(self):
+    def tanh_by_gelu(self) -> bool:
         """Whether the authors of such a file mean the tanh form where its config says gelu."""
         google = self.view is not None and self.view.dialect.family != "huggingface"
-        return google and self.model in ("bert", "albert", "nezha") and self.config.get("hidden_act") == "gelu"
+        return google and self.network.trained_with_tanh and self.config.get("hidden_act") == "gelu"
 
     @property
-    def arguments(self):
+    def arguments(self) -> Dict[str, Any]:
         """The keyword arguments of `build_transformer_model` that build it."""
-        return {"config_path": dict(self.config), "checkpoint_path": self.checkpoint, "model": self.model}
+        config = {key: value for key, value in self.known.items() if key not in ("model_type", "is_decoder")}
+        return {"config_path": config, "checkpoint_path": self.checkpoint, "model": self.model}
 
 
-def lacking(names, model):
-    """What the body of a network lacks, a sentence each. Arguments: canonical names; the architecture."""
-    body = {name: part_of(name, name, model) for name in names}
-    body = {name: part for name, (part, loads) in body.items() if loads == LOADS}
-    blocks = [name for name in body if body[name] == "blocks"]
-    problems = gaps(blocks)
-    if not blocks:
-        problems.append("no variable of a block of the network is in it")
-    if not any(re.search(r"/(word_embed(dings)?|embedding)$", name) for name in body):
-        problems.append("the token embeddings are not in it")
-    return problems
-
-
-def find_vocabulary(folder):
+def find_vocabulary(folder: str) -> Optional[str]:
     """The path of the only vocabulary in a folder, or of the usual one; None if there is none or nothing decides."""
     names = sorted(os.listdir(folder))
     for name in VOCABULARIES:

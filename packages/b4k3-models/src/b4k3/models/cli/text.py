@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from ..config import ConfigError
+from ..errors import ConfigError
 
 
 def open_tokenizer(path, case="auto"):

@@ -7,7 +7,7 @@ import os
 import struct
 import zlib
 
-from ..config import ConfigError
+from ..errors import ConfigError
 
 _HEADER = 128
 

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from .source import Source
+from .source import Subject
 from .text import compare_vocabulary, open_tokenizer
 
 EXAMPLES = """examples:
@@ -39,11 +39,11 @@ def add_arguments(add):
 
 
 def run(args, out):
-    source = Source(args.path, args.config, args.model)
+    source = Subject(args.path, args.config, args.model)
     facts = {"path": args.path, "whole": whole(source)}
     facts["notes"] = vocabulary_notes(source)
     if args.other is not None:
-        other = Source(args.other, args.other_config, args.model)
+        other = Subject(args.other, args.other_config, args.model)
         facts.update(other=args.other, variables=variables(source.require(), other.require()))
         if not args.variables:
             facts["blocks"] = blocks(source, other, ids_for(source, other, args))
@@ -87,12 +87,7 @@ def vocabulary_notes(source):
 
 def variables(first, second):
     """What the variables of two checkpoints that are parts of the network have in common, by canonical names."""
-    from .parts import part_of
-
-    names = []
-    for source in (first, second):
-        known = {name for name in source.view.keys() if part_of(name, name, source.model)[1] is not None}
-        names.append({name for name in known if not part_of(name, name, source.model)[1].startswith("model=")})
+    names = [set(source.canonicals_that_load()) for source in (first, second)]
     both = sorted(names[0] & names[1])
     other_shape = [name for name in both if first.view.shape(name) != second.view.shape(name)]
     rows = [

@@ -190,6 +190,11 @@ class Dialect:
             value = value[..., part[0] * size : (part[0] + 1) * size]
         return (value.T if transposed else value), [stored]
 
+    def read_names(self, checkpoint, canonical):
+        """The stored names that a variable is made of; none if the file does not have it."""
+        found = self.find(checkpoint, canonical)
+        return [] if found is None else [found[0]]
+
     def for_network(self, network):
         """This dialect, with the rules of a network where they follow from its description."""
         return self

@@ -45,6 +45,11 @@ class EarlyAlbert(Dialect):
             return checkpoint[FACTORS[0]].dot(checkpoint[FACTORS[1]]), list(FACTORS)
         return super().read(checkpoint, canonical)
 
+    def read_names(self, checkpoint, canonical):
+        if canonical == FACTORS[0] and FACTORS[1] in checkpoint:
+            return list(FACTORS)
+        return super().read_names(checkpoint, canonical)
+
     def corrections(self, config):
         return {"embedding_size": config.get("hidden_size")}
 

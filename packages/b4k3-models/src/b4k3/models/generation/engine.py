@@ -6,7 +6,7 @@ import numpy as np
 
 from b4k3.backend import compiled, ops, runs_eagerly, while_loop
 
-from ..config import ConfigError
+from ..errors import ConfigError
 from . import beams, single
 from .network import Network
 from .progress import bar

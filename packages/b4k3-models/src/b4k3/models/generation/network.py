@@ -6,7 +6,7 @@ import copy
 
 from b4k3.backend import batch_gather, ops, runs_eagerly
 
-from ..config import ConfigError
+from ..errors import ConfigError
 from ..transformer import as_list
 from .session import Prefill, Session, Step
 

@@ -6,7 +6,7 @@ import collections
 
 import numpy as np
 
-from ..config import ConfigError
+from ..errors import ConfigError
 
 # What the compiled functions depend on; the numbers themselves (a temperature, say) are arguments of them.
 Options = collections.namedtuple(
