@@ -105,6 +105,7 @@ class BERT(Transformer):
             output_dim=self.embedding_size,
             embeddings_initializer=self.initializer,
             mask_zero=mask_zero,
+            padding_id=self.pad_token_id if mask_zero else 0,
             name=name,
         )
 

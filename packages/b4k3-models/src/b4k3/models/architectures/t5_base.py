@@ -68,6 +68,7 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
             output_dim=self.embedding_size,
             embeddings_initializer=self.initializer,
             mask_zero=True,
+            padding_id=self.pad_token_id,
             name="Embedding-Token",
         )
         x = self.drop(x, "%s-Embedding-Dropout" % part)

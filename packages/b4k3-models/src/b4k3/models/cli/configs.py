@@ -109,6 +109,8 @@ def google_config(source):
     theirs = (set(FOREIGN) | ALIAS_NAMES) - {others[0] for others in ALIASES.values()}
     config = {k: value for k, value in published(source.config).items() if value is not None and k not in theirs}
     config["model_type"] = source.model
+    if source.config.get("pad_token_id"):  # 0 is what everybody means who says nothing
+        config["pad_token_id"] = source.config["pad_token_id"]
     return config
 
 
@@ -145,6 +147,8 @@ def gpt_config(source):
     config, hidden_act = renamed(source.config, GPT_KEYS), source.config["hidden_act"]
     config.setdefault("embd_pdrop", config.get("resid_pdrop", 0.0))
     config.update(bos_token_id=None, eos_token_id=None)
+    if source.config.get("pad_token_id") is not None:
+        config["pad_token_id"] = source.config["pad_token_id"]
     if source.model == "gpt2":
         config["n_inner"] = source.config["intermediate_size"]
         config["activation_function"] = ACTIVATIONS.get(hidden_act, hidden_act)
@@ -166,5 +170,6 @@ def t5_config(source):
     name = "gelu" if name == "gelu_tanh" and gated else ACTIVATIONS.get(name, name)  # gated-gelu is the tanh form
     config["feed_forward_proj"] = "gated-" + name if gated else name
     config["tie_word_embeddings"] = not VERSIONS[source.model].gated
-    config.update(is_encoder_decoder=True, pad_token_id=0, eos_token_id=1, decoder_start_token_id=0)
+    padding_id = source.config.get("pad_token_id") or 0
+    config.update(is_encoder_decoder=True, pad_token_id=padding_id, eos_token_id=1, decoder_start_token_id=padding_id)
     return config
