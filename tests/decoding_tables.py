@@ -21,6 +21,7 @@ class Table:
     variables = ()
     position_limit = None
     has_segments = False
+    pad_token_id = 0
     traces = 0
 
     def __init__(self):

@@ -129,6 +129,19 @@ def test_padded_with_positions_of_ones_own(tmp_path):
     )
 
 
+@pytest.mark.parametrize("custom", [False, True])
+def test_padded_with_a_first_row_of_its_own(custom, tmp_path):
+    """A padding id that was moved to 0 by keep_tokens, with the rows of padding_id=1."""
+    check_layer(
+        lambda: PaddedPositionEmbedding(12, 4, padding_id=0, first_row=2, custom_position_ids=custom, name="layer"),
+        vectors_and_ids(9) if custom else vectors_and_tokens,
+        lambda w, x, m: x[0] + w["embeddings"][x[1].astype(int) + 2 if custom else padded_rows(x[1], 0) + 1],
+        weights=["embeddings"],
+        tmp=tmp_path,
+    )
+    assert PaddedPositionEmbedding(12, 4, padding_id=0, first_row=2).position_limit == 10
+
+
 class Session:
     def __init__(self, positions):
         self.positions = positions

@@ -188,6 +188,88 @@ def test_the_cache_changes_nothing(kind):
     goldens.forget()
 
 
+PADDED = {
+    "bert": {"model": "bert", "application": "lm", "with_mlm": "linear"},
+    "gpt2": {"model": "gpt2"},
+    "t5_1_0": {"model": "t5", "relative_attention_num_buckets": 8},
+}
+DECODINGS = [
+    {},
+    {"num_beams": 3},
+    {"num_beams": 3, "length_penalty": 1.0, "num_return_sequences": 2, "repetition_penalty": 1.3},
+]
+
+
+def swapped(ids):
+    """The ids with 0 and 1 exchanged."""
+    return np.where(ids < 2, 1 - ids, ids)
+
+
+def padded_pair(kind):
+    """A network whose padding is 0, and the same one with the ids 0 and 1 exchanged."""
+    config = dict(SMALL, return_keras_model=False, **PADDED[kind])
+    if kind.startswith("t5"):
+        del config["max_position"]
+    first, second = build_transformer_model(**config), build_transformer_model(**dict(config, pad_token_id=1))
+    generator = np.random.RandomState(3)
+    for name, layer in first.layers.items():
+        if not hasattr(layer, "get_weights") or not layer.get_weights():
+            continue
+        weights = [0.5 * generator.normal(size=w.shape) + ("Norm" in name) for w in layer.get_weights()]
+        layer.set_weights(weights)
+        exchanged = list(range(SMALL["vocab_size"]))
+        exchanged[:2] = 1, 0
+        rows = [[exchanged if n == SMALL["vocab_size"] else list(range(n)) for n in w.shape] for w in weights]
+        second.layers[name].set_weights([w[np.ix_(*index)] for w, index in zip(weights, rows)])
+    return first, second
+
+
+@pytest.mark.parametrize("kind", list(PADDED))
+def test_another_padding_id(kind):
+    """A prompt may begin with the padding id, and have it inside; what follows an end id is the padding id."""
+    prompts = np.array([[2, 5, 1, 11, 3], [4, 3, 0, 0, 0], [0, 9, 12, 0, 0], [6, 0, 1, 1, 0], [1, 0, 0, 0, 0]])
+    first, second = padded_pair(kind)
+    assert (first.pad_token_id, second.pad_token_id) == (0, 1)
+    free = first.generate(prompts, NEW)
+    end = int(next(token for token in free[0, 2:] if token > 1))
+    for options in DECODINGS:
+        want = first.generate(prompts, NEW, end_id=end, **options)
+        got = second.generate(swapped(prompts), NEW, end_id=end, **options)
+        assert got.tolist() == swapped(want).tolist()
+        fills = [tokens[tokens.index(end) + 1 :] for tokens in got.tolist() if end in tokens]
+        assert fills and all(set(fill) <= {1} for fill in fills)
+        for i, prompt in enumerate(swapped(prompts)):
+            prompt = prompt[: max(np.flatnonzero(prompt != 1).max(initial=0) + 1, 1)]
+            alone = second.generate(prompt[None], NEW, end_id=end, **options)
+            n = len(alone)
+            assert alone.tolist() == got[i * n : i * n + n, : alone.shape[1]].tolist()
+    steps = np.stack(list(second.generate(swapped(prompts), NEW, end_id=end, stream=True)), axis=1)
+    assert steps.tolist() == swapped(first.generate(prompts, NEW, end_id=end)).tolist()
+    goldens.forget()
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_the_model_itself_masks_another_padding_id(kind):
+    _, second = padded_pair(kind)
+    prompts = np.array([[2, 5, 7, 11, 3], [4, 3, 1, 1, 1], [1, 9, 12, 1, 1]])
+    inputs = [prompts, 0 * prompts][: len(second.inputs)]
+    scores = goldens.predict(second.model, inputs)[-1]
+    assert second.generate(prompts, 1)[:, 0].tolist() == [scores[i, n].argmax() for i, n in enumerate([4, 1, 2])]
+    goldens.forget()
+
+
+@pytest.mark.parametrize("start", [None, 7])
+def test_where_the_decoder_starts(start):
+    """At the decoder's own start id, else at the padding id."""
+    _, second = padded_pair("t5_1_0")
+    prompts = np.array([[2, 5, 7, 11, 3], [4, 3, 1, 1, 1]])
+    want = second.generate(prompts, NEW, start_id=1 if start is None else start)
+    second._decoder.decoder_start_token_id = start
+    assert second.generate(prompts, NEW).tolist() == want.tolist()
+    assert second.generate(prompts, NEW, start_id=9).tolist() != want.tolist()
+    goldens.forget()
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
 @pytest.mark.parametrize("kind", ["roformer", "t5_pegasus"])
 def test_half_precision(kind, policy):

@@ -162,10 +162,10 @@ class PositionEmbedding(_Positions):
 
 @register
 class PaddedPositionEmbedding(PositionEmbedding):
-    """Learned absolute positions that are counted over the tokens that are not padding, from padding_id + 1 on.
+    """Learned absolute positions that are counted over the tokens that are not padding.
 
-    RoBERTa's tables begin in this way: row `padding_id` is that of padding, and the rows before it are never read.
-    With padding_id=1:
+    RoBERTa's tables are read in this way: row `padding_id` is that of padding, the first token has the row after it,
+    and the rows before it are never read. With padding_id=1:
 
         ids   0  31  97   2   1   1
         rows  2   3   4   5   1   1
@@ -173,12 +173,14 @@ class PaddedPositionEmbedding(PositionEmbedding):
     Mask in and out: that of x.
 
     Arguments:
-        input_dim: number of rows of the table. A sequence has at most input_dim - padding_id - 1 tokens.
+        input_dim: number of rows of the table. A sequence has at most input_dim - first_row tokens.
         output_dim: size of an embedding.
         padding_id: int. The token id that is padding.
         merge_mode: as of `PositionEmbedding`.
         embeddings_initializer: of the table.
         custom_position_ids: whether the inputs are [x, position ids counted from 0] rather than [x, token ids].
+        first_row: int. The row of the first token, and one more than that of padding; padding_id + 1 unless given. They
+            are told apart for a vocabulary that was cut down, which moves the padding id but not the rows.
 
     Reference: Liu et al., RoBERTa, https://arxiv.org/abs/1907.11692, https://github.com/facebookresearch/fairseq
 
@@ -198,6 +200,7 @@ class PaddedPositionEmbedding(PositionEmbedding):
         merge_mode="add",
         embeddings_initializer="zeros",
         custom_position_ids=False,
+        first_row=None,
         **kwargs,
     ):
         super().__init__(
@@ -209,11 +212,12 @@ class PaddedPositionEmbedding(PositionEmbedding):
             **kwargs,
         )
         self.padding_id = padding_id
+        self.first_row = padding_id + 1 if first_row is None else first_row
 
     @property
     def position_limit(self):
         """How long a sequence may be."""
-        return self.input_dim - self.padding_id - 1
+        return self.input_dim - self.first_row
 
     def call(self, inputs):
         """Arguments: inputs: [x float [batch, n, d], token ids [batch, n]], or with custom_position_ids
@@ -226,7 +230,7 @@ class PaddedPositionEmbedding(PositionEmbedding):
             return self._with_positions(x, ids)
         table = self._table_for(ops.shape(x)[1])
         real = ops.cast(ops.not_equal(ids, self.padding_id), "int32")  # [b, n]
-        rows = ops.cumsum(real, axis=1) * real + self.padding_id  # [b, n]
+        rows = ops.cumsum(real, axis=1) * real + (self.first_row - 1)  # [b, n]
         return self._merged(x, ops.take(table, rows, axis=0))
 
     def decode(self, inputs, session):
@@ -236,12 +240,12 @@ class PaddedPositionEmbedding(PositionEmbedding):
         return self._with_positions(inputs[0], session.positions)
 
     def _rows(self, table, ids):
-        return ops.take(table, ids + (self.padding_id + 1), axis=0)
+        return ops.take(table, ids + self.first_row, axis=0)
 
     def get_config(self):
         config = super().get_config()
         del config["hierarchical"]
-        config.update(padding_id=self.padding_id)
+        config.update(padding_id=self.padding_id, first_row=self.first_row)
         return config
 
 

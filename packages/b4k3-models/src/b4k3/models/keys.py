@@ -299,6 +299,42 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def checked_padding_id(pad_token_id: Optional[int], vocab_size: int) -> int:
+    """The padding id of a configuration as an int.
+
+    Arguments:
+        pad_token_id: int, or None for 0.
+        vocab_size: int, that of the whole vocabulary.
+
+    Raises:
+        ConfigError: there is no such id.
+    """
+    if pad_token_id is None:
+        return 0
+    if isinstance(pad_token_id, bool) or not isinstance(pad_token_id, int) or not 0 <= pad_token_id < vocab_size:
+        raise ConfigError(
+            f"pad_token_id={pad_token_id!r}, expected an id of the vocabulary, 0 to {vocab_size - 1}: give the id that "
+            "your sequences are padded with"
+        )
+    return pad_token_id
+
+
+def padding_id_after(pad_token_id: int, keep_tokens: Optional[Iterable[int]]) -> int:
+    """The padding id once only some rows of the vocabulary are kept: where its row went.
+
+    0 stays 0, because the lists that `load_vocab` of b4k3.tokenizers makes begin with the padding. So does the id of
+    a row that is not kept.
+
+    Arguments:
+        pad_token_id: int, in the whole vocabulary.
+        keep_tokens: list of ids that are kept, or None.
+    """
+    if keep_tokens is None or pad_token_id == 0:
+        return pad_token_id
+    kept = [int(i) for i in keep_tokens]
+    return kept.index(pad_token_id) if pad_token_id in kept else 0
+
+
 def refuse_unknown(given: Iterable[str], known: Iterable[str], owner: str) -> None:
     """Refuse keyword arguments that nobody reads.
 

@@ -11,7 +11,7 @@ from b4k3.layers import Add, Concatenate1D, Embedding, FeedForward, LayerNormali
 
 from .checkpoints import CheckpointError, save_checkpoint
 from .errors import ConfigError
-from .keys import ARGUMENTS, refuse_unknown
+from .keys import ARGUMENTS, checked_padding_id, padding_id_after, refuse_unknown
 from .loading import in_dialect, load_weights, open_view
 from .registry import network
 
@@ -45,6 +45,7 @@ class Transformer:
         prefix: put before the name of each layer.
         name: name of the Keras model.
         layer_norm_eps: epsilon of every layer normalisation, instead of the architecture's own.
+        pad_token_id: the id that is padding, in the whole vocabulary, before `keep_tokens`; None for 0.
         tie_word_embeddings: whether the output over the vocabulary is the product with the token embeddings; if not,
             it has a matrix of its own. None is what the architecture is published with.
 
@@ -56,6 +57,8 @@ class Transformer:
         layers: dict from name to layer; the inputs are in it as tensors.
         load_report: `LoadReport` of the last checkpoint, or None.
         ignored_config_keys: keys of the config file that nobody reads.
+        pad_token_id: int. The id that is padding in the model's inputs, after `keep_tokens`.
+        full_pad_token_id: int. The same id before `keep_tokens`.
     """
 
     model_key = None
@@ -93,11 +96,14 @@ class Transformer:
         name=None,
         layer_norm_eps=None,
         pad_token_id=0,
+        **kwargs,
         tie_word_embeddings=None,
         **unknown,
     ):
         refuse_unknown(unknown, accepted_arguments(type(self), "__init__"), type(self).__name__)
         self.full_vocab_size = vocab_size
+        self.full_pad_token_id = checked_padding_id(pad_token_id, vocab_size)
+        self.pad_token_id = padding_id_after(self.full_pad_token_id, keep_tokens)
         self.vocab_size = vocab_size if keep_tokens is None else len(keep_tokens)
         self.vocab_size += len(compound_tokens or ())
         self.hidden_size = hidden_size
@@ -121,7 +127,6 @@ class Transformer:
         self.prefix = prefix or ""
         self.name = name
         self.layer_norm_eps = layer_norm_eps
-        self.pad_token_id = pad_token_id or 0
         if tie_word_embeddings is None:
             tie_word_embeddings = self.description.settings.get("tie_word_embeddings", True)
         self.tie_word_embeddings = tie_word_embeddings
@@ -424,10 +429,12 @@ class Transformer:
         compiles; nearby lengths share what is compiled.
 
         Arguments:
-            ids: int [batch, n], prompts right-padded with 0; of an encoder-decoder, the encoder's ids.
+            ids: int [batch, n], prompts right-padded with the padding id (0 unless the configuration says another); of
+                an encoder-decoder, the encoder's ids.
             max_new_tokens: how many tokens are generated at most.
-            start_id: of an encoder-decoder, the id that decoding starts from, 0 unless given; else, if given, an id put
-                after each prompt. It is not in the result.
+            start_id: of an encoder-decoder, the id that decoding starts from; unless given, the decoder's
+                `decoder_start_token_id` if it has one, else the padding id. Of another model, if given, an id put after
+                each prompt. It is not in the result.
             end_id: the id that ends an output, or a list of such ids; None to go on to max_new_tokens.
             segment_ids: int [batch, n], 0 unless given. A new token has segment 1 with application='unilm', else that
                 of its prompt's last token.
@@ -445,13 +452,13 @@ class Transformer:
                 time.
             return_scores: whether to return log-probabilities too.
             stream: whether to return an iterator over int [batch] arrays, the next token of each row; of greedy
-                decoding and sampling only.
+                decoding and sampling only. After the end id it is the padding id.
             progress: whether to show a bar on a terminal.
 
         Returns:
             int array [batch · num_return_sequences, new tokens], the outputs of a prompt in a row, the best first; the
-            end id is in it, and 0 after it. With return_scores a pair of it and float32 [batch · num_return_sequences],
-            the summed log-probabilities of the tokens by the model alone.
+            end id is in it, and the padding id after it. With return_scores a pair of it and float32
+            [batch · num_return_sequences], the summed log-probabilities of the tokens by the model alone.
 
         Raises:
             ConfigError: the model does not generate, a prompt is too long for it, or an argument is wrong.

@@ -97,6 +97,7 @@ class Model:
         heads = {"with_pool": True} if pooling == "pooler" else {}
         self.model = build_transformer_model(**dict(source.arguments, **heads))
         self.pooling, self.batch_size = pooling, batch_size
+        self.padding_id = source.all_sizes["pad_token_id"]
         self.size = int(self.model.outputs[0].shape[-1])
 
     def vectors(self, rows):
@@ -111,13 +112,13 @@ class Model:
     def batch(self, rows):
         # A compiled network is compiled anew for each shape, so there are few; rows that are not there are one token.
         shape = (self.batch_size, rounded(max(map(len, rows))))
-        ids = np.zeros(shape, dtype="int32")
+        ids = np.full(shape, self.padding_id, dtype="int32")
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
-        ids[len(rows) :, 0] = 1
+        ids[len(rows) :, 0] = 0 if self.padding_id else 1  # any id that is not padding
         inputs = [ids] + [np.zeros_like(ids)] * (len(self.model.inputs) - 1)
         hidden = np.asarray(self.model.predict_on_batch(inputs if len(inputs) > 1 else ids), dtype="float32")
-        return pooled(hidden, ids != 0, self.pooling)[: len(rows)]
+        return pooled(hidden, ids != self.padding_id, self.pooling)[: len(rows)]
 
 
 def rounded(n):

@@ -46,7 +46,8 @@ def run(args, out):
         other = Subject(args.other, args.other_config, args.model)
         facts.update(other=args.other, variables=variables(source.require(), other.require()))
         if not args.variables:
-            facts["blocks"] = blocks(source, other, ids_for(source, other, args))
+            ids, mask = ids_for(source, other, args)
+            facts["blocks"] = blocks(source, other, ids, mask)
     facts["same"] = verdict(facts, args.tolerance)
     out(json.dumps(facts, ensure_ascii=False) if args.json else "\n".join(text(facts)))
     return 0 if facts["same"] and not facts["whole"]["not_finite"] else 3
@@ -112,14 +113,17 @@ def measure(a, b):
 
 
 def ids_for(first, second, args):
-    """int [rows, n], padded with 0: lines of --text, or random."""
+    """(int [rows, n], lines of --text or random ids, padded with the first network's padding id; bool mask)."""
+    padding_id = first.all_sizes["pad_token_id"]
     rows = min(source.sizes.get("vocab_size", 100) for source in (first, second))
     length = min([source.config.get("max_position") or 512 for source in (first, second)] + [512])
     if args.text is None:
         random = np.random.RandomState(0)
         n = min(32, length)
         ids = random.randint(1, rows, (4, n))
-        return ids * (np.arange(n) < np.linspace(n, n // 2, 4).astype(int)[:, None])
+        ids[ids <= padding_id] -= 1  # every id but that of padding
+        mask = np.arange(n) < np.linspace(n, n // 2, 4).astype(int)[:, None]
+        return np.where(mask, ids, padding_id), mask
     from .text import need_vocabulary
 
     path = need_vocabulary(first, args.vocab)
@@ -127,11 +131,14 @@ def ids_for(first, second, args):
     compare_vocabulary(tokenizer, path, first)
     with open(args.text, encoding="utf-8") as f:
         lines = [line.rstrip("\r\n") for line in f][:64]
-    encoded = tokenizer.encode_batch(lines, maxlen=length, padding=True).ids
-    return np.array(encoded, dtype="int64").reshape(len(lines), -1)
+    encoded = tokenizer.encode_batch(lines, maxlen=length).ids
+    ids = np.full((len(lines), max(map(len, encoded), default=0)), padding_id, dtype="int64")
+    for row, values in zip(ids, encoded):
+        row[: len(values)] = values
+    return ids, ids != padding_id
 
 
-def blocks(first, second, ids):
+def blocks(first, second, ids, mask):
     """[{block, difference, largest}]: the outputs of the embeddings and of each block, apart from padding."""
     outputs = [block_outputs(source, ids) for source in (first, second)]
     rows = []
@@ -139,7 +146,7 @@ def blocks(first, second, ids):
         if a.shape != b.shape:
             rows.append({"block": i, "difference": 1e300, "largest": 0.0})
             continue
-        rows.append(dict(measure(a[ids != 0], b[ids != 0]), block=i))
+        rows.append(dict(measure(a[mask], b[mask]), block=i))
     if len(outputs[0]) != len(outputs[1]):
         rows.append({"block": len(rows), "difference": 1e300, "largest": 0.0})
     return rows

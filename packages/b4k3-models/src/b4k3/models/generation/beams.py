@@ -33,13 +33,17 @@ def begin(logits, seen, own, length, options, numbers):
     """
     k = options.beams
     batch = ops.shape(logits)[0] // k
+
+    def no_tokens():
+        return ops.zeros((batch, k, length), dtype="int32") + numbers["padding_id"]
+
     first = ops.concatenate([ops.zeros((batch, 1)), IMPOSSIBLE * ops.ones((batch, k - 1))], axis=1)
     state = {
         "own": own,
-        "tokens": ops.zeros((batch, k, length), dtype="int32"),
+        "tokens": no_tokens(),
         "scores": ops.cast(first, "float32"),
         "sums": ops.zeros((batch, k), dtype="float32"),
-        "pool_tokens": ops.zeros((batch, k, length), dtype="int32"),
+        "pool_tokens": no_tokens(),
         "pool_sums": ops.zeros((batch, k), dtype="float32"),
         "pool_ranks": IMPOSSIBLE * ops.ones((batch, k), dtype="float32"),
         "done": ops.zeros((batch,), dtype="bool"),

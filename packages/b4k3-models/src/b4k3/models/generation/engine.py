@@ -25,11 +25,17 @@ def generate(transformer, ids, max_new_tokens, start_id=None, segment_ids=None, 
 
 
 def streamed(run):
-    """Yields: int array [rows], the next token of each row, 0 where it has ended."""
+    """Yields: int array [rows], the next token of each row, the padding id where it has ended."""
     yield run.newest()
     while run.unfinished():
         run.advance(run.count + 1)
         yield run.newest()
+
+
+def start_of(decoder):
+    """The id that the decoder of an encoder-decoder starts from where the caller gives none."""
+    start_id = getattr(decoder, "decoder_start_token_id", None)
+    return decoder.pad_token_id if start_id is None else start_id
 
 
 def rounded_up(n, unit):
@@ -64,22 +70,23 @@ class Engine:
             raise ConfigError("segment_ids were given, but the model has no segments")
         first = {}
         if encoder is not None:
-            source = Prompts(ids, None, None, encoder.vocab_size)
+            source = Prompts(ids, None, None, encoder.vocab_size, padding_id=encoder.pad_token_id)
             source.resize(rounded_up(source.lengths.max(), PROMPT_UNIT))
             first["source"] = source.ids
-            ids = np.full((len(source.ids), 1), 0 if start_id is None else start_id)
+            ids = np.full((len(source.ids), 1), start_of(decoder) if start_id is None else start_id)
             start_id = None
         new_segment = getattr(decoder, "generated_segment", None)
-        prompts = Prompts(ids, segment_ids, start_id, decoder.vocab_size, new_segment)
+        padding_id = decoder.pad_token_id
+        prompts = Prompts(ids, segment_ids, start_id, decoder.vocab_size, new_segment, padding_id)
         room = self.make_room(prompts, request.max_new)
         options = request.options._replace(room=room)
         rows = len(prompts.ids) * options.copies
-        numbers = dict(request.numbers, uniform=request.uniform(rows, room))
+        numbers = dict(request.numbers, uniform=request.uniform(rows, room), padding_id=padding_id)
         numbers["segments"] = np.repeat(prompts.new_segments, options.copies)
         first.update(ids=prompts.ids, segments=prompts.segments, lengths=prompts.lengths)
         if options.penalty:
             first["seen"] = prompts.seen(decoder.vocab_size, options.copies)
-        holes = bool((prompts.ids == 0).any())
+        holes = bool((prompts.ids == padding_id).any())
         return Run(self.compiled_for(options, holes), first, numbers, request)
 
     def make_room(self, prompts, max_new):

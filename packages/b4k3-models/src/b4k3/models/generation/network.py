@@ -59,14 +59,14 @@ class Network:
 
     def encode(self, ids):
         """Run the encoder. Arguments: ids int32 [batch, c]. Returns: ([batch, c, d], bool mask [batch, c])."""
-        encoder = running(self.encoder, EncoderSession(real_tokens(ids)), [ids])
-        return encoder.call(ids), real_tokens(ids)
+        mask = real_tokens(ids, self.encoder.pad_token_id)
+        return running(self.encoder, EncoderSession(mask), [ids]).call(ids), mask
 
     def prefill(self, ids, segments, lengths, room, context=None, context_mask=None):
         """The first run.
 
         Arguments:
-            ids: int32 [batch, n], prompts right-padded with 0.
+            ids: int32 [batch, n], prompts right-padded with the decoder's padding id.
             segments: int32 [batch, n].
             lengths: int32 [batch], those of the prompts.
             room: for how many new tokens there shall be room.
@@ -76,7 +76,7 @@ class Network:
             (float32 logits [batch, vocabulary] after the last token, what the later runs read: a dict, the part of it
             that they change: a list)
         """
-        session = Prefill(real_tokens(ids), room, context_mask)
+        session = Prefill(real_tokens(ids, self.decoder.pad_token_id), room, context_mask)
         batch, n = ops.shape(ids)
         positions = ops.broadcast_to(ops.arange(0, n, dtype="int32")[None], (batch, n))
         x = self.run(session, ids, segments, positions, context, lengths - 1)
@@ -151,9 +151,9 @@ def running(transformer, session, inputs):
     return twin
 
 
-def real_tokens(ids):
-    """The mask that `Embedding` gives: ids other than 0, and the first one."""
-    mask = ops.not_equal(ids, 0)
+def real_tokens(ids, padding_id):
+    """The mask that `Embedding` gives: True at ids other than the padding id, and at the first one."""
+    mask = ops.not_equal(ids, padding_id)
     return ops.concatenate([ops.ones_like(mask[:, :1]), mask[:, 1:]], axis=1)
 
 

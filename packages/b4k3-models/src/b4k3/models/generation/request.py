@@ -117,18 +117,20 @@ class Prompts:
     """The prompts of a batch, checked.
 
     Arguments:
-        ids: int array-like [batch, n], right-padded with 0.
+        ids: int array-like [batch, n], right-padded with the padding id.
         segment_ids: likewise, or None for 0.
         start_id: put after each prompt; the outputs begin behind it; or None.
         vocab_size: ids are below it.
         new_segment: the segment of the new tokens, or None: that of each prompt's last token.
+        padding_id: int. A prompt ends before the last run of this id, but has one token at least.
 
     Attributes:
         ids, segments: int32 [batch, n]; lengths: int32 [batch]; new_segments: int32 [batch].
     """
 
-    def __init__(self, ids, segment_ids, start_id, vocab_size, new_segment=None):
-        self.ids = matrix("ids", ids)
+    def __init__(self, ids, segment_ids, start_id, vocab_size, new_segment=None, padding_id=0):
+        self.padding_id = padding_id
+        self.ids = matrix("ids", ids, padding_id)
         if self.ids.min() < 0 or self.ids.max() >= vocab_size:
             raise ConfigError(
                 "ids go from %d to %d, but the vocabulary has %d: 0 to %d"
@@ -138,22 +140,28 @@ class Prompts:
         if self.segments.shape != self.ids.shape:
             shapes = self.segments.shape, self.ids.shape
             raise ConfigError("segment_ids have the shape %s, expected that of the ids, %s" % shapes)
-        self.lengths = lengths_of(self.ids)
+        self.lengths = lengths_of(self.ids, padding_id)
         rows = np.arange(len(self.ids))
         self.new_segments = self.segments[rows, self.lengths - 1]
         if new_segment is not None:
             self.new_segments = np.full_like(self.lengths, new_segment)
         if start_id is not None:
             whole("start_id", start_id, 0)
-            self.ids, self.segments = (np.pad(x, [(0, 0), (0, 1)], "constant") for x in (self.ids, self.segments))
+            self._append(1)
             self.ids[rows, self.lengths] = start_id
             self.segments[rows, self.lengths] = self.new_segments
             self.lengths = self.lengths + 1
 
     def resize(self, n):
         """Cut or pad all rows to n tokens; n is not below the longest prompt."""
-        widths = [(0, 0), (0, max(n - self.ids.shape[1], 0))]
-        self.ids, self.segments = (np.pad(x[:, :n], widths, "constant") for x in (self.ids, self.segments))
+        self.ids, self.segments = self.ids[:, :n], self.segments[:, :n]
+        self._append(n - self.ids.shape[1])
+
+    def _append(self, count):
+        """Append so many columns of padding."""
+        widths = [(0, 0), (0, count)]
+        self.ids = np.pad(self.ids, widths, "constant", constant_values=self.padding_id)
+        self.segments = np.pad(self.segments, widths, "constant")
 
     def seen(self, vocab_size, copies):
         """bool [batch · copies, vocab_size]: which ids the prompts have."""
@@ -163,19 +171,19 @@ class Prompts:
         return np.repeat(seen, copies, axis=0)
 
 
-def matrix(name, x):
-    """An int32 array [batch, n]. Raises: ConfigError: it is none."""
+def matrix(name, x, padding=0):
+    """An int32 array [batch, n]. Raises: ConfigError: it is none; the message names the padding."""
     try:
         array = np.asarray(x)
     except ValueError:  # lists of unequal lengths
         array = np.zeros(0, dtype=object)
     whole_numbers = array.dtype.kind in "iu" or (array.dtype.kind == "f" and (array == array.round()).all())
     if array.ndim != 2 or not array.size or not whole_numbers:
-        raise ConfigError("%s: expected whole numbers [batch, n], shorter rows right-padded with 0" % name)
+        raise ConfigError(f"{name}: expected whole numbers [batch, n], shorter rows right-padded with {padding}")
     return array.astype("int32")
 
 
-def lengths_of(ids):
-    """The lengths of rows that are right-padded with 0, at least 1: int32 [batch]."""
-    positions = np.arange(1, ids.shape[1] + 1) * (ids != 0)
+def lengths_of(ids, padding_id=0):
+    """The lengths of rows that are right-padded with the padding id, at least 1: int32 [batch]."""
+    positions = np.arange(1, ids.shape[1] + 1) * (ids != padding_id)
     return np.maximum(positions.max(axis=1), 1).astype("int32")

@@ -22,7 +22,11 @@ def begin(logits, seen, own, length, options, numbers):
         float32 [rows] and seen.
     """
     rows = ops.shape(logits)[0]
-    state = {"own": own, "tokens": ops.zeros((rows, length), dtype="int32"), "done": ops.zeros((rows,), dtype="bool")}
+    state = {
+        "own": own,
+        "tokens": ops.zeros((rows, length), dtype="int32") + numbers["padding_id"],
+        "done": ops.zeros((rows,), dtype="bool"),
+    }
     if options.scores:
         state["sums"] = ops.zeros((rows,), dtype="float32")
     if options.penalty:
@@ -42,7 +46,7 @@ def advance(state, logits, count, options, numbers):
     state = dict(state)
     newest = choose(logits, state.get("seen"), count, options, numbers)
     done = state["done"]
-    newest = ops.where(done, ops.zeros_like(newest), newest)
+    newest = ops.where(done, ops.zeros_like(newest) + numbers["padding_id"], newest)
     if options.scores:
         gained = ops.take_along_axis(ops.log_softmax(logits, axis=-1), newest[:, None], axis=-1)[:, 0]
         state["sums"] = state["sums"] + ops.where(done, ops.zeros_like(gained), gained)

@@ -363,6 +363,8 @@ class Network:
         sizes.setdefault("tie_word_embeddings", self.settings.get("tie_word_embeddings", True))
         if sizes["tie_word_embeddings"] is None:
             sizes["tie_word_embeddings"] = self.settings.get("tie_word_embeddings", True)
+        if sizes.get("pad_token_id") is None:
+            sizes["pad_token_id"] = self.settings.get("pad_token_id", 0)
         return sizes
 
 

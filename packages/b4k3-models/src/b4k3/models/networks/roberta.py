@@ -28,4 +28,5 @@ ROBERTA = BERT.but(
     kin=("roberta",),
     evidence=evidence,
     unmarked="bert",
+    settings={"pad_token_id": 1},
 )
