@@ -704,17 +704,16 @@ class Comparison:
 
     def __init__(self, case, folder):
         self.case, self.folder = case, folder
-        self.compared, self.notes = [], []
+        self.compared, self.notes, self.first = [], [], None
 
     def run(self):
         """Raises Refused, Wrong, NotMade, or what b4k3 raises."""
         from b4k3 import models
 
-        first = build(self.folder)
+        self.first = first = build(self.folder)
         theirs = reload(self.case, self.folder)
         self.inputs = batch(theirs.config)
         self.want = want = reference(self.case, theirs, self.inputs)
-        self.first = first
         if isinstance(first, models.GPT):
             self.decoder()
         elif isinstance(first, models.T5_Base):
@@ -884,9 +883,9 @@ def run(case, both_directions=False, keep=None, seconds=60):
     finally:
         if not keep:
             shutil.rmtree(scratch, ignore_errors=True)
-        del comparison
-        fresh_session()
-        gc.collect()
+        if comparison.first is not None:
+            fresh_session()
+        gc.freeze()  # what was imported stays: the collector, which Keras calls each time, need not look at it again
 
 
 def case_named(name):
@@ -902,12 +901,12 @@ def case_named(name):
 
 # ----------------------------------------------------------------------------------------------------- all cases
 
-PER_WORKER = 60  # cases; then a new process, so that memory stays flat
+PER_WORKER = 100  # cases; then a new process, so that memory stays flat
 MEMORY = 12 << 30  # bytes that a worker may take
 
 
 def work(both_directions):
-    """A worker: names of cases on standard input, one JSON object on standard output for each."""
+    """A worker: a case a line on standard input, a record a line on standard output, both JSON."""
     import resource
 
     out = os.fdopen(os.dup(1), "w")
@@ -916,17 +915,12 @@ def work(both_directions):
     import torch
 
     torch.set_num_threads(1)
-    classes = None
     for line in sys.stdin:
-        name = line.strip()
-        if name.startswith("class:"):
-            classes = classes or {case.name: case for case in class_cases()[0]}
-            case = classes[name]
-        else:
-            case = case_named(name)
-        begin = time.time()
+        case, begin = Case(**json.loads(line)), time.time()
         outcome = run(case, both_directions)
-        record = dict(dataclasses.asdict(outcome), name=name, case=str(case), seconds=round(time.time() - begin, 2))
+        record = dict(
+            dataclasses.asdict(outcome), name=case.name, case=str(case), seconds=round(time.time() - begin, 2)
+        )
         print(json.dumps(record), file=out, flush=True)
 
 
@@ -949,12 +943,15 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def run_all(names, jobs=1, both_directions=False):
-    """Records of all cases, in order of the names. Workers take turns; a case that ends its worker has crashed."""
+def run_all(cases, jobs=1, both_directions=False, path=None):
+    """Records of all cases, in their order, also written to a file of JSON lines as they come.
+
+    Workers, each a process of its own, take turns; a case that ends its worker has crashed.
+    """
     import concurrent.futures
     import threading
 
-    progress, counts, lock = Progress(len(names)), collections.Counter(), threading.Lock()
+    progress, counts, lock = Progress(len(cases)), collections.Counter(), threading.Lock()
     records = {}
 
     def chunk(part):
@@ -972,26 +969,30 @@ def run_all(names, jobs=1, both_directions=False):
             process.wait()
             if done < len(part):
                 text = "the process ended with %s" % process.returncode
-                note(dict(name=part[done], case=part[done], kind="crash", text=text, compared=[], back=None, seconds=0))
+                record = dataclasses.asdict(Outcome("crash", text))
+                note(dict(record, name=part[done].name, case=str(part[done]), seconds=0))
                 done += 1
             part = part[done:]
 
     def feed(process, part):
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write("".join(name + "\n" for name in part))
+            process.stdin.write("".join(json.dumps(dataclasses.asdict(case)) + "\n" for case in part))
             process.stdin.close()
 
     def note(record):
         with lock:
             records[record["name"]] = record
+            if path:
+                with open(path, "a") as f:
+                    f.write(json.dumps(record) + "\n")
             counts[record["kind"]] += 1
             progress.step(counts)
 
-    parts = [names[i : i + PER_WORKER] for i in range(0, len(names), PER_WORKER)]
+    parts = [cases[i : i + PER_WORKER] for i in range(0, len(cases), PER_WORKER)]
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         list(pool.map(chunk, parts))
     progress.close()
-    return [records[name] for name in names]
+    return [records[case.name] for case in cases]
 
 
 def reason_of(record):
@@ -1042,7 +1043,7 @@ def main():
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="class:NAME or random:SEED:INDEX")
     parser.add_argument("--both-directions", action="store_true", help="also convert to google's names and back")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--json", metavar="FILE", help="write all records there")
+    parser.add_argument("--json", metavar="FILE", help="append a record of each case there, one a line")
     parser.add_argument("--keep", metavar="FOLDER", help="with --only: write the files of the case there")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -1053,16 +1054,14 @@ def main():
         print(case)
         print(run(case, arguments.both_directions, arguments.keep))
         return 0
-    names, without = list(arguments.only), {}
+    cases, without = [case_named(name) for name in arguments.only], {}
     if arguments.classes:
-        cases, without = class_cases()
-        names += [case.name for case in cases]
-    names += ["random:%d:%d" % (arguments.seed, index) for index in range(arguments.random)]
-    if not names:
+        of_classes, without = class_cases()
+        cases += of_classes
+    cases += [random_case(arguments.seed, index) for index in range(arguments.random)]
+    if not cases:
         parser.error("nothing to do: --classes, --random N or --only NAME")
-    records = run_all(names, arguments.jobs, arguments.both_directions)
-    if arguments.json:
-        pathlib.Path(arguments.json).write_text(json.dumps({"records": records, "without": without}, indent=1))
+    records = run_all(cases, arguments.jobs, arguments.both_directions, arguments.json)
     print_table(records)
     for name, reason in sorted(without.items()):
         print("no case: %s: %s" % (name, reason))
