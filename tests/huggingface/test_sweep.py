@@ -1,0 +1,86 @@
+"""A part of the sweep: `hatch run huggingface5:sweep` runs all of it. See `sweep.py` for what a case is.
+
+A failure names its case; `python tests/huggingface/sweep.py --only NAME --keep FOLDER` runs it alone.
+"""
+
+import pytest
+
+from huggingface import sweep
+
+SEED = 0
+RANDOM = [sweep.random_case(SEED, index) for index in range(39)]  # each architecture three times
+# Near relatives of what b4k3 knows, networks that share names of variables with it, and quite other ones.
+CLASSES = """BertForPreTraining RobertaForMaskedLM XLMRobertaModel CamembertForMaskedLM ErnieForMaskedLM
+DistilBertForMaskedLM AlbertForPreTraining ElectraForPreTraining ElectraForMaskedLM RoFormerForMaskedLM GPT2LMHeadModel
+OpenAIGPTLMHeadModel T5ForConditionalGeneration T5EncoderModel MT5ForConditionalGeneration UMT5ForConditionalGeneration
+RemBertModel RoCBertModel LayoutLMModel MobileBertModel ConvBertModel DebertaV2Model MPNetModel XLMRobertaXLModel
+BertGenerationEncoder BartForConditionalGeneration LlamaForCausalLM""".split()
+# Both directions: a class with heads of every architecture, with what the defaults do not have.
+HEADED = {
+    "bert": ("BertForPreTraining", {"hidden_act": "relu", "type_vocab_size": 3}),
+    "bert, half": ("BertForMaskedLM", {"layer_norm_eps": 1e-5}),
+    "roberta": ("RobertaForMaskedLM", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
+    "xlm-roberta": ("XLMRobertaForMaskedLM", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
+    "camembert": ("CamembertForMaskedLM", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
+    "ernie": ("ErnieForMaskedLM", {"hidden_act": "relu"}),
+    "ernie, tasks": ("ErnieForPreTraining", {"use_task_id": True}),
+    "distilbert": ("DistilBertForMaskedLM", {}),
+    "albert": ("AlbertForPreTraining", {"embedding_size": 16, "num_hidden_groups": 2, "inner_group_num": 2}),
+    "electra": ("ElectraForPreTraining", {"embedding_size": 16}),
+    "electra, generator": ("ElectraForMaskedLM", {"embedding_size": 16}),
+    "electra, one size": ("ElectraForPreTraining", {"embedding_size": 24, "hidden_act": "relu"}),
+    "roformer": ("RoFormerForMaskedLM", {"embedding_size": 16}),
+}
+
+
+def check(outcome, case):
+    """An outcome that is no failure, and that compares something."""
+    assert not outcome.failed, "%s %s %s\n%s" % (outcome.kind, outcome.text, outcome.back or "", case)
+    assert outcome.kind in ("equal", "refused", "no reference", "not made")
+    assert outcome.kind != "equal" or outcome.compared
+
+
+@pytest.fixture(scope="module")
+def classes():
+    return {case.class_name: case for case in sweep.class_cases()[0]}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_is_right_or_refused(name, classes):
+    outcome = sweep.run(classes[name])
+    assert outcome.kind != "not made", outcome.text
+    check(outcome, classes[name])
+
+
+@pytest.mark.parametrize("case", RANDOM, ids=["%s:%s" % (case.name, case.class_name) for case in RANDOM])
+def test_a_random_configuration_is_right_or_refused(case):
+    check(sweep.run(case), case)
+
+
+@pytest.mark.parametrize("key", list(HEADED))
+def test_what_is_written_back_is_right(key):
+    """Converted to Google's names and back: transformers finds every weight, `verify` says that it is the same."""
+    name, extra = HEADED[key]
+    config = dict(sweep.PLAIN["distilbert" if key == "distilbert" else "others"], **extra)
+    case = sweep.Case("back:" + key, name, config, store="float16" if "half" in key else "float32")
+    outcome = sweep.run(case, both_directions=True)
+    check(outcome, case)
+    assert outcome.kind == "equal" and outcome.back == "equal", (outcome, case)
+
+
+def test_a_case_is_the_same_again():
+    assert sweep.random_case(3, 11) == sweep.random_case(3, 11) != sweep.random_case(4, 11)
+    assert sweep.case_named("random:3:11") == sweep.random_case(3, 11)
+
+
+def test_every_activation_of_transformers_is_tried():
+    from transformers.activations import ACT2FN
+
+    assert sorted(sweep.ACTIVATIONS) == sorted(ACT2FN)
+
+
+def test_no_text_class_is_left_out(classes):
+    """Every architecture that b4k3 knows is there, and what cannot be made is counted as such, not dropped."""
+    for prefix, heads, _ in sweep.ARCHITECTURES.values():
+        assert {prefix + suffix for suffix in heads} <= set(classes) | {prefix + "EncoderModel", prefix + "ForCausalLM"}
+    assert len(classes) > 600
