@@ -106,10 +106,15 @@ def test_a_broken_keras_json_is_passed_over(choose, text):
 IMPORTED = [
     ({"keras": module("3.15.1", "torch")}, {}, TORCH),
     ({"keras": module("3.15.1", "torch")}, {"KERAS_BACKEND": "jax"}, TORCH),
-    ({"keras": module("3.15.1", "jax")}, {"TF_KERAS": "1"}, JAX),
+    ({"keras": module("3.15.1", "jax")}, {"TF_KERAS": "1"}, TF_KERAS),
+    ({"keras": module("3.15.1", "tensorflow"), "tensorflow": module("2.21.0")}, {"TF_KERAS": "1"}, TF_KERAS),
+    ({"keras": module("3.15.1", "tensorflow"), "tensorflow": module("2.21.0")}, {"TF_KERAS": "0"}, TENSORFLOW),
+    ({"tensorflow": module("2.21.0")}, {"TF_KERAS": "1"}, TF_KERAS),
+    ({"keras": module("2.15.0"), "tensorflow": module("2.15.1")}, {"TF_KERAS": "1"}, TF_DOT_KERAS),
     ({"keras": module("3.15.1", "jax"), "tf_keras": module("2.21.0")}, {"TF_KERAS": "1"}, TF_KERAS),
     ({"keras": module("3.15.1", "jax"), "tf_keras": module("2.21.0")}, {}, JAX),
-    ({"keras": module("2.3.1")}, {"TF_KERAS": "1"}, KERAS2),
+    ({"keras": module("2.3.1")}, {}, KERAS2),
+    ({"keras": module("2.3.1")}, {"TF_KERAS": "1"}, TF_KERAS),
     ({"keras": module("2.15.0"), "tensorflow": module("2.15.1")}, {}, TF_DOT_KERAS),
     ({"tf_keras": module("2.21.0"), "tensorflow": module("2.21.0")}, {"KERAS_BACKEND": "jax"}, TF_KERAS),
     ({"tensorflow": module("2.21.0")}, {"KERAS_BACKEND": "jax"}, JAX),  # TensorFlow alone is no choice of a Keras
@@ -123,6 +128,14 @@ def test_what_is_imported_already_wins(choose, imported, environ, expected):
     assert row == expected
     if "keras" in imported:
         assert keras_backend == before  # nobody reads it any more
+
+
+def test_tf_keras_that_cannot_be_had_is_refused_whatever_is_imported(choose):
+    packages = dict(KERAS3, tensorflow="2.21.0")
+    imported = {"keras": module("3.15.1", "tensorflow"), "tensorflow": module("2.21.0")}
+    for found in (None, imported):
+        with pytest.raises(BackendError, match="TF_KERAS=1.*from 2.16 on also tf_keras"):
+            choose(packages, {"TF_KERAS": "1"}, found)
 
 
 REFUSED = [

@@ -59,6 +59,7 @@ def test_blank_lines_keep_later_ids_in_place(write):
         (b"", "has no tokens"),
         (b"\n\n", "has no tokens"),
         (b"[UNK]\na\0b\n", "line 2: a NUL character"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 9\n", "is a Git LFS pointer.*git lfs pull"),
         ("[UNK]\n中\n".encode("gbk"), "line 2: byte 0xd6 at position 6 is not utf-8"),
         ("[UNK]\na\n".encode("utf-16"), "UTF-16"),
         (b"a\nb\n", r"the unknown token '\[UNK\]' is not among the 2 tokens"),

@@ -6,12 +6,14 @@ Nothing is imported before it is asked for: the first name that needs Keras deci
 from __future__ import annotations
 
 import importlib
+import sys
 
 from .__about__ import __version__
+from ._missing import BackendError, missing
 
 # public name -> the module that defines it
 _NAMES = {
-    "BackendError": "_runtime",
+    "BackendError": "_missing",
     "Dense": "_row",
     "Dropout": "recomputing",
     "Layer": "_row",
@@ -83,16 +85,24 @@ __all__ = sorted(_NAMES) + list(_MODULES) + ["__version__"]
 
 
 def __getattr__(name):
+    if name not in _NAMES and name not in _MODULES:
+        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    try:
+        return _load(name)
+    except BackendError as error:
+        raise missing(error, __name__, name, sys._getframe(1)) from None
+
+
+def _load(name):
+    """The value of a public name, which is kept."""
     if name in _MODULES:
         return importlib.import_module("." + name, __name__)
     if name == "custom_objects":
         for module in _SAVED:
             importlib.import_module("." + module, __name__)
-    if name in _NAMES:
-        value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
-        globals()[name] = value
-        return value
-    raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__():

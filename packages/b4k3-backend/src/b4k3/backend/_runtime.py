@@ -1,6 +1,7 @@
 """Chooses the Keras of this process, once.
 
-In order: a Keras that is already imported, `TF_KERAS=1`, `KERAS_BACKEND`, keras.json, what is installed.
+In order: `TF_KERAS=1`, a Keras that is already imported, `KERAS_BACKEND`, keras.json, what is installed. `TF_KERAS=1`
+comes first because `import tensorflow` may import Keras 3 by itself (from 2.16 on), which nobody chose.
 A choice that contradicts another or that cannot work here raises `BackendError`, which says what can.
 """
 
@@ -12,6 +13,8 @@ import json
 import os
 import sys
 
+from ._missing import BackendError
+
 KERAS3_BACKENDS = ("tensorflow", "jax", "torch", "numpy", "openvino")
 # What a Keras 3 backend needs besides keras itself.
 BACKEND_NEEDS = {
@@ -22,10 +25,6 @@ BACKEND_NEEDS = {
     "openvino": ("openvino",),
 }
 TRUE = ("1", "true", "yes", "on")
-
-
-class BackendError(ImportError):
-    """The Keras that was asked for cannot be had in this environment."""
 
 
 def installed(name):
@@ -148,13 +147,23 @@ def refuse(problem):
     raise BackendError("%s %s" % (problem, can))
 
 
+def asks_for_tf_keras():
+    """Whether TF_KERAS=1 is set."""
+    return os.environ.get("TF_KERAS", "").strip().lower() in TRUE
+
+
 def already_imported():
-    """The row of a Keras that the user has imported before us, or None. TensorFlow alone is no choice of a Keras."""
-    if "tf_keras" in sys.modules and os.environ.get("TF_KERAS", "").lower() in TRUE:
+    """The row of a Keras that the user has imported before us, or None. TensorFlow alone is no choice of a Keras.
+
+    With `TF_KERAS=1` only TensorFlow's own Keras counts: Keras 3 may be there because TensorFlow imported it.
+    """
+    if "tf_keras" in sys.modules and asks_for_tf_keras():
         return Row("tf_keras")
     module = sys.modules.get("keras")
     if module is not None:
         version = numbers(getattr(module, "__version__", ""))
+        if asks_for_tf_keras() and not (2, 4) <= version < (3, 0):
+            return None
         if version[0] >= 3:
             return Row("keras3", module.config.backend() if hasattr(module, "config") else module.backend.backend())
         if (2, 3) <= version < (2, 4):
@@ -167,7 +176,7 @@ def already_imported():
 def from_environment():
     """The row that TF_KERAS and KERAS_BACKEND ask for, or None."""
     asked = os.environ.get("KERAS_BACKEND", "").strip().lower()
-    if os.environ.get("TF_KERAS", "").strip().lower() in TRUE:
+    if asks_for_tf_keras():
         if asked not in ("", "tensorflow"):
             refuse("TF_KERAS=1 asks for TensorFlow's Keras and KERAS_BACKEND=%s for another backend." % asked)
         kind = legacy_kind()

@@ -6,6 +6,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
+
+from b4k3 import layers
+from b4k3.backend._missing import BackendError, missing
 
 from .__about__ import __version__
 
@@ -48,16 +52,19 @@ _NAMES = {
 
 
 def __getattr__(name):
-    if name in _NAMES:
-        value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
-        globals()[name] = value
-        return value
     # `from b4k3.models import *`, with which scripts define architectures, gives the layers too, as bert4keras does
     if name == "__all__":
-        return sorted(set(__dir__()) | set(importlib.import_module("b4k3.layers").__all__))
-    if not name.startswith("_"):
-        return getattr(importlib.import_module("b4k3.layers"), name)
-    raise AttributeError("module %r has no attribute %r" % (__name__, name))
+        return sorted(set(__dir__()) | set(layers.__all__))
+    if name not in _NAMES and not layers.knows(name):
+        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    try:
+        if name not in _NAMES:
+            return layers.load(name)
+        value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
+    except BackendError as error:
+        raise missing(error, __name__, name, sys._getframe(1)) from None
+    globals()[name] = value
+    return value
 
 
 def __dir__():

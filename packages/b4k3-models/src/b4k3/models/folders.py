@@ -58,9 +58,9 @@ def configs_in(folder: str) -> list[ConfigFile]:
     """The configuration files of a folder, the most trusted first.
 
     A JSON file is one if it has vocab_size and a width (hidden_size, d_model, n_embd or dim). Under a name that
-    publishers use it is also one if it says model_type or architectures, so that a folder of an unknown network does not
-    look as if it had no configuration. Other JSON files, files that are too large, pipes, devices, sockets, folders and
-    links that lead nowhere are passed over.
+    publishers use it is also one if it says model_type or architectures, so that a folder of an unknown network does
+    not look as if it had no configuration. Other JSON files, files that are too large, pipes, devices, sockets, folders
+    and links that lead nowhere are passed over.
 
     Arguments:
         folder: str.

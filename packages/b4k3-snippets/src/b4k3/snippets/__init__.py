@@ -6,6 +6,9 @@ Nothing is imported before it is asked for; what needs Keras takes the one of `b
 from __future__ import annotations
 
 import importlib
+import sys
+
+from b4k3.backend._missing import BackendError, missing
 
 from .__about__ import __version__
 
@@ -32,11 +35,14 @@ __all__ = sorted([*_NAMES, "uniout"]) + ["__version__"]
 
 
 def __getattr__(name):
-    if name in _NAMES:
+    if name not in _NAMES:
+        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    try:
         value = getattr(importlib.import_module(_NAMES[name], __name__), name)
-        globals()[name] = value
-        return value
-    raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    except BackendError as error:
+        raise missing(error, __name__, name, sys._getframe(1)) from None
+    globals()[name] = value
+    return value
 
 
 def __dir__():

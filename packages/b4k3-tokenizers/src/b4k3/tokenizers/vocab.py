@@ -35,12 +35,17 @@ def load_vocab(dict_path, encoding="utf-8", simplified=False, startswith=None, t
 
     Raises:
         FileNotFoundError: no such file.
-        VocabError: NUL bytes, bytes that the encoding does not allow, no token at all, no `token_unk`; with
-            `simplified`, a token of `startswith` that is not in the file.
+        VocabError: a Git LFS pointer in place of the file, NUL bytes, bytes that the encoding does not allow, no token
+            at all, no `token_unk`; with `simplified`, a token of `startswith` that is not in the file.
     """
     path = os.fspath(dict_path)
     with open(path, "rb") as f:
         data = f.read()
+    if data.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise VocabError(
+            "%s is a Git LFS pointer, a small text that stands for the vocabulary; fetch the file itself with "
+            "`git lfs pull`" % path
+        )
     token_dict = _tokens_of_lines(path, _decode(path, data, encoding))
     if not any(token_dict):
         raise VocabError("%s has no tokens (%d bytes); expected one token a line" % (path, len(data)))

@@ -1,0 +1,121 @@
+"""What the packages answer where no Keras is installed: seen from a new process that finds no framework."""
+
+import subprocess
+import sys
+
+import pytest
+
+from workspace import FRAMEWORKS, PACKAGES
+
+HIDE = """
+import importlib, sys
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in %r:
+            raise ModuleNotFoundError("No module named %%r" %% name, name=name)
+sys.meta_path.insert(0, Hide())
+""" % sorted(FRAMEWORKS)
+# package -> names that need a Keras
+NEED_KERAS = {
+    "models": ("build_transformer_model", "BERT", "Dense", "LayerNormalization", "Model", "keras"),
+    "layers": ("MultiHeadAttention", "Dense", "Model", "K", "custom_objects"),
+    "backend": ("keras", "ops", "K", "Layer", "custom_objects", "activations"),
+}
+
+
+def run(code, hide=True):
+    """What Python prints; frameworks cannot be imported."""
+    command = [sys.executable, "-c", (HIDE if hide else "") + code]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_misspelt_name(package):
+    code = """
+module = importlib.import_module("b4k3.%s")
+assert not hasattr(module, "Nonsense") and not hasattr(module, "_nonsense") and not hasattr(module, "__wrapped__")
+try:
+    module.Nonsense
+except AttributeError as error:
+    assert "Nonsense" in str(error) and "install" not in str(error), error
+try:
+    from b4k3.%s import Nonsense
+except ImportError as error:
+    assert "cannot import name 'Nonsense'" in str(error), error
+else:
+    raise AssertionError
+"""
+    run(code % (package, package))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_dir_and_help(package):
+    code = """
+import inspect, pydoc
+module = importlib.import_module("b4k3.%s")
+names = dir(module)
+assert "__version__" in names and len(names) > 5
+assert len(set(names) & set(module.__all__)) > 5
+inspect.getmembers(module)
+assert pydoc.render_doc(module)
+print(*[name for name in names if hasattr(module, name)])
+"""
+    found = run(code % package).split()
+    assert "__version__" in found and not set(found) & set(NEED_KERAS.get(package, ()))
+
+
+@pytest.mark.parametrize(
+    "package, name", [(package, name) for package in sorted(NEED_KERAS) for name in NEED_KERAS[package]]
+)
+def test_a_name_that_needs_keras_says_what_to_install(package, name):
+    code = """
+import b4k3.{0}
+from b4k3.backend import BackendError
+def by_import():
+    from b4k3.{0} import {1}
+def by_attribute():
+    b4k3.{0}.{1}
+for way in by_import, by_attribute:
+    try:
+        way()
+    except BackendError as error:
+        assert "pip install 'b4k3[jax]'" in str(error), error
+    else:
+        raise AssertionError(way)
+assert not hasattr(b4k3.{0}, "{1}")
+try:
+    getattr(b4k3.{0}, "{1}")
+except AttributeError as error:
+    assert "pip install 'b4k3[jax]'" in str(error), error
+"""
+    run(code.format(package, name))
+
+
+@pytest.mark.parametrize("package", ["models", "layers"])
+def test_star_says_what_to_install(package):
+    code = """
+from b4k3.backend import BackendError
+try:
+    exec("from b4k3.%s import *")
+except BackendError:
+    print("BackendError")
+"""
+    assert run(code % package) == "BackendError"
+
+
+def test_a_misspelt_name_starts_no_keras():
+    code = """
+import sys, b4k3.models, b4k3.layers
+assert not hasattr(b4k3.models, "build_transformer_modell") and not hasattr(b4k3.layers, "Nonsense")
+print(sorted(%r & set(sys.modules)))
+"""
+    assert run(code % FRAMEWORKS, hide=False) == "[]"
+
+
+def test_every_name_of_this_keras_is_known_without_it():
+    from b4k3.backend import keras
+    from b4k3.layers._keras_names import NAMES
+
+    assert {name for name in dir(keras.layers) if not name.startswith("_")} - NAMES <= {"absolute_import"}
