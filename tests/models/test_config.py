@@ -5,7 +5,11 @@ import time
 
 import pytest
 
-from b4k3.models.config import ConfigError, merge, read_config, with_aliases
+from b4k3.models import ConfigError
+from b4k3.models.config_files import read_config
+from b4k3.models.keys import understand
+from b4k3.models.registry import network
+from b4k3.models.source import Source
 
 BROKEN = {
     "not JSON": (b'{"a": 1,}', "line 1, column"),
@@ -107,12 +111,12 @@ def test_a_folder_is_no_file(tmp_path):
 
 def test_aliases_fill_only_what_is_absent():
     given = {"type_vocab_size": 16, "max_position": 7, "max_position_embeddings": 9}
-    config = with_aliases(given)
+    config = understand(network("bert"), given, "here").values
     assert (config["segment_vocab_size"], config["max_position"]) == (16, 7)
     assert "segment_vocab_size" not in given
 
 
 def test_the_call_wins_and_defaults_fill_the_rest():
-    assert merge({}, {}) == {"max_position": 512, "segment_vocab_size": 2}
-    assert merge({"dropout_rate": 0.3}, {"hidden_dropout_prob": 0.1})["dropout_rate"] == 0.1
-    assert merge({"type_vocab_size": 0}, {})["segment_vocab_size"] == 0
+    assert Source({}, None, "bert").all_sizes["max_position"] == 512
+    known = Source({"dropout_rate": 0.3, "type_vocab_size": 0}, None, "bert", {"hidden_dropout_prob": 0.1}).known
+    assert (known["dropout_rate"], known["segment_vocab_size"]) == (0.1, 0)

@@ -84,7 +84,7 @@ def test_early_albert_is_loaded_as_its_conversion(model):
 
 
 def goldens_config():
-    from b4k3.models.config import read_config
+    from b4k3.models.config_files import read_config
 
     return read_config(CONFIG)
 

@@ -9,10 +9,12 @@ import pytest
 
 import goldens
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model, ready_configs
-from b4k3.models.builder import accepted_arguments
 from b4k3.models.checkpoints import open_checkpoint
-from b4k3.models.config import merge, read_config
-from b4k3.models.recognition import DefaultModel, Request
+from b4k3.models.config_files import read_config
+from b4k3.models.keys import understand
+from b4k3.models.registry import architecture
+from b4k3.models.source import Source
+from b4k3.models.transformer import accepted_arguments
 
 # system -> model= that is recognised in its folder
 FOLDERS = {
@@ -78,7 +80,7 @@ def own_arguments(system, model):
 
 def requested(config, checkpoint=None, model="auto", **kwargs):
     """What would be built; nothing is."""
-    return Request(config, checkpoint, model, kwargs)
+    return Source(config, checkpoint, model, kwargs)
 
 
 @pytest.mark.parametrize("system", sorted(FOLDERS))
@@ -86,18 +88,19 @@ def test_folder(system):
     """The class and the arguments are those of the golden case, which names config, checkpoint and model."""
     model = FOLDERS[system]
     case = first_case(system, model)
-    for default in (DefaultModel("bert"), "auto"):
+    for default in (None, "auto"):
         request = requested(str(goldens.ROOT / system), model=default)
-        assert request.cls.model_key == model
+        assert request.network.name == model
         assert request.notes[0] == "recognised as model=%r" % model
-        assert open_checkpoint(request.checkpoint).path == str(goldens.ROOT / case["checkpoint"])
-        accepted = accepted_arguments(request.cls)
-        want = merge(read_config(str(goldens.ROOT / case["config"])), {})
-        got = merge(request.config, {})
+        assert request.checkpoint.path == str(goldens.ROOT / case["checkpoint"])
+        accepted = accepted_arguments(architecture(model))
+        path = str(goldens.ROOT / case["config"])
+        want = understand(request.network, read_config(path), path).values
+        got = request.config
         added = {key: value for key, value in got.items() if key in accepted and key not in want}
         assert {key: got[key] for key in want} == want
         of_shapes = {"num_decoder_layers", "relative_attention_num_buckets"}
-        assert set(added) <= {"embedding_size", "num_hidden_groups", "inner_group_num"} | of_shapes
+        assert set(added) <= {"embedding_size", "embedding_mapping", "num_hidden_groups", "inner_group_num"} | of_shapes
 
 
 @pytest.mark.parametrize("system", ["google_albert_groups", "google_electra", "roformer_v2"])
@@ -141,7 +144,7 @@ def test_the_generator_is_recognised_by_its_config():
     assert generator.model_key == "electra_generator"
     check(generator, "hit_electra")
     assert requested(str(folder), model="electra_generator").config["hidden_size"] == 8
-    assert requested(str(folder / "discriminator.json"), checkpoint).cls.model_key == "electra"
+    assert requested(str(folder / "discriminator.json"), checkpoint).network.name == "electra"
 
 
 def test_nezha_and_roformer_under_neutral_names():
@@ -149,16 +152,16 @@ def test_nezha_and_roformer_under_neutral_names():
     nezha, roformer = variables("nezha"), variables("roformer")
 
     def model(config, tensors):
-        return requested(config, tensors).cls.model_key
+        return requested(config, tensors).network.name
 
     assert model({"use_relative_position": True}, roformer) == "nezha"
     assert model({"model_type": "roformer"}, nezha) == "roformer"
     assert model({}, nezha) == "nezha"  # it has an NSP head
     with pytest.warns(UserWarning, match="taken for RoFormer; if it is NEZHA"):
-        assert model({}, roformer) == "roformer"
+        assert build({"num_attention_heads": 4, "hidden_act": "gelu"}, roformer, model="auto").model_key == "roformer"
     for name in [name for name in nezha if name.startswith("cls/")]:
         del nezha[name]
-    with pytest.raises(ConfigError, match="cannot tell NEZHA from RoFormer"):
+    with pytest.raises(ConfigError, match="cannot tell 'nezha' from 'roformer'"):
         model({}, nezha)
 
 
@@ -188,9 +191,9 @@ def test_a_model_that_does_not_fit_names_the_one_that_does():
 def test_auto_without_evidence():
     with pytest.raises(ConfigError, match="model='auto' needs a checkpoint"):
         build({"vocab_size": 9}, model="auto")
-    with pytest.raises(ConfigError, match="does not recognise its variables"):
+    with pytest.raises(CheckpointError, match="does not fit any network that b4k3 has"):
         build({"vocab_size": 9}, {"some/kernel": np.zeros(3)}, model="auto")
-    assert requested("hit_electra_small").cls.model_key == "electra"
+    assert requested("hit_electra_small").network.name == "electra"
 
 
 def test_t5_pegasus_opened_as_mt5_is_noted():
@@ -232,8 +235,9 @@ def test_a_release_without_a_config_gets_the_ready_one():
     request = requested(None, tensors)
     assert request.where == "the ready config google_electra_small"
     assert any("google_electra_small" in note for note in request.notes)
-    assert merge(request.config, {})["num_attention_heads"] == 4
+    assert request.config["num_attention_heads"] == 4
     del config["model_type"]
+    config = understand(request.network, config, "it").values
     assert {key: request.config[key] for key in config} == config
     del tensors["electra/encoder/layer_11/attention/self/query/kernel"]
     del tensors["electra/encoder/layer_11/intermediate/dense/kernel"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
@@ -127,8 +128,8 @@ class Unread:
                 return kind
         for other in self.beside:
             entry = next((e for e in map(other.find, canonicals) if e is not None), None)
-            if entry is not None and self.network.find(canonicals[0]) is None:
-                return f"of model={other.name!r}"
+            if entry is not None:
+                return f"{entry[0].name} of model={other.name!r}"
         kind = leftover(name)
         return None if kind == FIXED_POSITIONS and not self._is_constant(name) else kind
 
@@ -142,12 +143,13 @@ class Unread:
         if not layer.exists(self.sizes):
             if layer.copies or any(variable.name in other.copies.values() for other in part.layers):
                 return f"tied {part.name}"
-            chosen = layer.needs is not None and (self.explicit is None or layer.needs in self.explicit)
-            return f"left out by {layer.needs}={self.sizes.get(layer.needs)}" if chosen else None
+            for key in layer.needs:
+                if self.explicit is None or key in self.explicit:
+                    return f"left out by {key}={self.sizes.get(key)}"
+            return None
         if canonical in self.exact or layer.blocks is None:
             return None
-        counts = layer.blocks.counts
-        return f"blocks beyond {next(iter(counts.values()))}" if canonical not in self.exact else None
+        return f"blocks beyond {next(iter(layer.blocks.counts.values()))}"
 
     def _is_constant(self, name: str) -> bool:
         """Whether a stored table holds what the network computes, as far as that is known."""
@@ -243,6 +245,7 @@ def require(report: LoadReport, transformer: Any, view: View) -> None:
     advice = lost_parts(of, missing, view)
     model_of_class = [] if of.target is None else hints(view.checkpoint, of)
     advice += [hint for hint in model_of_class if hint not in advice]
+    advice += [said for pattern, said in of.relatives if any(re.search(pattern, name) for name in unread)]
     if unread and not missing and not report.mismatched:
         advice.append(
             "the network reads none of these, so that its outputs are not those of the checkpoint; "

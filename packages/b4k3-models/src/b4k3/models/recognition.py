@@ -299,9 +299,10 @@ def hints(checkpoint: Checkpoint, wanted: Network) -> List[str]:
     found = fits(checkpoint, networks(), recognised_dialect(checkpoint))
     full = [fit for fit in found if fit.full and fit.network.name != wanted.name]
     if not full:
-        ranked = sorted((fit for fit in found if fit.matched), key=lambda fit: fit.order, reverse=True)
-        own = next((fit for fit in ranked if fit.network.name == wanted.name), None)
-        full = [fit for fit in ranked[:1] if own is None or fit.order > own.order]
+        ranked = [fit for fit in found if fit.matched > len(fit.unknown)]
+        ranked.sort(key=lambda fit: len(fit.unknown) - fit.matched)
+        own = next((fit for fit in found if fit.network.name == wanted.name), None)
+        full = [fit for fit in ranked[:1] if own is None or own.matched < fit.matched]
     if not full or any(fit.network.name == wanted.name and fit.full for fit in found):
         return []
     most = max(fit.matched for fit in full)

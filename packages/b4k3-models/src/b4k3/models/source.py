@@ -202,7 +202,10 @@ class Source:
         found = understand(self.network, dict(self.file_config, **insisted), where)
         self.config, self.spelled, self.unknown_keys = found.values, found.spelled, found.unknown
         call = understand(self.network, self.arguments_given, "the call", from_call=True)
+        others = {key: self.arguments_given[key] for key in call.unknown if key not in insisted and key != "model_type"}
         self.given = {key: value for key, value in call.values.items() if value is not None or key in REQUIRED}
+        self.given.update(others)
+        self.spelled.update(call.spelled)
         if self.view is not None:
             self._complete(self.view)
         if self.config.get("hidden_act") is None and self.network.default_activation is not None:
@@ -298,15 +301,14 @@ class Source:
         matrix = [name for name in matrices if not name.endswith("/bias")]
         if matrix:
             differs = any(differ(view, name, copies[name]) for name in matrices if copies[name] in view)
-            self.config["tie_word_embeddings"] = said if said is False else not differs
+            if differs == of.settings.get("tie_word_embeddings", True) or said is not None:
+                self.config["tie_word_embeddings"] = said if said is False else not differs
             if differs and said is True:
                 self._warn(
                     f"{view.checkpoint.path}: {self.spelled.get('tie_word_embeddings', 'tie_word_embeddings')} is "
                     "true, but the output in the file differs from the token embeddings: it is loaded as it is; "
                     "tie_word_embeddings=True ties it"
                 )
-        elif said is None:
-            self.config["tie_word_embeddings"] = of.settings.get("tie_word_embeddings", True)
 
     def _decide_parts(self, view: View) -> None:
         """A part that is made by default and that the file does not have is not made, which is said."""

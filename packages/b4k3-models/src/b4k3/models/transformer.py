@@ -96,7 +96,6 @@ class Transformer:
         name=None,
         layer_norm_eps=None,
         pad_token_id=0,
-        **kwargs,
         tie_word_embeddings=None,
         **unknown,
     ):

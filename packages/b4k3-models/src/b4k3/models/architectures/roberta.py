@@ -48,6 +48,7 @@ class RoBERTa(BERT):
             output_dim=self.embedding_size,
             merge_mode="add",
             padding_id=self.pad_token_id,
+            first_row=self.full_pad_token_id + 1,
             embeddings_initializer=self.initializer,
             custom_position_ids=self.custom_position_ids,
             name="Embedding-Position",

@@ -75,8 +75,8 @@ class Subject(Source):
             by_default = part.argument is None or (part.on and self.known.get(part.argument) is not False)
             return part.name, LOADS if by_default else f"{part.argument}=True"
         kind = self._unread.kind(name)
-        if kind is not None and kind.startswith("of model="):
-            return kind, kind[len("of ") :]
+        if kind is not None and " of model=" in kind:
+            return kind, kind.split(" of ", 1)[1]
         return kind or NOT_USED, None
 
     def canonicals_that_load(self) -> List[str]:

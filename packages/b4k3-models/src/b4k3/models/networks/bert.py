@@ -22,7 +22,7 @@ def embeddings(scope: str = "bert", mapping: str = "bert/encoder/embedding_hidde
             "Embedding-Segment",
             [Variable(f"{scope}/embeddings/token_type_embeddings", ("segment_vocab_size", "embedding_size"))],
             when=has_segments,
-            needs="segment_vocab_size",
+            needs=("segment_vocab_size", "shared_segment_embeddings"),
             advice="the file has no segment embeddings: build with segment_vocab_size=0, or, if segments are ids of "
             "tokens, with shared_segment_embeddings=True",
         ),

@@ -95,7 +95,7 @@ class Layer:
         when: function from sizes to whether the network has the layer; None if it always has.
         copies: variable of an untied output -> the variable that a tied one has instead. A file may hold both.
         advice: what to do if a checkpoint lacks the layer, for messages.
-        needs: the key that `when` asks about, by which a caller may leave the layer out.
+        needs: the keys that `when` asks about, by which a caller may leave the layer out.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Layer:
         when: Optional[Callable[[Sizes], bool]] = None,
         copies: Optional[Dict[str, str]] = None,
         advice: Optional[str] = None,
-        needs: Optional[str] = None,
+        needs: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.variables = variables
@@ -114,7 +114,7 @@ class Layer:
         self.when = when
         self.copies = dict(copies or {})
         self.advice = advice
-        self.needs = needs
+        self.needs = tuple(needs)
 
     def exists(self, sizes: Sizes) -> bool:
         """Whether a network of these sizes has the layer."""
@@ -231,6 +231,7 @@ class Network:
         trained_with_tanh: whether the code that trained it means the tanh form by 'gelu'.
         files: words in the names of its config files, where another network's lie in the same folder.
         generates: whether it predicts the next token.
+        relatives: [(pattern, what a file with an unread variable of such a name is)], of networks that are not here.
         constants: [(end of a name, function from a shape to the values)]: what some files store and nobody reads.
     """
 
@@ -263,6 +264,7 @@ class Network:
         trained_with_tanh: bool = False,
         files: Sequence[str] = (),
         generates: bool = False,
+        relatives: Sequence[Tuple[str, str]] = (),
         constants: Sequence[Tuple[str, Callable[[Tuple[int, ...]], Any]]] = (),
     ) -> None:
         self.name = name
@@ -292,6 +294,7 @@ class Network:
         self.trained_with_tanh = trained_with_tanh
         self.files = tuple(files)
         self.generates = generates
+        self.relatives = tuple(relatives)
         self.constants = tuple(constants)
 
     def but(self, name: str, target: Any, **changes: Any) -> "Network":

@@ -25,7 +25,11 @@ def discriminator_head() -> Part:
 
 
 def fits_the_generator_alone(seen) -> bool:
-    """Whether a configuration has the sizes of the generator in the file and not those of the discriminator."""
+    """Whether the file, or the configuration by its sizes, is of the generator and not of the discriminator."""
+    names = list(seen.stored)
+    head = any(name.startswith(("generator_predictions", "generator_lm_head")) for name in names)
+    if head and not any(name.startswith(("discriminator_predictions", "electra/encoder")) for name in names):
+        return True
     return bool(seen.contradictions(ELECTRA)) and not seen.contradictions(ELECTRA_GENERATOR)
 
 

@@ -32,7 +32,7 @@ def embeddings(words: str, positions: str, segments: str = "") -> List[Layer]:
             "with shared_segment_embeddings=True"
         )
         table = [Variable(segments, ("segment_vocab_size", "embedding_size"))]
-        layers.append(Layer("Embedding-Segment", table, when=has_segments, advice=advice, needs="segment_vocab_size"))
+        layers.append(Layer("Embedding-Segment", table, when=has_segments, advice=advice, needs=("segment_vocab_size", "shared_segment_embeddings")))
     return layers + [Layer("Embedding-Position", [Variable(positions, ("max_position", "embedding_size"))])]
 
 

@@ -196,6 +196,14 @@ THEIR_KEYS = {
 # ----------------------------------------------------------------------------------------------------------- networks
 
 
+RELATIVES = (
+    (
+        r"block[/_.]0*[1-9]\d*[/.].*relative_attention_bias",
+        "it has relative positions of every block's own, as UMT5: b4k3 does not have that network",
+    ),
+)
+
+
 def looks_like_pegasus(seen) -> bool:
     """Whether a file with the variables of mT5 is of T5-PEGASUS, which was trained from them.
 
@@ -263,6 +271,7 @@ def networks(
                 kin=(version,),
                 beside=() if not side else (version,),
                 generates=side != "_encoder",
+                relatives=RELATIVES,
                 **traits,
             )
         )
