@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import decoding_tables as tables
 import goldens
 from b4k3.backend import compiled, keras, row, runs_eagerly
 from b4k3.layers import PaddedPositionEmbedding, TaskEmbedding
@@ -288,10 +289,12 @@ def test_padded_positions_and_tasks():
     bias = transformer.layers["MLM-Bias"]
     bias.set_weights([w - 99 * (np.arange(len(w)) == 1) for w in bias.get_weights()])  # never the padding
     prompts = np.array([[2, 5, 7, 11, 3], [4, 3, 1, 1, 1], [6, 9, 12, 1, 1]])
-    tokens = transformer.generate(prompts, NEW)
-    for prompt, new in zip(prompts, tokens):
+    tokens, sums = transformer.generate(prompts, NEW, return_scores=True)
+    for prompt, new, total in zip(prompts, tokens, sums):
         ids = np.concatenate([prompt[prompt != 1], new])[None]
-        assert goldens.predict(transformer.model, [ids])[0][0, -NEW - 1 : -1].argmax(-1).tolist() == new.tolist()
+        logits = goldens.predict(transformer.model, [ids])[0][0, -NEW - 1 : -1]
+        assert logits.argmax(-1).tolist() == new.tolist()
+        np.testing.assert_allclose(tables.log_softmax(logits).max(-1).sum(), total, atol=1e-3)
     with pytest.raises(ConfigError, match="the model has 30 positions"):
         transformer.generate(prompts, 27)
     goldens.forget()
