@@ -23,8 +23,8 @@ def forget():
     goldens.forget()
 
 
-def build(**kwargs):
-    return build_transformer_model(CONFIG, CHECKPOINT, return_keras_model=False, **dict(GELU, **kwargs))
+def build(checkpoint=CHECKPOINT, **kwargs):
+    return build_transformer_model(CONFIG, checkpoint, return_keras_model=False, **dict(GELU, **kwargs))
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,30 @@ def test_keep_tokens(data):
     kept = build(with_mlm="linear", keep_tokens=keep)
     new_ids = np.vectorize(keep.index)(ids)
     close(outputs(kept, [new_ids, segments])[mask], outputs(full, [ids, segments])[mask][:, keep], 1e-4)
+
+
+def test_another_padding_id(data):
+    """The rows 0 and 3 of the vocabulary exchanged; keep_tokens moves the padding to where its row goes."""
+    (ids, segments), mask = data
+    full = build()
+    assert full.pad_token_id == full.full_pad_token_id == 0
+    exchanged = np.arange(full.vocab_size)
+    exchanged[[0, 3]] = 3, 0
+    variables = dict(open_checkpoint(CHECKPOINT).items())
+    variables["bert/embeddings/word_embeddings"] = variables["bert/embeddings/word_embeddings"][exchanged]
+    ids = exchanged[ids]
+    for keep in (None, sorted(set(ids.reshape(-1).tolist()), reverse=True)):
+        other = build(variables, pad_token_id=3, keep_tokens=keep)
+        assert other.full_pad_token_id == 3
+        assert other.pad_token_id == (3 if keep is None else keep.index(3))
+        new_ids = ids if keep is None else np.vectorize(keep.index)(ids)
+        close(outputs(other, [new_ids, segments])[mask], outputs(full, [exchanged[ids], segments])[mask], 1e-4)
+
+
+def test_keep_tokens_without_the_padding():
+    assert build(keep_tokens=[5, 0, 7]).pad_token_id == 0  # as bert4keras has it
+    assert build(keep_tokens=[5, 0, 7], pad_token_id=3).pad_token_id == 0
+    assert build(pad_token_id=None).pad_token_id == 0
 
 
 def test_compound_tokens_follow_keep_tokens():

@@ -21,6 +21,10 @@ REFUSED = [
     ({"hidden_size": "32"}, "hidden_size='32', expected an int"),
     ({"vocab_size": -1}, "vocab_size=-1, expected an int from 1"),
     ({"vocab_size": 10**12}, "vocab_size=1000000000000"),
+    ({"pad_token_id": -1}, "pad_token_id=-1, expected an id of the vocabulary, 0 to 119"),
+    ({"pad_token_id": 120}, "pad_token_id=120"),
+    ({"pad_token_id": True}, "pad_token_id=True"),
+    ({"pad_token_id": "0"}, "pad_token_id='0'"),
     ({"num_hidden_layers": None}, "lacks num_hidden_layers"),
     ({"dropout_rate": 1.5}, "dropout_rate=1.5, expected a number from 0 to below 1"),
 ]

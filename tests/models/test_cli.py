@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import goldens
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
-from b4k3.models.cli import COMMANDS, features, main, vectors
+from b4k3.models.cli import COMMANDS, features, main, vectors, verify
 from b4k3.models.cli.inspect import describe
 from b4k3.models.cli.source import Subject
 
@@ -303,6 +304,20 @@ def test_verify_two_that_are_the_same_and_one_that_is_not(capfd, tmp_path, bert)
     assert status == 3 and "only in %s: bert/pooler/dense/bias" % other in out
 
 
+def test_verify_and_convert_with_another_padding_id(capfd, tmp_path, bert):
+    exchange_the_padding(bert)
+    for to, name in (("huggingface", "config.json"), ("google", "bert_config.json")):
+        other, _ = converted(capfd, tmp_path, bert, "--to", to, target=to)
+        assert json.loads((other / name).read_text())["pad_token_id"] == 3
+        for text in ([], ["--text", lines_file(tmp_path)]):
+            status, out, _ = run(capfd, "verify", bert, other, "--json", *text)
+            facts = json.loads(out)
+            assert status == 0 and facts["same"] and [row["difference"] for row in facts["blocks"]] == [0, 0, 0, 0]
+    source = Source(str(bert))
+    ids, mask = verify.ids_for(source, source, SimpleNamespace(text=None))
+    assert (ids[~mask] == 3).all() and not (ids[mask] == 3).any() and 0 in ids[mask] and not mask.all()
+
+
 # ------------------------------------------------------------------------------------------------------ features
 
 LINES = ["the 我 是", "", "un 1 2 3 4 5 6 7 8 9", "没 去 1", "", "a b c d e f g " * 4]
@@ -336,6 +351,35 @@ def test_features(capfd, tmp_path, pooling):
     assert found.dtype == "float32" and found.shape == (6, 32)
     assert np.abs(found - wanted).max() < 1e-5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lines.txt", "x.npy"]
+
+
+def exchange_the_padding(folder, other=3):
+    """The padding of a BERT in a folder becomes another id, in checkpoint, vocabulary and config."""
+    table = "bert/embeddings/word_embeddings"
+
+    def change(tensors):
+        for name in (table, "cls/predictions/output_bias"):
+            tensors[name] = tensors[name].copy()
+            tensors[name][[0, other]] = tensors[name][[other, 0]]
+
+    rewrite(folder, change)
+    lines = (folder / "vocab.txt").read_bytes().split(b"\n")
+    lines[0], lines[other] = lines[other], lines[0]
+    (folder / "vocab.txt").write_bytes(b"\n".join(lines))
+    config = json.loads((folder / "bert_config.json").read_text())
+    (folder / "bert_config.json").write_text(json.dumps(dict(config, pad_token_id=other)))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_features_with_another_padding_id(capfd, tmp_path, bert, pooling):
+    lines, found = lines_file(tmp_path), []
+    for i in range(2):
+        output = tmp_path / ("%d.npy" % i)
+        options = ["--pooling", pooling, "--batch-size", 4, "--output", output, "--quiet"]
+        assert run(capfd, "features", bert, lines, *options)[0] == 0
+        found.append(np.load(str(output)))
+        exchange_the_padding(bert)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
 
 
 def test_pooling():

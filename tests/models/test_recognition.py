@@ -176,7 +176,9 @@ def test_configs_of_a_folder(tmp_path):
     with pytest.raises(ConfigError, match="several configs fit .*bert_config.json, third_config.json"):
         requested(str(folder))
     (folder / "third_config.json").write_text("{")
-    with pytest.raises(ConfigError, match="third_config.json is not JSON"):
+    assert requested(str(folder)).where.endswith("bert_config.json")  # what cannot be read is none
+    (folder / "bert_config.json").write_text("{")
+    with pytest.raises(ConfigError, match="bert_config.json is not JSON"):
         requested(str(folder))
 
 

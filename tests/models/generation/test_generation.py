@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+import decoding_tables as tables
 import goldens
 from b4k3.backend import compiled, keras, row, runs_eagerly
-from b4k3.models import ConfigError, build_transformer_model
+from b4k3.layers import PaddedPositionEmbedding, TaskEmbedding
+from b4k3.models import BERT, ConfigError, build_transformer_model
 from b4k3.models.generation.network import Network
 from harness import dtype_policy
 from small_models import SMALL
@@ -255,6 +257,46 @@ def test_the_model_itself_masks_another_padding_id(kind):
     inputs = [prompts, 0 * prompts][: len(second.inputs)]
     scores = goldens.predict(second.model, inputs)[-1]
     assert second.generate(prompts, 1)[:, 0].tolist() == [scores[i, n].argmax() for i, n in enumerate([4, 1, 2])]
+    goldens.forget()
+
+
+class WithPaddedPositions(BERT):
+    """A BERT that counts its positions as RoBERTa does, with a vector for the task of each sequence."""
+
+    def embed_tokens(self, inputs):
+        self.ids = inputs[0]
+        return super().embed_tokens(inputs)
+
+    def embed_positions(self, x, position_ids):
+        x = self.apply(x, TaskEmbedding, input_dim=3, output_dim=self.embedding_size, task_id=2, name="Embedding-Task")
+        return self.apply(
+            [x, self.ids],
+            PaddedPositionEmbedding,
+            input_dim=self.max_position,
+            output_dim=self.embedding_size,
+            padding_id=self.pad_token_id,
+            name="Embedding-Position",
+        )
+
+
+def test_padded_positions_and_tasks():
+    """Generation against the model in one run on the prompt and all tokens that followed."""
+    config = dict(SMALL, model=WithPaddedPositions, application="lm", with_mlm="linear", pad_token_id=1)
+    transformer = build_transformer_model(return_keras_model=False, segment_vocab_size=0, **config)
+    generator = np.random.RandomState(2)
+    for layer in transformer.model.layers:
+        layer.set_weights([w + generator.normal(size=w.shape) * 0.4 for w in layer.get_weights()])
+    bias = transformer.layers["MLM-Bias"]
+    bias.set_weights([w - 99 * (np.arange(len(w)) == 1) for w in bias.get_weights()])  # never the padding
+    prompts = np.array([[2, 5, 7, 11, 3], [4, 3, 1, 1, 1], [6, 9, 12, 1, 1]])
+    tokens, sums = transformer.generate(prompts, NEW, return_scores=True)
+    for prompt, new, total in zip(prompts, tokens, sums):
+        ids = np.concatenate([prompt[prompt != 1], new])[None]
+        logits = goldens.predict(transformer.model, [ids])[0][0, -NEW - 1 : -1]
+        assert logits.argmax(-1).tolist() == new.tolist()
+        np.testing.assert_allclose(tables.log_softmax(logits).max(-1).sum(), total, atol=1e-3)
+    with pytest.raises(ConfigError, match="the model has 30 positions"):
+        transformer.generate(prompts, 27)
     goldens.forget()
 
 
