@@ -120,10 +120,49 @@ SHRUNK = [
     (r"(_rank|_size|_dim|state_size|d_state|index_topk|num_landmarks|prompt_length)$", 16),
 ]
 LARGEST = 3_000_000  # parameters of a model that still counts as tiny
+PLAIN = {  # sizes for a case that is written out
+    "encoder": {
+        "vocab_size": 60,
+        "hidden_size": 24,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 3,
+        "intermediate_size": 40,
+        "max_position_embeddings": 40,
+    },
+    "distilbert": {"vocab_size": 60, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40},
+    "gpt": {
+        "vocab_size": 60,
+        "n_embd": 24,
+        "n_layer": 2,
+        "n_head": 3,
+        "n_positions": 40,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
+    "t5": {
+        "vocab_size": 60,
+        "d_model": 24,
+        "d_kv": 5,
+        "d_ff": 40,
+        "num_layers": 2,
+        "num_decoder_layers": 3,
+        "num_heads": 3,
+        "relative_attention_num_buckets": 8,
+    },
+}
+# parts of a configuration that are about text too
+TEXT_PARTS = set(
+    """encoder decoder encoder_config decoder_config global_config patcher_config attn_config ffn_config
+    esmfold_config""".split()
+)
 # model_type -> what its sizes must have besides, so that they fit each other
 FITTING = {
     "albert": {"embedding_size": 16},
     "electra": {"embedding_size": 16},
+    "encoder-decoder": {
+        "encoder": dict(PLAIN["encoder"], model_type="bert"),
+        "decoder": dict(PLAIN["encoder"], model_type="bert", is_decoder=True, add_cross_attention=True),
+    },
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"]},
     "lilt": {"hidden_size": 48},
@@ -156,13 +195,23 @@ def shrunk(config_class):
     return found
 
 
-def is_text(config_class):
-    """True unless the configuration is about pictures, sound, time series, or is put together from others."""
+OTHERS = "image_size|patch_size|num_channels|mel_bins|audio|(?<!super)vision|conv_stride|visual|spectrogram"
+
+
+def why_not_text(cls, config_class):
+    """Why a class is none that reads text alone; None if it is one."""
     names = {field.name for field in dataclasses.fields(config_class)} | set(config_class.attribute_map)
-    other = "image_size|patch_size|num_channels|mel_bins|audio|vision|conv_stride|visual|spectrogram|prediction_length"
-    return "vocab_size" in names | {"src_vocab_size"} & names and not (
-        config_class.sub_configs or re.search(other, " ".join(names))
-    )
+    if set(config_class.sub_configs) - TEXT_PARTS:
+        return "put together from other configurations: %s" % ", ".join(sorted(config_class.sub_configs))
+    found = re.search(OTHERS, " ".join(sorted(names)))
+    if found:
+        return "not about text: its configuration has %s" % found.group()
+    words = {"vocab_size", "src_vocab_size", "num_hash_functions"} | TEXT_PARTS  # CANINE hashes characters
+    if not words & names:
+        return "not about text: its configuration has no vocab_size"
+    if getattr(cls, "main_input_name", "input_ids") != "input_ids":
+        return "not about text: it takes %s" % cls.main_input_name
+    return None
 
 
 def class_cases():
@@ -183,9 +232,17 @@ def class_cases():
                 except Exception as e:
                     without[name] = "no such class: %s" % brief(e)
                     continue
-                if is_text(config_class) and getattr(cls, "main_input_name", "input_ids") == "input_ids":
-                    config = dict(shrunk(config_class), **FITTING.get(model_type, {}))
-                    cases[name] = Case("class:" + name, name, config)
+                reason = why_not_text(cls, config_class)
+                if reason:
+                    without[name] = reason
+                    continue
+                parts = {
+                    key: shrunk(part)
+                    for key, part in config_class.sub_configs.items()
+                    if dataclasses.is_dataclass(part)
+                }
+                config = dict(shrunk(config_class), **dict(parts, **FITTING.get(model_type, {})))
+                cases[name] = Case("class:" + name, name, config)
     return sorted(cases.values(), key=lambda case: case.name), without
 
 
@@ -230,38 +287,6 @@ HIDDEN_ACT = {"distilbert": "activation", "gpt2": "activation_function", "openai
 ACTIVATIONS = """gelu gelu_10 gelu_accurate gelu_fast gelu_new gelu_python gelu_python_tanh gelu_pytorch_tanh hardswish
 laplace leaky_relu linear mish prelu quick_gelu relu relu2 relu6 sigmoid silu sqrtsoftplus swish tanh xielu""".split()
 T5_EXTRAS = [{"tie_word_embeddings": False}, {"scale_decoder_outputs": False}, {"dense_act_fn": "gelu"}]
-
-
-PLAIN = {  # sizes for a case that is written out
-    "encoder": {
-        "vocab_size": 60,
-        "hidden_size": 24,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 3,
-        "intermediate_size": 40,
-        "max_position_embeddings": 40,
-    },
-    "distilbert": {"vocab_size": 60, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40},
-    "gpt": {
-        "vocab_size": 60,
-        "n_embd": 24,
-        "n_layer": 2,
-        "n_head": 3,
-        "n_positions": 40,
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-    },
-    "t5": {
-        "vocab_size": 60,
-        "d_model": 24,
-        "d_kv": 5,
-        "d_ff": 40,
-        "num_layers": 2,
-        "num_decoder_layers": 3,
-        "num_heads": 3,
-        "relative_attention_num_buckets": 8,
-    },
-}
 
 
 def activation_of(r, arch):
@@ -574,7 +599,7 @@ def batch(config):
     r = np.random.RandomState(0)
     pad = getattr(config, "pad_token_id", None)
     pad = pad if isinstance(pad, int) and pad >= 0 else None
-    words = np.array([i for i in range(config.vocab_size) if i != pad])
+    words = np.array([i for i in range(getattr(config, "vocab_size", None) or 60) if i != pad])
     ids = r.choice(words, (BATCH, LENGTH))
     ids[:, 1] = words[0]  # the lowest one is surely there
     mask = np.ones((BATCH, LENGTH), "int64")
@@ -1082,6 +1107,10 @@ def print_table(records):
     print("\n%d cases, %d failed" % (len(records), len(failed)))
 
 
+def short(reason):
+    return reason.split(":")[0]
+
+
 def is_failure(record):
     return Outcome(record["kind"], back=record["back"]).failed
 
@@ -1114,8 +1143,9 @@ def main():
         parser.error("nothing to do: --classes, --random N or --only NAME")
     records = run_all(cases, arguments.jobs, arguments.both_directions, arguments.json)
     print_table(records)
-    for name, reason in sorted(without.items()):
-        print("no case: %s: %s" % (name, reason))
+    for reason in sorted(set(map(short, without.values()))):
+        names = [name for name in sorted(without) if short(without[name]) == reason]
+        print("\n%d classes without a case, %s: %s" % (len(names), reason, ", ".join(names)))
     return int(any(map(is_failure, records)))
 
 
