@@ -303,7 +303,7 @@ def sizes_of(r, arch):
     head, vocab, layers = r.choice([4, 6, 8]), r.choice([60, 61, 97]), r.choice([1, 2, 3])
     inner = r.choice([20, 40, 64])
     if arch in ("t5", "mt5"):
-        act = activation_of(r, arch) or r.choice(["relu", "gelu"])
+        act, buckets = activation_of(r, arch) or r.choice(["relu", "gelu"]), r.choice([4, 8, 32])
         config = {
             "vocab_size": vocab,
             "d_model": heads * head if r.random() < 0.5 else 24,
@@ -311,8 +311,8 @@ def sizes_of(r, arch):
             "d_ff": inner,
             "num_layers": layers,
             "num_heads": heads,
-            "relative_attention_num_buckets": r.choice([4, 8, 32]),
-            "relative_attention_max_distance": r.choice([8, 20, 128]),
+            "relative_attention_num_buckets": buckets,
+            "relative_attention_max_distance": max(buckets, r.choice([8, 20, 128])),  # or transformers divides by 0
             "feed_forward_proj": "gated-" * (r.random() < 0.5) + act,
             "layer_norm_epsilon": r.choice([1e-6, 1e-6, 1e-3]),
         }
