@@ -15,21 +15,33 @@ DistilBertForMaskedLM AlbertForPreTraining ElectraForPreTraining ElectraForMaske
 OpenAIGPTLMHeadModel T5ForConditionalGeneration T5EncoderModel MT5ForConditionalGeneration UMT5ForConditionalGeneration
 RemBertModel RoCBertModel LayoutLMModel MobileBertModel ConvBertModel DebertaV2Model MPNetModel XLMRobertaXLModel
 BertGenerationEncoder BartForConditionalGeneration LlamaForCausalLM""".split()
-# Both directions: a class with heads of every architecture, with what the defaults do not have.
-HEADED = {
-    "bert": ("BertForPreTraining", {"hidden_act": "relu", "type_vocab_size": 3}),
-    "bert, half": ("BertForMaskedLM", {"layer_norm_eps": 1e-5}),
-    "roberta": ("RobertaForMaskedLM", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
-    "xlm-roberta": ("XLMRobertaForMaskedLM", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
-    "camembert": ("CamembertForMaskedLM", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
-    "ernie": ("ErnieForMaskedLM", {"hidden_act": "relu"}),
-    "ernie, tasks": ("ErnieForPreTraining", {"use_task_id": True}),
-    "distilbert": ("DistilBertForMaskedLM", {}),
-    "albert": ("AlbertForPreTraining", {"embedding_size": 16, "num_hidden_groups": 2, "inner_group_num": 2}),
-    "electra": ("ElectraForPreTraining", {"embedding_size": 16}),
-    "electra, generator": ("ElectraForMaskedLM", {"embedding_size": 16}),
-    "electra, one size": ("ElectraForPreTraining", {"embedding_size": 24, "hidden_act": "relu"}),
-    "roformer": ("RoFormerForMaskedLM", {"embedding_size": 16}),
+# Both directions, a class with heads of every architecture: (class, sizes, what the defaults do not have, edits).
+BACK = {
+    "bert": ("BertForPreTraining", "encoder", {"hidden_act": "relu", "type_vocab_size": 3}),
+    "bert, half": ("BertForMaskedLM", "encoder", {"layer_norm_eps": 1e-5}),
+    "roberta": ("RobertaForMaskedLM", "encoder", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
+    "xlm-roberta": ("XLMRobertaForMaskedLM", "encoder", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
+    "camembert": ("CamembertForMaskedLM", "encoder", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
+    "ernie": ("ErnieForMaskedLM", "encoder", {"hidden_act": "relu"}),
+    "ernie, tasks": ("ErnieForPreTraining", "encoder", {"use_task_id": True}),
+    "distilbert": ("DistilBertForMaskedLM", "distilbert", {"max_position_embeddings": 40}),
+    "albert": ("AlbertForPreTraining", "encoder", {"embedding_size": 16, "num_hidden_groups": 2, "inner_group_num": 2}),
+    "albert, one size": ("AlbertForMaskedLM", "encoder", {"embedding_size": 24}),
+    "electra": ("ElectraForPreTraining", "encoder", {"embedding_size": 16}),
+    "electra, generator": ("ElectraForMaskedLM", "encoder", {"embedding_size": 16}),
+    "electra, one size": ("ElectraForPreTraining", "encoder", {"embedding_size": 24, "hidden_act": "relu"}),
+    "roformer": ("RoFormerForMaskedLM", "encoder", {"embedding_size": 16}),
+    "gpt2": ("GPT2LMHeadModel", "gpt", {"n_inner": 40, "activation_function": "relu"}),
+    "openai-gpt": ("OpenAIGPTLMHeadModel", "gpt", {}),
+    "t5": ("T5ForConditionalGeneration", "t5", {}),
+    "t5, gated": ("T5ForConditionalGeneration", "t5", {"feed_forward_proj": "gated-gelu"}),
+    "t5, untied": (
+        "T5ForConditionalGeneration",
+        "t5",
+        {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+        [["duplicate_head", True], ["set_key", "tie_word_embeddings", False]],
+    ),
+    "mt5": ("MT5ForConditionalGeneration", "t5", {}),
 }
 
 
@@ -57,15 +69,15 @@ def test_a_random_configuration_is_right_or_refused(case):
     check(sweep.run(case), case)
 
 
-@pytest.mark.parametrize("key", list(HEADED))
+@pytest.mark.parametrize("key", list(BACK))
 def test_what_is_written_back_is_right(key):
     """Converted to Google's names and back: transformers finds every weight, `verify` says that it is the same."""
-    name, extra = HEADED[key]
-    config = dict(sweep.PLAIN["distilbert" if key == "distilbert" else "others"], **extra)
-    case = sweep.Case("back:" + key, name, config, store="float16" if "half" in key else "float32")
+    name, sizes, extra, *edits = BACK[key]
+    config, store = dict(sweep.PLAIN[sizes], **extra), "float16" if "half" in key else "float32"
+    case = sweep.Case("back:" + key, name, config, store, None, *edits)
     outcome = sweep.run(case, both_directions=True)
     check(outcome, case)
-    assert outcome.kind == "equal" and outcome.back == "equal", (outcome, case)
+    assert (outcome.kind, outcome.back) == ("equal", "equal"), "%s\n%s" % (outcome, case)
 
 
 def test_a_case_is_the_same_again():

@@ -15,9 +15,9 @@ def missing(error: BackendError, package: str, name: str, asked_in: FrameType) -
 
     `from b4k3.models import BERT` and `b4k3.models.BERT` get the `BackendError`, which says what to install. But
     `hasattr`, `help` and `inspect.getmembers` ask for each name by calling `getattr`, and expect an AttributeError
-    where a name cannot be had; an ImportError would end all of `help(b4k3.models)`. The two are told apart by the instruction
-    that the asking frame is at: the call of a function, or else an import or an attribute. If that cannot be told, the
-    answer is the BackendError.
+    where a name cannot be had; an ImportError would end all of `help(b4k3.models)`. The two are told apart by the
+    instruction that the asking frame is at: the call of a function, or else an import or an attribute. If that cannot
+    be told, the answer is the BackendError.
 
     Arguments:
         error: what importing the name's module raised.

@@ -18,6 +18,7 @@ SPELLINGS = {
     "attention_dropout_rate": ("attention_probs_dropout_prob",),
     "segment_vocab_size": ("type_vocab_size",),
 }
+NO_PADDING = -1  # the pad_token_id of a network none of whose ids is padding
 DEFAULTS = {"max_position": 512, "segment_vocab_size": 2}  # of bert4keras
 
 # the arguments that every network has; a `Network` adds its own as `keys`
@@ -201,6 +202,13 @@ def understand(network: Any, config: Dict[str, Any], where: str, from_call: bool
                 continue
             if value not in allowed or isinstance(value, bool) != isinstance(_like(value, allowed), bool):
                 _refuse_value(where, key, value, allowed)
+    if "pad_token_id" in config and config["pad_token_id"] is None and not from_call:
+        if not network.may_lack_padding:
+            raise ConfigError(
+                f"{where}: pad_token_id is null, and the network must know which id is padding: say pad_token_id=0, or "
+                "the id that your sequences are padded with, or -1 if none is"
+            )
+        found.values["pad_token_id"] = NO_PADDING
     if "is_decoder" in config and "is_decoder" not in network.ignored:
         read.add("is_decoder")
         found.values["is_decoder"], found.spelled["is_decoder"] = config["is_decoder"], "is_decoder"
@@ -263,7 +271,7 @@ def validate(config: Dict[str, Any], where: str, spelled: Optional[Dict[str, str
         value = config.get(key)
         if value is None and (key in MAY_BE_NONE or key not in config):
             continue
-        least = 0 if key in MAY_BE_ZERO else 1
+        least = -1 if key == "pad_token_id" else 0 if key in MAY_BE_ZERO else 1
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= limit:
             raise ConfigError(f"{where}: {name(key)}={_short(value)}, expected an int from {least} to {limit}")
     heads, hidden = config["num_attention_heads"], config["hidden_size"]
@@ -303,7 +311,7 @@ def checked_padding_id(pad_token_id: Optional[int], vocab_size: int) -> int:
     """The padding id of a configuration as an int.
 
     Arguments:
-        pad_token_id: int, or None for 0.
+        pad_token_id: int, -1 where no id is padding; None for 0.
         vocab_size: int, that of the whole vocabulary.
 
     Raises:
@@ -311,10 +319,10 @@ def checked_padding_id(pad_token_id: Optional[int], vocab_size: int) -> int:
     """
     if pad_token_id is None:
         return 0
-    if isinstance(pad_token_id, bool) or not isinstance(pad_token_id, int) or not 0 <= pad_token_id < vocab_size:
+    if isinstance(pad_token_id, bool) or not isinstance(pad_token_id, int) or not -1 <= pad_token_id < vocab_size:
         raise ConfigError(
-            f"pad_token_id={pad_token_id!r}, expected an id of the vocabulary, 0 to {vocab_size - 1}: give the id that "
-            "your sequences are padded with"
+            f"pad_token_id={pad_token_id!r}, expected an id of the vocabulary, 0 to {vocab_size - 1}, or -1 if none is "
+            "padding: give the id that your sequences are padded with"
         )
     return pad_token_id
 
@@ -329,7 +337,7 @@ def padding_id_after(pad_token_id: int, keep_tokens: Optional[Iterable[int]]) ->
         pad_token_id: int, in the whole vocabulary.
         keep_tokens: list of ids that are kept, or None.
     """
-    if keep_tokens is None or pad_token_id == 0:
+    if keep_tokens is None or pad_token_id <= 0:
         return pad_token_id
     kept = [int(i) for i in keep_tokens]
     return kept.index(pad_token_id) if pad_token_id in kept else 0

@@ -156,7 +156,7 @@ class Unread:
         for end, values in self.network.constants:
             if name.endswith(end):
                 stored = np.asarray(self.view.checkpoint[name], dtype="float64")
-                return bool(np.abs(stored - values(stored.shape)).max() < 2e-2)
+                return bool(np.abs(stored - values(stored.shape)).max() < 1e-5)
         return True
 
     def sort(self, names: Iterable[str]) -> Tuple[List[Tuple[str, Optional[str]]], List[str]]:

@@ -45,7 +45,8 @@ class Transformer:
         prefix: put before the name of each layer.
         name: name of the Keras model.
         layer_norm_eps: epsilon of every layer normalisation, instead of the architecture's own.
-        pad_token_id: the id that is padding, in the whole vocabulary, before `keep_tokens`; None for 0.
+        pad_token_id: the id that is padding, in the whole vocabulary, before `keep_tokens`; None for 0, -1 if
+            no id is padding.
         tie_word_embeddings: whether the output over the vocabulary is the product with the token embeddings; if not,
             it has a matrix of its own. None is what the architecture is published with.
 

@@ -76,7 +76,7 @@ def huggingface_config(subject: Subject, parts: Iterable[str]) -> Dict[str, Any]
     parts = set(parts)
     end = next(end for end, needed in theirs.classes if set(needed) <= parts)
     config.update(model_type=model_type, architectures=[theirs.types[model_type] + end])
-    config.setdefault("pad_token_id", 0)
+    config.setdefault("pad_token_id", subject.all_sizes["pad_token_id"])
     for key, value in theirs.defaults.items():
         name = (theirs.keys or {}).get(key, key)
         if key == "layer_norm_eps" and name not in config:

@@ -10,7 +10,7 @@ from ..errors import ConfigError
 from . import beams, single
 from .network import Network
 from .progress import bar
-from .request import Prompts, Request
+from .request import NO_PADDING, Prompts, Request
 
 # Compiled functions are made for rounded sizes, so that prompts and outputs of nearby lengths share them.
 PROMPT_UNIT, TOTAL_UNIT = 32, 64
@@ -35,7 +35,7 @@ def streamed(run):
 def start_of(decoder):
     """The id that the decoder of an encoder-decoder starts from where the caller gives none."""
     start_id = getattr(decoder, "decoder_start_token_id", None)
-    return decoder.pad_token_id if start_id is None else start_id
+    return max(decoder.pad_token_id, 0) if start_id is None else start_id
 
 
 def rounded_up(n, unit):
@@ -77,11 +77,12 @@ class Engine:
             start_id = None
         new_segment = getattr(decoder, "generated_segment", None)
         padding_id = decoder.pad_token_id
+        fill = padding_id if padding_id != NO_PADDING else (request.end_ids or [0])[0]  # what follows an end id
         prompts = Prompts(ids, segment_ids, start_id, decoder.vocab_size, new_segment, padding_id)
         room = self.make_room(prompts, request.max_new)
         options = request.options._replace(room=room)
         rows = len(prompts.ids) * options.copies
-        numbers = dict(request.numbers, uniform=request.uniform(rows, room), padding_id=padding_id)
+        numbers = dict(request.numbers, uniform=request.uniform(rows, room), padding_id=fill)
         numbers["segments"] = np.repeat(prompts.new_segments, options.copies)
         first.update(ids=prompts.ids, segments=prompts.segments, lengths=prompts.lengths)
         if options.penalty:

@@ -77,6 +77,7 @@ class Network:
             that they change: a list)
         """
         session = Prefill(real_tokens(ids, self.decoder.pad_token_id), room, context_mask)
+        ids = ops.maximum(ids, 0)  # -1 is padding where no id of the vocabulary is
         batch, n = ops.shape(ids)
         positions = ops.broadcast_to(ops.arange(0, n, dtype="int32")[None], (batch, n))
         x = self.run(session, ids, segments, positions, context, lengths - 1)

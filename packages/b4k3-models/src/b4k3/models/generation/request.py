@@ -13,6 +13,7 @@ Options = collections.namedtuple(
     "Options", "sample beams ranked continuations penalty minimum ends top_k top_p scores copies room"
 )
 NO_END = -1
+NO_PADDING = -1  # where no id of the vocabulary is padding
 
 
 class Request:
@@ -122,7 +123,8 @@ class Prompts:
         start_id: put after each prompt; the outputs begin behind it; or None.
         vocab_size: ids are below it.
         new_segment: the segment of the new tokens, or None: that of each prompt's last token.
-        padding_id: int. A prompt ends before the last run of this id, but has one token at least.
+        padding_id: int. A prompt ends before the last run of this id, but has one token at least. -1 where the
+            vocabulary has no padding: then rows are padded with -1, or with 0 where no row has -1.
 
     Attributes:
         ids, segments: int32 [batch, n]; lengths: int32 [batch]; new_segments: int32 [batch].
@@ -130,8 +132,10 @@ class Prompts:
 
     def __init__(self, ids, segment_ids, start_id, vocab_size, new_segment=None, padding_id=0):
         self.padding_id = padding_id
-        self.ids = matrix("ids", ids, padding_id)
-        if self.ids.min() < 0 or self.ids.max() >= vocab_size:
+        self.ids = matrix("ids", ids, max(padding_id, 0))
+        if padding_id == NO_PADDING and not (self.ids == NO_PADDING).any():
+            self.ids = zeros_as_padding(self.ids)
+        if self.ids.min() < min(padding_id, 0) or self.ids.max() >= vocab_size:
             raise ConfigError(
                 "ids go from %d to %d, but the vocabulary has %d: 0 to %d"
                 % (self.ids.min(), self.ids.max(), vocab_size, vocab_size - 1)
@@ -169,6 +173,24 @@ class Prompts:
         for row, ids, length in zip(seen, self.ids, self.lengths):
             row[ids[:length]] = True
         return np.repeat(seen, copies, axis=0)
+
+
+def zeros_as_padding(ids):
+    """Ids whose rows end in 0, which a vocabulary without padding may have as a token, with -1 in the place of these.
+
+    Arguments:
+        ids: int32 [batch, n], right-padded with 0.
+
+    Raises:
+        ConfigError: the longest prompt itself ends in 0, so that nobody can tell whether that is padding.
+    """
+    lengths = lengths_of(ids, 0)
+    if lengths.max() < ids.shape[1]:
+        raise ConfigError(
+            "the longest prompt ends in id 0, which is a token of this vocabulary and also what shorter prompts are "
+            "padded with: pad with -1, or say pad_token_id= when the model is built"
+        )
+    return np.where(np.arange(ids.shape[1]) < lengths[:, None], ids, NO_PADDING).astype("int32")
 
 
 def matrix(name, x, padding=0):

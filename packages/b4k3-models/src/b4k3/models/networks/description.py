@@ -231,6 +231,7 @@ class Network:
         trained_with_tanh: whether the code that trained it means the tanh form by 'gelu'.
         files: words in the names of its config files, where another network's lie in the same folder.
         generates: whether it predicts the next token.
+        may_lack_padding: whether a `pad_token_id` of null means that no id is padding, as in a decoder's vocabulary.
         relatives: [(pattern, what a file with an unread variable of such a name is)], of networks that are not here.
         constants: [(end of a name, function from a shape to the values)]: what some files store and nobody reads.
     """
@@ -264,6 +265,7 @@ class Network:
         trained_with_tanh: bool = False,
         files: Sequence[str] = (),
         generates: bool = False,
+        may_lack_padding: bool = False,
         relatives: Sequence[Tuple[str, str]] = (),
         constants: Sequence[Tuple[str, Callable[[Tuple[int, ...]], Any]]] = (),
     ) -> None:
@@ -294,6 +296,7 @@ class Network:
         self.trained_with_tanh = trained_with_tanh
         self.files = tuple(files)
         self.generates = generates
+        self.may_lack_padding = may_lack_padding
         self.relatives = tuple(relatives)
         self.constants = tuple(constants)
 

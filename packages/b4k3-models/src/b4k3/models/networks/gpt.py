@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 from ..errors import ConfigError
+from ..keys import NO_PADDING
 from .bert import BERT, attention, feed_forward, has_segments
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, norm, spelled_activation, untied
 
@@ -71,6 +72,7 @@ def complete(config: Dict[str, Any], ours: Dict[str, Any]) -> None:
     """What both classes of transformers need."""
     config.setdefault("embd_pdrop", config.get("resid_pdrop", 0.0))
     config.update(bos_token_id=None, eos_token_id=None)
+    config["pad_token_id"] = None if ours.get("pad_token_id") == NO_PADDING else ours.get("pad_token_id", 0)
 
 
 def complete_gpt(config: Dict[str, Any], ours: Dict[str, Any]) -> None:
@@ -116,11 +118,12 @@ GPT = Network(
         {"openai-gpt": "OpenAIGPT"},
         (("LMHeadModel", ()),),
         keys=dict(THEIR_KEYS, hidden_act="afn"),
-        defaults={"layer_norm_eps": 1e-5, "hidden_act": "gelu_tanh"},
+        defaults={"layer_norm_eps": 1e-5, "hidden_act": "gelu_tanh", "pad_token_id": NO_PADDING},
         complete=complete_gpt,
     ),
     trained_with_tanh=True,
     generates=True,
+    may_lack_padding=True,
 )
 GPT2 = GPT.but(
     "gpt2",
@@ -145,7 +148,7 @@ GPT2 = GPT.but(
             scale_attn_weights="scale_attn_weights",
             scale_attn_by_inverse_layer_idx="scale_attn_by_inverse_layer_idx",
         ),
-        defaults={"layer_norm_eps": 1e-5, "hidden_act": "gelu_tanh"},
+        defaults={"layer_norm_eps": 1e-5, "hidden_act": "gelu_tanh", "pad_token_id": NO_PADDING},
         complete=complete,
     ),
     kin=("gpt2",),

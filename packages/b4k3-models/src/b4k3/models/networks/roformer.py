@@ -51,6 +51,13 @@ ROFORMER = BERT.but(
     doubt=doubt,
     trained_with_tanh=False,
     constants=(("embed_positions.weight", sines),),
+    relatives=(
+        (
+            r"embed_positions",
+            "the file stores other angles than b4k3 computes for its positions: they were rounded to a half-precision "
+            "dtype, or trained; with ignore_unread_weights=True the exact ones are used",
+        ),
+    ),
 )
 
 
