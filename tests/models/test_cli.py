@@ -15,7 +15,7 @@ import goldens
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 from b4k3.models.cli import COMMANDS, features, main, vectors, verify
 from b4k3.models.cli.inspect import describe
-from b4k3.models.cli.source import Subject
+from b4k3.models.cli.subject import Subject
 
 ENCODERS = "google_bert google_albert google_albert_groups google_electra nezha roformer roformer_v2 gau_alpha".split()
 
