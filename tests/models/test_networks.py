@@ -33,7 +33,7 @@ OWN = {
     "ernie": {"use_task_id": True, "task_type_vocab_size": 5},
     "albert": {"num_hidden_groups": 2, "inner_group_num": 2, "num_hidden_layers": 3},
     "albert_unshared": {"num_hidden_groups": 2, "inner_group_num": 2, "num_hidden_layers": 3},
-    "gau": {"hidden_act": "swish", "attention_key_size": 7},
+    "gau": {"hidden_act": "swish", "attention_key_size": 6},
     "roberta": {"model_type": "roberta"},
 }
 
