@@ -38,7 +38,7 @@ OWN = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def forget():
     yield
     goldens.forget()
@@ -302,4 +302,3 @@ def test_an_architecture_of_yours(registered, cls, tmp_path, capfd):
         converted = build_transformer_model(str(tmp_path / target), return_keras_model=False, **head)
         assert type(converted) is cls
         close(outputs(converted, *feed)[0], want)
-    goldens.forget()

@@ -40,7 +40,7 @@ IDS = np.array([[2, 5, 7, 11, 3]])
 SEGMENTS = np.array([[0, 0, 0, 1, 1]])
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def forget():
     yield
     goldens.forget()
@@ -331,7 +331,7 @@ def test_untied_heads_load_as_untied(model_type, tmp_path):
             said = {"scale_decoder_outputs": False}  # else it follows from the key
         (tmp_path / "config.json").write_text(json.dumps(dict(config, **said)))
         source = Source(str(tmp_path), given=head)
-        assert (source.network.name, source.known["tie_word_embeddings"], source.warned) == (model, False, [])
+        assert (source.network.name, source.all_sizes["tie_word_embeddings"], source.warned) == (model, False, [])
     again = build(str(tmp_path), **head)
     assert not again.load_report.unread
     close(outputs(again, *feed)[0], want)
