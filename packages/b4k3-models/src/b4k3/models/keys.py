@@ -56,6 +56,7 @@ FIXED = {
     "add_cross_attention": (None, False),
     "auto_map": (None, {}),
     "ln_type": (None, "postln"),
+    "max_relative_position": (None,),
     "norm_type": (None, "layer_norm"),
     "per_layer_config": (None, {}),
     "position_embedding_type": (None, "absolute"),
@@ -64,6 +65,7 @@ FIXED = {
     "rotary_value": (None, False),
     "tie_encoder_decoder": (None, False),
     "use_bias": (None, True),
+    "use_relative_position": (None, False),
 }
 # how a config file spells an activation -> our name of it; transformers' constants where it has the name
 ACTIVATIONS = {
@@ -141,6 +143,9 @@ MAY_BE_ZERO = {
 REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
 
 
+CALL_ONLY = ("layers", "prefix", "name")  # arguments that no configuration can give
+
+
 class Understood:
     """The keys of one configuration, sorted.
 
@@ -180,6 +185,8 @@ def understand(network: Any, config: dict[str, Any], where: str, from_call: bool
     """
     found = Understood()
     names = spellings(network)
+    if not from_call:
+        names = {key: others for key, others in names.items() if key not in CALL_ONLY}
     read = set()
     for key, others in names.items():
         for other in others:
@@ -224,7 +231,7 @@ def _like(value: Any, allowed: Iterable[Any]) -> Any:
 
 
 def _refuse_value(where: str, key: str, value: Any, allowed: Iterable[Any]) -> None:
-    usual = " or ".join(repr(other) for other in allowed if other is not None)
+    usual = " or ".join(repr(other) for other in allowed if other is not None) or "no such key"
     raise ConfigError(
         f"{where}: {key}={str(value)[:200]!r} is a network that b4k3 does not have (it has {usual}). If the key is "
         f"wrong, insist with {key}=None"

@@ -65,8 +65,8 @@ def renamings(checkpoint: Checkpoint, network: Network, dialect: Dialect) -> Ite
         if "/" not in tail and "." not in tail:
             continue
         for begin in sorted({name[: -len(tail)] for name in names if name.endswith(tail)}):
-            if begin == scope + separator or (begin and begin[-1] not in "/."):
-                continue
+            if begin.endswith(scope + separator) or (begin and begin[-1] not in "/."):
+                continue  # its own beginning, or that with something before it, which was tried above
             renamed = scoped(checkpoint, begin, scope + separator, known)
             said = f"the network's names begin with {begin!r}" if begin else f"the names lack {scope + separator!r}"
             yield f"{said}, here read as {scope + separator!r}", Renamed(checkpoint, renamed)

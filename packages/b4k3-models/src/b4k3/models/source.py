@@ -147,7 +147,10 @@ class Source:
         if dialect is not None and named:  # what inspect shows even if nothing fits
             self.network, self.view = pool[0], View(self.checkpoint, dialect.for_network(pool[0]))
         found = recognise(
-            self.checkpoint, pool, lambda fit: Evidence(fit.view, self._seen(fit), model_type, named, self._place())
+            self.checkpoint,
+            pool,
+            lambda fit: Evidence(fit.view, self._seen(fit), model_type, named, self._place()),
+            bool(self.arguments_given.get("ignore_invalid_weights")),
         )
         self.network, self.view, self._renamed = found.network, found.view, found.notes
         if not named and not by_default:

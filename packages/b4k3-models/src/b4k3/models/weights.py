@@ -64,7 +64,7 @@ class CheckpointWeights:
         Raises:
             CheckpointError, FileNotFoundError: it cannot be opened.
         """
-        view = open_view(checkpoint, self.description)
+        view = open_view(checkpoint, self.description, self.ignore_invalid_weights)
         if not type(self).load_variable.__module__.startswith("b4k3."):
             return  # another load_variable may leave weights alone
         for layer, variables in self.variable_mapping().items():

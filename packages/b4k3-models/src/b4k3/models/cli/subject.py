@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from ..checkpoints import CheckpointError
+from ..keys import LIMITS
 from ..leftovers import leftover
 from ..loading import NOT_USED, Unread
 from ..networks.description import Layer, Part
@@ -42,10 +43,15 @@ class Subject(Source):
         self._unread: Unread | None = None
         self._loads: dict[str, Part] = {}  # canonical name -> its part
         self._read: dict[str, Part] = {}  # name in the file -> its part
-        if self.network is not None and self.view is not None:
+        if self.network is not None and self.view is not None and self._has_sane_sizes():
             self._unread = Unread(self.network, self.view, self.all_sizes, ())
             self._find_what_loads()
             self.problems += self._lacking() + self._wrong_shapes() + self._not_read()
+
+    def _has_sane_sizes(self) -> bool:
+        """Whether the sizes are numbers, so that a network of these sizes can be spoken of."""
+        sizes = [self.all_sizes.get(key) for key in LIMITS]
+        return all(size is None or (isinstance(size, int) and size < 10**8) for size in sizes)
 
     def _find_what_loads(self) -> None:
         sizes = self.all_sizes

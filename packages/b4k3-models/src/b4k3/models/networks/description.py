@@ -372,14 +372,15 @@ class Network:
         hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
         if sizes.get("embedding_size") is None:
             sizes["embedding_size"] = hidden
-        if sizes.get("attention_head_size") is None and hidden and heads:
+        sane = all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in (hidden, heads))
+        if sizes.get("attention_head_size") is None and sane:
             sizes["attention_head_size"] = hidden // heads
         if sizes.get("attention_key_size") is None:
             sizes["attention_key_size"] = sizes.get("attention_head_size")
         if sizes.get("num_decoder_layers") is None:
             sizes["num_decoder_layers"] = sizes.get("num_hidden_layers")
         for key, head in (("query_size", "attention_key_size"), ("value_size", "attention_head_size")):
-            sizes[key] = heads * sizes[head] if heads and sizes.get(head) else None
+            sizes[key] = heads * sizes[head] if sane and isinstance(sizes.get(head), int) else None
         sizes.setdefault("tie_word_embeddings", self.settings.get("tie_word_embeddings", True))
         if sizes["tie_word_embeddings"] is None:
             sizes["tie_word_embeddings"] = self.settings.get("tie_word_embeddings", True)
@@ -398,10 +399,12 @@ def spelled_activation(key: str, value: Any) -> Any:
     Raises:
         ConfigError: an activation that b4k3 does not know, or something that is no name.
     """
-    if isinstance(value, (list, tuple)) and value:
+    if isinstance(value, (list, tuple)) and value and all(isinstance(name, str) for name in value):
         return [spelled_activation(key, name) for name in value]
     if not isinstance(value, str) or value not in ACTIVATIONS:
-        raise ConfigError(f"{key}={value!r} is no activation that b4k3 knows: {', '.join(sorted(ACTIVATIONS))}")
+        raise ConfigError(
+            f"{key}={str(value)[:80]!r} is no activation that b4k3 knows: {', '.join(sorted(ACTIVATIONS))}"
+        )
     return ACTIVATIONS[value]
 
 

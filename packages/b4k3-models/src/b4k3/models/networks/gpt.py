@@ -118,7 +118,7 @@ GPT = Network(
     ],
     keys=KEYS,
     spellings=SPELLINGS,
-    activation_keys=("hidden_act", "afn"),
+    activation_keys=("afn", "hidden_act"),
     activation=openai_activation,
     follows=follows,
     model_types=("openai-gpt",),
@@ -144,7 +144,7 @@ GPT2 = GPT.but(
         output(_WORDS, "gpt"),
     ],
     keys=KEYS + ["scale_attn_weights", "scale_attn_by_inverse_layer_idx"],
-    activation_keys=("hidden_act", "activation_function"),
+    activation_keys=("activation_function", "hidden_act"),
     activation=spelled_activation,
     huggingface=HuggingFace(
         {"gpt2": "GPT2"},

@@ -111,13 +111,19 @@ def output() -> Part:
 # --------------------------------------------------------------------------------------------------- configurations
 
 
+def tanh(name: str) -> str:
+    """The tanh form of gelu for gelu."""
+    return "gelu_tanh" if name == "gelu" else name
+
+
 def meaning(version: Version) -> Callable[[str, Any], Any]:
     """What an activation under `hidden_act` means: gelu is its tanh form in Google's code."""
 
     def activation(key: str, value: Any) -> Any:
-        if isinstance(value, (list, tuple)) and value:
-            return [activation(key, name) for name in value]
-        return "gelu_tanh" if value == "gelu" and version.tanh else spelled_activation(key, value)
+        names = spelled_activation(key, value)
+        if not version.tanh:
+            return names
+        return [tanh(name) for name in names] if isinstance(names, list) else tanh(names)
 
     return activation
 
@@ -133,7 +139,7 @@ def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
     """
     found: dict[str, tuple[Any, str]] = {}
     name = config.get("feed_forward_proj")
-    if name is not None and "hidden_act" not in config:
+    if name is not None:
         gated = str(name).startswith("gated-")
         plain = str(name)[len("gated-") :] if gated else name
         plain = "gelu_new" if gated and plain == "gelu" else plain
@@ -229,6 +235,16 @@ def doubt(seen) -> str | None:
     )
 
 
+def doubt_pegasus(seen) -> str | None:
+    """A sentence if T5-PEGASUS was asked for and the file looks like one of Google's."""
+    if looks_like_pegasus(seen) or "global_step" not in seen.stored:
+        return None
+    return (
+        "the file has Google's training state, as those of mT5 and T5.1.1 have, whose attention to the encoder has no "
+        "position bias and whose logits are not scaled: build it with model='mt5.1.1' or 't5.1.1'"
+    )
+
+
 def networks(
     version: str, cls: str, what: str, model_types: tuple[str, ...], theirs: str | None, **traits: Any
 ) -> list[Network]:
@@ -290,4 +306,5 @@ T5_PEGASUS, T5_PEGASUS_ENCODER, T5_PEGASUS_DECODER = networks(
     ("mt5", "t5"),
     None,
     evidence=lambda seen: 1.0 if looks_like_pegasus(seen) else -1.0,
+    doubt=doubt_pegasus,
 )
