@@ -15,7 +15,7 @@ import goldens
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 from b4k3.models.cli import COMMANDS, features, main, vectors, verify
 from b4k3.models.cli.inspect import describe
-from b4k3.models.cli.source import Subject
+from b4k3.models.cli.subject import Subject
 
 ENCODERS = "google_bert google_albert google_albert_groups google_electra nezha roformer roformer_v2 gau_alpha".split()
 
@@ -313,7 +313,7 @@ def test_verify_and_convert_with_another_padding_id(capfd, tmp_path, bert):
             status, out, _ = run(capfd, "verify", bert, other, "--json", *text)
             facts = json.loads(out)
             assert status == 0 and facts["same"] and [row["difference"] for row in facts["blocks"]] == [0, 0, 0, 0]
-    source = Source(str(bert))
+    source = Subject(str(bert))
     ids, mask = verify.ids_for(source, source, SimpleNamespace(text=None))
     assert (ids[~mask] == 3).all() and not (ids[mask] == 3).any() and 0 in ids[mask] and not mask.all()
 

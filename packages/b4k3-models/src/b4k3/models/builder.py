@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 from .errors import ConfigError
 from .keys import ARGUMENTS, DEFAULTS, FIXED, refuse_unknown, spellings, validate
@@ -94,12 +94,12 @@ def known_arguments(cls: Any, network: Any) -> Any:
     return names | set(network.activation_keys)
 
 
-def taken(config: Dict[str, Any], accepted: Any) -> Dict[str, Any]:
+def taken(config: dict[str, Any], accepted: Any) -> dict[str, Any]:
     """The part of a configuration that a method takes."""
     return {key: value for key, value in config.items() if key in accepted}
 
 
-def refuse_direction(config: Dict[str, Any], application: str, network: Any, where: str) -> None:
+def refuse_direction(config: dict[str, Any], application: str, network: Any, where: str) -> None:
     """Raises: ConfigError: the configuration is a decoder's and an encoder is asked for."""
     if config.get("is_decoder") and not network.generates and application != "lm":
         raise ConfigError(

@@ -7,7 +7,7 @@ unknown. `understand` sorts the keys of one file for one network; `validate` che
 from __future__ import annotations
 
 import difflib
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Iterable
 
 from .errors import ConfigError
 
@@ -57,6 +57,7 @@ FIXED = {
     "auto_map": (None, {}),
     "ln_type": (None, "postln"),
     "norm_type": (None, "layer_norm"),
+    "per_layer_config": (None, {}),
     "position_embedding_type": (None, "absolute"),
     "pruned_heads": (None, {}, []),
     "quantization_config": (None, {}),
@@ -150,12 +151,12 @@ class Understood:
     """
 
     def __init__(self) -> None:
-        self.values: Dict[str, Any] = {}
-        self.spelled: Dict[str, str] = {}
-        self.unknown: List[str] = []
+        self.values: dict[str, Any] = {}
+        self.spelled: dict[str, str] = {}
+        self.unknown: list[str] = []
 
 
-def spellings(network: Any) -> Dict[str, List[str]]:
+def spellings(network: Any) -> dict[str, list[str]]:
     """Our name of a key -> every name that may stand for it, ours first."""
     names = {key: [key] for key in list(ARGUMENTS) + list(DEFAULTS) + list(network.keys)}
     for table in (network.spellings, SPELLINGS):
@@ -165,7 +166,7 @@ def spellings(network: Any) -> Dict[str, List[str]]:
     return names
 
 
-def understand(network: Any, config: Dict[str, Any], where: str, from_call: bool = False) -> Understood:
+def understand(network: Any, config: dict[str, Any], where: str, from_call: bool = False) -> Understood:
     """Sort the keys of a configuration.
 
     Arguments:
@@ -231,7 +232,7 @@ def _refuse_value(where: str, key: str, value: Any, allowed: Iterable[Any]) -> N
 
 
 def _understand_activation(
-    network: Any, config: Dict[str, Any], where: str, from_call: bool, found: Understood, read: set
+    network: Any, config: dict[str, Any], where: str, from_call: bool, found: Understood, read: set
 ) -> None:
     keys = [key for key in network.activation_keys if key in config]
     read.update(keys)
@@ -247,7 +248,7 @@ def _understand_activation(
     found.values["hidden_act"], found.spelled["hidden_act"] = value, given
 
 
-def validate(config: Dict[str, Any], where: str, spelled: Optional[Dict[str, str]] = None) -> None:
+def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None = None) -> None:
     """Refuse what cannot describe a model.
 
     Arguments:
@@ -264,9 +265,7 @@ def validate(config: Dict[str, Any], where: str, spelled: Optional[Dict[str, str
 
     missing = [key for key in REQUIRED if config.get(key) is None]
     if missing:
-        raise ConfigError(
-            f"{where} lacks {', '.join(missing)}: give a config file that has them, or keyword arguments"
-        )
+        raise ConfigError(f"{where} lacks {', '.join(missing)}: give a config file that has them, or keyword arguments")
     for key, limit in LIMITS.items():
         value = config.get(key)
         if value is None and (key in MAY_BE_NONE or key not in config):
@@ -307,7 +306,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def checked_padding_id(pad_token_id: Optional[int], vocab_size: int) -> int:
+def checked_padding_id(pad_token_id: int | None, vocab_size: int) -> int:
     """The padding id of a configuration as an int.
 
     Arguments:
@@ -327,7 +326,7 @@ def checked_padding_id(pad_token_id: Optional[int], vocab_size: int) -> int:
     return pad_token_id
 
 
-def padding_id_after(pad_token_id: int, keep_tokens: Optional[Iterable[int]]) -> int:
+def padding_id_after(pad_token_id: int, keep_tokens: Iterable[int] | None) -> int:
     """The padding id once only some rows of the vocabulary are kept: where its row went.
 
     0 stays 0, because the lists that `load_vocab` of b4k3.tokenizers makes begin with the padding. So does the id of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
 
 OPTIMIZER_SLOT, TRAINING_STATE, AVERAGE = "optimizer slot", "training state", "moving average"
 FIXED_POSITIONS = "fixed positions"
@@ -16,7 +15,10 @@ PATTERNS = (
     (r"(^|[./])pooler[./]", "pooler"),
     (r"^cls[./]seq_relationship", "NSP head"),
     (r"^cls[./]predictions", "MLM head"),
-    (r"^(lm_head|predictions|generator_lm_head|generator_predictions|vocab_(projector|transform|layer_norm))\.", "MLM head"),
+    (
+        r"^(lm_head|predictions|generator_lm_head|generator_predictions|vocab_(projector|transform|layer_norm))\.",
+        "MLM head",
+    ),
     (r"^sop_classifier\.", "NSP head"),
     (r"^discriminator_predictions[./]", "discriminator head"),
     (r"(position_ids|token_type_ids)$", "position ids"),
@@ -24,14 +26,17 @@ PATTERNS = (
     (r"^((en|de)coder\.embed_tokens)\.weight$", "tied embeddings"),
     (r"\.attn\.(masked_)?bias$", "fixed causal mask"),
     (r"EncDecAttention\.relative_attention_bias\.weight$", "unused position bias"),
-    (r"^(classifier|qa_outputs|score|pre_classifier|logits_proj|sequence_summary|multiple_choice_head|"
-     r"classification_head|summary)\.", "head of a task"),
+    (
+        r"^(classifier|qa_outputs|score|pre_classifier|logits_proj|sequence_summary|multiple_choice_head|"
+        r"classification_head|summary)\.",
+        "head of a task",
+    ),
     (r"^(loss/)?output_(weights|bias)$", "head of a task"),
 )
 _COMPILED = tuple((re.compile(pattern), kind) for pattern, kind in PATTERNS)
 
 
-def leftover(name: str) -> Optional[str]:
+def leftover(name: str) -> str | None:
     """What a variable is that no network needs, or None. Arguments: name: as the file has it."""
     for pattern, kind in _COMPILED:
         if pattern.search(name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Iterable
 
 import numpy as np
 
@@ -41,16 +41,16 @@ class LoadReport:
     def __init__(self, path: str, dialect: str) -> None:
         self.path = path
         self.dialect = dialect
-        self.loaded: List[Tuple[str, str, Tuple[int, ...]]] = []
-        self.missing: List[Tuple[str, str, Tuple[int, ...]]] = []
-        self.mismatched: List[Tuple[str, str, Any, Any]] = []
-        self.resized: List[Tuple[str, str, Any, Any]] = []
-        self.unexpected: List[Tuple[str, Optional[str]]] = []
-        self.unread: List[str] = []
-        self.initialized: List[Tuple[str, str]] = []
-        self.notes: List[str] = []
+        self.loaded: list[tuple[str, str, tuple[int, ...]]] = []
+        self.missing: list[tuple[str, str, tuple[int, ...]]] = []
+        self.mismatched: list[tuple[str, str, Any, Any]] = []
+        self.resized: list[tuple[str, str, Any, Any]] = []
+        self.unexpected: list[tuple[str, str | None]] = []
+        self.unread: list[str] = []
+        self.initialized: list[tuple[str, str]] = []
+        self.notes: list[str] = []
 
-    def problems(self) -> List[str]:
+    def problems(self) -> list[str]:
         """One line for each missing or mismatched variable, and for each that the network should read."""
         lines = [f"missing: {name} for {layer} {list(shape)}" for layer, name, shape in self.missing]
         for layer, name, stored, wanted in self.mismatched:
@@ -63,7 +63,7 @@ class LoadReport:
         for layer, name, stored, wanted in self.resized:
             lines.append(f"resized: {name} {list(stored)} -> {list(wanted)} for {layer}")
         lines += self.problems()
-        kinds: Dict[str, List[str]] = {}
+        kinds: dict[str, list[str]] = {}
         for name, kind in self.unexpected:
             kinds.setdefault(kind or NOT_USED, []).append(name)
         for kind, names in sorted(kinds.items()):
@@ -107,7 +107,7 @@ class Unread:
         explicit: the keys that the caller gave, None for all.
     """
 
-    def __init__(self, of: Network, view: View, sizes: Sizes, explicit: Optional[Iterable[str]] = None) -> None:
+    def __init__(self, of: Network, view: View, sizes: Sizes, explicit: Iterable[str] | None = None) -> None:
         self.network, self.view, self.sizes = of, view, sizes
         self.explicit = None if explicit is None else set(explicit)
         self.exact = {name for names in of.mapping(sizes).values() for name in names}
@@ -119,7 +119,7 @@ class Unread:
             if any(entry is not None and id(entry[0]) in body for entry in entries):
                 self.scopes.add(first_segment(name))
 
-    def kind(self, name: str) -> Optional[str]:
+    def kind(self, name: str) -> str | None:
         """What a variable is that is no part of what was built; None if nothing explains it."""
         canonicals = self.view.dialect.canonicals(name)
         for canonical in canonicals:
@@ -133,7 +133,7 @@ class Unread:
         kind = leftover(name)
         return None if kind == FIXED_POSITIONS and not self._is_constant(name) else kind
 
-    def _of_network(self, canonical: str) -> Optional[str]:
+    def _of_network(self, canonical: str) -> str | None:
         entry = self.network.find(canonical)
         if entry is None:
             return None
@@ -159,7 +159,7 @@ class Unread:
                 return bool(np.abs(stored - values(stored.shape)).max() < 1e-5)
         return True
 
-    def sort(self, names: Iterable[str]) -> Tuple[List[Tuple[str, Optional[str]]], List[str]]:
+    def sort(self, names: Iterable[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
         """([(name, what it is)], those that belong to the network and that nothing explains)."""
         found = [(name, self.kind(name)) for name in sorted(names)]
         return found, [name for name, kind in found if kind is None and self.in_scope(name)]
@@ -172,7 +172,7 @@ class Unread:
 # ---------------------------------------------------------------------------------------------------- loading
 
 
-def collect(transformer: Any, view: View, mapping: Dict[str, List[str]]) -> Tuple[List[Any], LoadReport]:
+def collect(transformer: Any, view: View, mapping: dict[str, list[str]]) -> tuple[list[Any], LoadReport]:
     """Match layers with variables, and read what matches.
 
     Arguments:
@@ -203,8 +203,8 @@ def collect(transformer: Any, view: View, mapping: Dict[str, List[str]]) -> Tupl
 
 
 def read(
-    transformer: Any, view: View, layer: str, index: int, variable: str, shape: Tuple[int, ...], report: LoadReport
-) -> Optional[np.ndarray]:
+    transformer: Any, view: View, layer: str, index: int, variable: str, shape: tuple[int, ...], report: LoadReport
+) -> np.ndarray | None:
     """The array for one weight, or None; what happened goes into the report."""
     shape = tuple(int(size) for size in shape)
     if variable not in view:
@@ -271,7 +271,7 @@ def warn_of_ignored(report: LoadReport, transformer: Any) -> None:
             warnings.warn(f"{report.path}: {len(names)} variables {said}: {shown}", stacklevel=5)
 
 
-def lost_parts(of: Network, missing: List[Any], view: View) -> List[str]:
+def lost_parts(of: Network, missing: list[Any], view: View) -> list[str]:
     """What to do about parts of which the file has nothing."""
     present = {id(entry[1]) for entry in map(of.find, view.keys()) if entry is not None}
     parts = {id(entry[0]) for entry in map(of.find, view.keys()) if entry is not None}
@@ -280,13 +280,16 @@ def lost_parts(of: Network, missing: List[Any], view: View) -> List[str]:
         entry = of.find(name)
         if entry is None:
             continue
-        for said, gone in ((entry[0].advice, id(entry[0]) not in parts), (entry[1].advice, id(entry[1]) not in present)):
+        for said, gone in (
+            (entry[0].advice, id(entry[0]) not in parts),
+            (entry[1].advice, id(entry[1]) not in present),
+        ):
             if said and gone and said not in advice:
                 advice.append(said)
     return advice
 
 
-def load_weights(transformer: Any, checkpoint: Any, mapping: Dict[str, List[str]]) -> LoadReport:
+def load_weights(transformer: Any, checkpoint: Any, mapping: dict[str, list[str]]) -> LoadReport:
     """Load a checkpoint into a built transformer, or change nothing.
 
     Arguments:
@@ -308,7 +311,7 @@ def load_weights(transformer: Any, checkpoint: Any, mapping: Dict[str, List[str]
     return report
 
 
-def report_untrained(report: LoadReport, pairs: List[Any], of: Network) -> None:
+def report_untrained(report: LoadReport, pairs: list[Any], of: Network) -> None:
     """Note and warn of heads that were loaded and look untrained.
 
     Arguments:
@@ -334,7 +337,7 @@ def report_untrained(report: LoadReport, pairs: List[Any], of: Network) -> None:
 # ---------------------------------------------------------------------------------------------------- writing
 
 
-def in_dialect(tensors: Dict[str, np.ndarray], name: Optional[str], of: Network) -> Dict[str, np.ndarray]:
+def in_dialect(tensors: dict[str, np.ndarray], name: str | None, of: Network) -> dict[str, np.ndarray]:
     """Arrays under the names of a dialect.
 
     Arguments:

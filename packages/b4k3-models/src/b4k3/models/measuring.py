@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 from .dialects import Template, View
 from .networks.description import Network
@@ -10,7 +10,7 @@ from .networks.description import Network
 DERIVED = ("query_size", "value_size", "gau_size")  # products of other sizes
 
 
-def measure(network: Network, view: View) -> Dict[str, int]:
+def measure(network: Network, view: View) -> dict[str, int]:
     """The sizes that follow from names and shapes.
 
     Arguments:
@@ -20,8 +20,8 @@ def measure(network: Network, view: View) -> Dict[str, int]:
     Returns:
         dict from key to int. The number of heads, the activation and ALBERT's number of layers are not in shapes.
     """
-    found: Dict[str, int] = {}
-    products: Dict[str, int] = {}
+    found: dict[str, int] = {}
+    products: dict[str, int] = {}
     known = [(name, network.find(name)) for name in view.keys()]
     present = [(name, entry) for name, entry in known if entry is not None]
     for wanted in network.variables():
@@ -44,6 +44,6 @@ def measure(network: Network, view: View) -> Dict[str, int]:
     return found
 
 
-def contradictions(config: Dict[str, Any], found: Dict[str, int]) -> List[str]:
+def contradictions(config: dict[str, Any], found: dict[str, int]) -> list[str]:
     """The keys on which a configuration under our names and measured sizes disagree."""
     return [key for key, size in found.items() if config.get(key) is not None and config[key] != size]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Sequence
 
 from .checkpoints import Checkpoint, CheckpointError
 from .checkpoints.kinds import foreign_kind
@@ -19,7 +19,7 @@ from .renaming import renamings
 
 def first_segment(name: str) -> str:
     """'bert' of 'bert/encoder/…' and of 'bert.encoder.…'."""
-    return re.split(r"[/.:]", name, 1)[0]
+    return re.split(r"[/.:]", name, maxsplit=1)[0]
 
 
 class Evidence:
@@ -34,7 +34,7 @@ class Evidence:
     """
 
     def __init__(
-        self, view: View, config: Dict[str, Any], model_type: Optional[str], asked: bool, place: Optional[str] = None
+        self, view: View, config: dict[str, Any], model_type: str | None, asked: bool, place: str | None = None
     ) -> None:
         self._view = view
         self.names = set(view.keys())
@@ -46,11 +46,11 @@ class Evidence:
         self.place = os.sep.join(path.split(os.sep)[-2:]).lower()
         self.by_google = view.dialect.rules is None
 
-    def shape(self, name: str) -> Optional[Tuple[int, ...]]:
+    def shape(self, name: str) -> tuple[int, ...] | None:
         """The shape of a variable by its canonical name, None if the file lacks it."""
         return tuple(self._view.shape(name)) if name in self._view else None
 
-    def contradictions(self, other: Network) -> List[str]:
+    def contradictions(self, other: Network) -> list[str]:
         """The keys on which the configuration and the sizes of a network in the file disagree."""
         return contradictions(self.config, measure(other, self._view))
 
@@ -69,13 +69,17 @@ class Fit:
         known = of.by_skeleton()
         body = {v.skeleton for part in of.body for layer in part.layers for v in layer.variables}
         required = {
-            v.skeleton for part in of.body for layer in part.layers if layer.when is None for v in layer.variables
+            v.skeleton
+            for part in of.body
+            for layer in part.layers
+            if layer.when is None and not part.optional
+            for v in layer.variables
         }
-        stored: Dict[str, str] = {}
+        stored: dict[str, str] = {}
         for name in view.checkpoint.keys():
             stored.setdefault(skeleton(name), name)
-        found: Set[str] = set()
-        scopes: Set[str] = set()
+        found: set[str] = set()
+        scopes: set[str] = set()
         rest = []
         for name in stored.values():
             if leftover(name) and view.dialect.canonical(name) is None:
@@ -97,18 +101,18 @@ class Fit:
         return self.matched > 0 and not self.lacking and not self.unknown
 
     @property
-    def order(self) -> Tuple[Any, ...]:
+    def order(self) -> tuple[Any, ...]:
         return (self.full, -len(self.lacking) - len(self.unknown), self.matched)
 
 
 class Recognised:
     """The network of a checkpoint. Attributes: network, view, fit, notes (list of str)."""
 
-    def __init__(self, fit: Fit, notes: List[str]) -> None:
+    def __init__(self, fit: Fit, notes: list[str]) -> None:
         self.network, self.view, self.fit, self.notes = fit.network, fit.view, fit, notes
 
 
-def asked_network(asked: Any, model_type: Optional[str], checkpoint: Optional[Checkpoint], where: str) -> Network:
+def asked_network(asked: Any, model_type: str | None, checkpoint: Checkpoint | None, where: str) -> Network:
     """The network that `model=` names.
 
     Arguments:
@@ -138,7 +142,7 @@ def asked_network(asked: Any, model_type: Optional[str], checkpoint: Optional[Ch
     return wanted
 
 
-def of_model_type(model_type: Any, where: str) -> List[Network]:
+def of_model_type(model_type: Any, where: str) -> list[Network]:
     """The networks that a `model_type` may mean. Raises: ConfigError: it means none that b4k3 has."""
     found = [other for other in networks() if model_type in other.model_types]
     if not found:
@@ -151,13 +155,13 @@ def of_model_type(model_type: Any, where: str) -> List[Network]:
     return found
 
 
-def recognised_dialect(checkpoint: Checkpoint) -> Optional[Dialect]:
+def recognised_dialect(checkpoint: Checkpoint) -> Dialect | None:
     """The first dialect that recognises the names of a checkpoint, or None."""
     names = set(checkpoint.keys())
     return next((dialect for dialect in dialects() if dialect.recognises(names)), None)
 
 
-def spoken(of: Network, dialect: Dialect) -> Optional[Dialect]:
+def spoken(of: Network, dialect: Dialect) -> Dialect | None:
     """The dialect of the same family that is made for a network; None if the family has none for it."""
     family = [other for other in dialects() if other.family == dialect.family]
     if not any(other.models for other in family):
@@ -184,7 +188,7 @@ def sample(names: Any, count: int = 5) -> str:
     return ", ".join(shown) + ", …"
 
 
-def fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Optional[Dialect]) -> List[Fit]:
+def fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | None) -> list[Fit]:
     """How each network fits, as far as the dialect has names for it."""
     found = []
     for candidate in pool if dialect is not None else ():
@@ -195,7 +199,7 @@ def fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Optional[Dial
     return found
 
 
-def best(found: List[Fit], evidence: Any, where: str) -> Optional[Fit]:
+def best(found: list[Fit], evidence: Any, where: str) -> Fit | None:
     """The fit that is the best, by names and then by other evidence.
 
     Arguments:
@@ -233,7 +237,8 @@ def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any) ->
         evidence: function from a `Fit` to its `Evidence`.
 
     Returns:
-        `Recognised`: the network that fits best; what it lacks is said when it is loaded. Where the names are a project's own but for a prefix, its view has those of the project.
+        `Recognised`: the network that fits best; what it lacks is said when it is loaded. Where the names are a
+        project's own but for a prefix, its view has those of the project.
 
     Raises:
         CheckpointError: no names of any such network are in the file.
@@ -275,7 +280,7 @@ def every_renaming(checkpoint: Checkpoint, pool: Sequence[Network]) -> Any:
                     yield said, other, candidate
 
 
-def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Optional[Dialect]) -> str:
+def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | None) -> str:
     """A message that shows names of both sides, and says what to do."""
     foreign = foreign_kind(checkpoint.keys())
     theirs = f"The file has {sample(checkpoint.keys())}"
@@ -286,7 +291,9 @@ def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Optio
     what = f"model={wanted.name!r}" if len(pool) == 1 else "any network that b4k3 has"
     problem = f"{checkpoint.path} does not fit {what}"
     if dialect is None:
-        problem = f"{checkpoint.path}: no dialect knows its variables ({sample(checkpoint.keys())}); it does not fit {what}"
+        problem = (
+            f"{checkpoint.path}: no dialect knows its variables ({sample(checkpoint.keys())}); it does not fit {what}"
+        )
     advice = hints(checkpoint, wanted) or [
         "if these are the variables of a network that b4k3 has, register a Dialect for their names, or give a dict of "
         "arrays under the names that it expects"
@@ -294,7 +301,7 @@ def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Optio
     return f"{problem}; no weight was changed. {theirs}; {wanted.name} has {sample(names)}. What to do: {advice[0]}"
 
 
-def hints(checkpoint: Checkpoint, wanted: Network) -> List[str]:
+def hints(checkpoint: Checkpoint, wanted: Network) -> list[str]:
     """Sentences about the networks that would fit a file better, derived from its names."""
     found = fits(checkpoint, networks(), recognised_dialect(checkpoint))
     full = [fit for fit in found if fit.full and fit.network.name != wanted.name]

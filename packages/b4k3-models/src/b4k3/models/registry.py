@@ -8,13 +8,13 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from .errors import ConfigError
 from .networks.description import Network
 
 # model= -> where the description of its network is; of several that fit a file the first one counts
-ARCHITECTURES: Dict[str, Any] = {
+ARCHITECTURES: dict[str, Any] = {
     "bert": "b4k3.models.networks.bert:BERT",
     "roberta": "b4k3.models.networks.roberta:ROBERTA",
     "ernie": "b4k3.models.networks.ernie:ERNIE",
@@ -51,7 +51,7 @@ ARCHITECTURES: Dict[str, Any] = {
 }
 
 # name -> where its Dialect is; the order is that in which they are asked whether they recognise a file
-DIALECTS: Dict[str, Any] = {
+DIALECTS: dict[str, Any] = {
     "keras_layers": "b4k3.models.dialects.keras_layers:KERAS_LAYERS",
     "albert_zh": "b4k3.models.dialects.albert_zh:ALBERT_ZH",
     "mesh_t5": "b4k3.models.dialects.mesh_t5:MESH_T5",
@@ -104,7 +104,7 @@ def register_dialect(name: str, target: Any) -> None:
 
 
 @functools.lru_cache(maxsize=None)
-def entry_points(group: str) -> Dict[str, str]:
+def entry_points(group: str) -> dict[str, str]:
     """{name: 'module:attribute'} that installed packages declare."""
     try:
         from importlib.metadata import entry_points as find
@@ -145,7 +145,7 @@ def network(name: Any) -> Network:
     return described(load(known[key]), key)
 
 
-def described(target: Any, name: Optional[str] = None) -> Network:
+def described(target: Any, name: str | None = None) -> Network:
     """The `Network` of a registered object. Arguments: what was registered; the name that it was registered by."""
     if isinstance(target, Network):
         return target
@@ -162,7 +162,7 @@ def described(target: Any, name: Optional[str] = None) -> Network:
     return MappedNetwork(own, key, target)
 
 
-def networks() -> List[Network]:
+def networks() -> list[Network]:
     """The description of every network once, in the order of the registry."""
     others = [name for name in entry_points("b4k3.architectures") if name not in ARCHITECTURES]
     return list(dict.fromkeys(network(name) for name in list(ARCHITECTURES) + others))
@@ -180,7 +180,7 @@ def architecture(name: Any) -> Any:
     return name if isinstance(name, type) else load(network(name).target)
 
 
-def dialects() -> List[Any]:
+def dialects() -> list[Any]:
     """Every Dialect, in the order in which they are asked: those of other packages first."""
     others = [target for name, target in entry_points("b4k3.dialects").items() if name not in DIALECTS]
     return [load(target) for target in others + list(DIALECTS.values())]

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterator, List, Set, Tuple
+from typing import Iterator
 
 from .checkpoints import Checkpoint
 from .dialects import Dialect
@@ -20,7 +20,7 @@ AVERAGES = ("/ExponentialMovingAverage", "/EMA", ".ema")
 class Renamed(Checkpoint):
     """A checkpoint under other names. Arguments: checkpoint; names: new name -> name in the checkpoint."""
 
-    def __init__(self, checkpoint: Checkpoint, names: Dict[str, str]) -> None:
+    def __init__(self, checkpoint: Checkpoint, names: dict[str, str]) -> None:
         super().__init__(checkpoint.path, {new: None for new in names}, checkpoint.skipped)
         self.format = checkpoint.format
         self.original, self.names = checkpoint, names
@@ -37,7 +37,7 @@ class Renamed(Checkpoint):
         self.original.close()
 
 
-def renamings(checkpoint: Checkpoint, network: Network, dialect: Dialect) -> Iterator[Tuple[str, Renamed]]:
+def renamings(checkpoint: Checkpoint, network: Network, dialect: Dialect) -> Iterator[tuple[str, Renamed]]:
     """Every way of reading the names of a file as those of a network.
 
     Arguments:
@@ -72,7 +72,7 @@ def renamings(checkpoint: Checkpoint, network: Network, dialect: Dialect) -> Ite
             yield f"{said}, here read as {scope + separator!r}", Renamed(checkpoint, renamed)
 
 
-def scoped(checkpoint: Checkpoint, begin: str, scope: str, known: Set[str]) -> Dict[str, str]:
+def scoped(checkpoint: Checkpoint, begin: str, scope: str, known: set[str]) -> dict[str, str]:
     """{name with another beginning: name in the file}, for what is the network's; other names stay."""
     names = {}
     for name in checkpoint.keys():
@@ -83,9 +83,9 @@ def scoped(checkpoint: Checkpoint, begin: str, scope: str, known: Set[str]) -> D
     return names
 
 
-def known_skeletons(network: Network, dialect: Dialect) -> Set[str]:
+def known_skeletons(network: Network, dialect: Dialect) -> set[str]:
     """Skeletons of the names that a file of this dialect has of the network."""
-    found: Set[str] = set()
+    found: set[str] = set()
     for _, _, variable in network.variables():
         if dialect.rules is None:
             found.add(variable.skeleton)
@@ -95,12 +95,14 @@ def known_skeletons(network: Network, dialect: Dialect) -> Set[str]:
     return found
 
 
-def averages_as_weights(checkpoint: Checkpoint) -> List[Tuple[str, Dict[str, str]]]:
+def averages_as_weights(checkpoint: Checkpoint) -> list[tuple[str, dict[str, str]]]:
     """The names without the ending of averages, for a file that holds those of its weights and not the weights."""
     found = []
     for end in AVERAGES:
         averages = {name[: -len(end)]: name for name in checkpoint.keys() if name.endswith(end)}
         if averages and not any(name in checkpoint for name in averages):
             rest = {name: name for name in checkpoint.keys() if not name.endswith(end)}
-            found.append((f"the file has moving averages ({end}) and no weights: they are loaded", dict(rest, **averages)))
+            found.append(
+                (f"the file has moving averages ({end}) and no weights: they are loaded", dict(rest, **averages))
+            )
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import numpy as np
 
@@ -54,27 +54,27 @@ class Source:
         config_path: Any = None,
         checkpoint_path: Any = None,
         model: Any = None,
-        given: Optional[Dict[str, Any]] = None,
+        given: dict[str, Any] | None = None,
         look_beside: bool = False,
         patient: bool = False,
     ) -> None:
-        self.notes: List[str] = []
-        self.problems: List[str] = []
-        self.warned: List[str] = []
+        self.notes: list[str] = []
+        self.problems: list[str] = []
+        self.warned: list[str] = []
         self.arguments_given = dict(given or {})
-        self.given: Dict[str, Any] = {}
+        self.given: dict[str, Any] = {}
         self.checkpoint: Any = None
-        self.view: Optional[View] = None
-        self.network: Optional[Network] = None
-        self.file_config: Dict[str, Any] = {}
-        self.where: Optional[str] = None
-        self.config: Dict[str, Any] = {}
-        self.sizes: Dict[str, int] = {}
-        self.spelled: Dict[str, str] = {}
-        self.unknown_keys: List[str] = []
-        self._candidates: List[Any] = []
+        self.view: View | None = None
+        self.network: Network | None = None
+        self.file_config: dict[str, Any] = {}
+        self.where: str | None = None
+        self.config: dict[str, Any] = {}
+        self.sizes: dict[str, int] = {}
+        self.spelled: dict[str, str] = {}
+        self.unknown_keys: list[str] = []
+        self._candidates: list[Any] = []
         self._patient, self._all_parts = patient, look_beside
-        self._renamed: List[str] = []
+        self._renamed: list[str] = []
         self._locate(config_path, checkpoint_path, look_beside)
         if self._step(self._recognise, model):
             self._step(self._configure)
@@ -169,7 +169,7 @@ class Source:
         ]
         return types[0] if types else None
 
-    def _seen(self, fit: Any) -> Dict[str, Any]:
+    def _seen(self, fit: Any) -> dict[str, Any]:
         """The configuration as the network of a fit reads it, for evidence; {} if it cannot be read so."""
         try:
             words = fit.network.files
@@ -228,14 +228,12 @@ class Source:
             found = fitting
         if len(found) > 1:
             names = ", ".join(os.path.basename(path) for path, _, _ in found)
-            raise ConfigError(
-                f"{self.folder}: several configs fit the checkpoint ({names}); name one as config_path"
-            )
+            raise ConfigError(f"{self.folder}: several configs fit the checkpoint ({names}); name one as config_path")
         for path, config, _ in found:
             self.file_config, self.where = config, path
 
     @property
-    def known(self) -> Dict[str, Any]:
+    def known(self) -> dict[str, Any]:
         """What file and call say, under our names."""
         return dict(self.config, **self.given)
 
@@ -294,7 +292,8 @@ class Source:
         copies = {
             name: copy
             for part, layer, _ in of.variables()
-            if layer.when is untied and (self._all_parts or part.on or not part.argument or self.known.get(part.argument))
+            if layer.when is untied
+            and (self._all_parts or part.on or not part.argument or self.known.get(part.argument))
             for name, copy in layer.copies.items()
         }
         matrices = [name for name in copies if name in view]
@@ -344,12 +343,12 @@ class Source:
             warnings.warn(sentence, stacklevel=4)
 
     @property
-    def model(self) -> Optional[str]:
+    def model(self) -> str | None:
         """The name of the network for `model=`."""
         return None if self.network is None else self.network.name
 
     @property
-    def all_sizes(self) -> Dict[str, Any]:
+    def all_sizes(self) -> dict[str, Any]:
         """The configuration with bert4keras' defaults and what follows from other sizes."""
         assert self.network is not None
         return self.network.derive(dict(DEFAULTS, **self.known))
@@ -360,7 +359,7 @@ def folder_of(path: str) -> str:
     return path if os.path.isdir(path) else os.path.dirname(path) or "."
 
 
-def candidates_for(of: Network, candidates: List[Any]) -> List[Any]:
+def candidates_for(of: Network, candidates: list[Any]) -> list[Any]:
     """The configurations in a folder that may be a network's: those of the best rank, by the words in their names."""
     marked = [c for c in candidates if any(word in os.path.basename(c[0]) for word in every_word(candidates, of))]
     if of.files:
@@ -371,7 +370,7 @@ def candidates_for(of: Network, candidates: List[Any]) -> List[Any]:
     return [candidate for candidate in chosen if candidate[2] == best]
 
 
-def every_word(candidates: List[Any], of: Network) -> List[str]:
+def every_word(candidates: list[Any], of: Network) -> list[str]:
     """The words by which the config files of networks beside this one are told from its own."""
     if of.files:
         return list(of.files)
@@ -386,7 +385,7 @@ def differ(view: View, first: str, second: str) -> bool:
     return one.shape != other.shape or not np.array_equal(one, other)
 
 
-def released(of: Network, sized: Dict[str, Any]) -> Any:
+def released(of: Network, sized: dict[str, Any]) -> Any:
     """The only ready config with these sizes.
 
     Arguments:

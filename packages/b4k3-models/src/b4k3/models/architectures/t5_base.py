@@ -111,8 +111,8 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
     # ------------------------------------------------------------------------------------------------- weights
 
     @property
-    def description(self):
-        return network(self.version + self.side) if type(self).network in BUILT_IN else super().description
+    def written_description(self):
+        return network(self.version + self.side) if self.network in BUILT_IN else self.network
 
 
 BUILT_IN = tuple(network(version + side) for version in VERSIONS for side in ("", "_encoder", "_decoder"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable
+from typing import Any, Iterable
 
 from ..errors import ConfigError
 from ..keys import SPELLINGS, spellings
-from .source import Subject
+from .subject import Subject
 
 # our name of an activation -> that of transformers
 ACTIVATIONS = {
@@ -18,7 +18,7 @@ ACTIVATIONS = {
 NOT_WRITTEN = ("logit_scale", "mlm_act", "embedding_mapping", "ignore_invalid_weights", "ignore_unread_weights")
 
 
-def published(config: Dict[str, Any]) -> Dict[str, Any]:
+def published(config: dict[str, Any]) -> dict[str, Any]:
     """A config under the names that BERT's publishers give its keys, which b4k3 reads too."""
     config = dict(config)
     for ours, others in SPELLINGS.items():
@@ -28,7 +28,7 @@ def published(config: Dict[str, Any]) -> Dict[str, Any]:
     return config
 
 
-def google_config(subject: Subject) -> Dict[str, Any]:
+def google_config(subject: Subject) -> dict[str, Any]:
     """The config of a checkpoint with the keys of Google's code, and `model_type`, by which b4k3 recognises it."""
     of = subject.network
     known = set(spellings(of))
@@ -45,7 +45,7 @@ def subject_type(subject: Subject, default: str) -> str:
     return said if theirs is not None and said in list(theirs.types)[1:] else default
 
 
-def huggingface_config(subject: Subject, parts: Iterable[str]) -> Dict[str, Any]:
+def huggingface_config(subject: Subject, parts: Iterable[str]) -> dict[str, Any]:
     """The config.json of transformers for a checkpoint.
 
     Arguments:
@@ -84,7 +84,7 @@ def huggingface_config(subject: Subject, parts: Iterable[str]) -> Dict[str, Any]
     return config
 
 
-def written_activation(config: Dict[str, Any], names: Dict[str, str]) -> None:
+def written_activation(config: dict[str, Any], names: dict[str, str]) -> None:
     """Spell the activation of a config as transformers does."""
     name = names.get("hidden_act", "hidden_act")
     if isinstance(config.get(name), str):

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 from ..checkpoints import WRITABLE, CheckpointError, save_checkpoint
 from ..checkpoints._files import Staging
-from ..errors import ConfigError
 from ..dialects import joined, places
+from ..errors import ConfigError
 from ..leftovers import OPTIMIZER_SLOT, TRAINING_STATE, leftover
 from ..loading import dialect_named
 from . import keras_files
 from .configs import google_config, huggingface_config
-from .source import Subject
+from .subject import Subject
 from .text import has_capitals
 
 EXAMPLES = """examples:

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from ..errors import ConfigError
-from .source import Subject
+from .subject import Subject
 from .text import compare_vocabulary, need_vocabulary, open_tokenizer
 from .vectors import Jsonl, open_output
 
@@ -52,7 +52,7 @@ def run(args, out):
         if getattr(args, name) < 1:
             raise ConfigError("--%s is %d, expected 1 or more" % (name.replace("_", "-"), getattr(args, name)))
     source = Subject(args.path, args.config, args.model).require()
-    maxlen = min(args.maxlen, source.sizes.get("max_position") or args.maxlen)
+    maxlen = min(args.maxlen, source.longest or args.maxlen)
     path = need_vocabulary(source, args.vocab)
     tokenizer = open_tokenizer(path, args.case)
     note = compare_vocabulary(tokenizer, path, source)
@@ -97,7 +97,7 @@ class Model:
         heads = {"with_pool": True} if pooling == "pooler" else {}
         self.model = build_transformer_model(**dict(source.arguments, **heads))
         self.pooling, self.batch_size = pooling, batch_size
-        self.padding_id = source.all_sizes["pad_token_id"]
+        self.padding_id = max(source.all_sizes["pad_token_id"], 0)  # any id will do where none is padding: it comes last
         self.size = int(self.model.outputs[0].shape[-1])
 
     def vectors(self, rows):
@@ -116,9 +116,11 @@ class Model:
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
         ids[len(rows) :, 0] = 0 if self.padding_id else 1  # any id that is not padding
+        lengths = [len(row) for row in rows] + [1] * (len(ids) - len(rows))
+        mask = np.arange(shape[1]) < np.array(lengths)[:, None]
         inputs = [ids] + [np.zeros_like(ids)] * (len(self.model.inputs) - 1)
         hidden = np.asarray(self.model.predict_on_batch(inputs if len(inputs) > 1 else ids), dtype="float32")
-        return pooled(hidden, ids != self.padding_id, self.pooling)[: len(rows)]
+        return pooled(hidden, mask, self.pooling)[: len(rows)]
 
 
 def rounded(n):

@@ -6,7 +6,7 @@ import json
 import re
 
 from ..keys import DEFAULTS, LIMITS
-from .source import LOADS, Subject
+from .subject import LOADS, Subject
 
 EXAMPLES = """examples:
   b4k3 inspect chinese_L-12_H-768_A-12

@@ -7,6 +7,8 @@ from ..errors import ConfigError
 from ..registry import network
 
 SUFFIXES = (".weights.h5", ".keras", ".h5")
+
+
 def heads_with_options(of):
     """{what `--heads` calls it: `Part`} of a network. Arguments: of: `Network`."""
     return {part.option: part for part in of.heads if part.option}

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from .source import Subject
+from .subject import Subject
 from .text import compare_vocabulary, open_tokenizer
 
 EXAMPLES = """examples:
@@ -114,9 +114,9 @@ def measure(a, b):
 
 def ids_for(first, second, args):
     """(int [rows, n], lines of --text or random ids, padded with the first network's padding id; bool mask)."""
-    padding_id = first.all_sizes["pad_token_id"]
-    rows = min(source.sizes.get("vocab_size", 100) for source in (first, second))
-    length = min([source.config.get("max_position") or 512 for source in (first, second)] + [512])
+    padding_id = max(first.all_sizes["pad_token_id"], 0)  # any id will do where none is padding: it comes last
+    rows = min(source.all_sizes["vocab_size"] for source in (first, second))
+    length = min([source.longest or 512 for source in (first, second)] + [512])
     if args.text is None:
         random = np.random.RandomState(0)
         n = min(32, length)
@@ -135,7 +135,7 @@ def ids_for(first, second, args):
     ids = np.full((len(lines), max(map(len, encoded), default=0)), padding_id, dtype="int64")
     for row, values in zip(ids, encoded):
         row[: len(values)] = values
-    return ids, ids != padding_id
+    return ids, np.arange(ids.shape[1]) < np.array(list(map(len, encoded)))[:, None]
 
 
 def blocks(first, second, ids, mask):
@@ -153,11 +153,13 @@ def blocks(first, second, ids, mask):
 
 
 def block_outputs(source, ids):
-    """[embeddings, first block, …], each [rows, n, d]."""
+    """[embeddings, first block, …], each [rows, n, d]; of an encoder-decoder the outputs of its two halves."""
     from ..builder import build_transformer_model
     from ..registry import architecture
 
     cls = architecture(source.model)
+    if getattr(cls, "has_two_halves", False):
+        return half_outputs(build_transformer_model(return_keras_model=False, **source.arguments), ids)
     recorded = []
 
     class Recorded(cls):
@@ -174,6 +176,12 @@ def block_outputs(source, ids):
     model = build_transformer_model(**dict(source.arguments, model=Recorded))
     inputs = [ids] + [np.zeros_like(ids)] * (len(model.inputs) - 1)
     outputs = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    return [np.asarray(x, dtype="float64") for x in outputs]
+
+
+def half_outputs(transformer, ids):
+    """[output of the encoder, output of the decoder on the same ids]."""
+    outputs = [transformer.encoder.predict(ids, verbose=0), transformer.model.predict([ids, ids], verbose=0)]
     return [np.asarray(x, dtype="float64") for x in outputs]
 
 

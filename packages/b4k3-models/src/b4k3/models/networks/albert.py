@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 from .bert import BERT, CLASSES, attention, embeddings, feed_forward, mlm_head, nsp_head, pooler
 from .description import Blocks, HuggingFace, Layer, Part, norm
@@ -16,28 +16,26 @@ class SharedBlocks(Blocks):
     def __init__(self) -> None:
         super().__init__("Transformer", g="num_hidden_groups", j="inner_group_num")
 
-    def numbers(self, sizes: Dict[str, Any]) -> List[Dict[str, int]]:
+    def numbers(self, sizes: dict[str, Any]) -> list[dict[str, int]]:
         layers, groups = sizes.get("num_hidden_layers") or 0, sizes.get("num_hidden_groups") or 1
         inner = sizes.get("inner_group_num") or 1
-        return [
-            {"k": i * inner + j, "g": i * groups // layers, "j": j} for i in range(layers) for j in range(inner)
-        ]
+        return [{"k": i * inner + j, "g": i * groups // layers, "j": j} for i in range(layers) for j in range(inner)]
 
-    def block_prefix(self, sizes: Dict[str, Any]) -> str:
+    def block_prefix(self, sizes: dict[str, Any]) -> str:
         single = (sizes.get("num_hidden_groups") or 1) == (sizes.get("inner_group_num") or 1) == 1
         return "Transformer" if single else "Transformer-G{g}-I{j}"
 
-    def prefixes(self) -> List[str]:
+    def prefixes(self) -> list[str]:
         return ["Transformer", "Transformer-G{g}-I{j}"]
 
 
 class UnsharedBlocks(SharedBlocks):
     """Every block has layers of its own, loaded from the shared variables."""
 
-    def block_prefix(self, sizes: Dict[str, Any]) -> str:
+    def block_prefix(self, sizes: dict[str, Any]) -> str:
         return "Transformer-{k}"
 
-    def prefixes(self) -> List[str]:
+    def prefixes(self) -> list[str]:
         return []
 
 

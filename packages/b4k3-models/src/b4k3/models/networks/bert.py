@@ -6,7 +6,7 @@ them apart is how they were trained. `docs/models.md` lists them.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, norm, tied, untied
 
@@ -36,17 +36,17 @@ def embeddings(scope: str = "bert", mapping: str = "bert/encoder/embedding_hidde
     return Part("embeddings", tables)
 
 
-def has_segments(sizes: Dict[str, Any]) -> bool:
+def has_segments(sizes: dict[str, Any]) -> bool:
     """Whether segments have a table of their own."""
     return bool(sizes.get("segment_vocab_size")) and not sizes.get("shared_segment_embeddings")
 
 
-def maps_embeddings(sizes: Dict[str, Any]) -> bool:
+def maps_embeddings(sizes: dict[str, Any]) -> bool:
     """Whether a Dense layer stands between embeddings and blocks."""
     return bool(sizes.get("embedding_mapping")) or sizes.get("embedding_size") != sizes.get("hidden_size")
 
 
-def attention(scope: str, bias: bool = True) -> List[Variable]:
+def attention(scope: str, bias: bool = True) -> list[Variable]:
     """The variables of a MultiHeadAttention under Google's names."""
     return (
         dense(scope + "/self/query", "hidden_size", "query_size", bias)
@@ -56,7 +56,7 @@ def attention(scope: str, bias: bool = True) -> List[Variable]:
     )
 
 
-def feed_forward(inner: str, outer: str, bias: bool = True) -> List[Variable]:
+def feed_forward(inner: str, outer: str, bias: bool = True) -> list[Variable]:
     """The variables of a FeedForward layer."""
     return dense(inner, "hidden_size", "intermediate_size", bias) + dense(
         outer, "intermediate_size", "hidden_size", bias
@@ -107,7 +107,7 @@ def nsp_head() -> Part:
     )
 
 
-def mlm_head(scope: str = "cls/predictions", transform: Optional[str] = None) -> Part:
+def mlm_head(scope: str = "cls/predictions", transform: str | None = None) -> Part:
     """The masked-language-model head: its output is the token embeddings, unless it is untied."""
     transform = scope + "/transform" if transform is None else transform
     table = "electra/embeddings/word_embeddings" if scope.startswith("generator") else "bert/embeddings/word_embeddings"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Sequence
 
 from ..errors import ConfigError
 from ..keys import ACTIVATIONS
@@ -35,26 +35,26 @@ class Variable:
         self.skeleton = skeleton(name)
 
     @property
-    def rows_of_vocabulary(self) -> Optional[int]:
+    def rows_of_vocabulary(self) -> int | None:
         """The axis of the weight that has an entry for each token, or None."""
         if "vocab_size" not in self.axes:
             return None
         axis = self.axes.index("vocab_size")
         return len(self.axes) - 1 - axis if self.transposed else axis
 
-    def shape(self, sizes: Sizes) -> Optional[Tuple[int, ...]]:
+    def shape(self, sizes: Sizes) -> tuple[int, ...] | None:
         """The stored shape for these sizes, or None if it does not follow from them."""
         shape = tuple(sizes.get(axis) if isinstance(axis, str) else axis for axis in self.axes)
         return shape if shape and None not in shape else None
 
 
-def dense(scope: str, rows: Any = None, columns: Any = None, bias: bool = True) -> List[Variable]:
+def dense(scope: str, rows: Any = None, columns: Any = None, bias: bool = True) -> list[Variable]:
     """The variables of a Dense layer: a kernel [rows, columns] and a bias [columns]."""
     kernel = Variable(scope + "/kernel", (rows, columns))
     return [kernel, Variable(scope + "/bias", (columns,))] if bias else [kernel]
 
 
-def norm(scope: str, size: Any = None) -> List[Variable]:
+def norm(scope: str, size: Any = None) -> list[Variable]:
     """The variables of a layer normalisation, in the order of the layer's weights."""
     return [Variable(scope + "/beta", (size,)), Variable(scope + "/gamma", (size,))]
 
@@ -71,7 +71,7 @@ class Blocks:
         self.prefix = prefix
         self.counts = counts or {"i": "num_hidden_layers"}
 
-    def numbers(self, sizes: Sizes) -> List[Dict[str, int]]:
+    def numbers(self, sizes: Sizes) -> list[dict[str, int]]:
         """The numbers of each block, for `str.format` on the templates of layers and variables."""
         (number, key) = next(iter(self.counts.items()))
         return [{number: i} for i in range(sizes.get(key) or 0)]
@@ -80,7 +80,7 @@ class Blocks:
         """`prefix`, where it depends on the sizes."""
         return self.prefix
 
-    def prefixes(self) -> List[str]:
+    def prefixes(self) -> list[str]:
         """Every template that `block_prefix` may return."""
         return [self.prefix]
 
@@ -101,11 +101,11 @@ class Layer:
     def __init__(
         self,
         name: str,
-        variables: List[Variable],
-        blocks: Optional[Blocks] = None,
-        when: Optional[Callable[[Sizes], bool]] = None,
-        copies: Optional[Dict[str, str]] = None,
-        advice: Optional[str] = None,
+        variables: list[Variable],
+        blocks: Blocks | None = None,
+        when: Callable[[Sizes], bool] | None = None,
+        copies: dict[str, str] | None = None,
+        advice: str | None = None,
         needs: Sequence[str] = (),
     ) -> None:
         self.name = name
@@ -120,7 +120,7 @@ class Layer:
         """Whether a network of these sizes has the layer."""
         return self.when is None or bool(self.when(sizes))
 
-    def instances(self, sizes: Sizes) -> Iterable[Tuple[str, Dict[str, int]]]:
+    def instances(self, sizes: Sizes) -> Iterable[tuple[str, dict[str, int]]]:
         """(name of the layer, the numbers in its variables' names) for each block, or once."""
         if self.blocks is None:
             yield self.name, {}
@@ -129,7 +129,7 @@ class Layer:
         for numbers in self.blocks.numbers(sizes):
             yield prefix.format(**numbers) + "-" + self.name, numbers
 
-    def templates(self) -> List[str]:
+    def templates(self) -> list[str]:
         """Templates of every name that the layer may have."""
         if self.blocks is None:
             return [self.name]
@@ -148,18 +148,20 @@ class Part:
         on: whether the part is made unless the argument says otherwise.
         advice: what to do if a checkpoint lacks it, for messages.
         marker: name of a layer that a Keras model has only with this part.
+        optional: whether networks may lack it for reasons that are not known here.
     """
 
     def __init__(
         self,
         name: str,
-        layers: List[Layer],
-        argument: Optional[str] = None,
-        option: Optional[str] = None,
+        layers: list[Layer],
+        argument: str | None = None,
+        option: str | None = None,
         implies: Sequence[str] = (),
         on: bool = False,
-        advice: Optional[str] = None,
-        marker: Optional[str] = None,
+        advice: str | None = None,
+        marker: str | None = None,
+        optional: bool = False,
     ) -> None:
         self.name = name
         self.layers = layers
@@ -169,6 +171,7 @@ class Part:
         self.on = on
         self.advice = advice
         self.marker = marker
+        self.optional = optional
 
 
 class HuggingFace:
@@ -185,12 +188,12 @@ class HuggingFace:
 
     def __init__(
         self,
-        types: Dict[str, str],
-        classes: Sequence[Tuple[str, Tuple[str, ...]]],
-        keys: Optional[Dict[str, str]] = None,
+        types: dict[str, str],
+        classes: Sequence[tuple[str, tuple[str, ...]]],
+        keys: dict[str, str] | None = None,
         own: Sequence[str] = (),
-        defaults: Optional[Dict[str, Any]] = None,
-        complete: Optional[Callable[[Dict[str, Any], Dict[str, Any]], None]] = None,
+        defaults: dict[str, Any] | None = None,
+        complete: Callable[[dict[str, Any], dict[str, Any]], None] | None = None,
     ) -> None:
         self.types = types
         self.classes = tuple(classes)
@@ -232,6 +235,7 @@ class Network:
         files: words in the names of its config files, where another network's lie in the same folder.
         generates: whether it predicts the next token.
         may_lack_padding: whether a `pad_token_id` of null means that no id is padding, as in a decoder's vocabulary.
+        first_position: function from sizes to the row of the position table that the first token has.
         relatives: [(pattern, what a file with an unread variable of such a name is)], of networks that are not here.
         constants: [(end of a name, function from a shape to the values)]: what some files store and nobody reads.
     """
@@ -241,33 +245,34 @@ class Network:
         name: str,
         target: Any,
         what: str,
-        parts: List[Part],
+        parts: list[Part],
         keys: Sequence[str] = (),
-        spellings: Optional[Dict[str, Tuple[str, ...]]] = None,
+        spellings: dict[str, tuple[str, ...]] | None = None,
         ignored: Sequence[str] = (),
-        fixed: Optional[Dict[str, Tuple[Any, ...]]] = None,
+        fixed: dict[str, tuple[Any, ...]] | None = None,
         model_types: Sequence[str] = (),
-        huggingface: Optional[HuggingFace] = None,
+        huggingface: HuggingFace | None = None,
         kin: Sequence[str] = (),
         beside: Sequence[str] = (),
-        marks: Optional[Dict[str, str]] = None,
-        settings: Optional[Dict[str, Any]] = None,
-        activation: Optional[Callable[[str, Any], Any]] = None,
+        marks: dict[str, str] | None = None,
+        settings: dict[str, Any] | None = None,
+        activation: Callable[[str, Any], Any] | None = None,
         activation_keys: Sequence[str] = ("hidden_act",),
         interprets: Sequence[str] = (),
-        interpret: Optional[Callable[[Dict[str, Any]], Dict[str, Tuple[Any, str]]]] = None,
-        follows: Optional[Callable[[Dict[str, Any]], Dict[str, Any]]] = None,
+        interpret: Callable[[dict[str, Any]], dict[str, tuple[Any, str]]] | None = None,
+        follows: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         absent: Sequence[str] = (),
         default_activation: Any = None,
-        evidence: Optional[Callable[[Any], float]] = None,
-        doubt: Optional[Callable[[Any], Optional[str]]] = None,
-        unmarked: Optional[str] = None,
+        evidence: Callable[[Any], float] | None = None,
+        doubt: Callable[[Any], str | None] | None = None,
+        unmarked: str | None = None,
         trained_with_tanh: bool = False,
         files: Sequence[str] = (),
         generates: bool = False,
         may_lack_padding: bool = False,
-        relatives: Sequence[Tuple[str, str]] = (),
-        constants: Sequence[Tuple[str, Callable[[Tuple[int, ...]], Any]]] = (),
+        first_position: Callable[[Sizes], int] | None = None,
+        relatives: Sequence[tuple[str, str]] = (),
+        constants: Sequence[tuple[str, Callable[[tuple[int, ...]], Any]]] = (),
     ) -> None:
         self.name = name
         self.target = target
@@ -297,10 +302,12 @@ class Network:
         self.files = tuple(files)
         self.generates = generates
         self.may_lack_padding = may_lack_padding
+        self.first_position = first_position or row_zero
         self.relatives = tuple(relatives)
         self.constants = tuple(constants)
+        self._index: tuple[list[Part], dict[str, Any]] | None = None
 
-    def but(self, name: str, target: Any, **changes: Any) -> "Network":
+    def but(self, name: str, target: Any, **changes: Any) -> Network:
         """A network that differs in what is given. Its kin are this one's unless given."""
         twin = copy.copy(self)
         twin.name, twin.target = name, target
@@ -318,21 +325,25 @@ class Network:
     # ------------------------------------------------------------------------------------------------ variables
 
     @property
-    def body(self) -> List[Part]:
+    def body(self) -> list[Part]:
         return [part for part in self.parts if part.argument is None]
 
     @property
-    def heads(self) -> List[Part]:
+    def heads(self) -> list[Part]:
         return [part for part in self.parts if part.argument is not None]
 
-    def variables(self) -> Iterable[Tuple[Part, Layer, Variable]]:
+    def variables(self) -> Iterable[tuple[Part, Layer, Variable]]:
         """Every variable with its layer and its part."""
         for part in self.parts:
             for layer in part.layers:
                 for variable in layer.variables:
                     yield part, layer, variable
 
-    def mapping(self, sizes: Sizes) -> Dict[str, List[str]]:
+    def layers(self) -> Iterable[tuple[Part, Layer]]:
+        """Every layer with its part."""
+        return ((part, layer) for part in self.parts for layer in part.layers)
+
+    def mapping(self, sizes: Sizes) -> dict[str, list[str]]:
         """{layer name: canonical names of its variables}, heads included, for `variable_mapping`."""
         return {
             name: [variable.name.format(**numbers) for variable in layer.variables]
@@ -342,17 +353,20 @@ class Network:
             for name, numbers in layer.instances(sizes)
         }
 
-    def by_skeleton(self) -> Dict[str, Tuple[Part, Layer, Variable]]:
-        """{skeleton of a canonical name: (part, layer, variable)}."""
-        return {variable.skeleton: (part, layer, variable) for part, layer, variable in self.variables()}
+    def by_skeleton(self) -> dict[str, tuple[Part, Layer, Variable]]:
+        """{skeleton of a canonical name: (part, layer, variable)}, made when it is first asked for."""
+        if self._index is None or self._index[0] is not self.parts:
+            found = {variable.skeleton: (part, layer, variable) for part, layer, variable in self.variables()}
+            self._index = (self.parts, found)
+        return self._index[1]
 
-    def find(self, canonical: Optional[str]) -> Optional[Tuple[Part, Layer, Variable]]:
+    def find(self, canonical: str | None) -> tuple[Part, Layer, Variable] | None:
         """The part, layer and variable of a canonical name; None if it is not of this network."""
         return None if canonical is None else self.by_skeleton().get(skeleton(canonical))
 
     # ---------------------------------------------------------------------------------------------------- sizes
 
-    def derive(self, config: Dict[str, Any]) -> Sizes:
+    def derive(self, config: dict[str, Any]) -> Sizes:
         """A configuration with the sizes that follow from others."""
         sizes = dict(config)
         hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
@@ -391,7 +405,12 @@ def spelled_activation(key: str, value: Any) -> Any:
     return ACTIVATIONS[value]
 
 
-def nothing_more(values: Dict[str, Any]) -> Dict[str, Any]:
+def row_zero(sizes: Sizes) -> int:
+    """Positions begin at the first row of their table."""
+    return 0
+
+
+def nothing_more(values: dict[str, Any]) -> dict[str, Any]:
     """Nothing follows from these values."""
     return {}
 

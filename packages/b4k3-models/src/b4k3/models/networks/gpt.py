@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 from ..errors import ConfigError
 from ..keys import NO_PADDING
@@ -24,7 +24,7 @@ SPELLINGS = {
 KEYS = [key for key in BERT.keys if not key.startswith(("with_", "mlm_"))] + ["final_activation"]
 
 
-def embeddings(words: str, positions: str, segments: str = "") -> List[Layer]:
+def embeddings(words: str, positions: str, segments: str = "") -> list[Layer]:
     """The tables of tokens, positions and, if there is a name for them, segments."""
     layers = [Layer("Embedding-Token", [Variable(words, ("vocab_size", "embedding_size"))])]
     if segments:
@@ -33,7 +33,15 @@ def embeddings(words: str, positions: str, segments: str = "") -> List[Layer]:
             "with shared_segment_embeddings=True"
         )
         table = [Variable(segments, ("segment_vocab_size", "embedding_size"))]
-        layers.append(Layer("Embedding-Segment", table, when=has_segments, advice=advice, needs=("segment_vocab_size", "shared_segment_embeddings")))
+        layers.append(
+            Layer(
+                "Embedding-Segment",
+                table,
+                when=has_segments,
+                advice=advice,
+                needs=("segment_vocab_size", "shared_segment_embeddings"),
+            )
+        )
     return layers + [Layer("Embedding-Position", [Variable(positions, ("max_position", "embedding_size"))])]
 
 
@@ -57,7 +65,7 @@ def output(words: str, scope: str) -> Part:
     return Part("output", [Layer("LM-Output", [table], when=untied, copies={name: words})])
 
 
-def follows(values: Dict[str, Any]) -> Dict[str, Any]:
+def follows(values: dict[str, Any]) -> dict[str, Any]:
     """OpenAI's networks have inner layers of four times the width, unless a config says otherwise."""
     width = values.get("hidden_size")
     return {"intermediate_size": 4 * width} if isinstance(width, int) and not isinstance(width, bool) else {}
@@ -68,14 +76,14 @@ def openai_activation(key: str, value: Any) -> Any:
     return "gelu_tanh" if (key, value) == ("afn", "gelu") else spelled_activation(key, value)
 
 
-def complete(config: Dict[str, Any], ours: Dict[str, Any]) -> None:
+def complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
     """What both classes of transformers need."""
     config.setdefault("embd_pdrop", config.get("resid_pdrop", 0.0))
     config.update(bos_token_id=None, eos_token_id=None)
     config["pad_token_id"] = None if ours.get("pad_token_id") == NO_PADDING else ours.get("pad_token_id", 0)
 
 
-def complete_gpt(config: Dict[str, Any], ours: Dict[str, Any]) -> None:
+def complete_gpt(config: dict[str, Any], ours: dict[str, Any]) -> None:
     """OpenAI's GPT, whose inner layer has a fixed width and whose gelu is the tanh form."""
     complete(config, ours)
     if ours["intermediate_size"] != 4 * config["n_embd"]:

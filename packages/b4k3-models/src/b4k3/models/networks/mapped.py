@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from collections import Counter
+from typing import Any
 
 from ..errors import ConfigError
 from .description import Blocks, Layer, Network, Part, Variable, skeleton
@@ -36,7 +37,7 @@ class MappedNetwork(Network):
         ConfigError: the class cannot be made with the usual sizes; it needs a `Network` of its own.
     """
 
-    def __init__(self, base: Optional[Network], name: str, target: Any) -> None:
+    def __init__(self, base: Network | None, name: str, target: Any) -> None:
         self.__dict__.update((base or PLAIN).but(name, target, kin=(base or PLAIN).kin, unmarked=None).__dict__)
         if base is None or base is PLAIN:
             self.kin = (name,)
@@ -51,38 +52,37 @@ class MappedNetwork(Network):
         self.evidence = self.doubt = None
 
 
-def parts_of(mapping: Dict[str, List[str]], base: Network) -> List[Part]:
-    """Parts made of the mapping of a small network: those of the base by their names, and one for what is new."""
-    known = base.by_skeleton()
-    repeated = {}
-    for variables in mapping.values():
-        for name in variables:
-            repeated.setdefault(skeleton(name), set()).add(name)
-    groups: Dict[str, List[Layer]] = {}
+def parts_of(mapping: dict[str, list[str]], base: Network) -> list[Part]:
+    """Parts made of the mapping of a small network: those of the base by the names of layers, and one for what is new.
+
+    Arguments:
+        mapping: {layer: variables} of a network of two blocks.
+        base: the network whose parts, sizes and conditions the layers of the same names have.
+    """
+    known = {skeleton(template): (part, layer) for part, layer in base.layers() for template in layer.templates()}
+    counts = Counter(skeleton(layer) for layer in mapping)
+    groups: dict[str, list[Layer]] = {}
     seen = set()
-    for layer, variables in mapping.items():
-        shape = (skeleton(layer), tuple(map(skeleton, variables)))
-        of_blocks = bool(variables) and len(repeated[shape[1][0]]) > 1
-        if of_blocks and shape in seen:
+    for name, variables in mapping.items():
+        if skeleton(name) in seen:
             continue
-        seen.add(shape)
-        found = [known.get(part) for part in shape[1]]
-        part = next((entry[0] for entry in found if entry is not None), None)
+        seen.add(skeleton(name))
+        part, like = known.get(skeleton(name), (None, None))
+        of_blocks = counts[skeleton(name)] > 1
         title = part.name if part is not None else "blocks" if of_blocks else OWN
-        when = next((entry[1].when for entry in found if entry is not None), None)
         templates = []
-        for name, entry in zip(variables, found):
-            axes, transposed = (entry[2].axes, entry[2].transposed) if entry else ((), False)
-            templates.append(Variable(numbered(name, of_blocks), axes, transposed))
-        layer_name, blocks = split_block(layer) if of_blocks else (layer, None)
+        for i, variable in enumerate(variables):
+            same = like.variables[i] if like is not None and len(like.variables) == len(variables) else Variable("")
+            templates.append(Variable(numbered(variable, of_blocks), same.axes, same.transposed))
+        layer_name, blocks = split_block(name) if of_blocks else (name, None)
+        when = None if like is None else like.when
         groups.setdefault(title, []).append(Layer(layer_name, templates, blocks, when))
     parts = []
     for title, layers in groups.items():
-        old = next((part for part in base.parts if part.name == title), None)
-        if old is None:
-            parts.append(Part(title, layers))
-        else:
-            parts.append(Part(title, layers, old.argument, old.option, old.implies, old.on, old.advice, old.marker))
+        old = next((part for part in base.parts if part.name == title), Part(title, []))
+        parts.append(
+            Part(title, layers, old.argument, old.option, old.implies, old.on, old.advice, old.marker, title == OWN)
+        )
     return parts
 
 
@@ -98,7 +98,7 @@ def numbered(name: str, of_blocks: bool) -> str:
     return re.sub(r"(?<!\d)0+(?!\d)", place, name, count=1)
 
 
-def split_block(layer: str) -> Tuple[str, Blocks]:
+def split_block(layer: str) -> tuple[str, Blocks]:
     """('FeedForward', the blocks named 'Transformer-{i}') of 'Transformer-0-FeedForward'."""
     match = re.match(r"(.*?)0(?:-(.*))?$", layer)
     if match is None:

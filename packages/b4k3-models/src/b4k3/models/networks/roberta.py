@@ -28,5 +28,6 @@ ROBERTA = BERT.but(
     kin=("roberta",),
     evidence=evidence,
     unmarked="bert",
+    first_position=lambda sizes: sizes["pad_token_id"] + 1,
     settings={"pad_token_id": 1},
 )

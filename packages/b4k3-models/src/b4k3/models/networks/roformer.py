@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 import numpy as np
 
 from .bert import BERT, BLOCKS, attention, blocks, embeddings, feed_forward, mlm_head, nsp_head, pooler
@@ -11,7 +9,7 @@ from .description import HuggingFace, Layer, Part, Variable, dense, untied
 from .nezha import without_positions
 
 
-def sines(shape: Tuple[int, ...]) -> np.ndarray:
+def sines(shape: tuple[int, ...]) -> np.ndarray:
     """The angles that transformers stores as `embed_positions`: [positions, size], sines and then cosines."""
     positions, size = shape
     angles = np.arange(positions)[:, None] / np.power(10000, 2 * (np.arange(size // 2)) / size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable
 
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, spelled_activation, untied
 
@@ -80,17 +80,17 @@ def stack(side: str, version: Version) -> Part:
     return Part(side, layers + [Layer(side.capitalize() + "-Output-Norm", [last])])
 
 
-def attention(kind: str) -> List[Variable]:
+def attention(kind: str) -> list[Variable]:
     """The four matrices of an attention, in its scope."""
     return [Variable(f"{kind}/{name}", ("hidden_size", "value_size")) for name in "qkv"] + [
         Variable(f"{kind}/o", ("value_size", "hidden_size"))
     ]
 
 
-def feed_forward(version: Version) -> List[Variable]:
+def feed_forward(version: Version) -> list[Variable]:
     """The matrices of a feed-forward layer, in its scope."""
     inner = ("wi_0", "wi_1") if version.gated else ("wi",)
-    variables: List[Variable] = []
+    variables: list[Variable] = []
     for name in inner:
         variables += dense("DenseReluDense/" + name, "hidden_size", "intermediate_size", bias=False)
     return variables + dense("DenseReluDense/wo", "intermediate_size", "hidden_size", bias=False)
@@ -125,13 +125,13 @@ def meaning(version: Version) -> Callable[[str, Any], Any]:
 INTERPRETED = ("feed_forward_proj", "dense_act_fn", "is_gated_act", "scale_decoder_outputs")
 
 
-def interpret(config: Dict[str, Any]) -> Dict[str, Tuple[Any, str]]:
+def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
     """The activation and the scale of logits, which transformers' configs say by several keys together.
 
     'gated-gelu' is the tanh form, 'gelu' alone the erf form; `dense_act_fn` wins where both are there. T5 of
     transformers 4 scales logits if the output is tied; of 5, by `scale_decoder_outputs` if it is there.
     """
-    found: Dict[str, Tuple[Any, str]] = {}
+    found: dict[str, tuple[Any, str]] = {}
     name = config.get("feed_forward_proj")
     if name is not None and "hidden_act" not in config:
         gated = str(name).startswith("gated-")
@@ -148,12 +148,12 @@ def interpret(config: Dict[str, Any]) -> Dict[str, Tuple[Any, str]]:
     return found
 
 
-def follows(values: Dict[str, Any]) -> Dict[str, Any]:
+def follows(values: dict[str, Any]) -> dict[str, Any]:
     """T5 has one rate of dropout for both."""
     return {"attention_dropout_rate": values.get("dropout_rate")}
 
 
-def complete(config: Dict[str, Any], ours: Dict[str, Any]) -> None:
+def complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
     """What transformers' classes need beside the sizes."""
     hidden_act = ours["hidden_act"]
     config.setdefault("d_kv", ours["hidden_size"] // ours["num_attention_heads"])  # theirs is 64
@@ -219,7 +219,7 @@ def looks_like_pegasus(seen) -> bool:
     return "encoder/rms_norm/scale" in seen.stored and "global_step" not in seen.stored
 
 
-def doubt(seen) -> Optional[str]:
+def doubt(seen) -> str | None:
     """A sentence if mT5 or T5.1.1 was asked for and the file looks like T5-PEGASUS."""
     if not looks_like_pegasus(seen):
         return None
@@ -230,8 +230,8 @@ def doubt(seen) -> Optional[str]:
 
 
 def networks(
-    version: str, cls: str, what: str, model_types: Tuple[str, ...], theirs: Optional[str], **traits: Any
-) -> List[Network]:
+    version: str, cls: str, what: str, model_types: tuple[str, ...], theirs: str | None, **traits: Any
+) -> list[Network]:
     """The three networks of a version: encoder and decoder, the encoder alone, the decoder alone."""
     of = VERSIONS[version]
     found = []
@@ -279,9 +279,7 @@ def networks(
 
 
 T5_1_0, T5_1_0_ENCODER, T5_1_0_DECODER = networks("t5.1.0", "T5", "a T5 checkpoint", ("t5",), "T5")
-T5_1_1, T5_1_1_ENCODER, T5_1_1_DECODER = networks(
-    "t5.1.1", "T5_1_1", "a T5.1.1 checkpoint", ("t5",), "T5", doubt=doubt
-)
+T5_1_1, T5_1_1_ENCODER, T5_1_1_DECODER = networks("t5.1.1", "T5_1_1", "a T5.1.1 checkpoint", ("t5",), "T5", doubt=doubt)
 MT5, MT5_ENCODER, MT5_DECODER = networks(
     "mt5.1.1", "MT5", "an mT5 or T5-PEGASUS checkpoint", ("mt5",), "MT5", doubt=doubt
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from ..checkpoints import CheckpointError
 from ..leftovers import leftover
@@ -33,15 +33,15 @@ class Subject(Source):
     """
 
     def __init__(
-        self, path: Any, config: Optional[str] = None, model: Optional[str] = None, folder: Optional[str] = None
+        self, path: Any, config: str | None = None, model: str | None = None, folder: str | None = None
     ) -> None:
         super().__init__(config, path, model or "auto", look_beside=True, patient=True)
         self.path = path if isinstance(path, str) else self.checkpoint.path
         self.folder = folder or self.folder
         self.vocabulary = find_vocabulary(self.folder)
-        self._unread: Optional[Unread] = None
-        self._loads: Dict[str, Part] = {}  # canonical name -> its part
-        self._read: Dict[str, Part] = {}  # name in the file -> its part
+        self._unread: Unread | None = None
+        self._loads: dict[str, Part] = {}  # canonical name -> its part
+        self._read: dict[str, Part] = {}  # name in the file -> its part
         if self.network is not None and self.view is not None:
             self._unread = Unread(self.network, self.view, self.all_sizes, ())
             self._find_what_loads()
@@ -60,13 +60,13 @@ class Subject(Source):
                                 self._read[stored] = part
 
     @property
-    def what(self) -> Optional[str]:
+    def what(self) -> str | None:
         """In words what the file is, None if it is not recognised."""
         return None if self.network is None else self.network.what
 
     # ---------------------------------------------------------------------------------------------------- parts
 
-    def part_of(self, name: str) -> Tuple[str, Optional[str]]:
+    def part_of(self, name: str) -> tuple[str, str | None]:
         """(part, LOADS | what makes it load | None) of a variable. Arguments: name: as the file has it."""
         if self._unread is None:
             return leftover(name) or NOT_USED, None
@@ -79,11 +79,11 @@ class Subject(Source):
             return kind, kind.split(" of ", 1)[1]
         return kind or NOT_USED, None
 
-    def canonicals_that_load(self) -> List[str]:
+    def canonicals_that_load(self) -> list[str]:
         """The canonical names of all that the network can load, heads included."""
         return list(self._loads)
 
-    def parts_present(self) -> List[str]:
+    def parts_present(self) -> list[str]:
         """The names of the parts that are in the file; an output that is tied is always there."""
         sizes = self.all_sizes
         names = {part.name for part in self._loads.values()}
@@ -94,12 +94,13 @@ class Subject(Source):
 
     # ----------------------------------------------------------------------------------------------- the verdict
 
-    def _wanted(self) -> List[Tuple[Layer, Dict[str, int], Any]]:
+    def _wanted(self) -> list[tuple[Layer, dict[str, int], Any]]:
         """(layer, numbers, variable) of the body, and of parts that are made by default."""
         sizes = self.all_sizes
         return [
             (layer, numbers, variable)
             for part in self.network.parts
+            if not part.optional
             if part.argument is None or (part.on and self.known.get(part.argument) is not False)
             for layer in part.layers
             if layer.exists(sizes)
@@ -107,9 +108,9 @@ class Subject(Source):
             for variable in layer.variables
         ]
 
-    def _lacking(self) -> List[str]:
+    def _lacking(self) -> list[str]:
         """A sentence for each variable that is missing, or for each block of which nothing is there."""
-        blocks: Dict[str, List[Tuple[str, bool]]] = {}
+        blocks: dict[str, list[tuple[str, bool]]] = {}
         sentences = []
         for layer, numbers, variable in self._wanted():
             name = variable.name.format(**numbers)
@@ -128,7 +129,7 @@ class Subject(Source):
             sentences.append("no variable of a block of the network is in it")
         return list(dict.fromkeys(sentences))[:50]
 
-    def _wrong_shapes(self) -> List[str]:
+    def _wrong_shapes(self) -> list[str]:
         sizes, sentences = self.all_sizes, []
         for _, numbers, variable in self._wanted():
             name, wanted = variable.name.format(**numbers), variable.shape(sizes)
@@ -136,7 +137,7 @@ class Subject(Source):
                 sentences.append(f"{name} is {list(self.view.shape(name))}, the sizes make it {list(wanted)}")
         return sentences[:20]
 
-    def _not_read(self) -> List[str]:
+    def _not_read(self) -> list[str]:
         """The variables that a build refuses to leave unread."""
         rest = [name for name in self.checkpoint_read if name not in self._read]
         return [f"{name} belongs to the network and is not read" for name in self._unread.sort(rest)[1]][:20]
@@ -146,7 +147,7 @@ class Subject(Source):
         """The checkpoint under the names by which it is read: without a prefix that was found."""
         return self.checkpoint if self.view is None else self.view.checkpoint
 
-    def require(self) -> "Subject":
+    def require(self) -> Subject:
         """Raise one error if the network is not known well enough to be built or converted.
 
         Raises:
@@ -156,7 +157,7 @@ class Subject(Source):
             raise CheckpointError(f"{self.path}: {'; '.join(self.problems)}")
         return self
 
-    def untrained_heads(self) -> List[str]:
+    def untrained_heads(self) -> list[str]:
         """Notes on heads that look untrained."""
         notes = []
         for part in self.network.heads if self.view is not None and self.network is not None else ():
@@ -166,19 +167,25 @@ class Subject(Source):
         return notes
 
     @property
+    def longest(self) -> int | None:
+        """How many tokens a text may have, None if nothing bounds it."""
+        rows = self.sizes.get("max_position")
+        return None if rows is None else rows - self.network.first_position(self.all_sizes)
+
+    @property
     def tanh_by_gelu(self) -> bool:
         """Whether the authors of such a file mean the tanh form where its config says gelu."""
         google = self.view is not None and self.view.dialect.family != "huggingface"
         return google and self.network.trained_with_tanh and self.config.get("hidden_act") == "gelu"
 
     @property
-    def arguments(self) -> Dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """The keyword arguments of `build_transformer_model` that build it."""
         config = {key: value for key, value in self.known.items() if key not in ("model_type", "is_decoder")}
         return {"config_path": config, "checkpoint_path": self.checkpoint, "model": self.model}
 
 
-def find_vocabulary(folder: str) -> Optional[str]:
+def find_vocabulary(folder: str) -> str | None:
     """The path of the only vocabulary in a folder, or of the usual one; None if there is none or nothing decides."""
     names = sorted(os.listdir(folder))
     for name in VOCABULARIES:
