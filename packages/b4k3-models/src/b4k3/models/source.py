@@ -24,6 +24,7 @@ from .networks.description import Network, untied
 from .recognition import Evidence, asked_network, of_model_type, recognise, recognised_dialect
 from .registry import network, networks
 
+STACKS = ("num_hidden_layers", "num_decoder_layers")
 IDENTIFYING = ("vocab_size", "hidden_size", "num_hidden_layers")
 
 
@@ -272,7 +273,7 @@ class Source:
 
     def _warn_of_blocks(self) -> None:
         """A config file that says fewer blocks than there are is more often wrong than meant."""
-        for key in ("num_hidden_layers", "num_decoder_layers"):
+        for key in STACKS:
             said, found = self.config.get(key), self.sizes.get(key)
             if key not in self.given and isinstance(said, int) and found is not None and said < found:
                 self._warn(
@@ -325,6 +326,8 @@ class Source:
     def _examine(self, where: str) -> None:
         """Collect what a build would refuse."""
         for key in contradictions(self.known, self.sizes):
+            if key in STACKS and self.known[key] < self.sizes[key]:
+                continue  # the first blocks are built
             named = self.spelled.get(key, key)
             self.problems.append(f"{self.where} says {named}={self.known[key]}, the shapes say {self.sizes[key]}")
         complete = dict(DEFAULTS, **self.known)

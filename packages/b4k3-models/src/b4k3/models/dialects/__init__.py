@@ -55,13 +55,15 @@ class Rule:
         stored: template of the name in the file.
         transposed: whether the file holds the matrix transposed, as torch's Linear does.
         part: (k, n) if the variable is part k of n equal ones of which the file holds the last axes joined.
+        also: whether the variable is written under this name too, beside that of an earlier rule.
     """
 
-    def __init__(self, canonical, stored, transposed=False, part=None):
+    def __init__(self, canonical, stored, transposed=False, part=None, also=False):
         self._canonical = Template(canonical)
         self._stored = Template(stored)
         self.transposed = transposed
         self.part = part
+        self.also = also
 
     def to_stored(self, name):
         """The name in the file of a canonical name, or None if the rule does not fit it."""
@@ -129,6 +131,11 @@ class Dialect:
             if stored is not None:
                 found += [(name, rule.transposed) for name in self._spellings(stored)]
         return found
+
+    def copies(self, canonical):
+        """[(name in the file, transposed)] under which a variable is written besides the first of `candidates`."""
+        found = [(rule.to_stored(canonical), rule.transposed) for rule in self.rules or () if rule.also]
+        return [(name, transposed) for name, transposed in found if name is not None]
 
     def _spellings(self, stored):
         if not self.prefixes or not stored.startswith(self.prefixes[0]):
@@ -263,7 +270,8 @@ def places(names, target):
             continue
         name, transposed = candidates[0]
         if target.part(canonical) is None:
-            found[name] = ([canonical], transposed)
+            for name, transposed in candidates[:1] + target.copies(canonical):
+                found[name] = ([canonical], transposed)
         else:
             found.setdefault(name, ([], transposed))[0].append(canonical)
     for name, (parts, _) in list(found.items()):

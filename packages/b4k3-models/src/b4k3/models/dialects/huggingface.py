@@ -53,7 +53,8 @@ def mlm(dense, normalisation, output):
             Rule("cls/predictions/decoder/bias", output + ".decoder.bias"),
             # where the output is tied some files have the bias under this name alone
             Rule("cls/predictions/output_bias", output + ".decoder.bias"),
-            Rule("cls/predictions/decoder/bias", output + ".bias"),
+            # its classes want this one even where they do not use it
+            Rule("cls/predictions/decoder/bias", output + ".bias", also=True),
         ]
     )
 
