@@ -38,7 +38,7 @@ class Evidence:
     ) -> None:
         self._view = view
         self.names = set(view.keys())
-        self.stored = view.checkpoint
+        self.stored = getattr(view.checkpoint, "original", view.checkpoint)
         self.config = config
         self.model_type = model_type
         self.asked = asked
@@ -123,7 +123,21 @@ class Recognised:
         self.network, self.view, self.fit, self.notes = fit.network, fit.view, fit, notes
 
 
-def asked_network(asked: Any, model_type: str | None, checkpoint: Checkpoint | None, where: str) -> Network:
+def has_sign(of: Network, checkpoint: Checkpoint | None) -> bool:
+    """Whether the names or the shapes of a checkpoint show that it is of this network and not of a relative."""
+    dialect = None if checkpoint is None else recognised_dialect(checkpoint)
+    own = None if dialect is None else spoken(of, dialect)
+    if own is None:
+        return False
+    if own.models and own.recognises(set(checkpoint.keys())):
+        return True
+    fit = Fit(of, View(checkpoint, own))
+    return bool(own.models) and fit.full and strength_of(fit) > 0
+
+
+def asked_network(
+    asked: Any, model_type: str | None, checkpoint: Checkpoint | None, where: str, config: dict[str, Any]
+) -> Network:
     """The network that `model=` names.
 
     Arguments:
@@ -131,17 +145,14 @@ def asked_network(asked: Any, model_type: str | None, checkpoint: Checkpoint | N
         model_type: what the configuration says, or None.
         checkpoint: `Checkpoint` or None.
         where: what the configuration is from, for messages.
+        config: dict, the configuration as it is in the file.
 
     Raises:
         ConfigError: the name is not known, or the configuration is of another network.
     """
     wanted = network(asked)
-    if wanted.unmarked is not None and isinstance(asked, str):
-        marked = model_type in wanted.model_types
-        if not marked and checkpoint is not None:
-            own = [dialect for dialect in dialects() if set(wanted.kin) & set(dialect.models)]
-            marked = any(dialect.recognises(set(checkpoint.keys())) for dialect in own)
-        if not marked:
+    if wanted.unmarked is not None and isinstance(asked, str) and model_type not in wanted.model_types:
+        if not (wanted.shows is not None and wanted.shows(config)) and not has_sign(wanted, checkpoint):
             wanted = network(wanted.unmarked)
     if model_type is not None and model_type not in wanted.model_types:
         others = [other.name for other in networks() if model_type in other.model_types]
@@ -258,6 +269,8 @@ def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any, pa
     """
     dialect = recognised_dialect(checkpoint)
     where = checkpoint.path
+    if not len(checkpoint):
+        raise CheckpointError(f"{where}: there is no variable in it")
     found = best(fits(checkpoint, pool, dialect), evidence, where)
     if found is not None and found.full:
         return Recognised(found, [])
@@ -285,17 +298,18 @@ def fits_another(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Diale
 def every_renaming(checkpoint: Checkpoint, pool: Sequence[Network]) -> list[tuple[Fit, str]]:
     """[(fit, what was done)] of each way of renaming by which all of a network fits, for each dialect made for it."""
     found = []
+    words = {first_segment(v.name) for other in networks() for _, _, v in other.variables()}
+    words |= {first_segment(prefix) for dialect in dialects() for prefix in dialect.prefixes if prefix}
     for candidate in pool:
         for dialect in dialects():
             if dialect.models and not set(candidate.kin) & set(dialect.models):
                 continue
             if dialect.for_network(candidate) is not dialect:
                 continue
-            for said, other in renamings(checkpoint, candidate, dialect):
+            for said, other in renamings(checkpoint, candidate, dialect, words):
                 for fit in fits(other, [candidate], recognised_dialect(other)):
-                    if fit.full and fit.table not in [
-                        earlier.table for earlier, _ in found if earlier.network is candidate
-                    ]:
+                    before = [earlier.table for earlier, _ in found if earlier.network is candidate]
+                    if fit.full and fit.table not in before:
                         found.append((fit, said))
     return found
 

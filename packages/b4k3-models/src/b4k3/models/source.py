@@ -77,8 +77,7 @@ class Source:
         self._patient, self._all_parts = patient, look_beside
         self._renamed: list[str] = []
         self._locate(config_path, checkpoint_path, look_beside)
-        if self._step(self._recognise, model):
-            self._step(self._configure)
+        self.configured = self._step(self._recognise, model) and self._step(self._configure)
 
     def _step(self, step: Any, *arguments: Any) -> bool:
         """Take one step of the walk. Returns whether it could be taken."""
@@ -131,7 +130,8 @@ class Source:
         by_default = asked is None and model_type is None and not self.from_folder
         named = asked not in (None, "auto")
         if named or by_default:
-            pool = [asked_network(asked if named else "bert", model_type, self.checkpoint, where)]
+            config = dict(self._candidates[0][1] if self._candidates else {}, **self.arguments_given)
+            pool = [asked_network(asked if named else "bert", model_type, self.checkpoint, where, config)]
         elif model_type is not None:
             pool = of_model_type(model_type, where)
         elif self.checkpoint is None:
@@ -203,7 +203,10 @@ class Source:
         where = self.where or (self.checkpoint.path if self.checkpoint is not None else "the call")
         insisted = set(FIXED) | set(self.network.fixed)
         insisted = {key: value for key, value in self.arguments_given.items() if key in insisted}
-        found = understand(self.network, dict(self.file_config, **insisted), where)
+        read = dict(self.file_config, **insisted)
+        if self.arguments_given.get("hidden_act") is not None:
+            read = {key: value for key, value in read.items() if key not in self.network.activation_keys}
+        found = understand(self.network, read, where)
         self.config, self.spelled, self.unknown_keys = found.values, found.spelled, found.unknown
         call = understand(self.network, self.arguments_given, "the call", from_call=True)
         others = {key: self.arguments_given[key] for key in call.unknown if key not in insisted and key != "model_type"}
@@ -349,6 +352,13 @@ class Source:
             warnings.warn(sentence, stacklevel=4)
 
     @property
+    def config_file(self) -> str | None:
+        """The path of the configuration, or of the one that could not be understood; None if there is none."""
+        if self.file_config or not self._candidates:
+            return self.where if self.file_config else None
+        return self._candidates[0][0]
+
+    @property
     def model(self) -> str | None:
         """The name of the network for `model=`."""
         return None if self.network is None else self.network.name
@@ -358,6 +368,16 @@ class Source:
         """The configuration with bert4keras' defaults and what follows from other sizes."""
         assert self.network is not None
         return self.network.derive(dict(DEFAULTS, **self.known))
+
+
+def wrong_direction(config: dict[str, Any], application: str, of: Network, where: str) -> str | None:
+    """A sentence if a configuration is a decoder's and an encoder is asked for, else None."""
+    if not config.get("is_decoder") or of.generates or application == "lm":
+        return None
+    return (
+        f"{where}: is_decoder is true: each position sees only those before it. Build it with application='lm', or "
+        "insist on an encoder with is_decoder=False"
+    )
 
 
 def folder_of(path: str) -> str:

@@ -9,7 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 
-from ..checkpoints import WRITABLE, CheckpointError, save_checkpoint
+from ..checkpoints import WRITABLE, CheckpointError, open_checkpoint, save_checkpoint
 from ..checkpoints._files import Staging
 from ..dialects import joined, places
 from ..errors import ConfigError
@@ -86,12 +86,23 @@ def run(args, out):
 
 
 def open_source(args):
-    if args.source.endswith(keras_files.SUFFIXES) and os.path.isfile(args.source):
+    if args.source.endswith(keras_files.SUFFIXES) and os.path.isfile(args.source) and not by_layers(args.source):
         tensors = keras_files.read(args.source, args.config, args.model, args.heads)
         source = Subject(tensors, args.config, args.model, folder=os.path.dirname(args.source) or ".")
     else:
         source = Subject(args.source, args.config, args.model)
     return source.require() if args.to or args.format in ("weights.h5", "keras") else source
+
+
+def by_layers(path):
+    """Whether a file of Keras names the layers of its weights, as Keras 2 writes it: then it is a checkpoint."""
+    if path.endswith((".weights.h5", ".keras")):
+        return False
+    try:
+        with open_checkpoint(path) as checkpoint:
+            return checkpoint.format == "keras_h5"
+    except (CheckpointError, ImportError):
+        return False
 
 
 # ------------------------------------------------------------------------------------------------------- variables

@@ -231,6 +231,7 @@ class Network:
         evidence: function (`Evidence`) to a number: how much else than names speaks for this network, 0 for nothing.
         doubt: function (`Evidence`) to a sentence if a file that fits seems to be another network, else None.
         unmarked: the network that this name means for files that show no sign of this one.
+        shows: function from a config file to whether it shows that sign.
         trained_with_tanh: whether the code that trained it means the tanh form by 'gelu'.
         files: words in the names of its config files, where another network's lie in the same folder.
         generates: whether it predicts the next token.
@@ -266,6 +267,7 @@ class Network:
         evidence: Callable[[Any], float] | None = None,
         doubt: Callable[[Any], str | None] | None = None,
         unmarked: str | None = None,
+        shows: Callable[[dict[str, Any]], bool] | None = None,
         trained_with_tanh: bool = False,
         files: Sequence[str] = (),
         generates: bool = False,
@@ -298,6 +300,7 @@ class Network:
         self.evidence = evidence
         self.doubt = doubt
         self.unmarked = unmarked
+        self.shows = shows
         self.trained_with_tanh = trained_with_tanh
         self.files = tuple(files)
         self.generates = generates

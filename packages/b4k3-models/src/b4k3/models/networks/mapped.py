@@ -43,7 +43,7 @@ class MappedNetwork(Network):
             self.kin = (name,)
         try:
             mapping = target(**SMALL).variable_mapping()
-        except TypeError as e:
+        except Exception as e:  # whatever a class of somebody else's does with these sizes
             raise ConfigError(
                 f"model={name!r}: {target.__name__} cannot be made of the usual sizes ({e}): describe it by a Network, "
                 "as its attribute `network`"

@@ -48,6 +48,7 @@ ROFORMER = BERT.but(
     evidence=evidence,
     doubt=doubt,
     trained_with_tanh=False,
+    fixed={"use_relative_position": (None, False), "max_relative_position": (None,)},  # which are NEZHA's
     constants=(("embed_positions.weight", sines),),
     relatives=(
         (

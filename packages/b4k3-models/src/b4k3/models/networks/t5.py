@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from ..errors import ConfigError
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, spelled_activation, untied
 
 TABLE = ("num_attention_heads", "relative_attention_num_buckets")
@@ -139,18 +140,23 @@ def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
     """
     found: dict[str, tuple[Any, str]] = {}
     name = config.get("feed_forward_proj")
+    for key in ("is_gated_act", "scale_decoder_outputs"):
+        if not isinstance(config.get(key), (bool, type(None))):
+            raise ConfigError(f"{key}={str(config[key])[:80]!r}, expected true or false")
     if name is not None:
         gated = str(name).startswith("gated-")
         plain = str(name)[len("gated-") :] if gated else name
         plain = "gelu_new" if gated and plain == "gelu" else plain
         if config.get("dense_act_fn") is not None:
             plain = config["dense_act_fn"]
-        gated = bool(config.get("is_gated_act", gated))
+        gated = gated if config.get("is_gated_act") is None else config["is_gated_act"]
         plain = "gelu_erf" if plain == "gelu" else spelled_activation("feed_forward_proj", plain)
         found["hidden_act"] = ([plain, "linear"] if gated else plain, "feed_forward_proj")
     if "d_model" in config and "logit_scale" not in config and config.get("model_type") == "t5":
-        key = "scale_decoder_outputs" if config.get("scale_decoder_outputs") is not None else "tie_word_embeddings"
-        found["logit_scale"] = (config.get(key) is not False, key)
+        if "scale_decoder_outputs" in config:
+            found["logit_scale"] = (bool(config["scale_decoder_outputs"]), "scale_decoder_outputs")
+        else:
+            found["logit_scale"] = (config.get("tie_word_embeddings") is not False, "tie_word_embeddings")
     return found
 
 
@@ -275,6 +281,7 @@ def networks(
                 keys=[key for key in KEYS if side != "_encoder" or key in KEYS[:4]],
                 spellings=SPELLINGS,
                 interprets=INTERPRETED,
+                activation_keys=("hidden_act",) + INTERPRETED[:3],
                 interpret=interpret,
                 ignored=frozenset(("n_positions", "d_inner", "tie_encoder_decoder")) | frozenset(KEYS),
                 fixed={"tie_encoder_decoder": (None, False)},
