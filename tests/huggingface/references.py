@@ -2,7 +2,8 @@
 
 Needs transformers 4.57.6, the last one with NEZHA and with converters from TensorFlow, and torch and TensorFlow.
 `hatch run huggingface:references` writes `tests/golden/huggingface/` anew, so that the other environments can compare
-without transformers.
+without transformers; `python tests/huggingface/references.py roberta ernie` writes these folders alone, for which any
+transformers that has their classes will do.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
+import sys
 import tempfile
 
 import numpy as np
@@ -44,7 +46,35 @@ MODELS = {
         {"max_relative_position": 5},
         {"model": "nezha", "with_nsp": True, "with_mlm": "linear"},
     ),
+    "roberta": (
+        "RobertaForMaskedLM",
+        {"num_hidden_layers": 2, "max_position_embeddings": 130},
+        {"model": "roberta", "with_mlm": "linear"},
+    ),
+    "xlm_roberta": (
+        "XLMRobertaForMaskedLM",
+        {"num_hidden_layers": 2, "max_position_embeddings": 42, "type_vocab_size": 1},
+        {"model": "roberta", "with_mlm": "linear"},
+    ),
+    "camembert": (
+        "CamembertForMaskedLM",
+        {"num_hidden_layers": 2, "max_position_embeddings": 42, "type_vocab_size": 1},
+        {"model": "roberta", "with_mlm": "linear"},
+    ),
+    "ernie": (
+        "ErnieForPreTraining",
+        {"num_hidden_layers": 2, "use_task_id": True, "hidden_act": "relu"},
+        {"model": "ernie", "with_nsp": True, "with_mlm": "linear"},
+    ),
 }
+# as MODELS, with the whole configuration
+DISTILBERT = {"vocab_size": 60, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40, "max_position_embeddings": 40}
+WITHOUT_SEGMENTS = {
+    "distilbert": ("DistilBertForMaskedLM", DISTILBERT, {"model": "distilbert", "with_mlm": "linear"}),
+}
+ENCODERS = dict(MODELS, **WITHOUT_SEGMENTS)
+PADDING = {"roberta": 1, "xlm_roberta": 1, "camembert": 1}  # of the others it is 0
+ONE_SEGMENT = ("xlm_roberta", "camembert")
 
 T5_SIZES = {"vocab_size": 60, "d_model": 24, "d_kv": 5, "d_ff": 40, "num_layers": 2, "num_decoder_layers": 3}
 GPT_SIZES = {"vocab_size": 60, "n_positions": 40, "n_embd": 24, "n_layer": 2, "n_head": 3}
@@ -67,23 +97,27 @@ GENERATIVE = {
 
 def kwargs_of(name):
     """The arguments of `build_transformer_model` for a model."""
-    return dict((MODELS.get(name) or GENERATIVE[name])[2])
+    return dict((ENCODERS.get(name) or GENERATIVE[name])[2])
 
 
-def inputs(seed=0):
-    """(ids, segments, mask), int64 [3, 12] each; rows are padded with 0 on the right."""
+def inputs(seed=0, padding=0):
+    """(ids, segments, mask), int64 [3, 12] each; rows are padded on the right, with `padding`."""
     random = np.random.RandomState(seed)
     ids = random.randint(1, SIZES["vocab_size"], (3, 12))
     segments = np.cumsum(random.rand(3, 12) < 0.1, axis=1) % 2
     mask = np.arange(12) < np.array([[12], [9], [5]])
-    return ids * mask, segments * mask, mask.astype("int64")
+    if padding:  # which is no token, and 0 is one
+        ids = np.where(ids == padding, 0, ids)
+    return np.where(mask, ids, padding), segments * mask, mask.astype("int64")
 
 
 def feed(name):
     """(the inputs of the model of b4k3, mask of the positions to compare)"""
-    ids, segments, mask = inputs()
+    ids, segments, mask = inputs(padding=PADDING.get(name, 0))
     if name in MODELS:
-        return [ids, segments], mask
+        return [ids, segments * (name not in ONE_SEGMENT)], mask
+    if name in WITHOUT_SEGMENTS:
+        return [ids], mask
     if name in ("t5", "mt5"):
         return [ids, decoder_inputs()], np.ones_like(decoder_inputs())
     return [ids], mask
@@ -100,7 +134,7 @@ def make(name):
     import torch
     import transformers
 
-    cls, extra, _ = MODELS.get(name) or GENERATIVE[name]
+    cls, extra, _ = ENCODERS.get(name) or GENERATIVE[name]
     cls = getattr(transformers, cls)
     model = cls(cls.config_class(**(dict(SIZES, **extra) if name in MODELS else extra)))
     torch.manual_seed(len(name))
@@ -119,13 +153,16 @@ def answers(model):
     """{output: array}: `hidden` [3, 12, d]; logits `mlm`, `discriminator` or `lm`, probabilities `nsp`."""
     import torch
 
-    ids, segments, mask = (torch.from_numpy(x) for x in inputs())
-    if type(model).__name__ in [cls for cls, _, _ in GENERATIVE.values()]:
+    name = next(name for name, entry in dict(ENCODERS, **GENERATIVE).items() if entry[0] == type(model).__name__)
+    arrays, mask = feed(name)
+    ids, mask = torch.from_numpy(arrays[0]), torch.from_numpy(inputs()[2])
+    if name in GENERATIVE:
         decoder = {"decoder_input_ids": torch.from_numpy(decoder_inputs())} if model.config.is_encoder_decoder else {}
         with torch.no_grad():
             return {"lm": model(input_ids=ids, attention_mask=mask, **decoder).logits.numpy()}
+    segments = {"token_type_ids": torch.from_numpy(arrays[1])} if name in MODELS else {}
     with torch.no_grad():
-        out = model(input_ids=ids, attention_mask=mask, token_type_ids=segments, output_hidden_states=True)
+        out = model(input_ids=ids, attention_mask=mask, output_hidden_states=True, **segments)
     found = {"hidden": out.hidden_states[-1]}
     if "ForPreTraining" in type(model).__name__ and "Electra" in type(model).__name__:
         found["discriminator"] = out.logits[..., None]
@@ -189,19 +226,20 @@ def stored_digests():
     return json.loads((ROOT / "converted.json").read_text())
 
 
-def main():
-    found = {key: digests(convert(key)) for key in CONVERTED}
-    (ROOT / "converted.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    for name in list(MODELS) + list(GENERATIVE):
+def main(*names):
+    if not names:
+        found = {key: digests(convert(key)) for key in CONVERTED}
+        (ROOT / "converted.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    for name in names or list(ENCODERS) + list(GENERATIVE):
         folder = ROOT / name
         model = make(name)
         model.save_pretrained(str(folder))
         (folder / "generation_config.json").unlink(missing_ok=True)
         arrays, mask = feed(name)
-        named = dict(zip(("ids", "decoder_ids" if "t5" in name else "segments"), arrays))
+        named = dict(zip(("ids", "decoder_ids" if name in ("t5", "mt5") else "segments"), arrays))
         np.savez_compressed(folder / "expected.npz", mask=mask, **named, **answers(model))
         print(name, json.loads((folder / "config.json").read_text())["model_type"])
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

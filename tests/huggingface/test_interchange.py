@@ -17,7 +17,7 @@ OUTPUTS = {
 }
 
 
-@pytest.fixture(scope="module", params=sorted(references.MODELS) + sorted(references.GENERATIVE))
+@pytest.fixture(scope="module", params=sorted(references.ENCODERS) + sorted(references.GENERATIVE))
 def name(request):
     return request.param
 

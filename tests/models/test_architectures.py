@@ -22,12 +22,17 @@ KINDS = {
     "roformer": {"embedding_size": 12},
     "roformer_v2": {"embedding_size": 12},
     "gau": {"hidden_act": "swish", "attention_key_size": 8},
+    "roberta": {"segment_vocab_size": 1, "model_type": "roberta"},  # by its name alone it may be BERT
+    "ernie": {"use_task_id": True},
+    "distilbert": {},
 }
-LANGUAGE_MODELS = ["albert_groups", "gau", "nezha", "roformer", "roformer_v2"]
+LANGUAGE_MODELS = ["albert_groups", "distilbert", "ernie", "gau", "nezha", "roberta", "roformer", "roformer_v2"]
 RELATIVE = ["gau", "nezha", "roformer", "roformer_v2"]
 IDS = np.array([[2, 5, 7, 11, 13, 3, 0, 0], [2, 6, 8, 3, 9, 10, 12, 3]])
 SEGMENTS = np.array([[0, 0, 0, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1]])
 MASK = IDS > 0
+PADDING = {"roberta": 1}  # of the others it is 0
+NEW_KINDS = ["distilbert", "ernie", "roberta"]
 
 
 @pytest.fixture(autouse=True)
@@ -41,50 +46,95 @@ def build(kind, checkpoint=None, **kwargs):
     return build_transformer_model(None, checkpoint, return_keras_model=False, **dict(config, **kwargs))
 
 
+def feed(kind, ids=IDS, segments=SEGMENTS, extra=0):
+    """The inputs of a kind for ids that are padded with 0, with further padding at the end."""
+    ids, segments = (np.pad(x, ((0, 0), (0, extra)), "constant") for x in (ids, segments))
+    if kind == "distilbert":
+        return [np.where(ids == 0, PADDING.get(kind, 0), ids)]
+    segments = np.minimum(segments, KINDS[kind].get("segment_vocab_size", 2) - 1)
+    return [np.where(ids == 0, PADDING.get(kind, 0), ids), segments]
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_save_load_and_padding(kind, tmp_path):
     """All weights are in the mapping: a new model that loads them answers the same, also to padded input."""
     transformer = spread(build(kind))
-    want = outputs(transformer, IDS, SEGMENTS)[0]
+    assert transformer.pad_token_id == PADDING.get(kind, 0)
+    want = outputs(transformer, *feed(kind))[0]
     again = build(kind, saved(transformer, tmp_path))
     report = again.load_report
     assert not report.unexpected and not report.initialized and not report.missing
-    close(outputs(again, IDS, SEGMENTS)[0], want, 1e-6)
-    longer = [np.pad(x, ((0, 0), (0, 3)), "constant") for x in (IDS, SEGMENTS)]
-    close(outputs(again, *longer)[0][:, :8][MASK], want[MASK])
+    close(outputs(again, *feed(kind))[0], want, 1e-6)
+    close(outputs(again, *feed(kind, extra=3))[0][:, :8][MASK], want[MASK])
 
 
-@pytest.mark.parametrize("kind", ["albert", "electra_generator", "roformer_v2"])
+@pytest.mark.parametrize("kind", NEW_KINDS)
+def test_padding_amid_the_tokens(kind):
+    """Each row alone, without what it is padded with, is the oracle; 0 is a token where 1 is the padding."""
+    padding = 1
+    transformer = spread(build(kind, pad_token_id=padding))
+    ids = np.array([[2, 5, 1, 11, 0, 3], [2, 0, 8, 3, 1, 1]])
+    _, segments = (feed(kind, ids, 0 * ids) + [None])[:2]
+    got = outputs(transformer, *[x for x in (ids, segments) if x is not None])[0]
+    for i, row in enumerate(ids[1:], 1):
+        row = row[row != padding][None]
+        alone = outputs(transformer, *[row, 0 * row][: len(transformer.inputs)])[0]
+        close(got[i : i + 1, : row.shape[1]], alone)
+    if kind == "roberta":  # which does not count the padding between two tokens
+        row = ids[:1][ids[:1] != padding][None]
+        close(got[:1][ids[:1] != padding][None], outputs(transformer, row, 0 * row)[0])
+
+
+def test_tasks_of_ernie(tmp_path):
+    """Without task ids the first row of the table is added."""
+    plain = spread(build("ernie"))
+    path = saved(plain, tmp_path)
+    custom = build("ernie", path, custom_task_ids=True, custom_position_ids=True)
+    want, positions = outputs(plain, IDS, SEGMENTS)[0], np.tile(np.arange(8), (2, 1))
+    close(outputs(custom, IDS, SEGMENTS, positions, 0 * IDS)[0], want)
+    got = outputs(custom, IDS, SEGMENTS, positions, 0 * IDS + np.array([[0], [2]]))[0]
+    close(got[:1], want[:1])
+    assert np.abs(got - want)[1].max() > 1e-2
+    tensors = dict(open_checkpoint(path).items())
+    table = "bert/embeddings/task_type_embeddings"
+    segments = "bert/embeddings/token_type_embeddings"
+    tensors[segments] = tensors[segments] + tensors.pop(table)[0]
+    close(outputs(build("ernie", tensors, use_task_id=False), IDS, SEGMENTS)[0], want)
+
+
+@pytest.mark.parametrize("kind", ["albert", "electra_generator", "roformer_v2"] + NEW_KINDS)
 def test_keep_tokens_and_compound_tokens(kind, tmp_path):
     full = spread(build(kind, with_mlm="linear"))
     path = saved(full, tmp_path)
-    keep = [0, 3, 13, 2, 7, 5, 11]
+    keep = [0, 3, 13, 2, 7, 5, 11] + [1] * (kind == "roberta")
     kept = build(kind, path, with_mlm="linear", keep_tokens=keep, compound_tokens=[[4, 5]])
-    ids, segments = np.array([[2, 5, 7, 11, 13, 3]]), np.array([[0, 0, 0, 1, 1, 1]])
-    new_ids = np.vectorize(keep.index)(ids)
-    got, want = outputs(kept, new_ids, segments)[0], outputs(full, ids, segments)[0]
-    assert got.shape[-1] == 8
-    close(got[..., :7], want[..., keep], 1e-4)
+    ids, segments = np.array([[2, 5, 7, 11, 13, 3, 0]]), np.array([[0, 0, 0, 1, 1, 1, 0]])
+    inputs, mask = feed(kind, ids, segments), ids > 0
+    new_inputs = [np.vectorize(keep.index)(inputs[0])] + inputs[1:]
+    got, want = outputs(kept, *new_inputs)[0], outputs(full, *inputs)[0]
+    assert got.shape[-1] == len(keep) + 1
+    close(got[..., : len(keep)][mask], want[..., keep][mask], 1e-4)
     table = open_checkpoint(path)
     table = table[next(name for name in table if name.endswith("/word_embeddings"))]
     rows = kept.layers["Embedding-Token"].get_weights()[0]
     close(rows, np.concatenate([table[keep], table[[7, 5]].mean(0, keepdims=True)]))
 
 
-@pytest.mark.parametrize("kind", RELATIVE + ["albert", "electra"])
+@pytest.mark.parametrize("kind", RELATIVE + ["albert", "electra"] + NEW_KINDS)
 def test_custom_positions(kind, tmp_path):
     """Counted from 0 they change nothing; without segments too."""
     plain = spread(build(kind, segment_vocab_size=0))
     custom = build(kind, saved(plain, tmp_path), segment_vocab_size=0, custom_position_ids=True)
     positions = np.tile(np.arange(8), (2, 1))
-    want = outputs(plain, IDS)[0]
-    close(outputs(custom, IDS, positions)[0], want)
-    moved = outputs(custom, IDS, positions + 5)[0]
+    ids = feed(kind)[0]
+    want = outputs(plain, ids)[0]
+    close(outputs(custom, ids, positions)[0][MASK], want[MASK])
+    moved = outputs(custom, ids, positions + 5)[0]
     if kind in RELATIVE:
         close(moved[MASK], want[MASK], 1e-4)
     else:
         assert np.abs(moved - want)[MASK].max() > 1e-2
-    scattered = outputs(custom, IDS, positions * np.array([[1], [2]]))[0]
+    scattered = outputs(custom, ids, positions * np.array([[1], [2]]))[0]
     close(scattered[:1][MASK[:1]], want[:1][MASK[:1]])  # each row has positions of its own
     assert np.abs(scattered[1] - want[1]).max() > 1e-2
 
@@ -94,10 +144,10 @@ def test_language_models_do_not_see_what_follows(kind):
     lm = spread(build(kind, application="lm", with_mlm="linear"))
     changed = IDS.copy()
     changed[:, 5:] = 14
-    before, after = outputs(lm, IDS, SEGMENTS)[0], outputs(lm, changed, SEGMENTS)[0]
+    before, after = outputs(lm, *feed(kind))[0], outputs(lm, *feed(kind, changed))[0]
     close(after[:, :5], before[:, :5], 1e-4)
     assert np.abs(after - before)[:, 5:].max() > 1e-2
-    prefix = outputs(lm, IDS[:, :5], SEGMENTS[:, :5])[0]
+    prefix = outputs(lm, *[x[:, :5] for x in feed(kind)])[0]
     close(prefix, before[:, :5], 1e-4)
 
 
@@ -150,15 +200,15 @@ def test_residual_attention_scores(kind, tmp_path):
     close(outputs(lm, changed, SEGMENTS)[0][:, :5], outputs(lm, IDS, SEGMENTS)[0][:, :5], 1e-4)
 
 
-@pytest.mark.parametrize("kind", ["albert_groups", "electra", "gau"])
+@pytest.mark.parametrize("kind", ["albert_groups", "electra", "gau"] + NEW_KINDS)
 def test_prefix_and_shared_layers(kind, tmp_path):
     plain = spread(build(kind))
-    want = outputs(plain, IDS, SEGMENTS)[0]
+    want = outputs(plain, *feed(kind))[0]
     named = build(kind, saved(plain, tmp_path), prefix="My-")
     assert all(name.startswith("My-") for name in named.layers)
-    close(outputs(named, IDS, SEGMENTS)[0], want)
+    close(outputs(named, *feed(kind))[0], want)
     shared = build(kind, layers=dict((k, v) for k, v in plain.layers.items() if not k.startswith("Input-")))
-    close(outputs(shared, IDS, SEGMENTS)[0], want)
+    close(outputs(shared, *feed(kind))[0], want)
 
 
 # ---------------------------------------------------------------------------------------------- one by one
@@ -195,6 +245,9 @@ def test_groups_that_the_file_lacks_are_missed(tmp_path):
         ("electra", {"application": "lm"}, "not possible"),
         ("nezha", {"use_relative_position": False}, "model='bert'"),
         ("nezha", {"attention_key_size": 4}, "keys and values"),
+        ("roberta", {"with_nsp": True}, "with_nsp: RoBERTa has no such head"),
+        ("distilbert", {"with_pool": True}, "with_pool: DistilBERT has no such head; .*output"),
+        ("distilbert", {"with_nsp": True}, "with_nsp: DistilBERT has no such head"),
         ("gau", {"residual_attention_scores": True}, "residual_attention_scores"),
     ],
 )
@@ -254,9 +307,9 @@ def test_whole_models_survive_saving(tmp_path):
     suffix = whole_model_suffix()
     from b4k3.layers import custom_objects
 
-    for kind in ("gau", "nezha"):
+    for kind in ["gau", "nezha"] + NEW_KINDS:
         transformer = spread(build(kind, custom_position_ids=True))
-        inputs = [IDS, SEGMENTS, np.tile(np.arange(8), (2, 1))]
+        inputs = feed(kind) + [np.tile(np.arange(8), (2, 1))]
         want = outputs(transformer, *inputs)[0]
         transformer.model.save(str(tmp_path / kind) + suffix)
         again = keras.models.load_model(str(tmp_path / kind) + suffix, dict(custom_objects), compile=False)

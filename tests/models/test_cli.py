@@ -140,8 +140,9 @@ OF_HUGGINGFACE = {
     "t5": ("t5.1.0", "mesh_t5"),
     "mt5": ("mt5.1.1", "mesh_t5"),
 }
-ENCODERS_OF_HUGGINGFACE = "albert bert electra electra_generator nezha roformer".split()
+ENCODERS_OF_HUGGINGFACE = "albert bert distilbert electra electra_generator ernie nezha roberta roformer".split()
 OF_HUGGINGFACE.update((name, (name, "google")) for name in ENCODERS_OF_HUGGINGFACE)
+OF_HUGGINGFACE.update((name, ("roberta", "google")) for name in ("xlm_roberta", "camembert"))
 
 
 @pytest.mark.parametrize("name", sorted(OF_HUGGINGFACE))
@@ -151,6 +152,8 @@ def test_convert_to_google_and_back_gives_the_same_bytes(capfd, tmp_path, name):
     again, _ = converted(capfd, tmp_path, google, "--to", "huggingface", target="again")
     source, written, wanted = Subject(str(google)), arrays_of(again), arrays_of(original)
     assert (source.model, source.view.dialect.name) == OF_HUGGINGFACE[name] and source.problems == []
+    assert [run(capfd, "inspect", folder, "--json")[0] for folder in (original, google, again)] == [0, 0, 0]
+    assert run(capfd, "verify", original, google, "--variables")[0] == 0
     assert [key for key in wanted if key not in written] == [key for key in wanted if "embed_positions" in key]
     for key in written:
         assert written[key].dtype == wanted[key].dtype
@@ -160,7 +163,7 @@ def test_convert_to_google_and_back_gives_the_same_bytes(capfd, tmp_path, name):
     for key in set(configs[0]) & set(configs[1]) - without_word:
         assert configs[0][key] == configs[1][key], key
     assert {"model_type", "architectures", "vocab_size"} <= set(configs[0])
-    if name in ENCODERS_OF_HUGGINGFACE:
+    if OF_HUGGINGFACE[name][1] == "google" and name != "distilbert":
         assert {"hidden_act", "type_vocab_size"} <= set(configs[0])
 
 
@@ -302,6 +305,15 @@ def test_verify_two_that_are_the_same_and_one_that_is_not(capfd, tmp_path, bert)
     rewrite(bert, lambda tensors: tensors.pop("bert/pooler/dense/bias"))
     status, out, _ = run(capfd, "verify", bert, other, "--variables")
     assert status == 3 and "only in %s: bert/pooler/dense/bias" % other in out
+
+
+@pytest.mark.parametrize("name", ["camembert", "distilbert", "ernie", "roberta"])
+def test_verify_computes_the_same(capfd, tmp_path, name):
+    original = goldens.ROOT / "huggingface" / name
+    google, _ = converted(capfd, tmp_path, original, "--to", "google")
+    status, out, _ = run(capfd, "verify", original, google, "--json")
+    facts = json.loads(out)
+    assert status == 0 and facts["same"] and [row["difference"] for row in facts["blocks"]] == [0, 0, 0]
 
 
 def test_verify_and_convert_with_another_padding_id(capfd, tmp_path, bert):

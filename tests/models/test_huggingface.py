@@ -16,6 +16,11 @@ HEADS = {
     "electra_generator": ("electra_generator", {"with_mlm": "linear"}, ["mlm"]),
     "roformer": ("roformer", {"with_mlm": "linear"}, ["mlm"]),
     "nezha": ("nezha", {"with_nsp": True, "with_mlm": "linear"}, ["nsp", "mlm"]),
+    "roberta": ("roberta", {"with_mlm": "linear"}, ["mlm"]),
+    "xlm_roberta": ("roberta", {"with_mlm": "linear"}, ["mlm"]),
+    "camembert": ("roberta", {"with_mlm": "linear"}, ["mlm"]),
+    "ernie": ("ernie", {"with_nsp": True, "with_mlm": "linear"}, ["nsp", "mlm"]),
+    "distilbert": ("distilbert", {"with_mlm": "linear"}, ["mlm"]),
     "gpt2": ("gpt2", {"final_activation": "linear"}, ["lm"]),
     "openai_gpt": ("gpt", {"final_activation": "linear"}, ["lm"]),
     "t5": ("t5.1.0", {"with_lm": "linear"}, ["lm"]),
@@ -57,7 +62,10 @@ def test_a_folder_of_transformers_in_and_out(name, tmp_path):
             np.testing.assert_array_equal(written[key], original[key])
 
 
-@pytest.mark.parametrize("name", ["albert", "bert", "electra", "electra_generator", "nezha"])
+BODIES = "albert bert camembert distilbert electra electra_generator ernie nezha roberta xlm_roberta".split()
+
+
+@pytest.mark.parametrize("name", BODIES)
 def test_a_body_without_prefix(name):
     """What AutoModel.save_pretrained writes; model= says which of the relatives it is."""
     with open_checkpoint(str(ROOT / name)) as checkpoint:

@@ -279,10 +279,22 @@ class WithPaddedPositions(BERT):
         )
 
 
-def test_padded_positions_and_tasks():
+# name -> (what to build, number of positions that its 32 rows are)
+LATE_STARTERS = {
+    "a class of the user": ({"model": WithPaddedPositions, "pad_token_id": 1, "segment_vocab_size": 0}, 30),
+    "roberta": ({"model": "roberta", "model_type": "roberta", "segment_vocab_size": 1}, 30),
+    "ernie": ({"model": "ernie", "use_task_id": True, "pad_token_id": 1}, 32),
+    "distilbert": ({"model": "distilbert", "pad_token_id": 1}, 32),
+}
+
+
+@pytest.mark.parametrize("name", list(LATE_STARTERS))
+def test_padded_positions_and_tasks(name):
     """Generation against the model in one run on the prompt and all tokens that followed."""
-    config = dict(SMALL, model=WithPaddedPositions, application="lm", with_mlm="linear", pad_token_id=1)
-    transformer = build_transformer_model(return_keras_model=False, segment_vocab_size=0, **config)
+    options, positions = LATE_STARTERS[name]
+    config = dict(SMALL, application="lm", with_mlm="linear", **options)
+    transformer = build_transformer_model(return_keras_model=False, **config)
+    assert transformer.pad_token_id == 1
     generator = np.random.RandomState(2)
     for layer in transformer.model.layers:
         layer.set_weights([w + generator.normal(size=w.shape) * 0.4 for w in layer.get_weights()])
@@ -292,11 +304,12 @@ def test_padded_positions_and_tasks():
     tokens, sums = transformer.generate(prompts, NEW, return_scores=True)
     for prompt, new, total in zip(prompts, tokens, sums):
         ids = np.concatenate([prompt[prompt != 1], new])[None]
-        logits = goldens.predict(transformer.model, [ids])[0][0, -NEW - 1 : -1]
+        inputs = [ids, 0 * ids][: len(transformer.inputs)]
+        logits = goldens.predict(transformer.model, inputs)[0][0, -NEW - 1 : -1]
         assert logits.argmax(-1).tolist() == new.tolist()
         np.testing.assert_allclose(tables.log_softmax(logits).max(-1).sum(), total, atol=1e-3)
-    with pytest.raises(ConfigError, match="the model has 30 positions"):
-        transformer.generate(prompts, 27)
+    with pytest.raises(ConfigError, match="the model has %d positions" % positions):
+        transformer.generate(prompts, positions - 3)
     goldens.forget()
 
 
