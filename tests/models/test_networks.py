@@ -9,7 +9,7 @@ import pytest
 
 import b4k3.models
 import goldens
-from b4k3.layers import Add, Embedding, FeedForward, LayerNormalization
+from b4k3.layers import Add, Embedding, LayerNormalization
 from b4k3.models import BERT, Transformer, build_transformer_model, registry
 from b4k3.models.checkpoints import open_checkpoint
 from b4k3.models.cli import main

@@ -291,7 +291,7 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
     def name(key):
         return (spelled or {}).get(key, key)
 
-    missing = [key for key in REQUIRED if config.get(key) is None]
+    missing = [name(key) for key in REQUIRED if config.get(key) is None]
     if missing:
         verb = "lack" if where.startswith("the shapes") else "lacks"
         raise ConfigError(

@@ -51,6 +51,7 @@ ARCHITECTURES: dict[str, Any] = {
     "t5_pegasus_decoder": "b4k3.models.networks.t5:T5_PEGASUS_DECODER",
 }
 
+DEFAULT = "bert"  # as in bert4keras, where nothing says otherwise
 ARCHITECTURES_OF_B4K3 = dict(ARCHITECTURES)
 
 # name -> where its Dialect is; the order is that in which they are asked whether they recognise a file
@@ -203,7 +204,7 @@ def architecture(name: Any) -> Any:
 @functools.lru_cache(maxsize=None)
 def with_network(cls: type, of: Network) -> type:
     """A class whose description is this one: a description may say what an existing class computes."""
-    if cls.maps_by_itself() or cls.network is of or network(cls) is of:
+    if of.target is cls or cls.network is of or cls.maps_by_itself():
         return cls
     own = {"network": of, "model_key": of.name, "__module__": cls.__module__, "__doc__": cls.__doc__}
     return type(cls.__name__, (cls,), own)

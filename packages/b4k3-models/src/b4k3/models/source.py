@@ -16,13 +16,13 @@ from .checkpoints import CheckpointError, open_checkpoint
 from .checkpoints.opening import locate
 from .config_files import read_config, ready_configs
 from .dialects import View
-from .errors import ConfigError
+from .errors import ConfigError, shorten
 from .folders import configs_in
 from .keys import DEFAULTS, FIXED, REQUIRED, understand, validate
 from .measuring import contradictions, measure
 from .networks.description import Network, untied
 from .recognition import Evidence, asked_network, of_model_type, recognise, recognised_dialect
-from .registry import network, networks
+from .registry import DEFAULT, network, networks
 
 STACKS = ("num_hidden_layers", "num_decoder_layers")
 IDENTIFYING = ("vocab_size", "hidden_size", "num_hidden_layers")
@@ -131,7 +131,7 @@ class Source:
         named = asked not in (None, "auto")
         if named or by_default:
             config = dict(self._candidates[0][1] if self._candidates else {}, **self.arguments_given)
-            pool = [asked_network(asked if named else "bert", model_type, self.checkpoint, where, config)]
+            pool = [asked_network(asked if named else DEFAULT, model_type, self.checkpoint, where, config)]
         elif model_type is not None:
             pool = of_model_type(model_type, where)
         elif self.checkpoint is None:
@@ -189,6 +189,7 @@ class Source:
         return "the checkpoint" if self.checkpoint.format == "dict" else os.path.abspath(self.checkpoint.path)
 
     def _warn(self, sentence: str) -> None:
+        sentence = shorten(sentence)
         self.notes.append(sentence)
         self.warned.append(sentence)
 
@@ -250,7 +251,7 @@ class Source:
         assert of is not None
         if of.huggingface is not None and view.dialect.family == "huggingface" and self.file_config:
             for key, value in of.huggingface.defaults.items():
-                if self.config.get(key) is None:
+                if self.config.get(key) is None and key not in self.sizes:
                     self.config[key] = of.activation("hidden_act", value) if key == "hidden_act" else value
         correct = view.dialect.corrections(self.known)
         self.config.update({key: value for key, value in correct.items() if value is not None})

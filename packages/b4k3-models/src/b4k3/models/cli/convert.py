@@ -206,7 +206,7 @@ class Target:
         if suffix and suffix[0] != self.format:
             raise ConfigError("%s: the name says %s, --format says %s" % (path, suffix[0], self.format))
         name = FILES.get(self.format, "model." + self.format)
-        name = name.replace("MODEL", source.model or "bert")
+        name = name.replace("MODEL_", f"{source.model}_" if source.model else "")
         self.path = os.path.join(path, name) if self.folder else path
         for existing in (self.path, self.path + ".index", self.path + ".index.json"):
             if os.path.exists(existing) and not args.force:
@@ -272,8 +272,8 @@ class Target:
             self.notes.append("no vocabulary beside %s to copy" % self.source.path)
         elif self.args.to == "huggingface" and "vocab.txt" in copies and "tokenizer_config.json" not in copies:
             config = {"do_lower_case": not has_capitals(self.source.vocabulary)}
-            if self.source.model != "roformer":  # which has a tokenizer of its own; ALBERT's expects SentencePiece
-                config["tokenizer_class"] = "BertTokenizer"
+            if self.source.network.huggingface.tokenizer is not None:
+                config["tokenizer_class"] = self.source.network.huggingface.tokenizer
             written.append(write_json(os.path.join(self.folder, "tokenizer_config.json"), config))
         return written
 

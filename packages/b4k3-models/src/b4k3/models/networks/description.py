@@ -184,6 +184,7 @@ class HuggingFace:
         own: keys that only this network has.
         defaults: what their code assumes where a config file does not say it.
         complete: function (config under their keys, config under ours) that adds what their classes need.
+        tokenizer: the class of the tokenizer of a vocab.txt; None if `AutoTokenizer` knows it by the model_type.
     """
 
     def __init__(
@@ -194,6 +195,7 @@ class HuggingFace:
         own: Sequence[str] = (),
         defaults: dict[str, Any] | None = None,
         complete: Callable[[dict[str, Any], dict[str, Any]], None] | None = None,
+        tokenizer: str | None = "BertTokenizer",
     ) -> None:
         self.types = types
         self.classes = tuple(classes)
@@ -201,6 +203,7 @@ class HuggingFace:
         self.own = tuple(own)
         self.defaults = defaults or {}
         self.complete = complete
+        self.tokenizer = tokenizer
 
 
 class Network:

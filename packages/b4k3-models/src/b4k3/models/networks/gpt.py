@@ -21,7 +21,7 @@ SPELLINGS = {
     "attention_dropout_rate": ("attn_pdrop",),
     "layer_norm_eps": ("layer_norm_epsilon",),
 }
-KEYS = [key for key in BERT.keys if not key.startswith(("with_", "mlm_"))] + ["final_activation"]
+KEYS = [key for key in BERT.keys if not key.startswith("with_")] + ["final_activation"]
 
 
 def embeddings(words: str, positions: str, segments: str = "") -> list[Layer]:

@@ -42,6 +42,7 @@ ROFORMER = BERT.but(
         {"roformer": "RoFormer"},
         (("ForMaskedLM", ("MLM head",)), ("Model", ())),
         own=("embedding_size",),
+        tokenizer=None,
         defaults={"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
     ),
     kin=("roformer",),

@@ -150,8 +150,9 @@ def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
         if config.get("dense_act_fn") is not None:
             plain = config["dense_act_fn"]
         gated = gated if config.get("is_gated_act") is None else config["is_gated_act"]
-        plain = "gelu_erf" if plain == "gelu" else spelled_activation("feed_forward_proj", plain)
-        found["hidden_act"] = ([plain, "linear"] if gated else plain, "feed_forward_proj")
+        key = "feed_forward_proj" if config.get("dense_act_fn") is None else "dense_act_fn"
+        plain = "gelu_erf" if plain == "gelu" else spelled_activation(key, plain)
+        found["hidden_act"] = ([plain, "linear"] if gated else plain, key)
     if "d_model" in config and "logit_scale" not in config and config.get("model_type") == "t5":
         if "scale_decoder_outputs" in config:
             found["logit_scale"] = (bool(config["scale_decoder_outputs"]), "scale_decoder_outputs")
