@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
-from .errors import ConfigError
+from b4k3.backend import activations
+
+from .errors import ConfigError, short
 from .keys import ARGUMENTS, DEFAULTS, FIXED, refuse_unknown, spellings, validate
 from .masks import extend_with_language_model, extend_with_unified_language_model
+from .networks.description import Network
 from .registry import architecture, networks
 from .source import Source, wrong_direction
 from .transformer import accepted_arguments
@@ -65,6 +69,13 @@ def build_transformer_model(
         CheckpointError: the checkpoint does not have what the model needs; it lists everything and says what fits.
         FileNotFoundError: a path is not there.
     """
+    for name, value in (("config_path", config_path), ("checkpoint_path", checkpoint_path)):
+        if isinstance(value, (bool, int, float)):
+            raise ConfigError(f"{name}={value!r}, expected a path or a dict")
+    if not isinstance(model, (str, type, Network, type(None))):
+        raise ConfigError(f"model={short(model)}, expected a name or a subclass of Transformer")
+    if not isinstance(application, str):
+        raise ConfigError(f"application={short(application)}, expected one of {', '.join(map(repr, APPLICATIONS))}")
     source = Source(config_path, checkpoint_path, model, kwargs)
     network = source.network
     cls = with_application(architecture(model if isinstance(model, type) else network.name), application)
@@ -77,6 +88,7 @@ def build_transformer_model(
     direction = wrong_direction(config, application, network, where)
     if direction is not None:
         raise ConfigError(direction)
+    check_arguments(config, network)
     source.warn()
     transformer = cls(**taken(config, accepted_arguments(cls, "__init__")))
     transformer.explicit = set(source.given)
@@ -110,6 +122,26 @@ def refuse_other_networks(given: Any, known: Any, network: Any) -> None:
         others = [other.name for other in networks() if name in other.keys]
         if others:
             raise ConfigError(f"model={network.name!r} has no argument {name!r}: {', '.join(others)} have it")
+
+
+def check_arguments(config: dict[str, Any], network: Any) -> None:
+    """Refuse values that a layer would refuse without naming the argument. Raises: ConfigError."""
+    for key in ["hidden_act", "mlm_act", "final_activation"] + [part.argument for part in network.heads]:
+        names = config.get(key)
+        for name in names if isinstance(names, (list, tuple)) and key == "hidden_act" else [names]:
+            if name is None or isinstance(name, bool) or callable(name):
+                continue
+            try:
+                activations.get(name)
+            except (TypeError, ValueError):
+                raise ConfigError(f"{key}={short(names)}: {short(name)} is no activation") from None
+    for key in ("keep_tokens", "compound_tokens"):
+        value = config.get(key)
+        if value is not None and (isinstance(value, (str, dict)) or not hasattr(value, "__len__")):
+            raise ConfigError(f"{key}={short(value)}, expected a list")
+    length = config.get("sequence_length")
+    if length is not None and (isinstance(length, bool) or not isinstance(length, Integral) or not 0 < length < 10**7):
+        raise ConfigError(f"sequence_length={short(length)}, expected a whole number, 1 or more, or None")
 
 
 def taken(config: dict[str, Any], accepted: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import difflib
 from numbers import Integral, Real
 from typing import Any, Iterable
 
-from .errors import ConfigError
+from .errors import ConfigError, short
 
 # our name <- what publishers of BERT and its relatives call it; a `Network` adds the spellings of its own publishers
 SPELLINGS = {
@@ -238,7 +238,7 @@ def _refuse_contradiction(where: str, config: dict[str, Any], first: str, second
     """Raises: ConfigError: two keys for one thing say different things."""
     if config[first] != config[second]:
         raise ConfigError(
-            f"{where}: {first}={_short(config[first])} and {second}={_short(config[second])} say one thing by two "
+            f"{where}: {first}={short(config[first])} and {second}={short(config[second])} say one thing by two "
             "keys: leave one of them out"
         )
 
@@ -251,7 +251,7 @@ def _like(value: Any, allowed: Iterable[Any]) -> Any:
 def _refuse_value(where: str, key: str, value: Any, allowed: Iterable[Any]) -> None:
     usual = " or ".join(repr(other) for other in allowed if other is not None) or "no such key"
     raise ConfigError(
-        f"{where}: {key}={_short(value)} is a network that b4k3 does not have (it has {usual}). If the key is "
+        f"{where}: {key}={short(value)} is a network that b4k3 does not have (it has {usual}). If the key is "
         f"wrong, insist with {key}=None"
     )
 
@@ -303,7 +303,7 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
             continue
         least = -1 if key == "pad_token_id" else 0 if key in MAY_BE_ZERO else 1
         if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= limit:
-            raise ConfigError(f"{where}: {name(key)}={_short(value)}, expected an int from {least} to {limit}")
+            raise ConfigError(f"{where}: {name(key)}={short(value)}, expected an int from {least} to {limit}")
     heads, hidden = config["num_attention_heads"], config["hidden_size"]
     if hidden % heads and config.get("attention_head_size") is None:
         raise ConfigError(
@@ -313,24 +313,19 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
     for key in ("dropout_rate", "attention_dropout_rate"):
         rate = config.get(key)
         if rate is not None and not (_is_number(rate) and 0 <= rate < 1):
-            raise ConfigError(f"{where}: {name(key)}={_short(rate)}, expected a number from 0 to below 1")
+            raise ConfigError(f"{where}: {name(key)}={short(rate)}, expected a number from 0 to below 1")
     epsilon = config.get("layer_norm_eps")
     if epsilon is not None and not (_is_number(epsilon) and 0 <= epsilon < 1):
-        raise ConfigError(f"{where}: {name('layer_norm_eps')}={_short(epsilon)}, expected a small number")
+        raise ConfigError(f"{where}: {name('layer_norm_eps')}={short(epsilon)}, expected a small number")
     for key in SWITCHES:
         if config.get(key) is not None and not isinstance(config[key], bool):
-            raise ConfigError(f"{where}: {name(key)}={_short(config[key])}, expected true or false")
+            raise ConfigError(f"{where}: {name(key)}={short(config[key])}, expected true or false")
     padding = config.get("pad_token_id")
     if padding is not None and padding >= config["vocab_size"] and config.get("keep_tokens") is None:
         raise ConfigError(
             f"{where}: {name('pad_token_id')}={padding}, but the vocabulary has {config['vocab_size']} ids: "
             "0 up to that number minus 1"
         )
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def _is_number(value: Any) -> bool:

@@ -124,9 +124,8 @@ class Unread:
         """What a variable is that is no part of what was built; None if nothing explains it."""
         canonicals = self.view.dialect.canonicals(name)
         for canonical in canonicals:
-            kind = self._of_network(canonical)
-            if kind is not None:
-                return kind
+            if self.network.find(canonical) is not None and canonical not in self.exact:
+                return self._of_network(canonical)
         for other in self.beside:
             entry = next((e for e in map(other.find, canonicals) if e is not None), None)
             if entry is not None:
@@ -148,7 +147,7 @@ class Unread:
                 if self.explicit is None or key in self.explicit:
                     return f"left out by {key}={self.sizes.get(key)}"
             return None
-        if canonical in self.exact or layer.blocks is None:
+        if layer.blocks is None:
             return None
         return f"blocks beyond {next(iter(layer.blocks.counts.values()))}"
 

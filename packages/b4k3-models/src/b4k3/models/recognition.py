@@ -9,7 +9,7 @@ from typing import Any, Sequence
 from .checkpoints import Checkpoint, CheckpointError
 from .checkpoints.kinds import foreign_kind
 from .dialects import Dialect, View
-from .errors import ConfigError
+from .errors import ConfigError, short
 from .leftovers import leftover
 from .measuring import contradictions, measure
 from .networks.description import Network, skeleton
@@ -158,7 +158,7 @@ def asked_network(
         others = [other.name for other in networks() if model_type in other.model_types]
         fitting = f"model={others[0]!r} fits it" if others else "b4k3 does not have that network"
         raise ConfigError(
-            f"{where}: model_type={str(model_type)[:80]!r} is another network than model={wanted.name!r}: {fitting}. "
+            f"{where}: model_type={short(model_type)} is another network than model={wanted.name!r}: {fitting}. "
             f"If the file is wrong, insist with model_type={wanted.model_types[-1]!r}"
         )
     return wanted
@@ -170,7 +170,7 @@ def of_model_type(model_type: Any, where: str) -> list[Network]:
     if not found:
         known = sorted({name for other in networks() for name in other.model_types})
         raise ConfigError(
-            f"{where}: model_type={str(model_type)[:80]!r} is a network that b4k3 does not have. It has "
+            f"{where}: model_type={short(model_type)} is a network that b4k3 does not have. It has "
             f"{', '.join(known)}. If the file is of one of these under another name, insist with model= and "
             "model_type= of that one"
         )

@@ -6,7 +6,7 @@ import copy
 import re
 from typing import Any, Callable, Dict, Iterable, Sequence
 
-from ..errors import ConfigError
+from ..errors import ConfigError, short
 from ..keys import ACTIVATIONS
 
 Sizes = Dict[str, Any]
@@ -408,9 +408,8 @@ def spelled_activation(key: str, value: Any) -> Any:
     if isinstance(value, (list, tuple)) and value and all(isinstance(name, str) for name in value):
         return [spelled_activation(key, name) for name in value]
     if not isinstance(value, str) or value not in ACTIVATIONS:
-        raise ConfigError(
-            f"{key}={str(value)[:80]!r} is no activation that b4k3 knows: {', '.join(sorted(ACTIVATIONS))}"
-        )
+        known = ", ".join(sorted(ACTIVATIONS))
+        raise ConfigError(f"{key}={short(value)} is no activation that b4k3 knows: {known}")
     return ACTIVATIONS[value]
 
 

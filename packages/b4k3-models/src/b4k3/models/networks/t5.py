@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..errors import ConfigError
+from ..errors import ConfigError, short
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, spelled_activation, untied
 
 TABLE = ("num_attention_heads", "relative_attention_num_buckets")
@@ -140,9 +140,11 @@ def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
     """
     found: dict[str, tuple[Any, str]] = {}
     name = config.get("feed_forward_proj")
+    if name is None and isinstance(config.get("dense_act_fn"), str):
+        name = ("gated-" if config.get("is_gated_act") else "") + config["dense_act_fn"]
     for key in ("is_gated_act", "scale_decoder_outputs"):
         if not isinstance(config.get(key), (bool, type(None))):
-            raise ConfigError(f"{key}={str(config[key])[:80]!r}, expected true or false")
+            raise ConfigError(f"{key}={short(config[key])}, expected true or false")
     if name is not None:
         gated = str(name).startswith("gated-")
         plain = str(name)[len("gated-") :] if gated else name
@@ -229,6 +231,8 @@ def looks_like_pegasus(seen) -> bool:
         return True
     if rows is None or rows % 128 == 0 or seen.by_google is False:  # Google's have room at the end
         return False
+    if seen.model_type is not None:  # as `b4k3 convert` writes it, without any training state
+        return seen.model_type == "t5_pegasus"
     return "encoder/rms_norm/scale" in seen.stored and "global_step" not in seen.stored
 
 
@@ -282,7 +286,7 @@ def networks(
                 keys=[key for key in KEYS if side != "_encoder" or key in KEYS[:4]],
                 spellings=SPELLINGS,
                 interprets=INTERPRETED,
-                activation_keys=("hidden_act",) + INTERPRETED[:3],
+                activation_keys=("hidden_act",) + INTERPRETED[:2],
                 interpret=interpret,
                 ignored=frozenset(("n_positions", "d_inner", "tie_encoder_decoder")) | frozenset(KEYS),
                 fixed={"tie_encoder_decoder": (None, False)},
