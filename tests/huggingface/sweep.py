@@ -671,7 +671,9 @@ def reference(case, model, inputs):
         embeddings = model.get_input_embeddings().weight
         if embeddings.shape[1] == hidden.shape[-1]:
             found.tied = hidden @ embeddings.T
-        if re.search("ForMaskedLM|ForPreTraining|ForCausalLM|LMHeadModel|ConditionalGeneration|NextSentence", name):
+        if re.search(
+            "ForMaskedLM|ForPreTraining|ForCausalLM|LMHeadModel|DoubleHeads|ConditionalGeneration|NextSentence", name
+        ):
             out = ask(model, inputs, config)
             logits = getattr(out, "prediction_logits", None)
             found.logits = out.logits if logits is None else logits

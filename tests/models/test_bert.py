@@ -81,7 +81,7 @@ def test_another_padding_id(data):
 
 def test_keep_tokens_without_the_padding():
     assert build(keep_tokens=[5, 0, 7]).pad_token_id == 0  # as bert4keras has it
-    assert build(keep_tokens=[5, 0, 7], pad_token_id=3).pad_token_id == 0
+    assert build(keep_tokens=[5, 0, 7], pad_token_id=3).pad_token_id == -1  # none is kept that was padding
     assert build(pad_token_id=None).pad_token_id == 0
 
 
@@ -269,7 +269,7 @@ def test_outputs_of_several_heads():
 
 
 def test_unilm_needs_segments():
-    with pytest.raises(ConfigError, match="segment_vocab_size must not be 0"):
+    with pytest.raises(ConfigError, match="segment_vocab_size=0 must be 2 or more"):
         build_transformer_model(CONFIG, application="unilm", segment_vocab_size=0)
 
 

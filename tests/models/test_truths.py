@@ -1,4 +1,4 @@
-"""A file is loaded as what it is, or refused with the reason: one test for each kind of mistake."""
+"""A file is loaded as what it is, or refused with the reason: one test for each kind of thing said wrongly."""
 
 import json
 import warnings
@@ -108,8 +108,11 @@ def loads_as_bert(tensors, bert_answer, config=CONFIG, **kwargs):
 def test_a_model_type_that_is_not_here(tmp_path, bert, bert_answer):
     config = dict(CONFIG, model_type="deberta-v2")
     folder = folder_of(tmp_path, config, bert)
-    both = {"config_path": config, "checkpoint_path": bert}
-    for arguments in ({"config_path": folder}, both, {"config_path": config}):
+    for arguments in (
+        {"config_path": folder},
+        {"config_path": config, "checkpoint_path": bert},
+        {"config_path": config},
+    ):
         with pytest.raises(ConfigError, match="model_type='deberta-v2' is a network that b4k3 does not have") as e:
             build_transformer_model(**arguments)
         assert "xlm-roberta" in str(e.value) and "insist" in str(e.value)
@@ -121,7 +124,9 @@ def test_a_model_type_that_is_not_here(tmp_path, bert, bert_answer):
 
 
 def test_a_model_that_is_not_the_one_of_the_file(bert, bert_answer):
-    with pytest.raises(ConfigError, match="'nezha' is another network than model='bert': model='nezha' fits"):
+    with pytest.raises(
+        ConfigError, match="model_type='nezha' is another network than model='bert': model='nezha' fits"
+    ):
         build(of_type("nezha"), bert, model="bert")
     loads_as_bert(bert, bert_answer, of_type("nezha"), model="bert", model_type="bert")
 
@@ -198,10 +203,9 @@ def test_a_key_that_nobody_knows(bert):
         build(CONFIG, bert, attention_gimmick=3)
 
 
-HUGGINGFACE = sorted(path.parent.name for path in (goldens.ROOT / "huggingface").glob("*/config.json"))
-
-
-@pytest.mark.parametrize("name", HUGGINGFACE)
+@pytest.mark.parametrize(
+    "name", sorted(path.parent.name for path in (goldens.ROOT / "huggingface").glob("*/config.json"))
+)
 def test_the_usual_keys_of_transformers_are_known(name):
     source = Source(str(goldens.ROOT / "huggingface" / name))
     assert source.unknown_keys == [] and source.warned == []
@@ -296,8 +300,10 @@ def test_a_table_of_tasks_that_the_config_denies():
         build(of_type("ernie", use_task_id=False), tensors)
     assert build(of_type("ernie"), tensors).use_task_id
     transformer = build(of_type("ernie", use_task_id=True), tensors, use_task_id=False)
-    left_out = ("bert/embeddings/task_type_embeddings", "left out by use_task_id=False")
-    assert left_out in transformer.load_report.unexpected
+    assert (
+        "bert/embeddings/task_type_embeddings",
+        "left out by use_task_id=False",
+    ) in transformer.load_report.unexpected
 
 
 # model_type -> (model=, arguments of the head)
@@ -402,7 +408,7 @@ def test_names_of_torch_with_a_prefix(prefix, bert, bert_answer):
 
 def test_two_prefixes_are_both_named(bert):
     two = dict(renamed(bert, lambda name: "first/" + name), **renamed(bert, lambda name: "second/" + name))
-    with pytest.raises(CheckpointError, match="several prefixes.*'first/'.*'second/'"):
+    with pytest.raises(CheckpointError, match="several networks.*first/bert.*second/bert"):
         build(CONFIG, two)
 
 
@@ -413,8 +419,12 @@ def test_names_of_both_sides_are_shown():
 
 def test_nothing_loaded_is_an_error_whatever_is_ignored(bert):
     ignore = {"ignore_invalid_weights": True, "ignore_unread_weights": True}
-    others = [{name: np.zeros(3)} for name in ("some/kernel", "bert/surplus", "global_step")]
-    for tensors in others + [arrays("gpt2")]:
+    for tensors in (
+        {"some/kernel": np.zeros(3)},
+        arrays("gpt2"),
+        {"bert/surplus": np.zeros(3)},
+        {"global_step": np.array(3)},
+    ):
         with pytest.raises(CheckpointError):
             build(CONFIG, tensors, model="bert", **ignore)
     transformer = build(CONFIG, **ignore)

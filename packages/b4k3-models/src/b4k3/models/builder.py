@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
-from .errors import ConfigError
+from b4k3.backend import activations
+
+from .errors import ConfigError, short
 from .keys import ARGUMENTS, DEFAULTS, FIXED, refuse_unknown, spellings, validate
 from .masks import extend_with_language_model, extend_with_unified_language_model
-from .registry import architecture
-from .source import Source
+from .networks.description import Network
+from .registry import architecture, networks
+from .source import Source, wrong_direction
 from .transformer import accepted_arguments
 
+CALL = {"config_path", "checkpoint_path", "model", "application", "return_keras_model", "model_type", "is_decoder"}
 APPLICATIONS = {
     "encoder": None,
     "lm": extend_with_language_model,
@@ -64,14 +69,26 @@ def build_transformer_model(
         CheckpointError: the checkpoint does not have what the model needs; it lists everything and says what fits.
         FileNotFoundError: a path is not there.
     """
+    for name, value in (("config_path", config_path), ("checkpoint_path", checkpoint_path)):
+        if isinstance(value, (bool, int, float)):
+            raise ConfigError(f"{name}={value!r}, expected a path or a dict")
+    if not isinstance(model, (str, type, Network, type(None))):
+        raise ConfigError(f"model={short(model)}, expected a name or a subclass of Transformer")
+    if not isinstance(application, str):
+        raise ConfigError(f"application={short(application)}, expected one of {', '.join(map(repr, APPLICATIONS))}")
     source = Source(config_path, checkpoint_path, model, kwargs)
     network = source.network
     cls = with_application(architecture(model if isinstance(model, type) else network.name), application)
-    refuse_unknown(kwargs, known_arguments(cls, network), f"build_transformer_model with {cls.__name__}")
+    known = known_arguments(cls, network)
+    refuse_other_networks(kwargs, known, network)
+    refuse_unknown(kwargs, known, f"build_transformer_model with {cls.__name__}")
     config = dict(DEFAULTS, **source.known)
     where = source.where or "the call"
     validate(config, where, source.spelled)
-    refuse_direction(config, application, network, where)
+    direction = wrong_direction(config, application, network, where)
+    if direction is not None:
+        raise ConfigError(direction)
+    check_arguments(config, network)
     source.warn()
     transformer = cls(**taken(config, accepted_arguments(cls, "__init__")))
     transformer.explicit = set(source.given)
@@ -87,22 +104,46 @@ def build_transformer_model(
 
 def known_arguments(cls: Any, network: Any) -> Any:
     """The keyword arguments that a class takes, under every spelling."""
-    names = accepted_arguments(cls) | {"model_type", "is_decoder"} | set(FIXED) | set(network.fixed)
+    names = accepted_arguments(cls) | CALL | set(FIXED) | set(network.fixed)
     for ours, others in spellings(network).items():
         if ours in names or ours in ARGUMENTS:
             names.update(others)
     return names | set(network.activation_keys)
 
 
+def refuse_other_networks(given: Any, known: Any, network: Any) -> None:
+    """Refuse arguments that other networks have, or have under this spelling. Raises: ConfigError."""
+    for name in given:
+        if name in known:
+            continue
+        ours = {key for other in networks() for key, others in spellings(other).items() if name in others}
+        if ours & known:
+            raise ConfigError(f"model={network.name!r} has no argument {name!r}: here it is called {min(ours)!r}")
+        others = [other.name for other in networks() if name in other.keys]
+        if others:
+            raise ConfigError(f"model={network.name!r} has no argument {name!r}: {', '.join(others)} have it")
+
+
+def check_arguments(config: dict[str, Any], network: Any) -> None:
+    """Refuse values that a layer would refuse without naming the argument. Raises: ConfigError."""
+    for key in ["hidden_act", "mlm_act", "final_activation"] + [part.argument for part in network.heads]:
+        names = config.get(key)
+        for name in names if isinstance(names, (list, tuple)) and key == "hidden_act" else [names]:
+            if name is None or isinstance(name, bool) or callable(name):
+                continue
+            try:
+                activations.get(name)
+            except (TypeError, ValueError):
+                raise ConfigError(f"{key}={short(names)}: {short(name)} is no activation") from None
+    for key in ("keep_tokens", "compound_tokens"):
+        value = config.get(key)
+        if value is not None and (isinstance(value, (str, dict)) or not hasattr(value, "__len__")):
+            raise ConfigError(f"{key}={short(value)}, expected a list")
+    length = config.get("sequence_length")
+    if length is not None and (isinstance(length, bool) or not isinstance(length, Integral) or not 0 < length < 10**7):
+        raise ConfigError(f"sequence_length={short(length)}, expected a whole number, 1 or more, or None")
+
+
 def taken(config: dict[str, Any], accepted: Any) -> dict[str, Any]:
     """The part of a configuration that a method takes."""
     return {key: value for key, value in config.items() if key in accepted}
-
-
-def refuse_direction(config: dict[str, Any], application: str, network: Any, where: str) -> None:
-    """Raises: ConfigError: the configuration is a decoder's and an encoder is asked for."""
-    if config.get("is_decoder") and not network.generates and application != "lm":
-        raise ConfigError(
-            f"{where}: is_decoder is true: each position sees only those before it. Build it with application='lm', "
-            "or insist on an encoder with is_decoder=False"
-        )

@@ -32,3 +32,9 @@ class ConfigError(ValueError):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(shorten(str(message)))
+
+
+def short(value: object, limit: int = 80) -> str:
+    """The `repr` of a value that somebody gave, cut after `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -7,9 +7,10 @@ unknown. `understand` sorts the keys of one file for one network; `validate` che
 from __future__ import annotations
 
 import difflib
+from numbers import Integral, Real
 from typing import Any, Iterable
 
-from .errors import ConfigError
+from .errors import ConfigError, short
 
 # our name <- what publishers of BERT and its relatives call it; a `Network` adds the spellings of its own publishers
 SPELLINGS = {
@@ -138,7 +139,14 @@ MAY_BE_ZERO = {
     "pad_token_id",
     "decoder_start_token_id",
 }
+SWITCHES = (
+    "tie_word_embeddings is_decoder use_task_id scale_attn_weights scale_attn_by_inverse_layer_idx "
+    "ignore_invalid_weights ignore_unread_weights autoresize_weights"
+).split()
 REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
+
+
+CALL_ONLY = ("layers", "prefix", "name")  # arguments that no configuration can give
 
 
 class Understood:
@@ -180,6 +188,8 @@ def understand(network: Any, config: dict[str, Any], where: str, from_call: bool
     """
     found = Understood()
     names = spellings(network)
+    if not from_call:
+        names = {key: others for key, others in names.items() if key not in CALL_ONLY}
     read = set()
     for key, others in names.items():
         for other in others:
@@ -187,11 +197,17 @@ def understand(network: Any, config: dict[str, Any], where: str, from_call: bool
                 read.add(other)
                 if key not in found.values:
                     found.values[key], found.spelled[key] = config[other], other
+                elif other in network.spellings.get(key, ()) and None not in (config[other], found.values[key]):
+                    _refuse_contradiction(where, config, found.spelled[key], other)
     if not from_call:
         read.update(key for key in network.interprets if key in config)
-        for key, (value, spelled) in network.interpret(config).items():
+        try:
+            interpreted = network.interpret(config)
+        except ConfigError as e:
+            raise ConfigError(f"{where}: {e}") from None
+        for key, (value, spelled) in interpreted.items():
             found.values[key], found.spelled[key] = value, spelled
-    if "hidden_act" not in network.interpret(config) or from_call:
+    if from_call or "hidden_act" not in interpreted:
         _understand_activation(network, config, where, from_call, found, read)
     for key, allowed in dict(FIXED, **network.fixed).items():
         if key in names:
@@ -218,15 +234,24 @@ def understand(network: Any, config: dict[str, Any], where: str, from_call: bool
     return found
 
 
+def _refuse_contradiction(where: str, config: dict[str, Any], first: str, second: str) -> None:
+    """Raises: ConfigError: two keys for one thing say different things."""
+    if config[first] != config[second]:
+        raise ConfigError(
+            f"{where}: {first}={short(config[first])} and {second}={short(config[second])} say one thing by two "
+            "keys: leave one of them out"
+        )
+
+
 def _like(value: Any, allowed: Iterable[Any]) -> Any:
     """The allowed value that equals a value: True and 1 are equal, and not the same."""
     return next((other for other in allowed if other == value), None)
 
 
 def _refuse_value(where: str, key: str, value: Any, allowed: Iterable[Any]) -> None:
-    usual = " or ".join(repr(other) for other in allowed if other is not None)
+    usual = " or ".join(repr(other) for other in allowed if other is not None) or "no such key"
     raise ConfigError(
-        f"{where}: {key}={str(value)[:200]!r} is a network that b4k3 does not have (it has {usual}). If the key is "
+        f"{where}: {key}={short(value)} is a network that b4k3 does not have (it has {usual}). If the key is "
         f"wrong, insist with {key}=None"
     )
 
@@ -236,9 +261,12 @@ def _understand_activation(
 ) -> None:
     keys = [key for key in network.activation_keys if key in config]
     read.update(keys)
-    given = next((key for key in keys if config[key] is not None), None)
-    if given is None:
+    said = [key for key in keys if config[key] is not None]
+    if not said:
         return
+    given = said[0]
+    for other in said[1:]:
+        _refuse_contradiction(where, config, given, other)
     value = config[given]
     if not (from_call and given == "hidden_act"):
         try:
@@ -263,16 +291,19 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
     def name(key):
         return (spelled or {}).get(key, key)
 
-    missing = [key for key in REQUIRED if config.get(key) is None]
+    missing = [name(key) for key in REQUIRED if config.get(key) is None]
     if missing:
-        raise ConfigError(f"{where} lacks {', '.join(missing)}: give a config file that has them, or keyword arguments")
+        verb = "lack" if where.startswith("the shapes") else "lacks"
+        raise ConfigError(
+            f"{where} {verb} {', '.join(missing)}: give a config file that has them, or keyword arguments"
+        )
     for key, limit in LIMITS.items():
         value = config.get(key)
         if value is None and (key in MAY_BE_NONE or key not in config):
             continue
         least = -1 if key == "pad_token_id" else 0 if key in MAY_BE_ZERO else 1
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= limit:
-            raise ConfigError(f"{where}: {name(key)}={_short(value)}, expected an int from {least} to {limit}")
+        if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= limit:
+            raise ConfigError(f"{where}: {name(key)}={short(value)}, expected an int from {least} to {limit}")
     heads, hidden = config["num_attention_heads"], config["hidden_size"]
     if hidden % heads and config.get("attention_head_size") is None:
         raise ConfigError(
@@ -282,13 +313,13 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
     for key in ("dropout_rate", "attention_dropout_rate"):
         rate = config.get(key)
         if rate is not None and not (_is_number(rate) and 0 <= rate < 1):
-            raise ConfigError(f"{where}: {name(key)}={_short(rate)}, expected a number from 0 to below 1")
+            raise ConfigError(f"{where}: {name(key)}={short(rate)}, expected a number from 0 to below 1")
     epsilon = config.get("layer_norm_eps")
     if epsilon is not None and not (_is_number(epsilon) and 0 <= epsilon < 1):
-        raise ConfigError(f"{where}: {name('layer_norm_eps')}={_short(epsilon)}, expected a small number")
-    for key in ("tie_word_embeddings", "is_decoder", "use_task_id"):
+        raise ConfigError(f"{where}: {name('layer_norm_eps')}={short(epsilon)}, expected a small number")
+    for key in SWITCHES:
         if config.get(key) is not None and not isinstance(config[key], bool):
-            raise ConfigError(f"{where}: {name(key)}={_short(config[key])}, expected true or false")
+            raise ConfigError(f"{where}: {name(key)}={short(config[key])}, expected true or false")
     padding = config.get("pad_token_id")
     if padding is not None and padding >= config["vocab_size"] and config.get("keep_tokens") is None:
         raise ConfigError(
@@ -297,13 +328,8 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
         )
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:79] + "…"
-
-
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def checked_padding_id(pad_token_id: int | None, vocab_size: int) -> int:
@@ -318,19 +344,19 @@ def checked_padding_id(pad_token_id: int | None, vocab_size: int) -> int:
     """
     if pad_token_id is None:
         return 0
-    if isinstance(pad_token_id, bool) or not isinstance(pad_token_id, int) or not -1 <= pad_token_id < vocab_size:
+    if isinstance(pad_token_id, bool) or not isinstance(pad_token_id, Integral) or not -1 <= pad_token_id < vocab_size:
         raise ConfigError(
             f"pad_token_id={pad_token_id!r}, expected an id of the vocabulary, 0 to {vocab_size - 1}, or -1 if none is "
             "padding: give the id that your sequences are padded with"
         )
-    return pad_token_id
+    return int(pad_token_id)
 
 
 def padding_id_after(pad_token_id: int, keep_tokens: Iterable[int] | None) -> int:
     """The padding id once only some rows of the vocabulary are kept: where its row went.
 
-    0 stays 0, because the lists that `load_vocab` of b4k3.tokenizers makes begin with the padding. So does the id of
-    a row that is not kept.
+    0 stays 0, because the lists that `load_vocab` of b4k3.tokenizers makes begin with the padding. Where another id's
+    row is not kept, no id is padding, -1.
 
     Arguments:
         pad_token_id: int, in the whole vocabulary.
@@ -339,7 +365,7 @@ def padding_id_after(pad_token_id: int, keep_tokens: Iterable[int] | None) -> in
     if keep_tokens is None or pad_token_id <= 0:
         return pad_token_id
     kept = [int(i) for i in keep_tokens]
-    return kept.index(pad_token_id) if pad_token_id in kept else 0
+    return kept.index(pad_token_id) if pad_token_id in kept else NO_PADDING
 
 
 def refuse_unknown(given: Iterable[str], known: Iterable[str], owner: str) -> None:

@@ -77,12 +77,13 @@ class LoadReport:
     __str__ = summary
 
 
-def open_view(checkpoint: Any, of: Network) -> View:
+def open_view(checkpoint: Any, of: Network, partial: bool = False) -> View:
     """Open a checkpoint under canonical names.
 
     Arguments:
         checkpoint: path, dict from name to array, what `open_checkpoint` returned, or a `View`.
         of: the network that it is for.
+        partial: whether it may lack the network's blocks.
 
     Raises:
         CheckpointError: it has no names of that network.
@@ -91,7 +92,7 @@ def open_view(checkpoint: Any, of: Network) -> View:
         return checkpoint
     if not hasattr(checkpoint, "stored_dtype"):
         checkpoint = open_checkpoint(checkpoint)
-    return recognise(checkpoint, [of], lambda fit: Evidence(fit.view, {}, None, True)).view
+    return recognise(checkpoint, [of], lambda fit: Evidence(fit.view, {}, None, True), partial).view
 
 
 # ------------------------------------------------------------------------------------- what stays in the file
@@ -123,9 +124,8 @@ class Unread:
         """What a variable is that is no part of what was built; None if nothing explains it."""
         canonicals = self.view.dialect.canonicals(name)
         for canonical in canonicals:
-            kind = self._of_network(canonical)
-            if kind is not None:
-                return kind
+            if self.network.find(canonical) is not None and canonical not in self.exact:
+                return self._of_network(canonical)
         for other in self.beside:
             entry = next((e for e in map(other.find, canonicals) if e is not None), None)
             if entry is not None:
@@ -147,7 +147,7 @@ class Unread:
                 if self.explicit is None or key in self.explicit:
                     return f"left out by {key}={self.sizes.get(key)}"
             return None
-        if canonical in self.exact or layer.blocks is None:
+        if layer.blocks is None:
             return None
         return f"blocks beyond {next(iter(layer.blocks.counts.values()))}"
 
@@ -303,7 +303,7 @@ def load_weights(transformer: Any, checkpoint: Any, mapping: dict[str, list[str]
     Raises:
         CheckpointError: see `require`.
     """
-    view = open_view(checkpoint, transformer.description)
+    view = open_view(checkpoint, transformer.description, transformer.ignore_invalid_weights)
     pairs, report = collect(transformer, view, mapping)
     require(report, transformer, view)
     report_untrained(report, pairs, transformer.description)

@@ -29,8 +29,11 @@ class UniLM_Mask:  # noqa: N801 (a name of bert4keras)
 
     def compute_attention_bias(self, inputs=None):
         if self.attention_bias is None:
-            if not getattr(self, "segment_vocab_size", 0):
-                raise ConfigError("application='unilm' reads the segment ids: segment_vocab_size must not be 0")
+            if getattr(self, "segment_vocab_size", 0) < 2 and not getattr(self, "shared_segment_embeddings", False):
+                raise ConfigError(
+                    f"application='unilm' tells two segments apart: segment_vocab_size={self.segment_vocab_size} must "
+                    "be 2 or more"
+                )
             self.attention_bias = self.apply(self.inputs[1], UniLMMask, name="Attention-UniLM-Mask")
         return self.attention_bias
 

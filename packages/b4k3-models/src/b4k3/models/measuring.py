@@ -18,7 +18,7 @@ def measure(network: Network, view: View) -> dict[str, int]:
         view: `View` of the checkpoint.
 
     Returns:
-        dict from key to int. The number of heads, the activation and ALBERT's number of layers are not in shapes.
+        dict from key to int. The number of heads, the activation and the number of shared blocks are not in shapes.
     """
     found: dict[str, int] = {}
     products: dict[str, int] = {}

@@ -9,7 +9,7 @@ from typing import Any, Sequence
 from .checkpoints import Checkpoint, CheckpointError
 from .checkpoints.kinds import foreign_kind
 from .dialects import Dialect, View
-from .errors import ConfigError
+from .errors import ConfigError, short
 from .leftovers import leftover
 from .measuring import contradictions, measure
 from .networks.description import Network, skeleton
@@ -38,7 +38,7 @@ class Evidence:
     ) -> None:
         self._view = view
         self.names = set(view.keys())
-        self.stored = view.checkpoint
+        self.stored = getattr(view.checkpoint, "original", view.checkpoint)
         self.config = config
         self.model_type = model_type
         self.asked = asked
@@ -62,6 +62,7 @@ class Fit:
         matched: number of kinds of variables of the body that the file has.
         lacking: names of those that it lacks and needs.
         unknown: names in the network's own scope that no part of it explains.
+        has_blocks: whether there is any variable of a block.
     """
 
     def __init__(self, of: Network, view: View, beside: Sequence[Network] = ()) -> None:
@@ -92,8 +93,18 @@ class Fit:
             elif not mine and not any(c in other.by_skeleton() for other in beside for c in canonicals):
                 rest.append(name)
         self.matched = len(found & body)
+        of_blocks = {v.skeleton for _, layer, v in of.variables() if layer.blocks is not None}
+        self.has_blocks = bool(found & of_blocks)
         self.lacking = sorted(name for name in required - found if name.replace("#", "0") not in view)
         self.unknown = [name for name in rest if first_segment(name) in scopes and not leftover(name)]
+
+    @property
+    def table(self) -> str:
+        """The name in the file of the token embeddings."""
+        names = [v.name for _, layer, v in self.network.variables() if layer.name == "Embedding-Token"]
+        stored = self.view.dialect.read_names(self.view.checkpoint, names[0]) if names else []
+        origin = getattr(self.view.checkpoint, "names", {})
+        return origin.get(stored[0], stored[0]) if stored else ""
 
     @property
     def full(self) -> bool:
@@ -112,7 +123,21 @@ class Recognised:
         self.network, self.view, self.fit, self.notes = fit.network, fit.view, fit, notes
 
 
-def asked_network(asked: Any, model_type: str | None, checkpoint: Checkpoint | None, where: str) -> Network:
+def has_sign(of: Network, checkpoint: Checkpoint | None) -> bool:
+    """Whether the names or the shapes of a checkpoint show that it is of this network and not of a relative."""
+    dialect = None if checkpoint is None else recognised_dialect(checkpoint)
+    own = None if dialect is None else spoken(of, dialect)
+    if own is None:
+        return False
+    if own.models and own.recognises(set(checkpoint.keys())):
+        return True
+    fit = Fit(of, View(checkpoint, own))
+    return bool(own.models) and fit.full and strength_of(fit) > 0
+
+
+def asked_network(
+    asked: Any, model_type: str | None, checkpoint: Checkpoint | None, where: str, config: dict[str, Any]
+) -> Network:
     """The network that `model=` names.
 
     Arguments:
@@ -120,23 +145,20 @@ def asked_network(asked: Any, model_type: str | None, checkpoint: Checkpoint | N
         model_type: what the configuration says, or None.
         checkpoint: `Checkpoint` or None.
         where: what the configuration is from, for messages.
+        config: dict, the configuration as it is in the file.
 
     Raises:
         ConfigError: the name is not known, or the configuration is of another network.
     """
     wanted = network(asked)
-    if wanted.unmarked is not None and isinstance(asked, str):
-        marked = model_type in wanted.model_types
-        if not marked and checkpoint is not None:
-            own = [dialect for dialect in dialects() if set(wanted.kin) & set(dialect.models)]
-            marked = any(dialect.recognises(set(checkpoint.keys())) for dialect in own)
-        if not marked:
+    if wanted.unmarked is not None and isinstance(asked, str) and model_type not in wanted.model_types:
+        if not (wanted.shows is not None and wanted.shows(config)) and not has_sign(wanted, checkpoint):
             wanted = network(wanted.unmarked)
     if model_type is not None and model_type not in wanted.model_types:
         others = [other.name for other in networks() if model_type in other.model_types]
         fitting = f"model={others[0]!r} fits it" if others else "b4k3 does not have that network"
         raise ConfigError(
-            f"{where}: model_type={str(model_type)[:80]!r} is another network than model={wanted.name!r}: {fitting}. "
+            f"{where}: model_type={short(model_type)} is another network than model={wanted.name!r}: {fitting}. "
             f"If the file is wrong, insist with model_type={wanted.model_types[-1]!r}"
         )
     return wanted
@@ -148,7 +170,7 @@ def of_model_type(model_type: Any, where: str) -> list[Network]:
     if not found:
         known = sorted({name for other in networks() for name in other.model_types})
         raise ConfigError(
-            f"{where}: model_type={str(model_type)[:80]!r} is a network that b4k3 does not have. It has "
+            f"{where}: model_type={short(model_type)} is a network that b4k3 does not have. It has "
             f"{', '.join(known)}. If the file is of one of these under another name, insist with model= and "
             "model_type= of that one"
         )
@@ -228,13 +250,14 @@ def best(found: list[Fit], evidence: Any, where: str) -> Fit | None:
     return first
 
 
-def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any) -> Recognised:
+def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any, partial: bool = False) -> Recognised:
     """The network of a checkpoint.
 
     Arguments:
         checkpoint: `Checkpoint`.
         pool: the networks that come into question: the one that was asked for, or those that the config may mean.
         evidence: function from a `Fit` to its `Evidence`.
+        partial: whether a file may do that has nothing of the network's blocks.
 
     Returns:
         `Recognised`: the network that fits best; what it lacks is said when it is loaded. Where the names are a
@@ -246,38 +269,49 @@ def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any) ->
     """
     dialect = recognised_dialect(checkpoint)
     where = checkpoint.path
+    if not len(checkpoint):
+        raise CheckpointError(f"{where}: there is no variable in it")
     found = best(fits(checkpoint, pool, dialect), evidence, where)
     if found is not None and found.full:
         return Recognised(found, [])
-    renamed = []
-    for said, other, candidate in every_renaming(checkpoint, pool):
-        for fit in fits(other, [candidate], recognised_dialect(other)):
-            if fit.full:
-                renamed.append((fit, said))
-    ways = {said for _, said in renamed}
-    if len(ways) == 1:
-        fit = best([fit for fit, _ in renamed], evidence, where)
-        return Recognised(fit, [f"{renamed[0][1]}"])
-    if len(ways) > 1:
+    renamed = [] if fits_another(checkpoint, pool, dialect) else every_renaming(checkpoint, pool)
+    tables = {fit.table for fit, _ in renamed}
+    if len(tables) > 1:
         raise CheckpointError(
-            f"{where}: several prefixes make the network fit ({'; '.join(sorted(ways)[:4])}): keep one network in the "
-            "file, or give a dict of arrays under the names of one"
+            f"{where}: several networks are in it, whose token embeddings are {', '.join(sorted(tables)[:4])}: give a "
+            "dict of the arrays of one of them"
         )
-    if found is not None:
+    if renamed:
+        fit = best([fit for fit, _ in renamed], evidence, where)
+        return Recognised(fit, [said for other, said in renamed if other is fit])
+    if found is not None and (found.has_blocks or partial):
         return Recognised(found, [])
     raise CheckpointError(nothing_fits(checkpoint, pool, dialect))
 
 
-def every_renaming(checkpoint: Checkpoint, pool: Sequence[Network]) -> Any:
-    """(what was done, the renamed checkpoint, the network) for each network and each dialect that is made for it."""
+def fits_another(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | None) -> bool:
+    """Whether the names are those of a network that does not come into question: then they are no prefixed ones."""
+    others = [other for other in networks() if other not in pool]
+    return any(fit.full for fit in fits(checkpoint, others, dialect))
+
+
+def every_renaming(checkpoint: Checkpoint, pool: Sequence[Network]) -> list[tuple[Fit, str]]:
+    """[(fit, what was done)] of each way of renaming by which all of a network fits, for each dialect made for it."""
+    found = []
+    words = {first_segment(v.name) for other in networks() for _, _, v in other.variables()}
+    words |= {first_segment(prefix) for dialect in dialects() for prefix in dialect.prefixes if prefix}
     for candidate in pool:
         for dialect in dialects():
             if dialect.models and not set(candidate.kin) & set(dialect.models):
                 continue
-            own = dialect.for_network(candidate)
-            if own is dialect:
-                for said, other in renamings(checkpoint, candidate, dialect):
-                    yield said, other, candidate
+            if dialect.for_network(candidate) is not dialect:
+                continue
+            for said, other in renamings(checkpoint, candidate, dialect, words):
+                for fit in fits(other, [candidate], recognised_dialect(other)):
+                    before = [earlier.table for earlier, _ in found if earlier.network is candidate]
+                    if fit.full and fit.table not in before:
+                        found.append((fit, said))
+    return found
 
 
 def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | None) -> str:
@@ -287,7 +321,7 @@ def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Diale
     if foreign is not None:
         return f"{checkpoint.path} does not fit: it is {foreign[0]}. {theirs}. What to do: {foreign[1]}"
     wanted = pool[0]
-    names = {variable.name for _, _, variable in wanted.variables()}
+    names = {re.sub(r"\{\w+(:0(\d)d)?\}", r"0", v.name) for _, _, v in wanted.variables()}
     what = f"model={wanted.name!r}" if len(pool) == 1 else "any network that b4k3 has"
     problem = f"{checkpoint.path} does not fit {what}"
     if dialect is None:
@@ -312,7 +346,17 @@ def hints(checkpoint: Checkpoint, wanted: Network) -> list[str]:
         full = [fit for fit in ranked[:1] if own is None or own.matched < fit.matched]
     if not full or any(fit.network.name == wanted.name and fit.full for fit in found):
         return []
+    strength = {id(fit): strength_of(fit) for fit in full}
+    full = [fit for fit in full if strength[id(fit)] == max(strength.values())]
     most = max(fit.matched for fit in full)
     full = [fit for fit in full if fit.matched == most]
     names = " or ".join(repr(fit.network.name) for fit in full[:3])
-    return [f"the file looks like {full[0].network.what}: build it with model={names}"]
+    sizes = measure(full[0].network, full[0].view)
+    also = "".join(f", {key}=0" for key in full[0].network.absent if sizes.get(key) == 0)
+    return [f"the file looks like {full[0].network.what}: build it with model={names}{also}"]
+
+
+def strength_of(fit: Fit) -> float:
+    """What else than names speaks for the network of a fit, where no configuration is known."""
+    of = fit.network
+    return of.evidence(Evidence(fit.view, {}, None, False)) if of.evidence is not None else 0.0

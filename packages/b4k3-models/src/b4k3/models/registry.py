@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import warnings
 from typing import Any
 
 from .errors import ConfigError
@@ -50,6 +51,9 @@ ARCHITECTURES: dict[str, Any] = {
     "t5_pegasus_decoder": "b4k3.models.networks.t5:T5_PEGASUS_DECODER",
 }
 
+DEFAULT = "bert"  # as in bert4keras, where nothing says otherwise
+ARCHITECTURES_OF_B4K3 = dict(ARCHITECTURES)
+
 # name -> where its Dialect is; the order is that in which they are asked whether they recognise a file
 DIALECTS: dict[str, Any] = {
     "keras_layers": "b4k3.models.dialects.keras_layers:KERAS_LAYERS",
@@ -87,6 +91,8 @@ def register_architecture(name: str, target: Any) -> None:
         register_architecture("my_bert", MyBERT)
         build_transformer_model(config, checkpoint, model="my_bert")
     """
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"register_architecture: the name is {name!r}, expected a str")
     ARCHITECTURES[name.lower()] = target
     network.cache_clear()
 
@@ -139,10 +145,16 @@ def network(name: Any) -> Network:
     if key not in known:
         known = dict(entry_points("b4k3.architectures"), **ARCHITECTURES)
     if key not in known:
-        near = difflib.get_close_matches(key, known, 1)
+        near = [other.name for other in networks() if key in other.model_types]
+        near = near or difflib.get_close_matches(key, known, 1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise ConfigError(f"model={name!r} is not known. {hint}Known: {', '.join(sorted(known))}.")
-    return described(load(known[key]), key)
+    try:
+        return described(load(known[key]), key)
+    except (AttributeError, ImportError, ValueError) as e:
+        if isinstance(e, ConfigError) or known[key] == ARCHITECTURES_OF_B4K3.get(key):
+            raise
+        raise ConfigError(f"model={name!r} is registered as {known[key]!r}, which cannot be loaded: {e}") from None
 
 
 def described(target: Any, name: str | None = None) -> Network:
@@ -165,7 +177,13 @@ def described(target: Any, name: str | None = None) -> Network:
 def networks() -> list[Network]:
     """The description of every network once, in the order of the registry."""
     others = [name for name in entry_points("b4k3.architectures") if name not in ARCHITECTURES]
-    return list(dict.fromkeys(network(name) for name in list(ARCHITECTURES) + others))
+    found = {}
+    for name in list(ARCHITECTURES) + others:
+        try:
+            found[network(name)] = None
+        except ConfigError as e:  # somebody's registration must not break the loads of others
+            warnings.warn(f"passed over: {e}", stacklevel=2)
+    return list(found)
 
 
 def architecture(name: Any) -> Any:
@@ -177,7 +195,19 @@ def architecture(name: Any) -> Any:
     Raises:
         ConfigError: as of `network`.
     """
-    return name if isinstance(name, type) else load(network(name).target)
+    if isinstance(name, type):
+        return name
+    of = network(name)
+    return with_network(load(of.target), of)
+
+
+@functools.lru_cache(maxsize=None)
+def with_network(cls: type, of: Network) -> type:
+    """A class whose description is this one: a description may say what an existing class computes."""
+    if of.target is cls or cls.network is of or cls.maps_by_itself():
+        return cls
+    own = {"network": of, "model_key": of.name, "__module__": cls.__module__, "__doc__": cls.__doc__}
+    return type(cls.__name__, (cls,), own)
 
 
 def dialects() -> list[Any]:

@@ -37,13 +37,16 @@ class Renamed(Checkpoint):
         self.original.close()
 
 
-def renamings(checkpoint: Checkpoint, network: Network, dialect: Dialect) -> Iterator[tuple[str, Renamed]]:
+def renamings(
+    checkpoint: Checkpoint, network: Network, dialect: Dialect, words: set[str]
+) -> Iterator[tuple[str, Renamed]]:
     """Every way of reading the names of a file as those of a network.
 
     Arguments:
         checkpoint: `Checkpoint`.
         network: `Network` that it may be of.
         dialect: the `Dialect` whose names it may have.
+        words: what the names of any network begin with: 'bert', 'electra' …
 
     Yields:
         (what was done, the checkpoint under the names of the dialect)
@@ -61,12 +64,14 @@ def renamings(checkpoint: Checkpoint, network: Network, dialect: Dialect) -> Ite
                 rest = {n: n for n in checkpoint.keys() if not n.startswith(outer) and n not in inner}
                 yield f"all names of the network begin with {outer!r}", Renamed(checkpoint, dict(rest, **inner))
         scope, _, tail = re.match(r"([^/.]+)([/.])(.*)", whole).groups()
-        separator = whole[len(scope)]
+        separator, others = whole[len(scope)], words - {scope}
         if "/" not in tail and "." not in tail:
             continue
         for begin in sorted({name[: -len(tail)] for name in names if name.endswith(tail)}):
-            if begin == scope + separator or (begin and begin[-1] not in "/."):
-                continue
+            if re.sub(r"_\d+$", "", begin.split(separator)[-2] if separator in begin else "") in others:
+                continue  # the word of another network
+            if begin.endswith(scope + separator) or (begin and begin[-1] not in "/."):
+                continue  # its own beginning, or that with something before it, which was tried above
             renamed = scoped(checkpoint, begin, scope + separator, known)
             said = f"the network's names begin with {begin!r}" if begin else f"the names lack {scope + separator!r}"
             yield f"{said}, here read as {scope + separator!r}", Renamed(checkpoint, renamed)
@@ -74,12 +79,14 @@ def renamings(checkpoint: Checkpoint, network: Network, dialect: Dialect) -> Ite
 
 def scoped(checkpoint: Checkpoint, begin: str, scope: str, known: set[str]) -> dict[str, str]:
     """{name with another beginning: name in the file}, for what is the network's; other names stay."""
+    segments = set()  # what is beside the network's variables is the network's, known or not
+    for name in checkpoint.keys():
+        if name.startswith(begin) and skeleton(scope + name[len(begin) :]) in known:
+            segments.add(re.split(r"[/.]", name[len(begin) :], maxsplit=1)[0])
     names = {}
     for name in checkpoint.keys():
-        other = scope + name[len(begin) :]
-        bare = re.sub(r"/(adam_[mv]|ExponentialMovingAverage)$", "", other)
-        fits = name.startswith(begin) and (bool(begin) or skeleton(bare) in known)
-        names[other if fits else name] = name
+        inside = name.startswith(begin) and re.split(r"[/.]", name[len(begin) :], maxsplit=1)[0] in segments
+        names[scope + name[len(begin) :] if inside else name] = name
     return names
 
 

@@ -16,13 +16,13 @@ from .checkpoints import CheckpointError, open_checkpoint
 from .checkpoints.opening import locate
 from .config_files import read_config, ready_configs
 from .dialects import View
-from .errors import ConfigError
+from .errors import ConfigError, shorten
 from .folders import configs_in
 from .keys import DEFAULTS, FIXED, REQUIRED, understand, validate
 from .measuring import contradictions, measure
 from .networks.description import Network, untied
 from .recognition import Evidence, asked_network, of_model_type, recognise, recognised_dialect
-from .registry import network, networks
+from .registry import DEFAULT, network, networks
 
 STACKS = ("num_hidden_layers", "num_decoder_layers")
 IDENTIFYING = ("vocab_size", "hidden_size", "num_hidden_layers")
@@ -77,8 +77,7 @@ class Source:
         self._patient, self._all_parts = patient, look_beside
         self._renamed: list[str] = []
         self._locate(config_path, checkpoint_path, look_beside)
-        if self._step(self._recognise, model):
-            self._step(self._configure)
+        self.configured = self._step(self._recognise, model) and self._step(self._configure)
 
     def _step(self, step: Any, *arguments: Any) -> bool:
         """Take one step of the walk. Returns whether it could be taken."""
@@ -131,7 +130,8 @@ class Source:
         by_default = asked is None and model_type is None and not self.from_folder
         named = asked not in (None, "auto")
         if named or by_default:
-            pool = [asked_network(asked if named else "bert", model_type, self.checkpoint, where)]
+            config = dict(self._candidates[0][1] if self._candidates else {}, **self.arguments_given)
+            pool = [asked_network(asked if named else DEFAULT, model_type, self.checkpoint, where, config)]
         elif model_type is not None:
             pool = of_model_type(model_type, where)
         elif self.checkpoint is None:
@@ -147,7 +147,10 @@ class Source:
         if dialect is not None and named:  # what inspect shows even if nothing fits
             self.network, self.view = pool[0], View(self.checkpoint, dialect.for_network(pool[0]))
         found = recognise(
-            self.checkpoint, pool, lambda fit: Evidence(fit.view, self._seen(fit), model_type, named, self._place())
+            self.checkpoint,
+            pool,
+            lambda fit: Evidence(fit.view, self._seen(fit), model_type, named, self._place()),
+            bool(self.arguments_given.get("ignore_invalid_weights")),
         )
         self.network, self.view, self._renamed = found.network, found.view, found.notes
         if not named and not by_default:
@@ -186,6 +189,7 @@ class Source:
         return "the checkpoint" if self.checkpoint.format == "dict" else os.path.abspath(self.checkpoint.path)
 
     def _warn(self, sentence: str) -> None:
+        sentence = shorten(sentence)
         self.notes.append(sentence)
         self.warned.append(sentence)
 
@@ -200,7 +204,10 @@ class Source:
         where = self.where or (self.checkpoint.path if self.checkpoint is not None else "the call")
         insisted = set(FIXED) | set(self.network.fixed)
         insisted = {key: value for key, value in self.arguments_given.items() if key in insisted}
-        found = understand(self.network, dict(self.file_config, **insisted), where)
+        read = dict(self.file_config, **insisted)
+        if self.arguments_given.get("hidden_act") is not None:
+            read = {key: value for key, value in read.items() if key not in self.network.activation_keys}
+        found = understand(self.network, read, where)
         self.config, self.spelled, self.unknown_keys = found.values, found.spelled, found.unknown
         call = understand(self.network, self.arguments_given, "the call", from_call=True)
         others = {key: self.arguments_given[key] for key in call.unknown if key not in insisted and key != "model_type"}
@@ -244,7 +251,7 @@ class Source:
         assert of is not None
         if of.huggingface is not None and view.dialect.family == "huggingface" and self.file_config:
             for key, value in of.huggingface.defaults.items():
-                if self.config.get(key) is None:
+                if self.config.get(key) is None and key not in self.sizes:
                     self.config[key] = of.activation("hidden_act", value) if key == "hidden_act" else value
         correct = view.dialect.corrections(self.known)
         self.config.update({key: value for key, value in correct.items() if value is not None})
@@ -346,6 +353,13 @@ class Source:
             warnings.warn(sentence, stacklevel=4)
 
     @property
+    def config_file(self) -> str | None:
+        """The path of the configuration, or of the one that could not be understood; None if there is none."""
+        if self.file_config or not self._candidates:
+            return self.where if self.file_config else None
+        return self._candidates[0][0]
+
+    @property
     def model(self) -> str | None:
         """The name of the network for `model=`."""
         return None if self.network is None else self.network.name
@@ -355,6 +369,16 @@ class Source:
         """The configuration with bert4keras' defaults and what follows from other sizes."""
         assert self.network is not None
         return self.network.derive(dict(DEFAULTS, **self.known))
+
+
+def wrong_direction(config: dict[str, Any], application: str, of: Network, where: str) -> str | None:
+    """A sentence if a configuration is a decoder's and an encoder is asked for, else None."""
+    if not config.get("is_decoder") or of.generates or application == "lm":
+        return None
+    return (
+        f"{where}: is_decoder is true: each position sees only those before it. Build it with application='lm', or "
+        "insist on an encoder with is_decoder=False"
+    )
 
 
 def folder_of(path: str) -> str:

@@ -7,6 +7,7 @@ import inspect
 from b4k3.backend import TruncatedNormal, activations, keras, skip_initialization
 from b4k3.layers import Add, Concatenate1D, Embedding, FeedForward, LayerNormalization, MultiHeadAttention
 
+from .errors import ConfigError
 from .keys import checked_padding_id, padding_id_after, refuse_unknown
 from .weights import CheckpointWeights
 
@@ -84,7 +85,6 @@ class Transformer(CheckpointWeights):
         compound_tokens=None,
         residual_attention_scores=False,
         ignore_invalid_weights=False,
-        ignore_unread_weights=False,
         autoresize_weights=False,
         layers=None,
         prefix=None,
@@ -92,9 +92,12 @@ class Transformer(CheckpointWeights):
         layer_norm_eps=None,
         pad_token_id=0,
         tie_word_embeddings=None,
+        ignore_unread_weights=False,
         **unknown,
     ):
         refuse_unknown(unknown, accepted_arguments(type(self), "__init__"), type(self).__name__)
+        if keep_tokens is not None and not len(keep_tokens):
+            raise ConfigError("keep_tokens=[] keeps no token: give the ids of those to keep, or None for all")
         self.full_vocab_size = vocab_size
         self.full_pad_token_id = checked_padding_id(pad_token_id, vocab_size)
         self.pad_token_id = padding_id_after(self.full_pad_token_id, keep_tokens)

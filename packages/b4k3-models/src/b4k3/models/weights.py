@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 
 from b4k3.backend import activations, orthogonally_resize
@@ -64,7 +66,7 @@ class CheckpointWeights:
         Raises:
             CheckpointError, FileNotFoundError: it cannot be opened.
         """
-        view = open_view(checkpoint, self.description)
+        view = open_view(checkpoint, self.description, self.ignore_invalid_weights)
         if not type(self).load_variable.__module__.startswith("b4k3."):
             return  # another load_variable may leave weights alone
         for layer, variables in self.variable_mapping().items():
@@ -91,9 +93,6 @@ class CheckpointWeights:
                     "hidden_act='gelu' is the erf form here, as in bert4keras; the original code means "
                     "hidden_act='gelu_tanh'"
                 )
-        if self.ignored_config_keys:
-            keys = ", ".join(self.ignored_config_keys)
-            self.load_report.notes.append("keys of the config that nobody reads: %s" % keys)
         return self.load_report
 
     def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None, format="tf", dialect=None):
@@ -209,5 +208,7 @@ class CheckpointWeights:
 def check_ids(argument, ids, rows):
     """Raises: ConfigError: an id that there is no row for."""
     for i in ids:
+        if isinstance(i, bool) or not isinstance(i, Integral):
+            raise ConfigError(f"{argument} names {i!r}, expected ids, which are whole numbers")
         if not 0 <= int(i) < rows:
             raise ConfigError("%s names id %s, but the checkpoint has rows 0 to %d" % (argument, i, rows - 1))

@@ -29,7 +29,7 @@ class ALBERT(BERT):
     network = networks.ALBERT
     block_epsilon = 1e-7
 
-    def __init__(self, num_hidden_groups=1, inner_group_num=1, **kwargs):
+    def __init__(self, *, num_hidden_groups=1, inner_group_num=1, **kwargs):
         super().__init__(**kwargs)
         self.num_hidden_groups = num_hidden_groups
         self.inner_group_num = inner_group_num

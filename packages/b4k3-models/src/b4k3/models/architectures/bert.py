@@ -40,6 +40,7 @@ class BERT(Transformer):
 
     def __init__(
         self,
+        *,
         max_position=512,
         segment_vocab_size=2,
         with_pool=False,

@@ -30,7 +30,7 @@ class ELECTRA(BERT):
         "with_mlm": "the head belongs to the generator, model='electra_generator'",
     }
 
-    def __init__(self, with_discriminator=False, **kwargs):
+    def __init__(self, *, with_discriminator=False, **kwargs):
         refuse_heads(type(self), dict(kwargs, with_discriminator=with_discriminator))
         super().__init__(**kwargs)
         self.with_discriminator = with_discriminator
@@ -68,7 +68,7 @@ class ELECTRA_Generator(ELECTRA):  # noqa: N801
         "with_discriminator": "the head belongs to the discriminator, model='electra'",
     }
 
-    def __init__(self, with_mlm=False, **kwargs):
+    def __init__(self, *, with_mlm=False, **kwargs):
         super().__init__(**kwargs)
         self.with_mlm = with_mlm
 

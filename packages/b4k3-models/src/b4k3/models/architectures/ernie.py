@@ -28,7 +28,7 @@ class ERNIE(BERT):
     model_key = "ernie"
     network = NETWORK
 
-    def __init__(self, use_task_id=False, task_type_vocab_size=3, custom_task_ids=False, **kwargs):
+    def __init__(self, *, use_task_id=False, task_type_vocab_size=3, custom_task_ids=False, **kwargs):
         super().__init__(**kwargs)
         self.use_task_id = bool(use_task_id or custom_task_ids)
         self.task_type_vocab_size = task_type_vocab_size

@@ -38,7 +38,7 @@ class GPT(LM_Mask, BERT):
         "with_mlm": "its output is the next token; final_activation is the activation of it",
     }
 
-    def __init__(self, final_activation="softmax", **kwargs):
+    def __init__(self, *, final_activation="softmax", **kwargs):
         refuse_heads(type(self), kwargs)
         super().__init__(**kwargs)
         self.final_activation = final_activation
@@ -77,7 +77,7 @@ class GPT2(GPT):
     network = networks.GPT2
     block_epsilon = 1e-5
 
-    def __init__(self, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False, **kwargs):
+    def __init__(self, *, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False, **kwargs):
         super().__init__(**dict(kwargs, segment_vocab_size=0))
         self.scale_attn_weights = scale_attn_weights
         self.scale_attn_by_inverse_layer_idx = scale_attn_by_inverse_layer_idx

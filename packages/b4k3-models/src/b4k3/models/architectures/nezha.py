@@ -33,7 +33,7 @@ class NEZHA(BERT):
     embedding_epsilon = block_epsilon = 1e-7
     position_kind = "typical_relative"
 
-    def __init__(self, max_relative_position=64, use_relative_position=True, **kwargs):
+    def __init__(self, *, max_relative_position=64, use_relative_position=True, **kwargs):
         super().__init__(**kwargs)
         self.max_relative_position = max_relative_position
         if not use_relative_position:

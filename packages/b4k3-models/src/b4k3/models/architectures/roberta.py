@@ -33,7 +33,7 @@ class RoBERTa(BERT):
     network = NETWORK
     absent_heads = {"with_nsp": "it was trained without sentence pairs"}
 
-    def __init__(self, pad_token_id=1, **kwargs):
+    def __init__(self, *, pad_token_id=1, **kwargs):
         refuse_heads(type(self), kwargs)
         super().__init__(pad_token_id=1 if pad_token_id is None else pad_token_id, **kwargs)
 

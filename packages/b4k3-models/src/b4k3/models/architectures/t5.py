@@ -75,7 +75,9 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
     side = "_decoder"
     token_input = 1
 
-    def __init__(self, with_lm=True, cross_position_bias=None, logit_scale=None, decoder_start_token_id=None, **kwargs):
+    def __init__(
+        self, *, with_lm=True, cross_position_bias=None, logit_scale=None, decoder_start_token_id=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.decoder_start_token_id = decoder_start_token_id
         self.num_hidden_layers = self.num_decoder_layers
@@ -167,7 +169,9 @@ class T5(T5_Base):
     network = networks.T5_1_0
     has_two_halves = True  # `encoder` and `decoder`, which can be run apart
 
-    def __init__(self, with_lm=True, cross_position_bias=None, logit_scale=None, decoder_start_token_id=None, **kwargs):
+    def __init__(
+        self, *, with_lm=True, cross_position_bias=None, logit_scale=None, decoder_start_token_id=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.with_lm, self.decoder_start_token_id = with_lm, decoder_start_token_id
         shared = dict(kwargs, layers=self.layers, version=self.version)

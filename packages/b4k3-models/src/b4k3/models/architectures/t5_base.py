@@ -39,6 +39,7 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
 
     def __init__(
         self,
+        *,
         version=None,
         num_decoder_layers=None,
         relative_attention_num_buckets=32,

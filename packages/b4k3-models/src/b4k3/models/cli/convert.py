@@ -9,7 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 
-from ..checkpoints import WRITABLE, CheckpointError, save_checkpoint
+from ..checkpoints import WRITABLE, CheckpointError, open_checkpoint, save_checkpoint
 from ..checkpoints._files import Staging
 from ..dialects import joined, places
 from ..errors import ConfigError
@@ -86,12 +86,23 @@ def run(args, out):
 
 
 def open_source(args):
-    if args.source.endswith(keras_files.SUFFIXES) and os.path.isfile(args.source):
+    if args.source.endswith(keras_files.SUFFIXES) and os.path.isfile(args.source) and not by_layers(args.source):
         tensors = keras_files.read(args.source, args.config, args.model, args.heads)
         source = Subject(tensors, args.config, args.model, folder=os.path.dirname(args.source) or ".")
     else:
         source = Subject(args.source, args.config, args.model)
     return source.require() if args.to or args.format in ("weights.h5", "keras") else source
+
+
+def by_layers(path):
+    """Whether a file of Keras names the layers of its weights, as Keras 2 writes it: then it is a checkpoint."""
+    if path.endswith((".weights.h5", ".keras")):
+        return False
+    try:
+        with open_checkpoint(path) as checkpoint:
+            return checkpoint.format == "keras_h5"
+    except (CheckpointError, ImportError):
+        return False
 
 
 # ------------------------------------------------------------------------------------------------------- variables
@@ -195,7 +206,7 @@ class Target:
         if suffix and suffix[0] != self.format:
             raise ConfigError("%s: the name says %s, --format says %s" % (path, suffix[0], self.format))
         name = FILES.get(self.format, "model." + self.format)
-        name = name.replace("MODEL", source.model or "bert")
+        name = name.replace("MODEL_", f"{source.model}_" if source.model else "")
         self.path = os.path.join(path, name) if self.folder else path
         for existing in (self.path, self.path + ".index", self.path + ".index.json"):
             if os.path.exists(existing) and not args.force:
@@ -261,8 +272,8 @@ class Target:
             self.notes.append("no vocabulary beside %s to copy" % self.source.path)
         elif self.args.to == "huggingface" and "vocab.txt" in copies and "tokenizer_config.json" not in copies:
             config = {"do_lower_case": not has_capitals(self.source.vocabulary)}
-            if self.source.model != "roformer":  # which has a tokenizer of its own; ALBERT's expects SentencePiece
-                config["tokenizer_class"] = "BertTokenizer"
+            if self.source.network.huggingface.tokenizer is not None:
+                config["tokenizer_class"] = self.source.network.huggingface.tokenizer
             written.append(write_json(os.path.join(self.folder, "tokenizer_config.json"), config))
         return written
 

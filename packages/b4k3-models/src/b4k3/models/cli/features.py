@@ -97,7 +97,9 @@ class Model:
         heads = {"with_pool": True} if pooling == "pooler" else {}
         self.model = build_transformer_model(**dict(source.arguments, **heads))
         self.pooling, self.batch_size = pooling, batch_size
-        self.padding_id = max(source.all_sizes["pad_token_id"], 0)  # any id will do where none is padding: it comes last
+        self.padding_id = max(
+            source.all_sizes["pad_token_id"], 0
+        )  # any id will do where none is padding: it comes last
         self.size = int(self.model.outputs[0].shape[-1])
 
     def vectors(self, rows):

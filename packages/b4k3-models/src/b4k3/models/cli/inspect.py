@@ -46,11 +46,11 @@ def describe(source):
         "dialect": None if source.view is None else source.view.dialect.name,
         "model": source.model,
         "what": source.what,
-        "config": source.where if source.file_config else None,
+        "config": source.config_file,
         "vocabulary": source.vocabulary,
         "hyperparameters": hyperparameters(source),
         "parts": parts(variables),
-        "problems": source.problems,
+        "problems": source.refusals,
         "notes": source.notes + source.untrained_heads(),
         "variables": variables,
         "skipped": checkpoint.skipped,
@@ -75,7 +75,7 @@ def variable(source, name):
 
 def hyperparameters(source):
     """What the config and the shapes say of the network, under our names."""
-    known = {} if source.network is None else source.all_sizes
+    known = source.all_sizes if source.configured else {}
     given = source.known
     return {key: known[key] for key in sorted(_SHOWN) if key in known and given.get(key, DEFAULTS.get(key)) is not None}
 

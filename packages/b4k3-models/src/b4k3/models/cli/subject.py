@@ -7,10 +7,11 @@ import re
 from typing import Any
 
 from ..checkpoints import CheckpointError
+from ..keys import LIMITS
 from ..leftovers import leftover
 from ..loading import NOT_USED, Unread
 from ..networks.description import Layer, Part
-from ..source import Source
+from ..source import Source, wrong_direction
 from ..untrained import looks_untrained
 
 VOCABULARIES = ("vocab.txt", "vocab_chinese.txt", "tokenizer.json", "spiece.model", "sentencepiece.model")
@@ -42,10 +43,15 @@ class Subject(Source):
         self._unread: Unread | None = None
         self._loads: dict[str, Part] = {}  # canonical name -> its part
         self._read: dict[str, Part] = {}  # name in the file -> its part
-        if self.network is not None and self.view is not None:
+        if self.configured and self.view is not None and self._has_sane_sizes():
             self._unread = Unread(self.network, self.view, self.all_sizes, ())
             self._find_what_loads()
             self.problems += self._lacking() + self._wrong_shapes() + self._not_read()
+
+    def _has_sane_sizes(self) -> bool:
+        """Whether the sizes are numbers, so that a network of these sizes can be spoken of."""
+        sizes = [self.all_sizes.get(key) for key in LIMITS]
+        return all(size is None or (isinstance(size, int) and size < 10**8) for size in sizes)
 
     def _find_what_loads(self) -> None:
         sizes = self.all_sizes
@@ -167,6 +173,14 @@ class Subject(Source):
         return notes
 
     @property
+    def refusals(self) -> list[str]:
+        """Why `build_transformer_model` would refuse it: the problems, and what only an encoder minds."""
+        if not self.configured:
+            return self.problems
+        direction = wrong_direction(self.known, "encoder", self.network, self.where or self.path)
+        return self.problems + ([direction] if direction is not None else [])
+
+    @property
     def longest(self) -> int | None:
         """How many tokens a text may have, None if nothing bounds it."""
         rows = self.sizes.get("max_position")
@@ -182,7 +196,7 @@ class Subject(Source):
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of `build_transformer_model` that build it."""
         config = {key: value for key, value in self.known.items() if key not in ("model_type", "is_decoder")}
-        return {"config_path": config, "checkpoint_path": self.checkpoint, "model": self.model}
+        return {"config_path": config, "checkpoint_path": self.checkpoint, "model": self.network}
 
 
 def find_vocabulary(folder: str) -> str | None:

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from ..errors import ConfigError
 from .subject import Subject
 from .text import compare_vocabulary, open_tokenizer
 
@@ -80,6 +81,10 @@ def vocabulary_notes(source):
     try:
         note = compare_vocabulary(open_tokenizer(source.vocabulary), source.vocabulary, source)
     except ImportError as e:
+        note = "the vocabulary was not looked at: %s" % e
+    except ConfigError:
+        raise
+    except ValueError as e:  # of a kind that the tokenizers do not read
         note = "the vocabulary was not looked at: %s" % e
     return [note] if note else []
 

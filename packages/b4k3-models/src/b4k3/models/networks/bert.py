@@ -125,6 +125,7 @@ def mlm_head(scope: str = "cls/predictions", transform: str | None = None) -> Pa
                     Variable(f"{decoder}/bias", ("vocab_size",)),
                 ],
                 when=untied,
+                advice="the file has no output of its own: build with tie_word_embeddings=True",
                 copies={f"{decoder}/weights": table, f"{decoder}/bias": f"{scope}/output_bias"},
             ),
         ],

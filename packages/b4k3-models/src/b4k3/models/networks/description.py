@@ -6,7 +6,7 @@ import copy
 import re
 from typing import Any, Callable, Dict, Iterable, Sequence
 
-from ..errors import ConfigError
+from ..errors import ConfigError, short
 from ..keys import ACTIVATIONS
 
 Sizes = Dict[str, Any]
@@ -184,6 +184,7 @@ class HuggingFace:
         own: keys that only this network has.
         defaults: what their code assumes where a config file does not say it.
         complete: function (config under their keys, config under ours) that adds what their classes need.
+        tokenizer: the class of the tokenizer of a vocab.txt; None if `AutoTokenizer` knows it by the model_type.
     """
 
     def __init__(
@@ -194,6 +195,7 @@ class HuggingFace:
         own: Sequence[str] = (),
         defaults: dict[str, Any] | None = None,
         complete: Callable[[dict[str, Any], dict[str, Any]], None] | None = None,
+        tokenizer: str | None = "BertTokenizer",
     ) -> None:
         self.types = types
         self.classes = tuple(classes)
@@ -201,6 +203,7 @@ class HuggingFace:
         self.own = tuple(own)
         self.defaults = defaults or {}
         self.complete = complete
+        self.tokenizer = tokenizer
 
 
 class Network:
@@ -231,6 +234,7 @@ class Network:
         evidence: function (`Evidence`) to a number: how much else than names speaks for this network, 0 for nothing.
         doubt: function (`Evidence`) to a sentence if a file that fits seems to be another network, else None.
         unmarked: the network that this name means for files that show no sign of this one.
+        shows: function from a config file to whether it shows that sign.
         trained_with_tanh: whether the code that trained it means the tanh form by 'gelu'.
         files: words in the names of its config files, where another network's lie in the same folder.
         generates: whether it predicts the next token.
@@ -266,6 +270,7 @@ class Network:
         evidence: Callable[[Any], float] | None = None,
         doubt: Callable[[Any], str | None] | None = None,
         unmarked: str | None = None,
+        shows: Callable[[dict[str, Any]], bool] | None = None,
         trained_with_tanh: bool = False,
         files: Sequence[str] = (),
         generates: bool = False,
@@ -298,6 +303,7 @@ class Network:
         self.evidence = evidence
         self.doubt = doubt
         self.unmarked = unmarked
+        self.shows = shows
         self.trained_with_tanh = trained_with_tanh
         self.files = tuple(files)
         self.generates = generates
@@ -372,14 +378,15 @@ class Network:
         hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
         if sizes.get("embedding_size") is None:
             sizes["embedding_size"] = hidden
-        if sizes.get("attention_head_size") is None and hidden and heads:
+        sane = all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in (hidden, heads))
+        if sizes.get("attention_head_size") is None and sane:
             sizes["attention_head_size"] = hidden // heads
         if sizes.get("attention_key_size") is None:
             sizes["attention_key_size"] = sizes.get("attention_head_size")
         if sizes.get("num_decoder_layers") is None:
             sizes["num_decoder_layers"] = sizes.get("num_hidden_layers")
         for key, head in (("query_size", "attention_key_size"), ("value_size", "attention_head_size")):
-            sizes[key] = heads * sizes[head] if heads and sizes.get(head) else None
+            sizes[key] = heads * sizes[head] if sane and isinstance(sizes.get(head), int) else None
         sizes.setdefault("tie_word_embeddings", self.settings.get("tie_word_embeddings", True))
         if sizes["tie_word_embeddings"] is None:
             sizes["tie_word_embeddings"] = self.settings.get("tie_word_embeddings", True)
@@ -398,10 +405,11 @@ def spelled_activation(key: str, value: Any) -> Any:
     Raises:
         ConfigError: an activation that b4k3 does not know, or something that is no name.
     """
-    if isinstance(value, (list, tuple)) and value:
+    if isinstance(value, (list, tuple)) and value and all(isinstance(name, str) for name in value):
         return [spelled_activation(key, name) for name in value]
     if not isinstance(value, str) or value not in ACTIVATIONS:
-        raise ConfigError(f"{key}={value!r} is no activation that b4k3 knows: {', '.join(sorted(ACTIVATIONS))}")
+        known = ", ".join(sorted(ACTIVATIONS))
+        raise ConfigError(f"{key}={short(value)} is no activation that b4k3 knows: {known}")
     return ACTIVATIONS[value]
 
 

@@ -23,7 +23,7 @@ DISTILBERT = BERT.but(
         "dropout_rate": ("dropout",),
         "attention_dropout_rate": ("attention_dropout",),
     },
-    activation_keys=("hidden_act", "activation"),
+    activation_keys=("activation", "hidden_act"),
     ignored=frozenset(("is_decoder", "qa_dropout", "seq_classif_dropout", "sinusoidal_pos_embds", "layer_norm_eps")),
     huggingface=HuggingFace(
         {"distilbert": "DistilBert"},
@@ -45,4 +45,5 @@ DISTILBERT = BERT.but(
     ),
     trained_with_tanh=False,
     kin=("distilbert",),
+    absent=(),
 )

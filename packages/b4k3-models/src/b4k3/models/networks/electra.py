@@ -33,6 +33,11 @@ def fits_the_generator_alone(seen) -> bool:
     return bool(seen.contradictions(ELECTRA)) and not seen.contradictions(ELECTRA_GENERATOR)
 
 
+def has_its_word(seen) -> bool:
+    """Whether a name in the file says so: a body without names of its own is BERT's too."""
+    return any(word in name for name in seen.stored for word in ("electra", "discriminator", "generator"))
+
+
 ELECTRA = BERT.but(
     "electra",
     "b4k3.models.architectures.electra:ELECTRA",
@@ -52,7 +57,7 @@ ELECTRA = BERT.but(
     trained_with_tanh=False,
     kin=("electra",),
     beside=("electra_generator",),
-    evidence=lambda seen: -1.0 if fits_the_generator_alone(seen) else 1.0,
+    evidence=lambda seen: -1.0 if fits_the_generator_alone(seen) else 1.0 if has_its_word(seen) else -0.5,
 )
 ELECTRA_GENERATOR = ELECTRA.but(
     "electra_generator",
@@ -74,5 +79,5 @@ ELECTRA_GENERATOR = ELECTRA.but(
     kin=("electra_generator",),
     beside=("electra",),
     files=("generator",),
-    evidence=lambda seen: 2.0 if fits_the_generator_alone(seen) else 0.0,
+    evidence=lambda seen: 2.0 if fits_the_generator_alone(seen) else -1.0,
 )

@@ -8,7 +8,7 @@ from .description import HuggingFace, Layer, Part, Variable
 
 def task_embeddings() -> Part:
     """The table of tasks, of which the first row is added where no task is said."""
-    table = Variable("bert/embeddings/task_type_embeddings", ("task_type_vocab_size", "hidden_size"))
+    table = Variable("bert/embeddings/task_type_embeddings", ("task_type_vocab_size", "embedding_size"))
     layer = Layer("Embedding-Task", [table], when=lambda sizes: sizes.get("use_task_id"), needs=("use_task_id",))
     return Part("task embeddings", [layer])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..keys import NO_PADDING
-from .bert import BERT, attention, feed_forward, has_segments
+from .bert import BERT, attention, feed_forward, has_segments, maps_embeddings
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, norm, spelled_activation, untied
 
 BLOCKS = Blocks()
@@ -21,7 +21,7 @@ SPELLINGS = {
     "attention_dropout_rate": ("attn_pdrop",),
     "layer_norm_eps": ("layer_norm_epsilon",),
 }
-KEYS = [key for key in BERT.keys if not key.startswith(("with_", "mlm_"))] + ["final_activation"]
+KEYS = [key for key in BERT.keys if not key.startswith("with_")] + ["final_activation"]
 
 
 def embeddings(words: str, positions: str, segments: str = "") -> list[Layer]:
@@ -42,7 +42,11 @@ def embeddings(words: str, positions: str, segments: str = "") -> list[Layer]:
                 needs=("segment_vocab_size", "shared_segment_embeddings"),
             )
         )
-    return layers + [Layer("Embedding-Position", [Variable(positions, ("max_position", "embedding_size"))])]
+    mapping = dense(words.split("/")[0] + "/transformer/embedding_hidden_mapping_in", "embedding_size", "hidden_size")
+    return layers + [
+        Layer("Embedding-Position", [Variable(positions, ("max_position", "embedding_size"))]),
+        Layer("Embedding-Mapping", mapping, when=maps_embeddings),
+    ]
 
 
 def blocks(first_norm: str, second_norm: str) -> Part:
@@ -62,7 +66,8 @@ def output(words: str, scope: str) -> Part:
     """The output over the vocabulary where it is not tied to the token embeddings."""
     name = scope + "/lm_head/weights"
     table = Variable(name, ("vocab_size", "embedding_size"), transposed=True)
-    return Part("output", [Layer("LM-Output", [table], when=untied, copies={name: words})])
+    advice = "the file has no output of its own: build with tie_word_embeddings=True"
+    return Part("output", [Layer("LM-Output", [table], when=untied, copies={name: words}, advice=advice)])
 
 
 def follows(values: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +123,7 @@ GPT = Network(
     ],
     keys=KEYS,
     spellings=SPELLINGS,
-    activation_keys=("hidden_act", "afn"),
+    activation_keys=("afn", "hidden_act"),
     activation=openai_activation,
     follows=follows,
     model_types=("openai-gpt",),
@@ -144,7 +149,7 @@ GPT2 = GPT.but(
         output(_WORDS, "gpt"),
     ],
     keys=KEYS + ["scale_attn_weights", "scale_attn_by_inverse_layer_idx"],
-    activation_keys=("hidden_act", "activation_function"),
+    activation_keys=("activation_function", "hidden_act"),
     activation=spelled_activation,
     huggingface=HuggingFace(
         {"gpt2": "GPT2"},

@@ -6,8 +6,15 @@ from .bert import BERT, blocks, embeddings, mlm_head, pooler
 from .description import HuggingFace
 
 
+def shows(config: dict) -> bool:
+    """Whether a configuration says that padding is id 1, as no publisher of a BERT does."""
+    return config.get("pad_token_id") == 1
+
+
 def evidence(seen) -> float:
     """For a body without a prefix: its table has a row for the padding id and those before it."""
+    if shows(seen.config):
+        return 1.0
     rows = seen.shape("bert/embeddings/position_embeddings")
     return 1.0 if rows and rows[0] % 128 == 2 else -1.0
 
@@ -28,6 +35,7 @@ ROBERTA = BERT.but(
     kin=("roberta",),
     evidence=evidence,
     unmarked="bert",
+    shows=shows,
     first_position=lambda sizes: sizes["pad_token_id"] + 1,
     settings={"pad_token_id": 1},
 )

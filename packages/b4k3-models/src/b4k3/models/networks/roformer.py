@@ -42,12 +42,14 @@ ROFORMER = BERT.but(
         {"roformer": "RoFormer"},
         (("ForMaskedLM", ("MLM head",)), ("Model", ())),
         own=("embedding_size",),
+        tokenizer=None,
         defaults={"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
     ),
     kin=("roformer",),
     evidence=evidence,
     doubt=doubt,
     trained_with_tanh=False,
+    fixed={"use_relative_position": (None, False), "max_relative_position": (None,)},  # which are NEZHA's
     constants=(("embed_positions.weight", sines),),
     relatives=(
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from ..errors import ConfigError, short
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, spelled_activation, untied
 
 TABLE = ("num_attention_heads", "relative_attention_num_buckets")
@@ -111,13 +112,19 @@ def output() -> Part:
 # --------------------------------------------------------------------------------------------------- configurations
 
 
+def tanh(name: str) -> str:
+    """The tanh form of gelu for gelu."""
+    return "gelu_tanh" if name == "gelu" else name
+
+
 def meaning(version: Version) -> Callable[[str, Any], Any]:
     """What an activation under `hidden_act` means: gelu is its tanh form in Google's code."""
 
     def activation(key: str, value: Any) -> Any:
-        if isinstance(value, (list, tuple)) and value:
-            return [activation(key, name) for name in value]
-        return "gelu_tanh" if value == "gelu" and version.tanh else spelled_activation(key, value)
+        names = spelled_activation(key, value)
+        if not version.tanh:
+            return names
+        return [tanh(name) for name in names] if isinstance(names, list) else tanh(names)
 
     return activation
 
@@ -133,18 +140,26 @@ def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
     """
     found: dict[str, tuple[Any, str]] = {}
     name = config.get("feed_forward_proj")
-    if name is not None and "hidden_act" not in config:
+    if name is None and isinstance(config.get("dense_act_fn"), str):
+        name = ("gated-" if config.get("is_gated_act") else "") + config["dense_act_fn"]
+    for key in ("is_gated_act", "scale_decoder_outputs"):
+        if not isinstance(config.get(key), (bool, type(None))):
+            raise ConfigError(f"{key}={short(config[key])}, expected true or false")
+    if name is not None:
         gated = str(name).startswith("gated-")
         plain = str(name)[len("gated-") :] if gated else name
         plain = "gelu_new" if gated and plain == "gelu" else plain
         if config.get("dense_act_fn") is not None:
             plain = config["dense_act_fn"]
-        gated = bool(config.get("is_gated_act", gated))
-        plain = "gelu_erf" if plain == "gelu" else spelled_activation("feed_forward_proj", plain)
-        found["hidden_act"] = ([plain, "linear"] if gated else plain, "feed_forward_proj")
+        gated = gated if config.get("is_gated_act") is None else config["is_gated_act"]
+        key = "feed_forward_proj" if config.get("dense_act_fn") is None else "dense_act_fn"
+        plain = "gelu_erf" if plain == "gelu" else spelled_activation(key, plain)
+        found["hidden_act"] = ([plain, "linear"] if gated else plain, key)
     if "d_model" in config and "logit_scale" not in config and config.get("model_type") == "t5":
-        key = "scale_decoder_outputs" if config.get("scale_decoder_outputs") is not None else "tie_word_embeddings"
-        found["logit_scale"] = (config.get(key) is not False, key)
+        if "scale_decoder_outputs" in config:
+            found["logit_scale"] = (bool(config["scale_decoder_outputs"]), "scale_decoder_outputs")
+        else:
+            found["logit_scale"] = (config.get("tie_word_embeddings") is not False, "tie_word_embeddings")
     return found
 
 
@@ -216,6 +231,8 @@ def looks_like_pegasus(seen) -> bool:
         return True
     if rows is None or rows % 128 == 0 or seen.by_google is False:  # Google's have room at the end
         return False
+    if seen.model_type is not None:  # as `b4k3 convert` writes it, without any training state
+        return seen.model_type == "t5_pegasus"
     return "encoder/rms_norm/scale" in seen.stored and "global_step" not in seen.stored
 
 
@@ -226,6 +243,16 @@ def doubt(seen) -> str | None:
     return (
         "the file looks like T5-PEGASUS, which was trained with a position bias in the attention to the encoder, "
         "scaled logits and the erf form of gelu: build it with model='t5_pegasus'"
+    )
+
+
+def doubt_pegasus(seen) -> str | None:
+    """A sentence if T5-PEGASUS was asked for and the file looks like one of Google's."""
+    if looks_like_pegasus(seen) or "global_step" not in seen.stored:
+        return None
+    return (
+        "the file has Google's training state, as those of mT5 and T5.1.1 have, whose attention to the encoder has no "
+        "position bias and whose logits are not scaled: build it with model='mt5.1.1' or 't5.1.1'"
     )
 
 
@@ -259,6 +286,7 @@ def networks(
                 keys=[key for key in KEYS if side != "_encoder" or key in KEYS[:4]],
                 spellings=SPELLINGS,
                 interprets=INTERPRETED,
+                activation_keys=("hidden_act",) + INTERPRETED[:2],
                 interpret=interpret,
                 ignored=frozenset(("n_positions", "d_inner", "tie_encoder_decoder")) | frozenset(KEYS),
                 fixed={"tie_encoder_decoder": (None, False)},
@@ -290,4 +318,5 @@ T5_PEGASUS, T5_PEGASUS_ENCODER, T5_PEGASUS_DECODER = networks(
     ("mt5", "t5"),
     None,
     evidence=lambda seen: 1.0 if looks_like_pegasus(seen) else -1.0,
+    doubt=doubt_pegasus,
 )
