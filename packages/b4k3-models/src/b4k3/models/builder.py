@@ -146,4 +146,8 @@ def check_arguments(config: dict[str, Any], network: Any) -> None:
 
 def taken(config: dict[str, Any], accepted: Any) -> dict[str, Any]:
     """The part of a configuration that a method takes."""
-    return {key: value for key, value in config.items() if key in accepted}
+    return {
+        key: int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
+        for key, value in config.items()
+        if key in accepted
+    }

@@ -218,7 +218,7 @@ def understand(network: Any, config: dict[str, Any], where: str, from_call: bool
             if key == "auto_map" and isinstance(value, dict) and not any("AutoModel" in name for name in value):
                 continue
             if value not in allowed or isinstance(value, bool) != isinstance(_like(value, allowed), bool):
-                _refuse_value(where, key, value, allowed)
+                _refuse_value(where, network.name, key, value, allowed)
     if "pad_token_id" in config and config["pad_token_id"] is None and not from_call:
         if not network.may_lack_padding:
             raise ConfigError(
@@ -248,10 +248,10 @@ def _like(value: Any, allowed: Iterable[Any]) -> Any:
     return next((other for other in allowed if other == value), None)
 
 
-def _refuse_value(where: str, key: str, value: Any, allowed: Iterable[Any]) -> None:
+def _refuse_value(where: str, model: str, key: str, value: Any, allowed: Iterable[Any]) -> None:
     usual = " or ".join(repr(other) for other in allowed if other is not None) or "no such key"
     raise ConfigError(
-        f"{where}: {key}={short(value)} is a network that b4k3 does not have (it has {usual}). If the key is "
+        f"{where}: {key}={short(value)} is another network than model={model!r}, which has {usual}. If the key is "
         f"wrong, insist with {key}=None"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 OPTIMIZER_SLOT, TRAINING_STATE, AVERAGE = "optimizer slot", "training state", "moving average"
@@ -36,6 +37,7 @@ PATTERNS = (
 _COMPILED = tuple((re.compile(pattern), kind) for pattern, kind in PATTERNS)
 
 
+@functools.lru_cache(maxsize=1 << 18)
 def leftover(name: str) -> str | None:
     """What a variable is that no network needs, or None. Arguments: name: as the file has it."""
     for pattern, kind in _COMPILED:

@@ -11,11 +11,11 @@ import numpy as np
 from b4k3 import backend
 
 from .checkpoints import CheckpointError, open_checkpoint
-from .dialects import View, written
+from .dialects import Template, View, written
 from .errors import ConfigError
 from .leftovers import FIXED_POSITIONS, leftover
 from .networks.description import Network, Sizes
-from .recognition import Evidence, first_segment, hints, recognise
+from .recognition import Evidence, first_segment, hints, is_bare, recognise
 from .registry import dialects, network
 from .untrained import looks_untrained
 
@@ -92,7 +92,9 @@ def open_view(checkpoint: Any, of: Network, partial: bool = False) -> View:
         return checkpoint
     if not hasattr(checkpoint, "stored_dtype"):
         checkpoint = open_checkpoint(checkpoint)
-    return recognise(checkpoint, [of], lambda fit: Evidence(fit.view, {}, None, True), partial).view
+    found = recognise(checkpoint, [of], lambda fit: Evidence(fit.view, {}, None, True), partial)
+    found.view.said = found.notes
+    return found.view
 
 
 # ------------------------------------------------------------------------------------- what stays in the file
@@ -113,6 +115,9 @@ class Unread:
         self.explicit = None if explicit is None else set(explicit)
         self.exact = {name for names in of.mapping(sizes).values() for name in names}
         self.beside = [network(name) for name in of.beside]
+        self.bare = is_bare(view, of)
+        # what names look like of which every variable has to be read: the heads that were built
+        self.unread_kinds = {part.name for part in of.heads if sizes.get(part.argument)} | {FIXED_POSITIONS}
         body = {id(part) for part in of.body}
         self.scopes = set()
         for name in view.checkpoint.keys():
@@ -131,7 +136,9 @@ class Unread:
             if entry is not None:
                 return f"{entry[0].name} of model={other.name!r}"
         kind = leftover(name)
-        return None if kind == FIXED_POSITIONS and not self._is_constant(name) else kind
+        if kind == FIXED_POSITIONS:
+            return kind if self._is_constant(name) else None
+        return None if kind in self.unread_kinds else kind
 
     def _of_network(self, canonical: str) -> str | None:
         entry = self.network.find(canonical)
@@ -147,17 +154,24 @@ class Unread:
                 if self.explicit is None or key in self.explicit:
                     return f"left out by {key}={self.sizes.get(key)}"
             return None
-        if layer.blocks is None:
-            return None
-        return f"blocks beyond {next(iter(layer.blocks.counts.values()))}"
+        for _, other, alike in self.network.variables():
+            numbers = (
+                Template(alike.name).match(canonical) if other.blocks and alike.skeleton == variable.skeleton else None
+            )
+            for number, key in other.blocks.counts.items() if numbers else ():
+                if numbers[number] >= (self.sizes.get(key) or 1):
+                    return f"blocks beyond {key}"
+        return None
 
     def _is_constant(self, name: str) -> bool:
         """Whether a stored table holds what the network computes, as far as that is known."""
         for end, values in self.network.constants:
+            if name.endswith(end) and values is None:
+                return True
             if name.endswith(end):
                 stored = np.asarray(self.view.checkpoint[name], dtype="float64")
                 return bool(np.abs(stored - values(stored.shape)).max() < 1e-5)
-        return True
+        return False
 
     def sort(self, names: Iterable[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
         """([(name, what it is)], those that belong to the network and that nothing explains)."""
@@ -166,7 +180,7 @@ class Unread:
 
     def in_scope(self, name: str) -> bool:
         """Whether a name is among the network's own."""
-        return first_segment(name) in self.scopes or leftover(name) == FIXED_POSITIONS
+        return self.bare or first_segment(name) in self.scopes or leftover(name) in self.unread_kinds
 
 
 # ---------------------------------------------------------------------------------------------------- loading
@@ -305,6 +319,7 @@ def load_weights(transformer: Any, checkpoint: Any, mapping: dict[str, list[str]
     """
     view = open_view(checkpoint, transformer.description, transformer.ignore_invalid_weights)
     pairs, report = collect(transformer, view, mapping)
+    report.notes += view.said
     require(report, transformer, view)
     report_untrained(report, pairs, transformer.description)
     backend.assign_weights(pairs)  # here Keras is first asked for

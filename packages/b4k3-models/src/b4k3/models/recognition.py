@@ -22,6 +22,16 @@ def first_segment(name: str) -> str:
     return re.split(r"[/.:]", name, maxsplit=1)[0]
 
 
+def is_bare(view: View, of: Network) -> bool:
+    """Whether nothing stands before the names of a body: then every variable of the file is the network's."""
+    if not view.dialect.rules or view.dialect.name == "keras_layers":
+        return False
+    tables = [v.name for _, layer, v in of.variables() if layer.name == "Embedding-Token"]
+    stored = view.dialect.read_names(view.checkpoint, tables[0]) if tables else []
+    prefix = view.dialect.prefixes[0] if view.dialect.prefixes else ""
+    return bool(stored) and not (prefix and stored[0].startswith(prefix)) and "/" not in stored[0]
+
+
 class Evidence:
     """What is known of a checkpoint besides a dialect, for `Network.evidence` and `Network.doubt`.
 
@@ -96,7 +106,8 @@ class Fit:
         of_blocks = {v.skeleton for _, layer, v in of.variables() if layer.blocks is not None}
         self.has_blocks = bool(found & of_blocks)
         self.lacking = sorted(name for name in required - found if name.replace("#", "0") not in view)
-        self.unknown = [name for name in rest if first_segment(name) in scopes and not leftover(name)]
+        bare = is_bare(view, of)
+        self.unknown = [name for name in rest if (bare or first_segment(name) in scopes) and not leftover(name)]
 
     @property
     def table(self) -> str:
@@ -232,6 +243,7 @@ def best(found: list[Fit], evidence: Any, where: str) -> Fit | None:
     Raises:
         ConfigError: nothing tells two networks apart.
     """
+    found = [fit for fit in found if not is_half_of(fit, found)]
     full = [fit for fit in found if fit.full]
     if not full:
         found = [fit for fit in found if fit.matched]
@@ -248,6 +260,17 @@ def best(found: list[Fit], evidence: Any, where: str) -> Fit | None:
                 f"names and shapes: say model={names[0]!r} or model={names[1]!r}"
             )
     return first
+
+
+def is_half_of(fit: Fit, others: Sequence[Fit]) -> bool:
+    """Whether a file has more of another network that all parts of this one belong to: it is not this half alone."""
+    parts = {part.name for part in fit.network.body}
+    return any(
+        other.network.name in fit.network.beside
+        and other.matched > fit.matched
+        and parts < {part.name for part in other.network.body}
+        for other in others
+    )
 
 
 def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any, partial: bool = False) -> Recognised:

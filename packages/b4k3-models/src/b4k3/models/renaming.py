@@ -52,7 +52,10 @@ def renamings(
         (what was done, the checkpoint under the names of the dialect)
     """
     for said, names in averages_as_weights(checkpoint):
-        yield said, Renamed(checkpoint, names)
+        weights = Renamed(checkpoint, names)
+        yield said, weights
+        for how, other in renamings(weights, network, dialect, words):
+            yield f"{said}; {how}", other
     table = next((v.name for _, layer, v in network.variables() if layer.name == "Embedding-Token"), None)
     stored = [name for name, _ in dialect.candidates(table)] if table is not None else []
     names = [name for name in checkpoint.keys() if not is_training_state(name)]

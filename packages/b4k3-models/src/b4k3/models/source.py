@@ -24,7 +24,7 @@ from .networks.description import Network, untied
 from .recognition import Evidence, asked_network, of_model_type, recognise, recognised_dialect
 from .registry import DEFAULT, network, networks
 
-STACKS = ("num_hidden_layers", "num_decoder_layers")
+STACKS = ("num_hidden_layers", "num_decoder_layers", "num_hidden_groups", "inner_group_num")
 IDENTIFYING = ("vocab_size", "hidden_size", "num_hidden_layers")
 
 
@@ -155,7 +155,11 @@ class Source:
         self.network, self.view, self._renamed = found.network, found.view, found.notes
         if not named and not by_default:
             self.notes.append(f"recognised as model={self.network.name!r}")
-        self.notes += [f"{said}" for said in self._renamed]
+        for said in self._renamed:
+            if "here read as" in said:
+                self._warn(f"{self.checkpoint.path}: {said}")
+            else:
+                self.notes.append(said)
         if self.network.doubt is not None:
             said = self.network.doubt(Evidence(self.view, self._seen(found.fit), model_type, named, self._place()))
             if said is not None:
@@ -284,7 +288,7 @@ class Source:
             said, found = self.config.get(key), self.sizes.get(key)
             if key not in self.given and isinstance(said, int) and found is not None and said < found:
                 self._warn(
-                    f"{self.where} says {self.spelled.get(key, key)}={said}, the checkpoint has {found} blocks: "
+                    f"{self.where} says {self.spelled.get(key, key)}={said}, the checkpoint has {found}: "
                     f"only the first {said} are built; say {key}={found} for all"
                 )
 

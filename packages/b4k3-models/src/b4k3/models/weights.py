@@ -10,7 +10,7 @@ from b4k3.backend import activations, orthogonally_resize
 from b4k3.layers import FeedForward, MultiHeadAttention
 
 from .checkpoints import CheckpointError, save_checkpoint
-from .errors import ConfigError
+from .errors import ConfigError, short
 from .keys import ARGUMENTS
 from .loading import in_dialect, load_weights, open_view
 from .networks.mapped import PLAIN
@@ -175,6 +175,8 @@ class CheckpointWeights:
         for item in self.compound_tokens:
             ids, weights = item if isinstance(item, tuple) else (item, [1] * len(item))
             check_ids("compound_tokens", ids, len(embeddings))
+            if not len(ids) or len(weights) != len(ids) or not sum(weights):
+                raise ConfigError(f"compound_tokens: {short(item)} is no list of ids, or of (ids, their weights)")
             rows.append(np.average(np.asarray(embeddings[ids], dtype="float32"), axis=0, weights=weights))
         return np.concatenate([embeddings, np.asarray(rows, dtype=embeddings.dtype)], axis=0)
 

@@ -223,6 +223,7 @@ class View:
         self.checkpoint = checkpoint
         self.dialect = dialect
         self.used = set()
+        self.said = []  # how it was found that the names are of the dialect, where that is worth saying
 
     def __contains__(self, name):
         return self.dialect.find(self.checkpoint, name) is not None

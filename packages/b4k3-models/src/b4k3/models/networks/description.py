@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from typing import Any, Callable, Dict, Iterable, Sequence
 
@@ -13,6 +14,7 @@ Sizes = Dict[str, Any]
 _NUMBER = re.compile(r"\d+|\{\w+(?::\w+)?\}")
 
 
+@functools.lru_cache(maxsize=1 << 18)
 def skeleton(name: str) -> str:
     """A name, or a template of names, with '#' for each number: 'layer_3/x' and 'layer_{i}/x' are 'layer_#/x'."""
     return _NUMBER.sub("#", name)
@@ -241,7 +243,8 @@ class Network:
         may_lack_padding: whether a `pad_token_id` of null means that no id is padding, as in a decoder's vocabulary.
         first_position: function from sizes to the row of the position table that the first token has.
         relatives: [(pattern, what a file with an unread variable of such a name is)], of networks that are not here.
-        constants: [(end of a name, function from a shape to the values)]: what some files store and nobody reads.
+        constants: [(end of a name, function from a shape to the values)]: what some files store and nobody reads;
+            None for values that are not looked at.
     """
 
     def __init__(

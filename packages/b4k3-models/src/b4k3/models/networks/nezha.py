@@ -23,6 +23,13 @@ def evidence(seen) -> float:
     return 0.0
 
 
+def doubt(seen):
+    """A sentence where its head for sentence pairs alone speaks for it, and not for RoFormer."""
+    if seen.asked or seen.model_type == "nezha" or not seen.by_google or evidence(seen) > 1.0:
+        return None
+    return "it has no position table, and an NSP head: taken for NEZHA; if that is wrong, say model="
+
+
 NEZHA = BERT.but(
     "nezha",
     "b4k3.models.architectures.nezha:NEZHA",
@@ -37,4 +44,6 @@ NEZHA = BERT.but(
     ),
     kin=("nezha",),
     evidence=evidence,
+    doubt=doubt,
+    constants=(("positions_encoding", None),),
 )
