@@ -10,6 +10,9 @@ import goldens
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import save_checkpoint
 from b4k3.models.cli import main
+from b4k3.models.dialects import translated
+from b4k3.models.dialects.google import GOOGLE
+from b4k3.models.dialects.huggingface import HUGGINGFACE
 from b4k3.models.keys import FIXED
 from b4k3.models.loading import LoadReport, require
 from b4k3.models.registry import network
@@ -518,3 +521,55 @@ def test_messages_stay_short_with_many_keys(bert):
         with pytest.raises(ConfigError) as e:
             build(CONFIG, bert, model=name)
         assert len(str(e.value)) <= 2000
+
+
+# ------------------------------------------------------------------------------------------ whose a variable is
+
+
+def test_a_half_of_an_encoder_decoder_is_no_whole_network(bert):
+    """An unknown variable in one stack does not make the file one of the other stack alone."""
+    tensors = dict(
+        arrays("t5.1.0", relative_attention_num_buckets=8),
+        **{"encoder/block_000/layer_000/surplus": np.zeros(3, "float32")},
+    )
+    with pytest.raises(CheckpointError, match="not read: encoder/block_000/layer_000/surplus"):
+        build(dict(T5), tensors, model="auto")
+
+
+def test_a_number_that_is_no_block_is_not_taken_for_one():
+    tensors = dict(
+        arrays("t5.1.0", relative_attention_num_buckets=8),
+        **{"encoder/block_000/layer_007/layer_norm/scale": np.zeros(16, "float32")},
+    )
+    with pytest.raises(CheckpointError, match="not read: encoder/block_000/layer_007/layer_norm/scale"):
+        build(dict(T5), tensors, model="t5.1.0")
+
+
+def test_every_variable_of_a_bare_file_is_the_networks(bert, tmp_path):
+    body = {name: value for name, value in bert.items() if name.startswith("bert/") and "pooler" not in name}
+    bare, unknown = translated(body, GOOGLE, HUGGINGFACE)
+    assert not unknown
+    bare = renamed(bare, lambda name: name[len("bert.") :])
+    assert build(CONFIG, dict(bare, **{"classifier.weight": np.zeros((3, 16))}), model="bert").load_report.loaded
+    with pytest.raises(CheckpointError, match="not read: norm.weight"):
+        build(CONFIG, dict(bare, **{"norm.weight": np.zeros(16, "float32")}), model="bert")
+    within = renamed(bare, lambda name: "0.auto_model." + name)  # as sentence-transformers may hold it
+    report = build(CONFIG, dict(within, **{"2.linear.weight": np.zeros((4, 4))}), model="bert").load_report
+    assert ("2.linear.weight", None) in report.unexpected and not report.unread
+
+
+def test_a_head_that_is_built_reads_all_of_its_variables(bert):
+    tensors = dict(bert, **{"cls/predictions/extra": np.zeros(3, "float32")})
+    assert not build(CONFIG, tensors).load_report.unread
+    with pytest.raises(CheckpointError, match="not read: cls/predictions/extra"):
+        build(CONFIG, tensors, with_mlm=True)
+
+
+def test_a_language_model_looks_at_its_output_too():
+    """application='lm' has the head without being told, and an untied output in the file counts."""
+    untied = build(dict(CONFIG, tie_word_embeddings=False), model="bert", with_mlm="linear")
+    spread(untied)
+    tensors = untied.checkpoint_variables()
+    lm = build(CONFIG, tensors, application="lm", with_mlm="linear")
+    assert not lm.tie_word_embeddings and "MLM-Decoder" in lm.layers
+    assert not build(CONFIG, tensors, application="lm").tie_word_embeddings

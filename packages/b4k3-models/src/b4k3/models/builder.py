@@ -76,7 +76,7 @@ def build_transformer_model(
         raise ConfigError(f"model={short(model)}, expected a name or a subclass of Transformer")
     if not isinstance(application, str):
         raise ConfigError(f"application={short(application)}, expected one of {', '.join(map(repr, APPLICATIONS))}")
-    source = Source(config_path, checkpoint_path, model, kwargs)
+    source = Source(config_path, checkpoint_path, model, kwargs, application=application)
     network = source.network
     cls = with_application(architecture(model if isinstance(model, type) else network.name), application)
     known = known_arguments(cls, network)

@@ -180,6 +180,8 @@ class Unread:
 
     def in_scope(self, name: str) -> bool:
         """Whether a name is among the network's own."""
+        if name in getattr(self.view.checkpoint, "outside", ()):
+            return False
         return self.bare or first_segment(name) in self.scopes or leftover(name) in self.unread_kinds
 
 

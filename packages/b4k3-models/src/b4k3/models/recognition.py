@@ -106,8 +106,12 @@ class Fit:
         of_blocks = {v.skeleton for _, layer, v in of.variables() if layer.blocks is not None}
         self.has_blocks = bool(found & of_blocks)
         self.lacking = sorted(name for name in required - found if name.replace("#", "0") not in view)
-        bare = is_bare(view, of)
-        self.unknown = [name for name in rest if (bare or first_segment(name) in scopes) and not leftover(name)]
+        bare, outside = is_bare(view, of), getattr(view.checkpoint, "outside", ())
+        self.unknown = [
+            name
+            for name in rest
+            if (bare or first_segment(name) in scopes) and name not in outside and not leftover(name)
+        ]
 
     @property
     def table(self) -> str:
@@ -201,18 +205,6 @@ def spoken(of: Network, dialect: Dialect) -> Dialect | None:
         return dialect.for_network(of)
     made = [other for other in family if set(of.kin) & set(other.models)]
     return made[0] if made else None
-
-
-def view_for(of: Network, checkpoint: Checkpoint) -> View:
-    """A checkpoint under canonical names, for a network that is known.
-
-    Raises:
-        CheckpointError: no registered dialect knows its names.
-    """
-    dialect = recognised_dialect(checkpoint)
-    if dialect is None:
-        raise CheckpointError(f"{checkpoint.path}: no dialect knows its variables ({sample(checkpoint.keys())})")
-    return View(checkpoint, spoken(of, dialect) or dialect)
 
 
 def sample(names: Any, count: int = 5) -> str:

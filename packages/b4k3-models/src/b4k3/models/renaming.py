@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Iterator
+from typing import Iterable, Iterator
 
 from .checkpoints import Checkpoint
 from .dialects import Dialect
@@ -18,12 +18,18 @@ AVERAGES = ("/ExponentialMovingAverage", "/EMA", ".ema")
 
 
 class Renamed(Checkpoint):
-    """A checkpoint under other names. Arguments: checkpoint; names: new name -> name in the checkpoint."""
+    """A checkpoint under other names.
 
-    def __init__(self, checkpoint: Checkpoint, names: dict[str, str]) -> None:
+    Arguments:
+        checkpoint: `Checkpoint`.
+        names: new name -> name in the checkpoint.
+        outside: names that stand beside the prefix, and so are no part of the network.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, names: dict[str, str], outside: Iterable[str] = ()) -> None:
         super().__init__(checkpoint.path, {new: None for new in names}, checkpoint.skipped)
         self.format = checkpoint.format
-        self.original, self.names = checkpoint, names
+        self.original, self.names, self.outside = checkpoint, names, frozenset(outside)
 
     def __getitem__(self, name):
         return self.original[self.names[name]] if name in self.names else self._entry(name)
@@ -65,7 +71,7 @@ def renamings(
             if outer.endswith(("/", ".")):
                 inner = {n[len(outer) :]: n for n in checkpoint.keys() if n.startswith(outer)}
                 rest = {n: n for n in checkpoint.keys() if not n.startswith(outer) and n not in inner}
-                yield f"all names of the network begin with {outer!r}", Renamed(checkpoint, dict(rest, **inner))
+                yield f"all names of the network begin with {outer!r}", Renamed(checkpoint, dict(rest, **inner), rest)
         scope, _, tail = re.match(r"([^/.]+)([/.])(.*)", whole).groups()
         separator, others = whole[len(scope)], words - {scope}
         if "/" not in tail and "." not in tail:
@@ -73,6 +79,8 @@ def renamings(
         for begin in sorted({name[: -len(tail)] for name in names if name.endswith(tail)}):
             if re.sub(r"_\d+$", "", begin.split(separator)[-2] if separator in begin else "") in others:
                 continue  # the word of another network
+            if begin in dialect.prefixes:
+                continue  # the dialect itself reads such names
             if begin.endswith(scope + separator) or (begin and begin[-1] not in "/."):
                 continue  # its own beginning, or that with something before it, which was tried above
             renamed = scoped(checkpoint, begin, scope + separator, known)

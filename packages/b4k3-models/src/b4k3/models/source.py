@@ -38,6 +38,7 @@ class Source:
         given: keyword arguments of the call, which win over the config file.
         look_beside: whether a config is looked for in the checkpoint's folder if none is given.
         patient: whether problems are collected, as `b4k3 inspect` shows them, instead of raised.
+        application: as of `build_transformer_model`; a language model has its head without being told.
 
     Attributes:
         checkpoint: `Checkpoint`, None without one. view: `View` of it under canonical names.
@@ -58,6 +59,7 @@ class Source:
         given: dict[str, Any] | None = None,
         look_beside: bool = False,
         patient: bool = False,
+        application: str = "encoder",
     ) -> None:
         self.notes: list[str] = []
         self.problems: list[str] = []
@@ -74,7 +76,7 @@ class Source:
         self.spelled: dict[str, str] = {}
         self.unknown_keys: list[str] = []
         self._candidates: list[Any] = []
-        self._patient, self._all_parts = patient, look_beside
+        self._patient, self._all_parts = patient, look_beside or application != "encoder"
         self._renamed: list[str] = []
         self._locate(config_path, checkpoint_path, look_beside)
         self.configured = self._step(self._recognise, model) and self._step(self._configure)
