@@ -11,6 +11,7 @@ import re
 
 from . import Dialect, Rule
 
+_NUMBER = re.compile(r"\{\w+\}")
 _NAME = re.compile(r"^[^:]+:\d+$")
 
 
@@ -28,8 +29,13 @@ def of_network(network):
     for _, layer, variable in network.variables():
         index = layer.variables.index(variable)
         for template in layer.templates():
-            rules.append(Rule(variable.name, "%s:%d" % (template, index), variable.transposed))
+            rules.append(Rule(with_numbers_of(template, variable.name), f"{template}:{index}", variable.transposed))
     return KerasLayers("keras_layers", rules, sign)
+
+
+def with_numbers_of(template, name):
+    """A variable's template with the numbers that a layer's template has, and 0 for others: there is only one."""
+    return _NUMBER.sub(lambda match: match.group() if match.group().split(":")[0] in template else "0", name)
 
 
 def sign(names):
