@@ -118,4 +118,6 @@ def test_every_name_of_this_keras_is_known_without_it():
     from b4k3.backend import keras
     from b4k3.layers._keras_names import NAMES
 
-    assert {name for name in dir(keras.layers) if not name.startswith("_")} - NAMES <= {"absolute_import"}
+    # Keras 2.3 puts two classes among its layers when it first loads a model
+    no_layers = {"absolute_import", "Model", "Sequential"}
+    assert {name for name in dir(keras.layers) if not name.startswith("_")} - NAMES <= no_layers
