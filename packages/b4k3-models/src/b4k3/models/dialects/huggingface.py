@@ -107,13 +107,14 @@ ELECTRA = Dialect(
 )
 
 
-class ElectraGenerator(Dialect):
+class WithErfHead(Dialect):
+    """Of classes whose masked-language-model head has the erf form of gelu, whatever the configuration says."""
+
     def corrections(self, config):
-        """The head of transformers' class has the erf form of gelu, whatever the configuration says."""
         return {"mlm_act": "gelu_erf"}
 
 
-ELECTRA_GENERATOR = ElectraGenerator(
+ELECTRA_GENERATOR = WithErfHead(
     "huggingface-electra-generator",
     embeddings("electra", "electra.")
     + linear("generator/embeddings_project", "electra.embeddings_project")
@@ -150,13 +151,7 @@ ROFORMER = Dialect(
 )
 
 
-class Roberta(Dialect):
-    def corrections(self, config):
-        """The head of transformers' classes has the erf form of gelu, whatever the configuration says."""
-        return {"mlm_act": "gelu_erf"}
-
-
-ROBERTA = Roberta(
+ROBERTA = WithErfHead(
     "huggingface-roberta",
     embeddings("bert", "roberta.")
     + layers("bert", "roberta.")
