@@ -11,6 +11,12 @@ from typing import Any
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, norm, tied, untied
 
 BLOCKS = Blocks()
+# what to do if a checkpoint lacks a layer
+WITHOUT_SEGMENTS = (
+    "the file has no segment embeddings: build with segment_vocab_size=0, or, if segments are ids of tokens, with "
+    "shared_segment_embeddings=True"
+)
+WITHOUT_OUTPUT = "the file has no output of its own: build with tie_word_embeddings=True"
 HEADS_OF_PRETRAINING = ("pooler", "NSP head", "MLM head")
 
 
@@ -23,8 +29,7 @@ def embeddings(scope: str = "bert", mapping: str = "bert/encoder/embedding_hidde
             [Variable(f"{scope}/embeddings/token_type_embeddings", ("segment_vocab_size", "embedding_size"))],
             when=has_segments,
             needs=("segment_vocab_size", "shared_segment_embeddings"),
-            advice="the file has no segment embeddings: build with segment_vocab_size=0, or, if segments are ids of "
-            "tokens, with shared_segment_embeddings=True",
+            advice=WITHOUT_SEGMENTS,
         ),
         Layer(
             "Embedding-Position",
@@ -125,7 +130,7 @@ def mlm_head(scope: str = "cls/predictions", transform: str | None = None) -> Pa
                     Variable(f"{decoder}/bias", ("vocab_size",)),
                 ],
                 when=untied,
-                advice="the file has no output of its own: build with tie_word_embeddings=True",
+                advice=WITHOUT_OUTPUT,
                 copies={f"{decoder}/weights": table, f"{decoder}/bias": f"{scope}/output_bias"},
             ),
         ],

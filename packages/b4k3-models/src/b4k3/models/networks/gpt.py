@@ -6,7 +6,15 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..keys import NO_PADDING
-from .bert import BERT, attention, feed_forward, has_segments, maps_embeddings
+from .bert import (
+    BERT,
+    WITHOUT_OUTPUT,
+    WITHOUT_SEGMENTS,
+    attention,
+    feed_forward,
+    has_segments,
+    maps_embeddings,
+)
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, norm, spelled_activation, untied
 
 BLOCKS = Blocks()
@@ -28,17 +36,13 @@ def embeddings(words: str, positions: str, segments: str = "") -> list[Layer]:
     """The tables of tokens, positions and, if there is a name for them, segments."""
     layers = [Layer("Embedding-Token", [Variable(words, ("vocab_size", "embedding_size"))])]
     if segments:
-        advice = (
-            "the file has no segment embeddings: build with segment_vocab_size=0, or, if segments are ids of tokens, "
-            "with shared_segment_embeddings=True"
-        )
         table = [Variable(segments, ("segment_vocab_size", "embedding_size"))]
         layers.append(
             Layer(
                 "Embedding-Segment",
                 table,
                 when=has_segments,
-                advice=advice,
+                advice=WITHOUT_SEGMENTS,
                 needs=("segment_vocab_size", "shared_segment_embeddings"),
             )
         )
@@ -66,8 +70,7 @@ def output(words: str, scope: str) -> Part:
     """The output over the vocabulary where it is not tied to the token embeddings."""
     name = scope + "/lm_head/weights"
     table = Variable(name, ("vocab_size", "embedding_size"), transposed=True)
-    advice = "the file has no output of its own: build with tie_word_embeddings=True"
-    return Part("output", [Layer("LM-Output", [table], when=untied, copies={name: words}, advice=advice)])
+    return Part("output", [Layer("LM-Output", [table], when=untied, copies={name: words}, advice=WITHOUT_OUTPUT)])
 
 
 def follows(values: dict[str, Any]) -> dict[str, Any]:
