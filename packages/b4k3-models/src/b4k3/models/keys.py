@@ -100,6 +100,13 @@ ACTIVATIONS = {
     "exponential": "exponential",
     "hard_sigmoid": "hard_sigmoid",
 }
+# our name of an activation -> that of transformers, where it is another one
+THEIR_ACTIVATIONS = {
+    "gelu_tanh": "gelu_new",
+    "gelu_erf": "gelu",
+    "swish": "silu",
+    "leaky_relu_torch": "leaky_relu",
+}
 
 # Larger than any published model by an order of magnitude: such a number is a slip, and would take all memory.
 LIMITS = {
@@ -217,7 +224,7 @@ def understand(network: Any, config: dict[str, Any], where: str, from_call: bool
             value = config[key]
             if key == "auto_map" and isinstance(value, dict) and not any("AutoModel" in name for name in value):
                 continue
-            if value not in allowed or isinstance(value, bool) != isinstance(_like(value, allowed), bool):
+            if not any(type(value) is type(other) and value == other for other in allowed):
                 _refuse_value(where, network.name, key, value, allowed)
     if "pad_token_id" in config and config["pad_token_id"] is None and not from_call:
         if not network.may_lack_padding:
@@ -241,11 +248,6 @@ def _refuse_contradiction(where: str, config: dict[str, Any], first: str, second
             f"{where}: {first}={short(config[first])} and {second}={short(config[second])} say one thing by two "
             "keys: leave one of them out"
         )
-
-
-def _like(value: Any, allowed: Iterable[Any]) -> Any:
-    """The allowed value that equals a value: True and 1 are equal, and not the same."""
-    return next((other for other in allowed if other == value), None)
 
 
 def _refuse_value(where: str, model: str, key: str, value: Any, allowed: Iterable[Any]) -> None:

@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import Any, Iterable
 
 from ..errors import ConfigError
-from ..keys import SPELLINGS, spellings
+from ..keys import SPELLINGS, THEIR_ACTIVATIONS, spellings
 from .subject import Subject
 
-# our name of an activation -> that of transformers
-ACTIVATIONS = {
-    "gelu_tanh": "gelu_new",
-    "gelu_erf": "gelu",
-    "swish": "silu",
-    "leaky_relu_torch": "leaky_relu",
-}
 NOT_WRITTEN = ("logit_scale", "mlm_act", "embedding_mapping", "ignore_invalid_weights", "ignore_unread_weights")
 
 
@@ -77,10 +70,9 @@ def huggingface_config(subject: Subject, parts: Iterable[str]) -> dict[str, Any]
     end = next(end for end, needed in theirs.classes if set(needed) <= parts)
     config.update(model_type=model_type, architectures=[theirs.types[model_type] + end])
     config.setdefault("pad_token_id", subject.all_sizes["pad_token_id"])
-    for key, value in theirs.defaults.items():
-        name = (theirs.keys or {}).get(key, key)
-        if key == "layer_norm_eps" and name not in config:
-            config[name] = subject.known.get(key) or value
+    if "layer_norm_eps" in theirs.defaults:
+        epsilon = (theirs.keys or {}).get("layer_norm_eps", "layer_norm_eps")
+        config.setdefault(epsilon, theirs.defaults["layer_norm_eps"])
     return config
 
 
@@ -88,7 +80,7 @@ def written_activation(config: dict[str, Any], names: dict[str, str]) -> None:
     """Spell the activation of a config as transformers does."""
     name = names.get("hidden_act", "hidden_act")
     if isinstance(config.get(name), str):
-        config[name] = ACTIVATIONS.get(config[name], config[name])
+        config[name] = THEIR_ACTIVATIONS.get(config[name], config[name])
 
 
 def own_keys() -> Iterable[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ..errors import ConfigError, short
+from ..keys import THEIR_ACTIVATIONS
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, spelled_activation, untied
 
 TABLE = ("num_attention_heads", "relative_attention_num_buckets")
@@ -174,8 +175,7 @@ def complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
     config.setdefault("d_kv", ours["hidden_size"] // ours["num_attention_heads"])  # theirs is 64
     gated = isinstance(hidden_act, (list, tuple))
     name = hidden_act[0] if gated else hidden_act
-    theirs = {"gelu_erf": "gelu", "gelu_tanh": "gelu_new", "swish": "silu", "leaky_relu_torch": "leaky_relu"}
-    theirs = theirs.get(name, name)
+    theirs = THEIR_ACTIVATIONS.get(name, name)
     if gated:
         config["feed_forward_proj"] = "gated-" + ("gelu" if theirs == "gelu_new" else theirs)
         if theirs == "gelu":  # 'gated-gelu' is the tanh form
@@ -288,8 +288,7 @@ def networks(
                 interprets=INTERPRETED,
                 activation_keys=("hidden_act",) + INTERPRETED[:2],
                 interpret=interpret,
-                ignored=frozenset(("n_positions", "d_inner", "tie_encoder_decoder")) | frozenset(KEYS),
-                fixed={"tie_encoder_decoder": (None, False)},
+                ignored=frozenset(("n_positions", "d_inner")) | frozenset(KEYS),
                 follows=follows,
                 activation=meaning(of),
                 default_activation=["gelu_tanh" if of.tanh else "gelu", "linear"] if of.gated else "relu",
