@@ -80,7 +80,7 @@ class Fit:
         known = of.by_skeleton()
         body = {v.skeleton for part in of.body for layer in part.layers for v in layer.variables}
         required = {
-            v.skeleton
+            v.skeleton: v.first
             for part in of.body
             for layer in part.layers
             if layer.when is None and not part.optional
@@ -105,7 +105,7 @@ class Fit:
         self.matched = len(found & body)
         of_blocks = {v.skeleton for _, layer, v in of.variables() if layer.blocks is not None}
         self.has_blocks = bool(found & of_blocks)
-        self.lacking = sorted(name for name in required - found if name.replace("#", "0") not in view)
+        self.lacking = sorted(name for kind, name in required.items() if kind not in found and name not in view)
         bare, outside = is_bare(view, of), getattr(view.checkpoint, "outside", ())
         self.unknown = [
             name
@@ -336,7 +336,7 @@ def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Diale
     if foreign is not None:
         return f"{checkpoint.path} does not fit: it is {foreign[0]}. {theirs}. What to do: {foreign[1]}"
     wanted = pool[0]
-    names = {re.sub(r"\{\w+(:0(\d)d)?\}", r"0", v.name) for _, _, v in wanted.variables()}
+    names = {variable.first for _, _, variable in wanted.variables()}
     what = f"model={wanted.name!r}" if len(pool) == 1 else "any network that b4k3 has"
     problem = f"{checkpoint.path} does not fit {what}"
     if dialect is None:

@@ -108,8 +108,7 @@ def known_skeletons(network: Network, dialect: Dialect) -> set[str]:
         if dialect.rules is None:
             found.add(variable.skeleton)
         else:
-            name = re.sub(r"\{\w+(:\w+)?\}", "0", variable.name)
-            found.update(skeleton(stored) for stored, _ in dialect.candidates(name))
+            found.update(skeleton(stored) for stored, _ in dialect.candidates(variable.first))
     return found
 
 

@@ -11,6 +11,7 @@ from ..errors import ConfigError, short
 from ..keys import ACTIVATIONS
 
 Sizes = Dict[str, Any]
+_PLACEHOLDER = re.compile(r"\{\w+(:\w+)?\}")
 _NUMBER = re.compile(r"\d+|\{\w+(?::\w+)?\}")
 
 
@@ -35,6 +36,11 @@ class Variable:
         self.axes = tuple(axes)
         self.transposed = transposed
         self.skeleton = skeleton(name)
+
+    @property
+    def first(self) -> str:
+        """The canonical name in the first block: that of the template with 0 for every number."""
+        return _PLACEHOLDER.sub(lambda match: f"{{0{match.group(1) or ''}}}".format(0), self.name)
 
     @property
     def rows_of_vocabulary(self) -> int | None:
