@@ -15,7 +15,7 @@ from .dialects import Template, View, written
 from .errors import ConfigError
 from .leftovers import FIXED_POSITIONS, leftover
 from .networks.description import Network, Sizes
-from .recognition import Evidence, first_segment, hints, is_bare, recognise
+from .recognition import Evidence, Scope, hints, recognise
 from .registry import dialects, network
 from .untrained import looks_untrained
 
@@ -115,15 +115,9 @@ class Unread:
         self.explicit = None if explicit is None else set(explicit)
         self.exact = {name for names in of.mapping(sizes).values() for name in names}
         self.beside = [network(name) for name in of.beside]
-        self.bare = is_bare(view, of)
+        self.scope = Scope(of, view)
         # what names look like of which every variable has to be read: the heads that were built
         self.unread_kinds = {part.name for part in of.heads if sizes.get(part.argument)} | {FIXED_POSITIONS}
-        body = {id(part) for part in of.body}
-        self.scopes = set()
-        for name in view.checkpoint.keys():
-            entries = [of.find(canonical) for canonical in view.dialect.canonicals(name)]
-            if any(entry is not None and id(entry[0]) in body for entry in entries):
-                self.scopes.add(first_segment(name))
 
     def kind(self, name: str) -> str | None:
         """What a variable is that is no part of what was built; None if nothing explains it."""
@@ -180,9 +174,7 @@ class Unread:
 
     def in_scope(self, name: str) -> bool:
         """Whether a name is among the network's own."""
-        if name in getattr(self.view.checkpoint, "outside", ()):
-            return False
-        return self.bare or first_segment(name) in self.scopes or leftover(name) in self.unread_kinds
+        return name in self.scope or (name not in self.scope.outside and leftover(name) in self.unread_kinds)
 
 
 # ---------------------------------------------------------------------------------------------------- loading

@@ -32,6 +32,28 @@ def is_bare(view: View, of: Network) -> bool:
     return bool(stored) and not (prefix and stored[0].startswith(prefix)) and "/" not in stored[0]
 
 
+class Scope:
+    """Which names of a file are a network's own, known to it or not.
+
+    Arguments:
+        of: `Network`.
+        view: `View` of the checkpoint.
+    """
+
+    def __init__(self, of: Network, view: View) -> None:
+        body = {v.skeleton for part in of.body for layer in part.layers for v in layer.variables}
+        self.outside = getattr(view.checkpoint, "outside", ())
+        self.bare = is_bare(view, of)
+        self.segments = {
+            skeleton(first_segment(name))
+            for name in {skeleton(name): name for name in view.checkpoint.keys()}.values()
+            if any(skeleton(canonical) in body for canonical in view.dialect.canonicals(name))
+        }
+
+    def __contains__(self, name: str) -> bool:
+        return name not in self.outside and (self.bare or skeleton(first_segment(name)) in self.segments)
+
+
 class Evidence:
     """What is known of a checkpoint besides a dialect, for `Network.evidence` and `Network.doubt`.
 
@@ -90,7 +112,6 @@ class Fit:
         for name in view.checkpoint.keys():
             stored.setdefault(skeleton(name), name)
         found: set[str] = set()
-        scopes: set[str] = set()
         rest = []
         for name in stored.values():
             if leftover(name) and view.dialect.canonical(name) is None:
@@ -98,20 +119,14 @@ class Fit:
             canonicals = [skeleton(canonical) for canonical in view.dialect.canonicals(name)]
             mine = [canonical for canonical in canonicals if canonical in known]
             found.update(mine)
-            if any(canonical in body for canonical in mine):
-                scopes.add(first_segment(name))
-            elif not mine and not any(c in other.by_skeleton() for other in beside for c in canonicals):
+            if not mine and not any(c in other.by_skeleton() for other in beside for c in canonicals):
                 rest.append(name)
         self.matched = len(found & body)
         of_blocks = {v.skeleton for _, layer, v in of.variables() if layer.blocks is not None}
         self.has_blocks = bool(found & of_blocks)
         self.lacking = sorted(name for kind, name in required.items() if kind not in found and name not in view)
-        bare, outside = is_bare(view, of), getattr(view.checkpoint, "outside", ())
-        self.unknown = [
-            name
-            for name in rest
-            if (bare or first_segment(name) in scopes) and name not in outside and not leftover(name)
-        ]
+        scope = Scope(of, view)
+        self.unknown = [name for name in rest if name in scope and not leftover(name)]
 
     @property
     def table(self) -> str:
