@@ -322,12 +322,10 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
     for key in SWITCHES:
         if config.get(key) is not None and not isinstance(config[key], bool):
             raise ConfigError(f"{where}: {name(key)}={short(config[key])}, expected true or false")
-    padding = config.get("pad_token_id")
-    if padding is not None and padding >= config["vocab_size"] and config.get("keep_tokens") is None:
-        raise ConfigError(
-            f"{where}: {name('pad_token_id')}={padding}, but the vocabulary has {config['vocab_size']} ids: "
-            "0 up to that number minus 1"
-        )
+    try:
+        checked_padding_id(config.get("pad_token_id"), config["vocab_size"])
+    except ConfigError as e:
+        raise ConfigError(f"{where}: {e}") from None
 
 
 def _is_number(value: Any) -> bool:
