@@ -7,7 +7,7 @@ import math
 import os
 from typing import Any, Callable
 
-from .checkpoints._files import special_kind
+from .checkpoints._files import is_dangling, special_kind
 from .errors import ConfigError
 from .gin import read_gin
 from .git_lfs import describe_pointer
@@ -61,7 +61,7 @@ def _existing(path: Any) -> str:
     if "\0" in path:
         raise ConfigError(f"config_path: {path!r} contains a NUL character, which no path can")
     special = special_kind(path)
-    if special is not None and "which does not exist" in special:
+    if is_dangling(path):
         raise FileNotFoundError(f"config_path: {path} is {special}")
     if special is not None:
         raise ConfigError(f"{path} is not a regular file, but {special}; config_path is a JSON file")

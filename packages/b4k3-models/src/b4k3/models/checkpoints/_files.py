@@ -48,6 +48,17 @@ def special_kind(path: str) -> str | None:
     return next((name for test, name in _KINDS if test(mode)), "no file")
 
 
+def is_dangling(path: str) -> bool:
+    """Whether a path is a link that leads nowhere."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return os.path.islink(path)
+    except (OSError, ValueError):
+        pass
+    return False
+
+
 def _target(path: str) -> str:
     try:
         return os.readlink(path)

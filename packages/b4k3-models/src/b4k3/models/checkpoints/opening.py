@@ -11,7 +11,16 @@ from typing import Any, NoReturn
 
 from ..errors import shorten
 from ..git_lfs import MAX_POINTER
-from ._files import check_regular, is_regular, read_head, read_small, read_tail, refuse_pointer, special_kind
+from ._files import (
+    check_regular,
+    is_dangling,
+    is_regular,
+    read_head,
+    read_small,
+    read_tail,
+    refuse_pointer,
+    special_kind,
+)
 from ._foreign_files import describe_file, foreign_in_folder, looks_like_hdf5, looks_like_npz, looks_like_safetensors
 from ._table import MAGIC
 from .base import ArrayCheckpoint, Checkpoint, CheckpointError
@@ -86,7 +95,7 @@ def locate(path: str) -> tuple[str, str]:
     if is_regular(path + ".index"):
         return "tf", path
     special = special_kind(path)
-    if special is not None and "which does not exist" in special:
+    if is_dangling(path):
         raise FileNotFoundError(f"no checkpoint at {path}: it is {special}")
     if special is not None:
         raise CheckpointError(f"{path}: is not a regular file, but {special}; give the path of a checkpoint")
