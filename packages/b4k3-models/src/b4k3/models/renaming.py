@@ -24,12 +24,16 @@ class Renamed(Checkpoint):
         checkpoint: `Checkpoint`.
         names: new name -> name in the checkpoint.
         outside: names that stand beside the prefix, and so are no part of the network.
+        guessed: whether another word was read as the network's own, which deserves a warning.
     """
 
-    def __init__(self, checkpoint: Checkpoint, names: dict[str, str], outside: Iterable[str] = ()) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, names: dict[str, str], outside: Iterable[str] = (), guessed: bool = False
+    ) -> None:
         super().__init__(checkpoint.path, {new: None for new in names}, checkpoint.skipped)
         self.format = checkpoint.format
         self.original, self.names, self.outside = checkpoint, names, frozenset(outside)
+        self.guessed = guessed
 
     def __getitem__(self, name):
         return self.original[self.names[name]] if name in self.names else self._entry(name)
@@ -85,7 +89,7 @@ def renamings(
                 continue  # its own beginning, or that with something before it, which was tried above
             renamed = scoped(checkpoint, begin, scope + separator, known)
             said = f"the network's names begin with {begin!r}" if begin else f"the names lack {scope + separator!r}"
-            yield f"{said}, here read as {scope + separator!r}", Renamed(checkpoint, renamed)
+            yield f"{said}, here read as {scope + separator!r}", Renamed(checkpoint, renamed, guessed=True)
 
 
 def scoped(checkpoint: Checkpoint, begin: str, scope: str, known: set[str]) -> dict[str, str]:

@@ -77,7 +77,6 @@ class Source:
         self.unknown_keys: list[str] = []
         self._candidates: list[Any] = []
         self._patient, self._all_parts = patient, look_beside or application != "encoder"
-        self._renamed: list[str] = []
         self._locate(config_path, checkpoint_path, look_beside)
         self.configured = self._step(self._recognise, model) and self._step(self._configure)
 
@@ -148,22 +147,22 @@ class Source:
         dialect = recognised_dialect(self.checkpoint)
         if dialect is not None and named:  # what inspect shows even if nothing fits
             self.network, self.view = pool[0], View(self.checkpoint, dialect.for_network(pool[0]))
-        found = recognise(
-            self.checkpoint,
-            pool,
-            lambda fit: Evidence(fit.view, self._seen(fit), model_type, named, self._place()),
-            bool(self.arguments_given.get("ignore_invalid_weights")),
-        )
-        self.network, self.view, self._renamed = found.network, found.view, found.notes
+
+        def evidence(fit):
+            return Evidence(fit.view, self._seen(fit), model_type, named, self._place())
+
+        partial = bool(self.arguments_given.get("ignore_invalid_weights"))
+        found = recognise(self.checkpoint, pool, evidence, partial)
+        self.network, self.view = found.network, found.view
         if not named and not by_default:
             self.notes.append(f"recognised as model={self.network.name!r}")
-        for said in self._renamed:
-            if "here read as" in said:
+        for said in found.notes:
+            if getattr(self.view.checkpoint, "guessed", False):
                 self._warn(f"{self.checkpoint.path}: {said}")
             else:
                 self.notes.append(said)
         if self.network.doubt is not None:
-            said = self.network.doubt(Evidence(self.view, self._seen(found.fit), model_type, named, self._place()))
+            said = self.network.doubt(evidence(found.fit))
             if said is not None:
                 self._warn(f"{self.checkpoint.path}: {said}")
 
