@@ -78,7 +78,7 @@ def build_transformer_model(
         raise ConfigError(f"application={short(application)}, expected one of {', '.join(map(repr, APPLICATIONS))}")
     source = Source(config_path, checkpoint_path, model, kwargs, application=application)
     network = source.network
-    cls = with_application(architecture(model if isinstance(model, type) else network.name), application)
+    cls = with_application(architecture(model if isinstance(model, type) else network), application)
     known = known_arguments(cls, network)
     refuse_other_networks(kwargs, known, network)
     refuse_unknown(kwargs, known, f"build_transformer_model with {cls.__name__}")
