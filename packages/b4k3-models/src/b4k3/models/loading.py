@@ -14,7 +14,7 @@ from .checkpoints import CheckpointError, open_checkpoint
 from .dialects import Template, View, written
 from .errors import ConfigError
 from .leftovers import FIXED_POSITIONS, leftover
-from .networks.description import Network, Sizes
+from .networks.description import Network, Part, Sizes
 from .recognition import Evidence, Scope, hints, recognise
 from .registry import dialects, network
 from .untrained import looks_untrained
@@ -125,14 +125,24 @@ class Unread:
         for canonical in canonicals:
             if self.network.find(canonical) is not None and canonical not in self.exact:
                 return self._of_network(canonical)
-        for other in self.beside:
-            entry = next((e for e in map(other.find, canonicals) if e is not None), None)
-            if entry is not None:
-                return f"{entry[0].name} of model={other.name!r}"
+        neighbour = self.neighbour(name)
+        if neighbour is not None:
+            return f"{neighbour[0].name} of model={neighbour[1].name!r}"
         kind = leftover(name)
         if kind == FIXED_POSITIONS:
             return kind if self._is_constant(name) else None
         return None if kind in self.unread_kinds else kind
+
+    def neighbour(self, name: str) -> tuple[Part, Network] | None:
+        """The part and the network that a variable belongs to which lies in the same file."""
+        canonicals = self.view.dialect.canonicals(name)
+        if any(self.network.find(canonical) is not None and canonical not in self.exact for canonical in canonicals):
+            return None
+        for other in self.beside:
+            entry = next((e for e in map(other.find, canonicals) if e is not None), None)
+            if entry is not None:
+                return entry[0], other
+        return None
 
     def _of_network(self, canonical: str) -> str | None:
         entry = self.network.find(canonical)

@@ -54,16 +54,13 @@ class Subject(Source):
         return all(size is None or (isinstance(size, int) and size < 10**8) for size in sizes)
 
     def _find_what_loads(self) -> None:
-        sizes = self.all_sizes
-        for part in self.network.parts:
-            for layer in part.layers:
-                for _, numbers in layer.instances(sizes) if layer.exists(sizes) else ():
-                    for variable in layer.variables:
-                        canonical = variable.name.format(**numbers)
-                        if canonical in self.view:
-                            self._loads[canonical] = part
-                            for stored in self.view.dialect.read_names(self.checkpoint_read, canonical):
-                                self._read[stored] = part
+        for part, layer, _, numbers in self.network.instances(self.all_sizes):
+            for variable in layer.variables:
+                canonical = variable.name.format(**numbers)
+                if canonical in self.view:
+                    self._loads[canonical] = part
+                    for stored in self.view.dialect.read_names(self.checkpoint_read, canonical):
+                        self._read[stored] = part
 
     @property
     def what(self) -> str | None:
@@ -78,12 +75,14 @@ class Subject(Source):
             return leftover(name) or NOT_USED, None
         if name in self._read:
             part = self._read[name]
-            by_default = part.argument is None or (part.on and self.known.get(part.argument) is not False)
-            return part.name, LOADS if by_default else f"{part.argument}=True"
-        kind = self._unread.kind(name)
-        if kind is not None and " of model=" in kind:
-            return kind, kind.split(" of ", 1)[1]
-        return kind or NOT_USED, None
+            return part.name, LOADS if self._is_made(part) else f"{part.argument}=True"
+        neighbour = self._unread.neighbour(name)
+        loads = None if neighbour is None else f"model={neighbour[1].name!r}"
+        return self._unread.kind(name) or NOT_USED, loads
+
+    def _is_made(self, part: Part) -> bool:
+        """Whether a build makes a part without being told."""
+        return part.argument is None or (part.on and self.known.get(part.argument) is not False)
 
     def canonicals_that_load(self) -> list[str]:
         """The canonical names of all that the network can load, heads included."""
@@ -102,15 +101,10 @@ class Subject(Source):
 
     def _wanted(self) -> list[tuple[Layer, dict[str, int], Any]]:
         """(layer, numbers, variable) of the body, and of parts that are made by default."""
-        sizes = self.all_sizes
         return [
             (layer, numbers, variable)
-            for part in self.network.parts
-            if not part.optional
-            if part.argument is None or (part.on and self.known.get(part.argument) is not False)
-            for layer in part.layers
-            if layer.exists(sizes)
-            for _, numbers in layer.instances(sizes)
+            for part, layer, _, numbers in self.network.instances(self.all_sizes)
+            if self._is_made(part) and not part.optional
             for variable in layer.variables
         ]
 
@@ -131,7 +125,7 @@ class Subject(Source):
                 sentences.append(f"there is no {scope}")
             else:
                 sentences += [f"{scope} lacks {name[len(scope) + 1 :]}" for name, there in names if not there]
-        if not blocks and self.network.variables():
+        if not blocks:
             sentences.append("no variable of a block of the network is in it")
         return list(dict.fromkeys(sentences))[:50]
 

@@ -349,10 +349,7 @@ class Network:
 
     def variables(self) -> Iterable[tuple[Part, Layer, Variable]]:
         """Every variable with its layer and its part."""
-        for part in self.parts:
-            for layer in part.layers:
-                for variable in layer.variables:
-                    yield part, layer, variable
+        return ((part, layer, variable) for part, layer in self.layers() for variable in layer.variables)
 
     def layers(self) -> Iterable[tuple[Part, Layer]]:
         """Every layer with its part."""
@@ -362,11 +359,14 @@ class Network:
         """{layer name: canonical names of its variables}, heads included, for `variable_mapping`."""
         return {
             name: [variable.name.format(**numbers) for variable in layer.variables]
-            for part in self.parts
-            for layer in part.layers
-            if layer.exists(sizes)
-            for name, numbers in layer.instances(sizes)
+            for _, layer, name, numbers in self.instances(sizes)
         }
+
+    def instances(self, sizes: Sizes) -> Iterable[tuple[Part, Layer, str, dict[str, int]]]:
+        """(part, layer, the layer's name, the numbers in its variables' names) of each layer of these sizes."""
+        for part, layer in self.layers():
+            for name, numbers in layer.instances(sizes) if layer.exists(sizes) else ():
+                yield part, layer, name, numbers
 
     def by_skeleton(self) -> dict[str, tuple[Part, Layer, Variable]]:
         """{skeleton of a canonical name: (part, layer, variable)}, made when it is first asked for."""
