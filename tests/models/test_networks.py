@@ -239,6 +239,14 @@ Described.network = Network(
     ],
     keys=("with_mlm", "mlm_act"),
 )
+
+
+class Undescribed(Described):
+    """A class that says nothing of its variables: a Network with it as its target does."""
+
+    network = None
+
+
 # class -> what its variables begin with, a key that its head is made by, number of its inputs
 TOYS = {
     Offspring: ("bert/", "with_mlm", 2),
@@ -261,6 +269,21 @@ def registered():
     registry.ARCHITECTURES.clear()
     registry.ARCHITECTURES.update(before)
     network.cache_clear()
+
+
+@pytest.mark.parametrize("target", [Described, Undescribed], ids=lambda cls: cls.__name__)
+def test_a_network_that_nobody_registered(target, tmp_path):
+    """`model=` takes the description itself, and it says where the weights are even if the class does not."""
+    network = Described.network.but("mine", target)
+    config = {key: value for key, value in SMALL.items() if key != "max_position"}
+    transformer = spread(build_transformer_model(config, model=network, return_keras_model=False, with_mlm="linear"))
+    assert isinstance(transformer, target)
+    path = str(tmp_path / "model.ckpt")
+    transformer.save_weights_as_checkpoint(path)
+    again = build_transformer_model(config, path, model=network, return_keras_model=False, with_mlm="linear")
+    assert not again.load_report.unexpected and not again.load_report.initialized
+    ids = np.array([[2, 5, 7, 11, 3, 0, 0]])
+    close(outputs(again, ids)[0], outputs(transformer, ids)[0])
 
 
 @pytest.mark.parametrize("cls", list(TOYS), ids=lambda cls: cls.__name__)

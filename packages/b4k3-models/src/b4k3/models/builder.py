@@ -50,9 +50,9 @@ def build_transformer_model(
             given, the architecture is recognised.
         checkpoint_path: what `open_checkpoint` opens: the prefix of a TensorFlow checkpoint, a safetensors file, a
             folder, …; or a dict from variable name to array. None leaves the weights random.
-        model: the name of an architecture, a subclass of `Transformer`, or 'auto': recognised by names and shapes of
-            variables and by the config. None recognises a folder, and a config that says its `model_type`; else it is
-            'bert', as in bert4keras.
+        model: the name of an architecture, a `Network`, a subclass of `Transformer`, or 'auto': recognised by names and
+            shapes of variables and by the config. None recognises a folder, and a config that says its `model_type`;
+            else it is 'bert', as in bert4keras.
         application: 'encoder'; 'lm', where position i sees the positions up to i; 'unilm', where the second segment is
             generated from the first.
         return_keras_model: whether to return the Keras model alone, or the Transformer object that holds it as
@@ -73,7 +73,7 @@ def build_transformer_model(
         if isinstance(value, (bool, int, float)):
             raise ConfigError(f"{name}={value!r}, expected a path or a dict")
     if not isinstance(model, (str, type, Network, type(None))):
-        raise ConfigError(f"model={short(model)}, expected a name or a subclass of Transformer")
+        raise ConfigError(f"model={short(model)}, expected a name, a Network or a subclass of Transformer")
     if not isinstance(application, str):
         raise ConfigError(f"application={short(application)}, expected one of {', '.join(map(repr, APPLICATIONS))}")
     source = Source(config_path, checkpoint_path, model, kwargs, application=application)

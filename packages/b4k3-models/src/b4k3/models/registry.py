@@ -204,8 +204,10 @@ def architecture(name: Any) -> Any:
 @functools.lru_cache(maxsize=None)
 def with_network(cls: type, of: Network) -> type:
     """A class whose description is this one: a description may say what an existing class computes."""
-    if of.target is cls or cls.network is of or cls.maps_by_itself():
+    if cls.network is of or cls.maps_by_itself():
         return cls
+    if of.target is cls and cls.network is not None and cls.network.parts is of.parts:
+        return cls  # a subclass that takes over the description of its base class
     own = {"network": of, "model_key": of.name, "__module__": cls.__module__, "__doc__": cls.__doc__}
     return type(cls.__name__, (cls,), own)
 

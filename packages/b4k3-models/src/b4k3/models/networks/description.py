@@ -215,7 +215,7 @@ class HuggingFace:
 
 
 class Network:
-    """A network: what `model=` names.
+    """A network: what `model=` names, or the description itself.
 
     Arguments:
         name: the name for `model=`.
@@ -251,6 +251,13 @@ class Network:
         relatives: [(pattern, what a file with an unread variable of such a name is)], of networks that are not here.
         constants: [(end of a name, function from a shape to the values)]: what some files store and nobody reads;
             None for values that are not looked at.
+
+    Example:
+        >>> from b4k3.models import BERT, build_transformer_model
+        >>> class MyBERT(BERT):
+        ...     pass  # overrides what it computes differently
+        >>> mine = BERT.network.but("my_bert", MyBERT, what="a checkpoint of my BERT")
+        >>> model = build_transformer_model("bert_config.json", "bert_model.ckpt", model=mine)
     """
 
     def __init__(
