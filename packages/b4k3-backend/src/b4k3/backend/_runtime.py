@@ -147,7 +147,7 @@ def refuse(problem):
     raise BackendError("%s %s" % (problem, can))
 
 
-def asks_for_tf_keras():
+def asks_for_tf_keras() -> bool:
     """Whether TF_KERAS=1 is set."""
     return os.environ.get("TF_KERAS", "").strip().lower() in TRUE
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import difflib
 import math
+from typing import Any
 
 from ._row import keras, ops, register
 
 
 @register
-def gelu_erf(x):
-    """x · Φ(x), exactly. Arguments: x float [...]. Returns: shape and dtype of x.
+def gelu_erf(x: Any) -> Any:
+    """Return x · Φ(x), exactly; Φ is the distribution function of a standard normal variable.
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
+
+    Example:
+        >>> Dense(8, activation=gelu_erf)(keras.Input((4,)))  # [batch, 8]
 
     Reference: Hendrycks and Gimpel, Gaussian Error Linear Units, https://arxiv.org/abs/1606.08415
     """
@@ -18,8 +28,14 @@ def gelu_erf(x):
 
 
 @register
-def gelu_tanh(x):
-    """The approximation of gelu by tanh, which Google's BERT uses. Arguments: x float [...]. Returns: as x.
+def gelu_tanh(x: Any) -> Any:
+    """Approximate gelu by tanh, as Google's BERT does.
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
 
     Reference: Hendrycks and Gimpel, Gaussian Error Linear Units, https://arxiv.org/abs/1606.08415
     """
@@ -27,8 +43,14 @@ def gelu_tanh(x):
 
 
 @register
-def swish(x):
-    """x · sigmoid(x). Arguments: x float [...]. Returns: as x.
+def swish(x: Any) -> Any:
+    """Return x · sigmoid(x).
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
 
     Reference: Ramachandran et al., Searching for Activation Functions, https://arxiv.org/abs/1710.05941
     """
@@ -36,20 +58,45 @@ def swish(x):
 
 
 @register
-def leaky_relu(x, alpha=0.2):
-    """max(x, alpha · x). Arguments: x float [...]; alpha the slope of negative numbers. Returns: as x."""
+def leaky_relu(x: Any, alpha: float = 0.2) -> Any:
+    """Return max(x, alpha · x).
+
+    Arguments:
+        x: float [...].
+        alpha: the slope where x is negative.
+
+    Returns:
+        float [...], of the shape and the dtype of x.
+
+    Reference: Maas et al., Rectifier Nonlinearities Improve Neural Network Acoustic Models, ICML 2013
+    """
     return ops.leaky_relu(x, negative_slope=alpha)
 
 
 @register
-def leaky_relu_torch(x):
-    """max(x, 0.01 · x), which torch and transformers call leaky_relu. Arguments: x float [...]. Returns: as x."""
+def leaky_relu_torch(x: Any) -> Any:
+    """Return max(x, 0.01 · x), which torch and transformers call leaky_relu.
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
+
+    Reference: https://docs.pytorch.org/docs/stable/generated/torch.nn.LeakyReLU.html
+    """
     return ops.leaky_relu(x, negative_slope=0.01)
 
 
 @register
-def quick_gelu(x):
-    """x · sigmoid(1.702 · x), which CLIP uses instead of gelu. Arguments: x float [...]. Returns: as x.
+def quick_gelu(x: Any) -> Any:
+    """Return x · sigmoid(1.702 · x), which CLIP uses instead of gelu.
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
 
     Reference: https://github.com/hendrycks/GELUs
     """
@@ -57,8 +104,14 @@ def quick_gelu(x):
 
 
 @register
-def gelu_10(x):
-    """`gelu_erf` cut at 10, for quantisation to eight bits. Arguments: x float [...]. Returns: as x.
+def gelu_10(x: Any) -> Any:
+    """Return `gelu_erf` limited to at most 10, for quantisation to eight bits.
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
 
     Reference: Wu et al., Integer Quantization for Deep Learning Inference, https://arxiv.org/abs/2004.09602
     """
@@ -66,8 +119,14 @@ def gelu_10(x):
 
 
 @register
-def relu2(x):
-    """The square of relu. Arguments: x float [...]. Returns: as x.
+def relu2(x: Any) -> Any:
+    """Return the square of relu(x).
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
 
     Reference: So et al., Primer, https://arxiv.org/abs/2109.08668
     """
@@ -75,8 +134,14 @@ def relu2(x):
 
 
 @register
-def relu6(x):
-    """min(max(x, 0), 6). Arguments: x float [...]. Returns: as x.
+def relu6(x: Any) -> Any:
+    """Return min(max(x, 0), 6).
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
 
     Reference: Howard et al., MobileNets, https://arxiv.org/abs/1704.04861
     """
@@ -84,8 +149,14 @@ def relu6(x):
 
 
 @register
-def hardswish(x):
-    """x · min(max(x + 3, 0), 6) / 6. Arguments: x float [...]. Returns: as x.
+def hardswish(x: Any) -> Any:
+    """Return x · min(max(x + 3, 0), 6) / 6.
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
 
     Reference: Howard et al., Searching for MobileNetV3, https://arxiv.org/abs/1905.02244
     """
@@ -93,8 +164,14 @@ def hardswish(x):
 
 
 @register
-def mish(x):
-    """x · tanh(softplus(x)). Arguments: x float [...]. Returns: as x.
+def mish(x: Any) -> Any:
+    """Return x · tanh(softplus(x)).
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
 
     Reference: Misra, Mish, https://arxiv.org/abs/1908.08681
     """
@@ -102,13 +179,17 @@ def mish(x):
 
 
 @register
-def laplace(x):
-    """The distribution function of a normal variable whose mean is 0.707107 and whose deviation is 0.282095.
+def laplace(x: Any) -> Any:
+    """Return the distribution function of a normal variable of mean 0.707107 and deviation 0.282095.
 
-    MEGA uses it as a smooth, bounded `relu2`. The two constants are those of its code, sqrt(1/2) and sqrt(1/(4π))
+    MEGA uses this function as a smooth, bounded `relu2`. Its code writes the two constants, sqrt(1/2) and sqrt(1/(4π)),
     to six digits.
 
-    Arguments: x float [...]. Returns: as x, between 0 and 1.
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x, between 0 and 1.
 
     Reference: Ma et al., Mega, https://arxiv.org/abs/2209.10655
     """
@@ -116,8 +197,17 @@ def laplace(x):
 
 
 @register
-def sqrtsoftplus(x):
-    """The square root of softplus(x), by which DeepSeek V4 scores experts. Arguments: x float [...]. Returns: as x."""
+def sqrtsoftplus(x: Any) -> Any:
+    """Return the square root of softplus(x), by which DeepSeek V4 scores experts.
+
+    Arguments:
+        x: float [...].
+
+    Returns:
+        float [...], of the shape and the dtype of x.
+
+    Reference: https://github.com/huggingface/transformers
+    """
     return ops.sqrt(ops.softplus(x))
 
 
@@ -210,6 +300,6 @@ def _suggestion(identifier):
 def serialize(function):
     """What a config holds for an activation: the name of one of ours, else what the row's Keras makes of it."""
     name = getattr(function, "__name__", None)
-    if name in OURS and function is OURS[name]:  # its own name, not that of an alias
+    if name in OURS and function is OURS[name]:  # `OURS` also has aliases; the config holds the function's own name
         return name
     return keras.activations.serialize(function)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from b4k3.backend import (
     Dense,
     Dropout,
@@ -244,10 +246,18 @@ class MultiHeadAttention(Layer):
         return config
 
 
-def checked_scale(name, scale):
-    """Arguments: name: of the layer; scale: what it was given. Returns: a bool, or a positive float.
+def checked_scale(name: str, scale: Any) -> bool | float:
+    """Check the `attention_scale` that a layer was given.
 
-    Raises: ValueError: it is something else.
+    Arguments:
+        name: the name of the layer, for the message.
+        scale: what the layer was given; None means False.
+
+    Returns:
+        A bool, or a positive float.
+
+    Raises:
+        ValueError: it is something else.
     """
     if scale is None or scale is True or scale is False:
         return bool(scale)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from b4k3.backend import Layer, keras, matmul_transposed, ops, register
 
 
@@ -119,13 +121,13 @@ class Embedding(Layer):
 class TaskEmbedding(Layer):
     """Adds a learned vector for the task to every token, as ERNIE does with its task types.
 
-    Mask in and out: that of x.
+    The mask of x goes in and comes out unchanged.
 
     Arguments:
         input_dim: number of tasks.
-        output_dim: size of a vector, that of x.
+        output_dim: size of a vector; x has the same size.
         task_id: int. The task of every sequence, unless the task ids are an input.
-        embeddings_initializer: of the table.
+        embeddings_initializer: the initializer of the table.
         custom_task_ids: whether the inputs are [x, task ids].
 
     Raises:
@@ -141,8 +143,14 @@ class TaskEmbedding(Layer):
     reads_ids = True
 
     def __init__(
-        self, input_dim, output_dim, task_id=0, embeddings_initializer="zeros", custom_task_ids=False, **kwargs
-    ):
+        self,
+        input_dim: int,
+        output_dim: int,
+        task_id: int = 0,
+        embeddings_initializer: Any = "zeros",
+        custom_task_ids: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not 0 <= task_id < input_dim:
             raise ValueError(f"{self.name}: task_id={task_id}, but there are the tasks 0 to {input_dim - 1}")
@@ -152,14 +160,22 @@ class TaskEmbedding(Layer):
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.custom_task_ids = custom_task_ids
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
+        """Make the table, [input_dim, output_dim]."""
         self.embeddings = self.add_weight(
             name="embeddings", shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer
         )
         self.built = True
 
-    def call(self, inputs):
-        """Arguments: inputs: float [batch, n, output_dim], or [that, task ids [batch, n]]. Returns: as the first."""
+    def call(self, inputs: Any) -> Any:
+        """Add the vector of the task to x.
+
+        Arguments:
+            inputs: x float [batch, n, output_dim]; with custom_task_ids [x, task ids [batch, n]].
+
+        Returns:
+            float [batch, n, output_dim].
+        """
         x, task_ids = inputs if self.custom_task_ids else (inputs, None)
         table = ops.convert_to_tensor(self.embeddings)
         if task_ids is None:
@@ -168,13 +184,16 @@ class TaskEmbedding(Layer):
             rows = ops.take(table, ops.cast(task_ids, "int32"), axis=0)  # [b, n, d]
         return ops.cast(x, self.compute_dtype) + ops.cast(rows, self.compute_dtype)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return the mask of x."""
         return mask[0] if self.custom_task_ids and mask is not None else mask
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Return the shape of x."""
         return tuple(input_shape[0] if self.custom_task_ids else input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
         config = super().get_config()
         config.update(
             input_dim=self.input_dim,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from b4k3.backend import Layer, Sinusoidal, assert_at_most, keras, ops, register, sinusoidal_embeddings
@@ -39,7 +41,7 @@ class _Positions(Layer):
         self.custom_position_ids = custom_position_ids
 
     @property
-    def takes_ids(self):
+    def takes_ids(self) -> bool:
         """Whether the inputs are [x, ids] rather than x."""
         return self.custom_position_ids
 
@@ -170,14 +172,14 @@ class PaddedPositionEmbedding(PositionEmbedding):
         ids   0  31  97   2   1   1
         rows  2   3   4   5   1   1
 
-    Mask in and out: that of x.
+    The mask of x goes in and comes out unchanged.
 
     Arguments:
         input_dim: number of rows of the table. A sequence has at most input_dim - first_row tokens.
         output_dim: size of an embedding.
         padding_id: int. The token id that is padding.
-        merge_mode: as of `PositionEmbedding`.
-        embeddings_initializer: of the table.
+        merge_mode: how the embedding is merged with x; see `PositionEmbedding`.
+        embeddings_initializer: the initializer of the table.
         custom_position_ids: whether the inputs are [x, position ids counted from 0] rather than [x, token ids].
         first_row: int. The row of the first token, and one more than that of padding; padding_id + 1 unless given. They
             are told apart for a vocabulary that was cut down, which moves the padding id but not the rows.
@@ -215,15 +217,19 @@ class PaddedPositionEmbedding(PositionEmbedding):
         self.first_row = padding_id + 1 if first_row is None else first_row
 
     @property
-    def position_limit(self):
-        """How long a sequence may be."""
+    def position_limit(self) -> int:
+        """How long a sequence may be, in tokens."""
         return self.input_dim - self.first_row
 
-    def call(self, inputs):
-        """Arguments: inputs: [x float [batch, n, d], token ids [batch, n]], or with custom_position_ids
-        [x, position ids [batch, n]].
+    def call(self, inputs: Any) -> Any:
+        """Merge x with the embedding of each token's position.
 
-        Returns: as of `PositionEmbedding`.
+        Arguments:
+            inputs: [x float [batch, n, d], token ids int [batch, n]]; with custom_position_ids the second one is
+                position ids int [batch, n].
+
+        Returns:
+            float [batch, n, d]; for a merge mode other than 'add', 'mul' and 'zero' [batch, n, d + output_dim].
         """
         x, ids = inputs
         if self.custom_position_ids:
@@ -233,8 +239,8 @@ class PaddedPositionEmbedding(PositionEmbedding):
         rows = ops.cumsum(real, axis=1) * real + (self.first_row - 1)  # [b, n]
         return self._merged(x, ops.take(table, rows, axis=0))
 
-    def decode(self, inputs, session):
-        """`call` on the newest tokens alone; the session counts the positions, so that each of them is a token."""
+    def decode(self, inputs: Any, session: Any) -> Any:
+        """`call` on the newest tokens alone. None of them is padding, and the session counts their positions."""
         if self.custom_position_ids or session.positions is None:
             return self.call(inputs)
         return self._with_positions(inputs[0], session.positions)
