@@ -10,7 +10,7 @@ import pytest
 import b4k3.models
 import goldens
 from b4k3.layers import Add, Embedding, LayerNormalization
-from b4k3.models import BERT, Transformer, build_transformer_model, registry
+from b4k3.models import BERT, CheckpointError, Transformer, build_transformer_model, registry
 from b4k3.models.checkpoints import open_checkpoint
 from b4k3.models.cli import main
 from b4k3.models.dialects import View
@@ -284,6 +284,15 @@ def test_a_network_that_nobody_registered(target, tmp_path):
     assert not again.load_report.unexpected and not again.load_report.initialized
     ids = np.array([[2, 5, 7, 11, 3, 0, 0]])
     close(outputs(again, ids)[0], outputs(transformer, ids)[0])
+
+
+def test_a_class_without_a_description_writes_no_file(tmp_path):
+    """An empty checkpoint would lose the weights without a word."""
+    config = {key: value for key, value in SMALL.items() if key != "max_position"}
+    transformer = build_transformer_model(config, model=Undescribed, return_keras_model=False)
+    with pytest.raises(CheckpointError, match="Undescribed: no layer of the model has a variable"):
+        transformer.save_weights_as_checkpoint(str(tmp_path / "model.ckpt"))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("cls", list(TOYS), ids=lambda cls: cls.__name__)

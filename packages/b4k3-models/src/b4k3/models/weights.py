@@ -106,7 +106,7 @@ class CheckpointWeights:
             dialect: name of a dialect, 'huggingface' for instance; None for the canonical names.
 
         Raises:
-            CheckpointError: the dialect has no name for a variable, or layers that share one differ.
+            CheckpointError: the dialect has no name for a variable, layers that share one differ, or no layer has one.
         """
         tensors = self.checkpoint_variables(mapping, dtype)
         save_checkpoint(filename, in_dialect(tensors, dialect, self.description), format=format)
@@ -127,6 +127,11 @@ class CheckpointWeights:
                         "for each, or use save_weights of the Keras model" % (layer, variable)
                     )
                 tensors[variable] = value
+        if not tensors:
+            raise CheckpointError(
+                f"{type(self).__name__}: no layer of the model has a variable, so that there is nothing to write; give "
+                "the class a `network` or a `variable_mapping`, or use save_weights of the Keras model"
+            )
         return tensors
 
     def load_variable(self, checkpoint, name):
