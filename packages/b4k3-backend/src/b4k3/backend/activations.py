@@ -100,7 +100,7 @@ def quick_gelu(x: Any) -> Any:
 
     Reference: https://github.com/hendrycks/GELUs
     """
-    return x * ops.sigmoid(1.702 * x)
+    return x * ops.sigmoid(ops.cast(1.702 * x, x.dtype))
 
 
 @register
@@ -193,7 +193,8 @@ def laplace(x: Any) -> Any:
 
     Reference: Ma et al., Mega, https://arxiv.org/abs/2209.10655
     """
-    return 0.5 * (1.0 + ops.erf((x - 0.707107) * (1.0 / (0.282095 * math.sqrt(2.0)))))
+    normal = ops.erf((x - 0.707107) * (1.0 / (0.282095 * math.sqrt(2.0))))
+    return ops.cast(0.5 * (1.0 + normal), x.dtype)  # numpy's bfloat16 becomes float32 beside a number of Python
 
 
 @register
