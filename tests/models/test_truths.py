@@ -10,6 +10,7 @@ import goldens
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import save_checkpoint
 from b4k3.models.cli import main
+from b4k3.models.cli.subject import Subject
 from b4k3.models.dialects import translated
 from b4k3.models.dialects.google import GOOGLE
 from b4k3.models.dialects.huggingface import HUGGINGFACE
@@ -280,6 +281,26 @@ def test_a_file_of_bert_as_a_network_that_reads_less_of_it(model, bert):
     transformer, said = warned(build, CONFIG, bert, model=model, ignore_unread_weights=True)
     assert transformer.model_key == model and transformer.load_report.loaded and transformer.load_report.unread
     assert any("belong to the network and are not read: bert/" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize("resize", [False, True], ids=["", "resize"])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "bool", "complex64"])
+def test_weights_that_are_no_floating_point_numbers(dtype, resize, bert, tmp_path):
+    """The numbers of quantised weights would be loaded as they are, up to 127."""
+    name = "bert/encoder/layer_1/attention/self/key/kernel"
+    tensors = dict(bert, **{name: (100 * bert[name]).astype(dtype)})
+    with pytest.raises(CheckpointError, match="(?s)dtype: %s is %s in the file.*float16" % (name, dtype)) as e:
+        build(CONFIG, tensors, autoresize_weights=resize, ignore_invalid_weights=True, ignore_unread_weights=True)
+    assert "no weight was changed" in str(e.value)
+    path = str(tmp_path / "model.npz")
+    save_checkpoint(path, tensors, format="npz")
+    problems = Subject(path).problems
+    assert [problem for problem in problems if "%s is %s" % (name, dtype) in problem], problems
+
+
+def test_half_precision_loads(bert):
+    tensors = {name: value.astype("float16") for name, value in bert.items()}
+    assert not build(CONFIG, tensors).load_report.not_floats
 
 
 def test_a_mapping_between_widths_that_are_equal(tmp_path):

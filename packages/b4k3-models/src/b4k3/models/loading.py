@@ -20,6 +20,7 @@ from .registry import dialects, network
 from .untrained import looks_untrained
 
 NOT_USED = "not used"
+NOT_FLOATS = "biuc"  # numpy's kinds of dtypes: booleans, integers, complex numbers
 
 
 class LoadReport:
@@ -31,6 +32,7 @@ class LoadReport:
         loaded: list of (layer, variable, shape).
         missing: list of (layer, variable, shape of the weight): the file does not have it.
         mismatched: list of (layer, variable, shape in the file, shape of the weight).
+        not_floats: list of (layer, variable, dtype in the file): integers, booleans or complex numbers.
         resized: list of (layer, variable, shape in the file, shape of the weight), with `autoresize_weights`.
         unexpected: list of (variable, what it is known as, or None).
         unread: list of those of `unexpected` that belong to the network and that nothing explains.
@@ -44,6 +46,7 @@ class LoadReport:
         self.loaded: list[tuple[str, str, tuple[int, ...]]] = []
         self.missing: list[tuple[str, str, tuple[int, ...]]] = []
         self.mismatched: list[tuple[str, str, Any, Any]] = []
+        self.not_floats: list[tuple[str, str, str]] = []
         self.resized: list[tuple[str, str, Any, Any]] = []
         self.unexpected: list[tuple[str, str | None]] = []
         self.unread: list[str] = []
@@ -51,10 +54,12 @@ class LoadReport:
         self.notes: list[str] = []
 
     def problems(self) -> list[str]:
-        """One line for each missing or mismatched variable, and for each that the network should read."""
+        """One line for each variable that is missing, does not fit its weight, or should be read and is not."""
         lines = [f"missing: {name} for {layer} {list(shape)}" for layer, name, shape in self.missing]
         for layer, name, stored, wanted in self.mismatched:
             lines.append(f"shape: {name} is {list(stored)} in the file, {layer} wants {list(wanted)}")
+        for layer, name, dtype in self.not_floats:
+            lines.append(f"dtype: {name} is {dtype} in the file, {layer} wants floating-point numbers")
         return lines + [f"not read: {name}" for name in self.unread]
 
     def summary(self) -> str:
@@ -231,6 +236,9 @@ def read(
     value = transformer.load_variable(view, variable)
     if value is None:  # a subclass that leaves a weight alone says so by None
         return None
+    if value.dtype.kind in NOT_FLOATS:
+        report.not_floats.append((layer, variable, value.dtype.name))
+        return None
     if tuple(value.shape) != shape:
         stored = tuple(value.shape)
         if not transformer.autoresize_weights:
@@ -246,13 +254,14 @@ def require(report: LoadReport, transformer: Any, view: View) -> None:
     """Raise one error that lists everything that is wrong and says what to do.
 
     Raises:
-        CheckpointError: a variable is missing (unless `ignore_invalid_weights`), of another shape, or not read
-            although it belongs to the network (unless `ignore_unread_weights`); or nothing at all was loaded.
+        CheckpointError: a variable is missing (unless `ignore_invalid_weights`), of another shape, not of a floating
+            dtype, or not read although it belongs to the network (unless `ignore_unread_weights`); or nothing at all
+            was loaded.
     """
     of = transformer.description
     missing = [] if transformer.ignore_invalid_weights else report.missing
     unread = [] if transformer.ignore_unread_weights else report.unread
-    if not missing and not report.mismatched and not unread:
+    if not missing and not report.mismatched and not report.not_floats and not unread:
         if report.loaded:
             warn_of_ignored(report, transformer)
             return
@@ -264,6 +273,11 @@ def require(report: LoadReport, transformer: Any, view: View) -> None:
     model_of_class = [] if of.target is None else hints(view.checkpoint, of)
     advice += [hint for hint in model_of_class if hint not in advice]
     advice += [said for pattern, said in of.relatives if any(re.search(pattern, name) for name in unread)]
+    if report.not_floats:
+        advice.append(
+            "integers in the place of weights are quantised, and what they stand for is not in them: take the file of "
+            "the weights in float32, float16 or bfloat16"
+        )
     if unread and not missing and not report.mismatched:
         advice.append(
             "the network reads none of these, so that its outputs are not those of the checkpoint; "

@@ -9,7 +9,7 @@ from typing import Any
 from ..checkpoints import CheckpointError
 from ..keys import LIMITS
 from ..leftovers import leftover
-from ..loading import NOT_USED, Unread
+from ..loading import NOT_FLOATS, NOT_USED, Unread
 from ..networks.description import Layer, Part
 from ..source import Source, wrong_direction
 from ..untrained import looks_untrained
@@ -46,7 +46,7 @@ class Subject(Source):
         if self.configured and self.view is not None and self._has_sane_sizes():
             self._unread = Unread(self.network, self.view, self.all_sizes, ())
             self._find_what_loads()
-            self.problems += self._lacking() + self._wrong_shapes() + self._not_read()
+            self.problems += self._lacking() + self._wrong_shapes() + self._not_floats() + self._not_read()
 
     def _has_sane_sizes(self) -> bool:
         """Whether the sizes are numbers, so that a network of these sizes can be spoken of."""
@@ -136,6 +136,16 @@ class Subject(Source):
             if wanted is not None and name in self.view and tuple(self.view.shape(name)) != wanted:
                 sentences.append(f"{name} is {list(self.view.shape(name))}, the sizes make it {list(wanted)}")
         return sentences[:20]
+
+    def _not_floats(self) -> list[str]:
+        sentences = []
+        for _, numbers, variable in self._wanted():
+            name = variable.name.format(**numbers)
+            for stored in self.view.dialect.read_names(self.checkpoint_read, name):
+                dtype = self.checkpoint_read.dtype(stored)
+                if dtype.kind in NOT_FLOATS:
+                    sentences.append(f"{stored} is {dtype.name}, where weights are floating-point numbers")
+        return list(dict.fromkeys(sentences))[:20]
 
     def _not_read(self) -> list[str]:
         """The variables that a build refuses to leave unread."""
