@@ -6,8 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from b4k3.backend import activations, keras, ops
-from b4k3.backend import dtype as dtype_of
+from b4k3.backend import activations, dtype as dtype_of, keras, ops
 from harness import answer, evaluate
 from layer_checks import known_objects
 

@@ -1,5 +1,6 @@
 """What an import brings along, on every row: seen from a new process."""
 
+import ast
 import importlib
 import inspect
 import json
@@ -34,6 +35,19 @@ def test_tokenizers_load_only_the_standard_library():
         if "site-packages" in (getattr(importlib.import_module(name), "__file__", None) or "")
     }
     assert not third_party
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_type_checkers_see_every_public_name(package):
+    """A lazy package shows its names to checkers by imports under TYPE_CHECKING; its table says the same."""
+    module = importlib.import_module("b4k3." + package)
+    with open(module.__file__, encoding="utf-8") as f:
+        body = ast.parse(f.read()).body
+    conditions = [node for node in body if isinstance(node, ast.If)]
+    blocks = [node.body for node in conditions if getattr(node.test, "id", "") == "TYPE_CHECKING"]
+    imports = [node for node in body + sum(blocks, []) if isinstance(node, ast.ImportFrom)]
+    shown = {name.asname: node.module for node in imports for name in node.names}
+    assert {name: shown.get(name) for name in module._NAMES} == {k: v.lstrip(".") for k, v in module._NAMES.items()}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ._runtime import row
 
-if row.is_keras3:
+if TYPE_CHECKING or row.is_keras3:  # a checker knows the language that b4k3 is written in, Keras 3
     from . import _keras3 as implementation
 else:
     from . import _keras2 as implementation

@@ -7,13 +7,53 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from b4k3 import backend
 from b4k3.backend._missing import BackendError, missing
 
 from .__about__ import __version__
 from ._keras_names import NAMES as KERAS_NAMES
+
+if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
+    from b4k3.backend import K as K, Layer as Layer, custom_objects as custom_objects, keras as keras
+    from b4k3.backend._keras3.layers import *  # noqa: F403
+
+    from .attention import MultiHeadAttention as MultiHeadAttention
+    from .crf import (
+        ConditionalRandomField as ConditionalRandomField,
+        MaximumEntropyMarkovModel as MaximumEntropyMarkovModel,
+    )
+    from .embedding import Embedding as Embedding, TaskEmbedding as TaskEmbedding
+    from .feedforward import FeedForward as FeedForward
+    from .gau import GatedAttentionUnit as GatedAttentionUnit
+    from .global_pointer import EfficientGlobalPointer as EfficientGlobalPointer, GlobalPointer as GlobalPointer
+    from .initialization import DeepTruncatedNormal as DeepTruncatedNormal
+    from .loss import Loss as Loss
+    from .masks import LanguageModelMask as LanguageModelMask, UniLMMask as UniLMMask, ZeroPadding as ZeroPadding
+    from .merging import (
+        Add as Add,
+        BatchConcat as BatchConcat,
+        BatchSplit as BatchSplit,
+        Concatenate1D as Concatenate1D,
+    )
+    from .normalization import LayerNormalization as LayerNormalization, ScaleOffset as ScaleOffset
+    from .pooling import (
+        FirstToken as FirstToken,
+        GlobalAveragePooling1D as GlobalAveragePooling1D,
+        GlobalMaxPooling1D as GlobalMaxPooling1D,
+    )
+    from .position import (
+        PaddedPositionEmbedding as PaddedPositionEmbedding,
+        PositionEmbedding as PositionEmbedding,
+        RelativePositionEmbedding as RelativePositionEmbedding,
+        RelativePositionEmbeddingT5 as RelativePositionEmbeddingT5,
+        RotaryPositionEmbedding as RotaryPositionEmbedding,
+        SinusoidalPositionEmbedding as SinusoidalPositionEmbedding,
+    )
+    from .shapes import integerize_shape as integerize_shape
+
+    Model = keras.Model
 
 # public name -> the module that defines it
 _NAMES = {
@@ -52,11 +92,11 @@ _NAMES = {
 _BACKEND = ("K", "Layer", "custom_objects", "keras")
 
 
-def __getattr__(name):
+def _get(name: str) -> Any:
     if name == "__all__":
         return __dir__()
     if not knows(name):
-        raise AttributeError("module %r has no attribute %r, and no keras.layers has it" % (__name__, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}, and no keras.layers has it")
     try:
         return load(name)
     except BackendError as error:
@@ -89,10 +129,14 @@ def load(name: str) -> Any:
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     try:
         keras = backend._load("keras")
         theirs = [name for name in dir(keras.layers) if not name.startswith("_")]
     except BackendError:
         theirs = []
     return sorted(set(theirs) | set(_NAMES) | set(_BACKEND) | {"Model", "__version__"})
+
+
+if not TYPE_CHECKING:  # a checker would take every misspelt name for one that `__getattr__` knows
+    __getattr__ = _get

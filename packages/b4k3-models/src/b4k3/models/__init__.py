@@ -7,11 +7,43 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import TYPE_CHECKING, Any
 
 from b4k3 import layers
 from b4k3.backend._missing import BackendError, missing
 
 from .__about__ import __version__
+
+if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
+    from b4k3.layers import *  # noqa: F403
+
+    from .architectures.albert import ALBERT as ALBERT, ALBERT_Unshared as ALBERT_Unshared
+    from .architectures.bert import BERT as BERT
+    from .architectures.distilbert import DistilBERT as DistilBERT
+    from .architectures.electra import ELECTRA as ELECTRA, ELECTRA_Generator as ELECTRA_Generator
+    from .architectures.ernie import ERNIE as ERNIE
+    from .architectures.gau import GAU_alpha as GAU_alpha
+    from .architectures.gpt import GPT as GPT, GPT2 as GPT2, GPT2_ML as GPT2_ML
+    from .architectures.nezha import NEZHA as NEZHA
+    from .architectures.roberta import RoBERTa as RoBERTa
+    from .architectures.roformer import RoFormer as RoFormer, RoFormerV2 as RoFormerV2
+    from .architectures.t5 import T5 as T5, T5_Decoder as T5_Decoder, T5_Encoder as T5_Encoder
+    from .architectures.t5_base import T5_Base as T5_Base
+    from .builder import build_transformer_model as build_transformer_model
+    from .checkpoints import CheckpointError as CheckpointError
+    from .config_files import ready_configs as ready_configs
+    from .errors import ConfigError as ConfigError
+    from .loading import LoadReport as LoadReport
+    from .masks import (
+        LM_Mask as LM_Mask,
+        UniLM_Mask as UniLM_Mask,
+        extend_with_language_model as extend_with_language_model,
+        extend_with_unified_language_model as extend_with_unified_language_model,
+    )
+    from .networks.description import Network as Network
+    from .parallel import data_parallel as data_parallel
+    from .registry import register_architecture as register_architecture, register_dialect as register_dialect
+    from .transformer import Transformer as Transformer
 
 # public name -> the module that defines it
 _NAMES = {
@@ -51,12 +83,12 @@ _NAMES = {
 }
 
 
-def __getattr__(name):
+def _get(name: str) -> Any:
     # `from b4k3.models import *`, with which scripts define architectures, gives the layers too, as bert4keras does
     if name == "__all__":
         return sorted(set(__dir__()) | set(layers.__all__))
     if name not in _NAMES and not layers.knows(name):
-        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         if name not in _NAMES:
             return layers.load(name)
@@ -67,5 +99,9 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(_NAMES) + ["__version__"]
+
+
+if not TYPE_CHECKING:  # a checker would take every misspelt name for one that `__getattr__` knows
+    __getattr__ = _get

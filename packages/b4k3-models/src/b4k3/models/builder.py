@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any, Mapping, Union, overload
 
 from b4k3.backend import activations
 
@@ -13,7 +13,19 @@ from .masks import extend_with_language_model, extend_with_unified_language_mode
 from .networks.description import Network
 from .registry import architecture, networks
 from .source import Source, wrong_direction
-from .transformer import accepted_arguments
+from .transformer import Transformer, accepted_arguments
+
+if TYPE_CHECKING:
+    import os
+    from typing import Literal, Type
+
+    import numpy as np
+
+    from b4k3.backend import keras
+
+    Config = Union[str, "os.PathLike[str]", Mapping[str, Any], None]
+    CheckpointPath = Union[str, "os.PathLike[str]", Mapping[str, "np.ndarray"], None]
+    Architecture = Union[str, Network, Type[Transformer], None]
 
 CALL = {"config_path", "checkpoint_path", "model", "application", "return_keras_model", "model_type", "is_decoder"}
 APPLICATIONS = {
@@ -23,7 +35,7 @@ APPLICATIONS = {
 }
 
 
-def with_application(cls, application):
+def with_application(cls: type[Transformer], application: str) -> type[Transformer]:
     """The class, made a language model where `application` says so."""
     if application not in APPLICATIONS:
         known = ", ".join(map(repr, APPLICATIONS))
@@ -34,14 +46,48 @@ def with_application(cls, application):
     return cls if extend is None else extend(cls)
 
 
+@overload
 def build_transformer_model(
-    config_path=None,
-    checkpoint_path=None,
-    model=None,
-    application="encoder",
-    return_keras_model=True,
-    **kwargs,
-):
+    config_path: Config = None,
+    checkpoint_path: CheckpointPath = None,
+    model: Architecture = None,
+    application: str = "encoder",
+    return_keras_model: Literal[True] = True,
+    **kwargs: Any,
+) -> keras.Model: ...
+
+
+@overload
+def build_transformer_model(
+    config_path: Config = None,
+    checkpoint_path: CheckpointPath = None,
+    model: Architecture = None,
+    application: str = "encoder",
+    *,
+    return_keras_model: Literal[False],
+    **kwargs: Any,
+) -> Transformer: ...
+
+
+@overload
+def build_transformer_model(
+    config_path: Config = None,
+    checkpoint_path: CheckpointPath = None,
+    model: Architecture = None,
+    application: str = "encoder",
+    return_keras_model: bool = True,
+    **kwargs: Any,
+) -> keras.Model | Transformer: ...
+
+
+def build_transformer_model(
+    config_path: Config = None,
+    checkpoint_path: CheckpointPath = None,
+    model: Architecture = None,
+    application: str = "encoder",
+    return_keras_model: bool = True,
+    **kwargs: Any,
+) -> keras.Model | Transformer:
     """Build a pretrained model, or an untrained one without a checkpoint.
 
     Arguments:

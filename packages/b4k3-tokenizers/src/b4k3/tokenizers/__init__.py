@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .__about__ import __version__
+
+if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
+    from ._spm import SentencePieceError as SentencePieceError
+    from .base import TokenizerBase as TokenizerBase
+    from .encoding import Encoding as Encoding
+    from .sentencepiece_model import SentencePieceModel as SentencePieceModel
+    from .sp_tokenizer import SpTokenizer as SpTokenizer
+    from .tokenizer_json import load_tokenizer_json as load_tokenizer_json, save_tokenizer_json as save_tokenizer_json
+    from .vocab import VocabError as VocabError, load_vocab as load_vocab, save_vocab as save_vocab
+    from .wordpiece import Tokenizer as Tokenizer
 
 # name -> the module of this package that has it; a name's module is imported when the name is first used
 _NAMES = {
@@ -21,15 +32,18 @@ _NAMES = {
     "save_vocab": "vocab",
 }
 
-__all__ = sorted([*_NAMES, "__version__"])
 
-
-def __getattr__(name):
+def _get(name: str) -> Any:
     if name not in _NAMES:
-        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module("." + _NAMES[name], __name__), name)
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(set(globals()) | set(_NAMES))
+
+
+if not TYPE_CHECKING:  # a checker would take every misspelt name for one that `__getattr__` knows
+    __getattr__ = _get
+    __all__ = sorted([*_NAMES, "__version__"])

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _bundle_format as _format
-from . import _dtypes, _slices
+from . import _bundle_format as _format, _dtypes, _slices
 from ._crc32c import masked_crc32c
 from ._files import map_file
 from ._proto import WireError

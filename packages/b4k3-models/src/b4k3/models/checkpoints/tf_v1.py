@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _bundle_format as _format
-from . import _dtypes, _slices
+from . import _bundle_format as _format, _dtypes, _slices
 from ._files import map_file
 from ._proto import BYTES, VARINT, WireError, read_message, read_varints
 from ._table import Table, TableError
