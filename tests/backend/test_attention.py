@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from b4k3.backend import attention, keras, lowest, mask_bias, ops
+from b4k3.backend import attention, keras, mask_bias, mask_value, ops
 from harness import call_with_unknown_sizes, evaluate
 
 B, N, M, H = 2, 3, 4, 2
@@ -114,13 +114,13 @@ def test_mask_bias():
     assert mask_bias() is None
     hidden = evaluate(mask_bias(ops.convert_to_tensor(MASK)))
     assert hidden.shape == (B, 1, 1, M) and hidden.dtype == "float32"
-    assert (hidden[:, 0, 0] == np.where(MASK, 0, np.float32(lowest("float32")))).all()
+    assert (hidden[:, 0, 0] == np.where(MASK, 0, np.float32(mask_value("float32")))).all()
     bias = BIASES["-inf"]
     both = evaluate(mask_bias(ops.convert_to_tensor(MASK), ops.convert_to_tensor(bias)))
-    assert (both == np.where(MASK[:, None, None] & (bias == 0), 0, np.float32(lowest("float32")))).all()
+    assert (both == np.where(MASK[:, None, None] & (bias == 0), 0, np.float32(mask_value("float32")))).all()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_lowest_is_finite_in_its_dtype(dtype):
-    value = evaluate(ops.cast(ops.convert_to_tensor(np.array([lowest(dtype)], "float32")), dtype)).astype("float32")
+def test_mask_value_is_finite_in_its_dtype(dtype):
+    value = evaluate(ops.cast(ops.convert_to_tensor(np.array([mask_value(dtype)], "float32")), dtype)).astype("float32")
     assert np.isfinite(value).all() and value[0] <= -3e4 + 1

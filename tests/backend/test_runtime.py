@@ -1,4 +1,4 @@
-"""The choice of a row, in environments that are made up."""
+"""The choice of a Keras and a backend, in environments that are made up."""
 
 import json
 import os
@@ -9,13 +9,17 @@ import types
 import pytest
 
 from b4k3.backend import BackendError, _runtime
-from b4k3.backend._runtime import Row
+from b4k3.backend._runtime import Environment
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(_runtime.__file__))))
 
-TENSORFLOW, JAX, TORCH = Row("keras3", "tensorflow"), Row("keras3", "jax"), Row("keras3", "torch")
-NUMPY, OPENVINO = Row("keras3", "numpy"), Row("keras3", "openvino")
-KERAS2, TF_DOT_KERAS, TF_KERAS = Row("keras2"), Row("tf.keras"), Row("tf_keras")
+TENSORFLOW, JAX, TORCH = (
+    Environment("keras3", "tensorflow"),
+    Environment("keras3", "jax"),
+    Environment("keras3", "torch"),
+)
+NUMPY, OPENVINO = Environment("keras3", "numpy"), Environment("keras3", "openvino")
+KERAS2, TF_DOT_KERAS, TF_KERAS = Environment("keras2"), Environment("tf.keras"), Environment("tf_keras")
 
 
 @pytest.fixture
@@ -169,12 +173,12 @@ def test_refusal(choose, packages, environ, parts):
         assert part in str(error.value)
 
 
-def test_numbers():
+def test_major_minor():
     order = ["2.2.4-tf", "2.3.0-tf", "2.3.1", "2.10.1", "2.15.0", "3.0.0", "3.5.0rc1", "3.15.1"]
-    numbers = [_runtime.numbers(version) for version in order]
+    numbers = [_runtime.major_minor(version) for version in order]
     assert numbers == sorted(numbers)
     assert numbers[2] == (2, 3) and numbers[-1] == (3, 15)
-    assert _runtime.numbers("") == _runtime.numbers(None) == (0,)
+    assert _runtime.major_minor("") == _runtime.major_minor(None) == (0,)
 
 
 def test_this_row(row):
@@ -188,10 +192,10 @@ def test_this_row(row):
         "keras35-jax": JAX,
         "keras3-torch": TORCH,
         "keras3-numpy": NUMPY,
-        "default": _runtime.row,
+        "default": _runtime.environment,
     }
     found = [value for name, value in expected.items() if row.startswith(name)]
-    assert found == [_runtime.row]
+    assert found == [_runtime.environment]
 
 
 KERAS_OF_TORCH = """
@@ -203,7 +207,7 @@ class config:
 
 def test_a_fresh_process_with_a_keras_imported_first(tmp_path):
     (tmp_path / "keras.py").write_text(KERAS_OF_TORCH)
-    code = "import keras, os; from b4k3.backend import row; print(row, os.environ.get('KERAS_BACKEND'))"
+    code = "import keras, os; from b4k3.backend import environment; print(environment, os.environ.get('KERAS_BACKEND'))"
     assert run(code, tmp_path) == "keras3 on torch None"
 
 

@@ -1,6 +1,6 @@
 """One Keras for b4k3: Keras 3 on JAX, PyTorch or TensorFlow, tf.keras, tf_keras and keras 2.3.1 under one set of names.
 
-Nothing is imported before it is asked for: the first name that needs Keras decides the row (see `_runtime`).
+Nothing is imported before it is asked for: the first name that needs Keras decides the environment (see `_runtime`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from ._missing import BackendError as BackendError, missing
 
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
     from . import K as K, activations as activations
-    from ._attention import attention as attention, lowest as lowest, mask_bias as mask_bias
+    from ._attention import (
+        attention as attention,
+        lowest as lowest,
+        mask_bias as mask_bias,
+        mask_value as mask_value,
+    )
     from ._heads import merge_heads as merge_heads, split_heads as split_heads
     from ._initialization import copy_initializer as copy_initializer
     from ._normalization import layer_normalization as layer_normalization
@@ -40,7 +45,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         while_loop as while_loop,
         write_at as write_at,
     )
-    from ._runtime import is_tf_keras as is_tf_keras, row as row
+    from ._runtime import environment as environment, is_tf_keras as is_tf_keras, row as row
     from .activations import (
         gelu_erf as gelu_erf,
         gelu_tanh as gelu_tanh,
@@ -79,9 +84,11 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         pool1d as pool1d,
         reshape as reshape,
         root_mean_square as root_mean_square,
+        upcast as upcast,
         where as where,
         wide as wide,
     )
+    from .types import Tensor as Tensor
 
 
 # public name -> the module that defines it
@@ -91,6 +98,7 @@ _NAMES = {
     "Dropout": "recomputing",
     "Layer": "_row",
     "Sinusoidal": "positions",
+    "Tensor": "types",
     "TruncatedNormal": "_row",
     "align": "tensors",
     "apply_rotary_position_embeddings": "positions",
@@ -109,6 +117,7 @@ _NAMES = {
     "divisible_temporal_padding": "tensors",
     "do_recompute": "recomputing",
     "dtype": "tensors",
+    "environment": "_runtime",
     "flatten": "tensors",
     "gelu_erf": "activations",
     "gelu_tanh": "activations",
@@ -122,6 +131,7 @@ _NAMES = {
     "logsumexp": "tensors",
     "lowest": "_attention",
     "mask_bias": "_attention",
+    "mask_value": "_attention",
     "matmul_transposed": "_row",
     "merge_heads": "_heads",
     "multilabel_categorical_crossentropy": "losses",
@@ -144,6 +154,7 @@ _NAMES = {
     "split_heads": "_heads",
     "swish": "activations",
     "symbolic": "recomputing",
+    "upcast": "tensors",
     "weight_path": "_row",
     "where": "tensors",
     "while_loop": "_row",

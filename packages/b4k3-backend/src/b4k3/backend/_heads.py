@@ -1,28 +1,58 @@
-"""The heads of attention on an axis of their own.
+"""The reshapes that give the heads of attention an axis of their own, and take it away again.
 
-Nothing runs more often, and `keras.ops` looks through its arguments before it does anything: for a torch tensor that
-takes longer than the work. Such a tensor is known by a method that only torch's have.
+They are called for every layer and token. Dispatch through `keras.ops` costs more than the reshape itself on torch, so
+torch tensors, which are the only ones with a method `unflatten`, take a direct path.
 """
 
 from __future__ import annotations
 
 from ._row import ops
+from .types import Tensor
 
 
-def split_heads(x, heads):
-    """Arguments: x: [batch, n, heads · size]. Returns: [batch, n, heads, size]."""
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Split the last axis into heads.
+
+    Arguments:
+        x: float, [batch, n, heads · size]. The output of a projection.
+        heads: int. The number of heads.
+
+    Returns:
+        float, [batch, n, heads, size].
+
+    Example:
+        >>> y = split_heads(ops.ones((1, 4, 16)), heads=2)  # [1, 4, 2, 8]
+    """
     if hasattr(x, "unflatten"):
-        return x.unflatten(-1, (heads, -1))
-    return ops.reshape(x, (-1, ops.shape(x)[1], heads, x.shape[-1] // heads))
+        return x.unflatten(-1, (heads, -1))  # [b, n, h, size]
+    return ops.reshape(x, (-1, ops.shape(x)[1], heads, x.shape[-1] // heads))  # [b, n, h, size]
 
 
-def merge_heads(x, width):
-    """Arguments: x: [batch, n, heads, size]; width: heads · size. Returns: [batch, n, width]."""
+def merge_heads(x: Tensor, width: int) -> Tensor:
+    """Merge the axes of heads and sizes into one, which undoes `split_heads`.
+
+    Arguments:
+        x: float, [batch, n, heads, size]. The output of an attention.
+        width: int. The product heads · size.
+
+    Returns:
+        float, [batch, n, width].
+
+    Example:
+        >>> y = merge_heads(ops.ones((1, 4, 2, 8)), width=16)  # [1, 4, 16]
+    """
     if hasattr(x, "unflatten"):
-        return x.flatten(2)
-    return ops.reshape(x, (-1, ops.shape(x)[1], width))
+        return x.flatten(2)  # [b, n, width]
+    return ops.reshape(x, (-1, ops.shape(x)[1], width))  # [b, n, width]
 
 
-def swap_heads(x):
-    """Arguments: x: [batch, n, heads, size]. Returns: [batch, heads, n, size], and of that the first again."""
+def swap_heads(x: Tensor) -> Tensor:
+    """Swap the axes 1 and 2, which brings the heads before the positions or back behind them.
+
+    Arguments:
+        x: float, [batch, n, heads, size] or [batch, heads, n, size].
+
+    Returns:
+        float, [batch, heads, n, size] or [batch, n, heads, size].
+    """
     return x.transpose(1, 2) if hasattr(x, "unflatten") else ops.transpose(x, (0, 2, 1, 3))

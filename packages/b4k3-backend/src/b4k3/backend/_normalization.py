@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from ._row import fused_layer_normalization, ops
+from .types import Tensor
 
 
-def layer_normalization(x, gamma=None, beta=None, epsilon=1e-12, zero_mean=True, unit_variance=True):
-    """(x - mean) / sqrt(variance + epsilon) · gamma + beta over the last axis, computed in float32.
+def layer_normalization(
+    x: Tensor,
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+    epsilon: float = 1e-12,
+    zero_mean: bool = True,
+    unit_variance: bool = True,
+) -> Tensor:
+    """Compute (x - mean) / sqrt(variance + epsilon) · gamma + beta over the last axis, in float32.
 
     Arguments:
-        x: float [..., d].
-        gamma, beta: tensors that broadcast to x, or None for 1 and 0.
-        epsilon: added to the variance.
-        zero_mean: whether the mean is subtracted. Without it this is RMS normalisation, https://arxiv.org/abs/1910.07467
-        unit_variance: whether to divide by the standard deviation.
+        x: float, [..., d]. The features to normalise.
+        gamma: float, broadcast to [..., d], or None. The factor; None means 1.
+        beta: float, broadcast to [..., d], or None. The offset; None means 0.
+        epsilon: float. It is added to the variance.
+        zero_mean: bool. False leaves the mean in x, which is RMS normalisation, https://arxiv.org/abs/1910.07467
+        unit_variance: bool. False leaves out the division by the standard deviation.
 
     Returns:
-        Shape and dtype of x.
+        float, [..., d], of the dtype of x.
+
+    Example:
+        >>> y = layer_normalization(ops.ones((2, 4, 8)))  # [2, 4, 8]
 
     Reference: Ba et al., Layer Normalization, https://arxiv.org/abs/1607.06450
     """

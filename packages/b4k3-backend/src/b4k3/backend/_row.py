@@ -1,12 +1,12 @@
-"""The implementation of the row: the folder `_keras3` or `_keras2`, which offer the same names."""
+"""The implementation of this environment: the folder `_keras3` or `_keras2`, which offer the same names."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._runtime import row
+from ._runtime import environment
 
-if TYPE_CHECKING or row.is_keras3:  # a checker knows the language that b4k3 is written in, Keras 3
+if TYPE_CHECKING or environment.is_keras3:  # a type checker reads Keras 3, for which b4k3 is written
     from . import _keras3 as implementation
 else:
     from . import _keras2 as implementation
@@ -33,4 +33,4 @@ fused_attention = implementation.fused_attention
 fused_layer_normalization = implementation.fused_layer_normalization
 matmul_transposed = implementation.matmul_transposed
 
-from . import activations  # noqa: E402, F401 (whoever has a Keras from us has our activations by name)
+from . import activations  # noqa: E402, F401 (a layer that names one of our activations must find it)

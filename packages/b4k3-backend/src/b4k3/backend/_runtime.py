@@ -1,8 +1,9 @@
-"""Chooses the Keras of this process, once.
+"""Choose the Keras of this process, once.
 
-In order: `TF_KERAS=1`, a Keras that is already imported, `KERAS_BACKEND`, keras.json, what is installed. `TF_KERAS=1`
-comes first because `import tensorflow` may import Keras 3 by itself (from 2.16 on), which nobody chose.
-A choice that contradicts another or that cannot work here raises `BackendError`, which says what can.
+The first of these that says something decides: `TF_KERAS=1`, a Keras that is already imported, `KERAS_BACKEND`,
+keras.json, the installed packages. `TF_KERAS=1` comes first because `import tensorflow` may import Keras 3 by itself
+(from 2.16 on), which nobody chose. A choice that contradicts another one or that cannot work here raises
+`BackendError`, which says what can work.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import importlib.util
 import json
 import os
 import sys
+from typing import NoReturn
 
 from ._missing import BackendError
 
@@ -27,8 +29,15 @@ BACKEND_NEEDS = {
 TRUE = ("1", "true", "yes", "on")
 
 
-def installed(name):
-    """Whether a top-level module can be found, without importing it."""
+def installed(name: str) -> bool:
+    """Return True if a top-level module can be found, without importing it.
+
+    Arguments:
+        name: str. The name of the module.
+
+    Returns:
+        bool.
+    """
     if name in sys.modules:
         return sys.modules[name] is not None
     try:
@@ -37,8 +46,15 @@ def installed(name):
         return False
 
 
-def distribution_version(name):
-    """The version of an installed distribution as a string, or None."""
+def distribution_version(name: str) -> str | None:
+    """Return the version of an installed distribution.
+
+    Arguments:
+        name: str. The name of the distribution.
+
+    Returns:
+        str, or None if it is not installed.
+    """
     try:
         from importlib.metadata import PackageNotFoundError, version
     except ImportError:  # Python 3.7
@@ -50,8 +66,15 @@ def distribution_version(name):
         return None
 
 
-def numbers(version):
-    """'2.3.1' -> (2, 3): comparable, unlike the strings ('2.10' < '2.3')."""
+def major_minor(version: str | None) -> tuple[int, ...]:
+    """Return the first two numbers of a version, which compare as versions do; as strings '2.10' < '2.3'.
+
+    Arguments:
+        version: str, or None. A version such as '2.3.1'.
+
+    Returns:
+        tuple of int, such as (2, 3); (0,) for None or an empty string.
+    """
     parts = []
     for part in str(version or "0").split(".")[:2]:
         digits = "".join(c for c in part if c.isdigit())
@@ -59,50 +82,70 @@ def numbers(version):
     return tuple(parts)
 
 
-def keras_version():
-    """(major, minor) of the package `keras`, imported or installed; None without one."""
+def keras_version() -> tuple[int, ...] | None:
+    """Return the version of the package `keras` that is imported or else installed.
+
+    Returns:
+        tuple of int, (major, minor); None without the package.
+    """
     module = sys.modules.get("keras")
     if module is not None and getattr(module, "__version__", ""):
-        return numbers(module.__version__)
+        return major_minor(module.__version__)
     if not installed("keras"):
         return None
     version = distribution_version("keras") or distribution_version("keras-nightly")
-    return numbers(version) if version else None
+    return major_minor(version) if version else None
 
 
-class Row:
-    """One way to have Keras.
+class Environment:
+    """One way to have Keras: which Keras it is, and on which backend it runs.
 
     Arguments:
-        kind: `'keras3'`, `'keras2'` (the package keras 2.3), `'tf.keras'` or `'tf_keras'`.
-        backend: name of the array library: `'tensorflow'`, `'jax'`, `'torch'`, `'numpy'` or `'openvino'`.
+        keras_flavour: str. 'keras3', 'keras2' (the package keras 2.3), 'tf.keras' or 'tf_keras'.
+        backend: str. The array library: 'tensorflow', 'jax', 'torch', 'numpy' or 'openvino'.
+
+    Example:
+        >>> Environment("keras3", "jax").is_keras3
+        True
     """
 
-    def __init__(self, kind, backend="tensorflow"):
-        self.kind = kind
+    def __init__(self, keras_flavour: str, backend: str = "tensorflow") -> None:
+        self.keras_flavour = keras_flavour
         self.backend = backend
 
     @property
-    def is_keras3(self):
-        return self.kind == "keras3"
+    def kind(self) -> str:
+        """The former name of `keras_flavour`, which stays until version 0.2."""
+        return self.keras_flavour
 
     @property
-    def is_tf_keras(self):
-        """Whether this is TensorFlow's own Keras 2, under either of its names."""
-        return self.kind in ("tf.keras", "tf_keras")
+    def is_keras3(self) -> bool:
+        """True if this is Keras 3."""
+        return self.keras_flavour == "keras3"
 
-    def __eq__(self, other):
-        return isinstance(other, Row) and (self.kind, self.backend) == (other.kind, other.backend)
+    @property
+    def is_tf_keras(self) -> bool:
+        """True if this is TensorFlow's own Keras 2, under either of its names."""
+        return self.keras_flavour in ("tf.keras", "tf_keras")
 
-    def __hash__(self):
-        return hash((self.kind, self.backend))
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Environment):
+            return False
+        return (self.keras_flavour, self.backend) == (other.keras_flavour, other.backend)
 
-    def __repr__(self):
-        return "%s on %s" % (self.kind, self.backend)
+    def __hash__(self) -> int:
+        return hash((self.keras_flavour, self.backend))
+
+    def __repr__(self) -> str:
+        return f"{self.keras_flavour} on {self.backend}"
 
 
-def legacy_kind():
-    """The name under which TensorFlow's Keras 2 is to be had here, or None."""
+def legacy_flavour() -> str | None:
+    """Return the name under which TensorFlow's own Keras 2 can be had here.
+
+    Returns:
+        str, 'tf_keras' or 'tf.keras'; None if it cannot be had.
+    """
     if installed("tf_keras"):
         return "tf_keras"
     if not installed("tensorflow"):
@@ -111,117 +154,163 @@ def legacy_kind():
     return None if version is not None and version[0] >= 3 else "tf.keras"
 
 
-def possible():
-    """Every row that this environment can run, the preferred one first."""
-    rows = []
+def possible() -> list[Environment]:
+    """Return every environment that the installed packages allow.
+
+    Returns:
+        list of Environment. The preferred one comes first.
+    """
+    found = []
     version = keras_version()
     if version is not None and version[0] >= 3:
         for backend in KERAS3_BACKENDS:
             if all(installed(name) for name in BACKEND_NEEDS[backend]):
-                rows.append(Row("keras3", backend))
+                found.append(Environment("keras3", backend))
     elif version is not None and (2, 3) <= version < (2, 4) and installed("tensorflow"):
-        rows.append(Row("keras2"))
-    legacy = legacy_kind()
+        found.append(Environment("keras2"))
+    legacy = legacy_flavour()
     if legacy:
-        rows.append(Row(legacy))
-    return rows
+        found.append(Environment(legacy))
+    return found
 
 
-def how_to_choose(row):
-    if row.kind == "keras3":
-        return "KERAS_BACKEND=%s (Keras 3)" % row.backend
-    if row.kind == "keras2":
+def how_to_choose(environment: Environment) -> str:
+    """Say how a user chooses an environment, for an error message.
+
+    Arguments:
+        environment: Environment. One that is possible here.
+
+    Returns:
+        str. The environment variable to set.
+    """
+    if environment.is_keras3:
+        return f"KERAS_BACKEND={environment.backend} (Keras 3)"
+    if environment.keras_flavour == "keras2":
         return "no variable (the package keras 2.3)"
-    return "TF_KERAS=1 (%s)" % row.kind
+    return f"TF_KERAS=1 ({environment.keras_flavour})"
 
 
-def refuse(problem):
-    rows = possible()
-    if rows:
-        can = "Possible here: %s." % "; ".join(how_to_choose(row) for row in rows)
+def refuse(problem: str) -> NoReturn:
+    """Raise the error that says what cannot work and what can.
+
+    Arguments:
+        problem: str. A sentence that says what was asked for and why it cannot work.
+
+    Raises:
+        BackendError: always.
+    """
+    choices = possible()
+    if choices:
+        can = f"Possible here: {'; '.join(map(how_to_choose, choices))}."
     else:
         can = (
             "No Keras that b4k3 knows is installed here. Install one with an extra: pip install 'b4k3[jax]', [torch], "
             "[tensorflow] (Keras 3), [tf-keras], [tf2] or [tf1]."
         )
-    raise BackendError("%s %s" % (problem, can))
+    raise BackendError(f"{problem} {can}")
 
 
 def asks_for_tf_keras() -> bool:
-    """Whether TF_KERAS=1 is set."""
+    """Return True if TF_KERAS=1 is set.
+
+    Returns:
+        bool.
+    """
     return os.environ.get("TF_KERAS", "").strip().lower() in TRUE
 
 
-def already_imported():
-    """The row of a Keras that the user has imported before us, or None. TensorFlow alone is no choice of a Keras.
+def already_imported() -> Environment | None:
+    """Return the environment of a Keras that the user imported before us.
 
-    With `TF_KERAS=1` only TensorFlow's own Keras counts: Keras 3 may be there because TensorFlow imported it.
+    TensorFlow alone is no choice of a Keras. With `TF_KERAS=1` only TensorFlow's own Keras counts, because TensorFlow
+    itself may have imported Keras 3.
+
+    Returns:
+        Environment, or None if no Keras is imported.
     """
     if "tf_keras" in sys.modules and asks_for_tf_keras():
-        return Row("tf_keras")
+        return Environment("tf_keras")
     module = sys.modules.get("keras")
     if module is not None:
-        version = numbers(getattr(module, "__version__", ""))
+        version = major_minor(getattr(module, "__version__", ""))
         if asks_for_tf_keras() and not (2, 4) <= version < (3, 0):
             return None
         if version[0] >= 3:
-            return Row("keras3", module.config.backend() if hasattr(module, "config") else module.backend.backend())
+            return Environment(
+                "keras3", module.config.backend() if hasattr(module, "config") else module.backend.backend()
+            )
         if (2, 3) <= version < (2, 4):
-            return Row("keras2")
+            return Environment("keras2")
         if (2, 4) <= version < (3, 0) and "tensorflow" in sys.modules:  # the package behind tf.keras 2.4 to 2.15
-            return Row("tf.keras")
-    return Row("tf_keras") if "tf_keras" in sys.modules else None
+            return Environment("tf.keras")
+    return Environment("tf_keras") if "tf_keras" in sys.modules else None
 
 
-def from_environment():
-    """The row that TF_KERAS and KERAS_BACKEND ask for, or None."""
+def from_environment() -> Environment | None:
+    """Return the environment that the variables TF_KERAS and KERAS_BACKEND ask for.
+
+    Returns:
+        Environment, or None if neither variable asks for one.
+
+    Raises:
+        BackendError: the variables contradict each other, or what they ask for cannot work here.
+    """
     asked = os.environ.get("KERAS_BACKEND", "").strip().lower()
     if asks_for_tf_keras():
         if asked not in ("", "tensorflow"):
-            refuse("TF_KERAS=1 asks for TensorFlow's Keras and KERAS_BACKEND=%s for another backend." % asked)
-        kind = legacy_kind()
-        if kind is None:
+            refuse(f"TF_KERAS=1 asks for TensorFlow's Keras and KERAS_BACKEND={asked} for another backend.")
+        flavour = legacy_flavour()
+        if flavour is None:
             refuse("TF_KERAS=1 asks for TensorFlow's Keras 2, which needs TensorFlow, and from 2.16 on also tf_keras.")
-        return Row(kind)
+        return Environment(flavour)
     if not asked:
         return None
-    rows = possible()
-    for row in rows:
-        if row.backend == asked:
-            return row
+    for environment in possible():
+        if environment.backend == asked:
+            return environment
     if asked not in KERAS3_BACKENDS:
-        refuse("KERAS_BACKEND=%s is not a backend that b4k3 knows (%s)." % (asked, ", ".join(KERAS3_BACKENDS)))
-    return refuse("KERAS_BACKEND=%s cannot work here." % asked)
+        refuse(f"KERAS_BACKEND={asked} is not a backend that b4k3 knows ({', '.join(KERAS3_BACKENDS)}).")
+    refuse(f"KERAS_BACKEND={asked} cannot work here.")
 
 
-def from_keras_json():
-    """The backend named by keras.json. Keras writes that file by itself, so a name that cannot work is no error."""
+def from_keras_json() -> Environment | None:
+    """Return the environment of the backend that keras.json names.
+
+    Keras writes that file by itself, so a name that cannot work is no error.
+
+    Returns:
+        Environment, or None if there is no such file or its backend cannot work here.
+    """
     home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
     try:
         with open(os.path.join(home, "keras.json"), encoding="utf-8") as f:
             asked = json.load(f).get("backend")
     except (OSError, ValueError, AttributeError):
         return None
-    for row in possible():
-        if row.backend == asked:
-            return row
+    for environment in possible():
+        if environment.backend == asked:
+            return environment
     return None
 
 
-def choose():
-    """Return the Row of this process.
+def choose() -> Environment:
+    """Choose the environment of this process.
+
+    Returns:
+        Environment.
 
     Raises:
-        BackendError: the environment asks for what is not installed, or nothing is.
+        BackendError: the user asks for what is not installed, or no Keras is installed.
     """
-    row = already_imported() or from_environment() or from_keras_json()
-    if row is None:
-        rows = possible()
-        row = rows[0] if rows else refuse("b4k3 needs a Keras.")
-    if row.is_keras3 and "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = row.backend  # what Keras 3 itself reads when it is imported
-    return row
+    chosen = already_imported() or from_environment() or from_keras_json()
+    if chosen is None:
+        choices = possible()
+        chosen = choices[0] if choices else refuse("b4k3 needs a Keras.")
+    if chosen.is_keras3 and "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = chosen.backend  # Keras 3 reads this variable when it is imported
+    return chosen
 
 
-row = choose()
-is_tf_keras = row.is_tf_keras  # a name of bert4keras
+environment = choose()
+row = environment  # the former name, which stays until version 0.2
+is_tf_keras = environment.is_tf_keras  # a public name of bert4keras

@@ -1,25 +1,45 @@
-"""Names under which our objects are saved, the same table on every row."""
+"""Names under which our objects are saved, the same table in every environment."""
 
 from __future__ import annotations
 
+from typing import Any, Callable
+
 PACKAGE = "b4k3"
 
-# Short name -> class or function. Rows without a registry (keras 2.3, tf.keras 1.15) need it to load a whole model:
-# keras.models.load_model(path, custom_objects=custom_objects).
-custom_objects = {}
+# Short name -> class or function. An environment whose Keras has no registry (keras 2.3, tf.keras 1.15) needs it to
+# load a whole model: keras.models.load_model(path, custom_objects=custom_objects).
+custom_objects: dict[str, Any] = {}
 
 
-def make_register(registry):
-    """Return the decorator `register` of a row.
+def make_register(registry: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Return the decorator `register` for the Keras of this environment.
 
     Arguments:
-        registry: the row's `register_keras_serializable`, or None where Keras has none.
+        registry: function, or None. Keras' `register_keras_serializable`; None if this Keras has none.
+
+    Returns:
+        The decorator.
     """
 
-    def register(obj=None, name=None):
-        """Make a class or function known to serialization as `b4k3>name`, and enter it in `custom_objects`."""
+    def register(obj: Any = None, name: str | None = None) -> Any:
+        """Register a class or function for saving as `b4k3>name`, and enter it in `custom_objects`.
 
-        def decorate(obj):
+        Arguments:
+            obj: class or function, or None. The object to register; None makes a decorator, `@register(name="…")`.
+            name: str, or None. The short name; None takes the name of the object.
+
+        Returns:
+            The object, or a decorator.
+
+        Example:
+            >>> @register
+            ... class Scale(Layer):
+            ...     def call(self, inputs):
+            ...         return inputs * 2.0
+        """
+
+        def decorate(obj: Any) -> Any:
+            """Register the object under the name, and return it."""
             short = name or obj.__name__
             custom_objects[short] = obj
             return registry(package=PACKAGE, name=short)(obj) if registry else obj

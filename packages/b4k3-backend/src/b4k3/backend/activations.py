@@ -1,26 +1,27 @@
-"""Activations by name: the two forms of gelu, told apart, and everything that the row's Keras knows."""
+"""Activations by name: the two forms of gelu under two names, and everything that Keras itself knows."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from typing import Any
+from typing import Any, Callable
 
 from ._row import keras, ops, register
+from .types import Tensor
 
 
 @register
-def gelu_erf(x: Any) -> Any:
+def gelu_erf(x: Tensor) -> Tensor:
     """Return x · Φ(x), exactly; Φ is the distribution function of a standard normal variable.
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Example:
-        >>> Dense(8, activation=gelu_erf)(keras.Input((4,)))  # [batch, 8]
+        >>> y = Dense(8, activation=gelu_erf)(keras.Input((4,)))  # [batch, 8]
 
     Reference: Hendrycks and Gimpel, Gaussian Error Linear Units, https://arxiv.org/abs/1606.08415
     """
@@ -28,14 +29,14 @@ def gelu_erf(x: Any) -> Any:
 
 
 @register
-def gelu_tanh(x: Any) -> Any:
+def gelu_tanh(x: Tensor) -> Tensor:
     """Approximate gelu by tanh, as Google's BERT does.
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: Hendrycks and Gimpel, Gaussian Error Linear Units, https://arxiv.org/abs/1606.08415
     """
@@ -43,14 +44,14 @@ def gelu_tanh(x: Any) -> Any:
 
 
 @register
-def swish(x: Any) -> Any:
+def swish(x: Tensor) -> Tensor:
     """Return x · sigmoid(x).
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: Ramachandran et al., Searching for Activation Functions, https://arxiv.org/abs/1710.05941
     """
@@ -58,15 +59,15 @@ def swish(x: Any) -> Any:
 
 
 @register
-def leaky_relu(x: Any, alpha: float = 0.2) -> Any:
+def leaky_relu(x: Tensor, alpha: float = 0.2) -> Tensor:
     """Return max(x, alpha · x).
 
     Arguments:
-        x: float [...].
-        alpha: the slope where x is negative.
+        x: float, [...]. The input of the activation.
+        alpha: float. The slope where x is negative.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: Maas et al., Rectifier Nonlinearities Improve Neural Network Acoustic Models, ICML 2013
     """
@@ -74,14 +75,14 @@ def leaky_relu(x: Any, alpha: float = 0.2) -> Any:
 
 
 @register
-def leaky_relu_torch(x: Any) -> Any:
+def leaky_relu_torch(x: Tensor) -> Tensor:
     """Return max(x, 0.01 · x), which torch and transformers call leaky_relu.
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: https://docs.pytorch.org/docs/stable/generated/torch.nn.LeakyReLU.html
     """
@@ -89,14 +90,14 @@ def leaky_relu_torch(x: Any) -> Any:
 
 
 @register
-def quick_gelu(x: Any) -> Any:
+def quick_gelu(x: Tensor) -> Tensor:
     """Return x · sigmoid(1.702 · x), which CLIP uses instead of gelu.
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: https://github.com/hendrycks/GELUs
     """
@@ -104,14 +105,14 @@ def quick_gelu(x: Any) -> Any:
 
 
 @register
-def gelu_10(x: Any) -> Any:
+def gelu_10(x: Tensor) -> Tensor:
     """Return `gelu_erf` limited to at most 10, for quantisation to eight bits.
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: Wu et al., Integer Quantization for Deep Learning Inference, https://arxiv.org/abs/2004.09602
     """
@@ -119,14 +120,14 @@ def gelu_10(x: Any) -> Any:
 
 
 @register
-def relu2(x: Any) -> Any:
+def relu2(x: Tensor) -> Tensor:
     """Return the square of relu(x).
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: So et al., Primer, https://arxiv.org/abs/2109.08668
     """
@@ -134,14 +135,14 @@ def relu2(x: Any) -> Any:
 
 
 @register
-def relu6(x: Any) -> Any:
+def relu6(x: Tensor) -> Tensor:
     """Return min(max(x, 0), 6).
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: Howard et al., MobileNets, https://arxiv.org/abs/1704.04861
     """
@@ -149,14 +150,14 @@ def relu6(x: Any) -> Any:
 
 
 @register
-def hardswish(x: Any) -> Any:
+def hardswish(x: Tensor) -> Tensor:
     """Return x · min(max(x + 3, 0), 6) / 6.
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: Howard et al., Searching for MobileNetV3, https://arxiv.org/abs/1905.02244
     """
@@ -164,14 +165,14 @@ def hardswish(x: Any) -> Any:
 
 
 @register
-def mish(x: Any) -> Any:
+def mish(x: Tensor) -> Tensor:
     """Return x · tanh(softplus(x)).
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: Misra, Mish, https://arxiv.org/abs/1908.08681
     """
@@ -179,17 +180,17 @@ def mish(x: Any) -> Any:
 
 
 @register
-def laplace(x: Any) -> Any:
+def laplace(x: Tensor) -> Tensor:
     """Return the distribution function of a normal variable of mean 0.707107 and deviation 0.282095.
 
     MEGA uses this function as a smooth, bounded `relu2`. Its code writes the two constants, sqrt(1/2) and sqrt(1/(4π)),
     to six digits.
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x, between 0 and 1.
+        float, [...], of the shape and the dtype of x, between 0 and 1.
 
     Reference: Ma et al., Mega, https://arxiv.org/abs/2209.10655
     """
@@ -198,23 +199,23 @@ def laplace(x: Any) -> Any:
 
 
 @register
-def sqrtsoftplus(x: Any) -> Any:
+def sqrtsoftplus(x: Tensor) -> Tensor:
     """Return the square root of softplus(x), by which DeepSeek V4 scores experts.
 
     Arguments:
-        x: float [...].
+        x: float, [...]. The input of the activation.
 
     Returns:
-        float [...], of the shape and the dtype of x.
+        float, [...], of the shape and the dtype of x.
 
     Reference: https://github.com/huggingface/transformers
     """
     return ops.sqrt(ops.softplus(x))
 
 
-# Every activation without weights that Hugging Face transformers knows can be found by its name there: here, or in
-# Keras (relu, sigmoid, tanh, linear). The exception is its leaky_relu, whose slope is 0.01: leaky_relu_torch.
-OURS = {
+# Every activation without weights of Hugging Face transformers is found under the name that it has there, in this table
+# or in Keras (relu, sigmoid, tanh, linear). The exception is its leaky_relu, whose slope is 0.01: leaky_relu_torch.
+OURS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_erf": gelu_erf,
     "gelu_tanh": gelu_tanh,
     "gelu_10": gelu_10,
@@ -243,14 +244,20 @@ keras.utils.get_custom_objects().update(gelu_erf=gelu_erf, gelu_tanh=gelu_tanh)
 _gelu = gelu_erf
 
 
-def set_gelu(version):
-    """Say what the name 'gelu' means for layers that are made from now on. Keras' own 'gelu' is not touched.
+def set_gelu(version: str) -> None:
+    """Choose what the name 'gelu' means for layers that are made from now on. Keras' own 'gelu' is not touched.
 
     Arguments:
-        version: `'erf'` (how it is at first) or `'tanh'`.
+        version: str. 'erf', which is the default of this package, or 'tanh'.
 
     Raises:
         ValueError: another version.
+
+    Example:
+        >>> set_gelu("tanh")
+        >>> activations.get("gelu") is gelu_tanh
+        True
+        >>> set_gelu("erf")
     """
     global _gelu
     if version not in ("erf", "tanh"):
@@ -258,20 +265,24 @@ def set_gelu(version):
     _gelu = gelu_erf if version == "erf" else gelu_tanh
 
 
-def get(identifier):
-    """The activation function of a name.
+def get(identifier: Any) -> Callable[[Tensor], Tensor]:
+    """Return the activation function that a name stands for.
 
     Arguments:
-        identifier: a name (`'gelu'` is what `set_gelu` says; `'gelu_erf'`, `'gelu_tanh'`, `'linear'`, any other name
-            of `OURS` or of the environment's `keras.activations`), a serialized activation, a callable, or None for the
-            identity.
+        identifier: str, dict, function or None. A name ('gelu' is what `set_gelu` chose; 'gelu_erf', 'gelu_tanh',
+            'linear', any other name of `OURS` or of `keras.activations`), a serialized activation, a function, which is
+            returned itself, or None for the identity.
 
     Returns:
-        A callable from a tensor to a tensor of the same shape.
+        A function from a tensor to a tensor of the same shape.
 
     Raises:
         TypeError: a list; only FeedForward takes several activations, one for each of its branches.
         ValueError: an unknown name.
+
+    Example:
+        >>> activations.get("gelu_tanh") is gelu_tanh
+        True
     """
     if isinstance(identifier, (list, tuple)):
         raise TypeError(
@@ -292,14 +303,26 @@ def get(identifier):
         raise ValueError(f"Unknown activation {identifier!r}.{_suggestion(identifier)}") from error
 
 
-def _suggestion(identifier):
+def _suggestion(identifier: Any) -> str:
+    """Return the end of the error message, with the nearest name that exists."""
     known = sorted(OURS) + ["gelu"] + [n for n in dir(keras.activations) if not n.startswith("_")]
     near = difflib.get_close_matches(str(identifier), known, n=1)
     return f" Did you mean {near[0]!r}?" if near else " Give a name of keras.activations or a callable."
 
 
-def serialize(function):
-    """What a config holds for an activation: the name of one of ours, else what the row's Keras makes of it."""
+def serialize(function: Callable[[Tensor], Tensor]) -> Any:
+    """Return what a config saves for an activation.
+
+    Arguments:
+        function: function. An activation, from `get`.
+
+    Returns:
+        The name of one of our activations; for another function what `keras.activations.serialize` returns.
+
+    Example:
+        >>> activations.serialize(gelu_tanh)
+        'gelu_tanh'
+    """
     name = getattr(function, "__name__", None)
     if name in OURS and function is OURS[name]:  # `OURS` also has aliases; the config holds the function's own name
         return name

@@ -1,45 +1,67 @@
-"""Batches in the form that the `fit` and `predict` of the row take from a generator."""
+"""Batches in the form that `fit` and `predict` of the Keras in use take from a generator."""
 
 from __future__ import annotations
 
 import importlib
+from typing import Any, Sequence
 
-from ._runtime import row
+from ._runtime import environment
 
 
-def fit_batch(batch):
-    """A batch (x, y) or (x, y, sample_weight) for `fit`.
+def fit_batch(batch: Sequence[Any]) -> tuple[Any, ...]:
+    """Convert a batch to the form that `fit` takes.
 
-    keras 2.3 wants lists of arrays, and a pair even without labels; the others take tuples (Keras 3 on TensorFlow
-    nothing else), and want labels that are None left out.
+    keras 2.3 takes lists of arrays, and wants a pair even without labels. The other versions take tuples (Keras 3 on
+    TensorFlow takes nothing else), and want labels that are None left out.
+
+    Arguments:
+        batch: sequence. (x,), (x, y) or (x, y, sample_weight), where each is an array, or a list of arrays.
+
+    Returns:
+        tuple. The batch with the same arrays.
+
+    Example:
+        >>> from b4k3.backend.feeding import fit_batch
+        >>> batch = fit_batch([[np.zeros((2, 4)), np.zeros((2, 4))], np.zeros(2)])
     """
     batch = tuple(batch)
-    if row.kind == "keras2":
+    if environment.keras_flavour == "keras2":
         return batch + (None,) * (2 - len(batch))
     while len(batch) > 1 and batch[-1] is None:
         batch = batch[:-1]
-    return tuple(_tuples(part) for part in batch)
+    return tuple(_to_tuples(part) for part in batch)
 
 
-def predict_batch(inputs):
-    """The inputs of a batch for `predict`."""
-    return inputs if row.kind == "keras2" else (_tuples(inputs),)
+def predict_batch(inputs: Any) -> Any:
+    """Convert the inputs of a batch to the form that `predict` takes.
+
+    Arguments:
+        inputs: array, or list of arrays.
+
+    Returns:
+        The inputs; for Keras other than 2.3 in a tuple of one, with tuples instead of lists.
+    """
+    return inputs if environment.keras_flavour == "keras2" else (_to_tuples(inputs),)
 
 
-def Dataset():
-    """The class `tf.data.Dataset`.
+def Dataset() -> Any:
+    """Return the class `tf.data.Dataset`.
+
+    Returns:
+        The class.
 
     Raises:
         ImportError: TensorFlow is not installed.
     """
-    folder = "._keras3" if row.is_keras3 else "._keras2"
+    folder = "._keras3" if environment.is_keras3 else "._keras2"
     try:
         return importlib.import_module(folder + ".datasets", __package__).Dataset
     except ImportError as error:
         raise ImportError(
-            "tf.data needs TensorFlow (%s); fit takes DataGenerator.forfit() without it" % error
+            f"tf.data needs TensorFlow ({error}). Without it, fit takes DataGenerator.forfit()."
         ) from error
 
 
-def _tuples(x):
-    return tuple(_tuples(part) for part in x) if isinstance(x, (list, tuple)) else x
+def _to_tuples(x: Any) -> Any:
+    """Convert lists within lists to tuples."""
+    return tuple(_to_tuples(part) for part in x) if isinstance(x, (list, tuple)) else x

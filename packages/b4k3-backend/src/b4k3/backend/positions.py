@@ -2,76 +2,97 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._row import keras, ops, register
 from .tensors import align, dtype
+from .types import Tensor
 
 
-def sinusoidal_embeddings(pos, dim, base=10000):
-    """sin(p·w₀), cos(p·w₀), sin(p·w₁), … with wᵢ = base^(-2i/dim).
+def sinusoidal_embeddings(pos: Tensor, dim: int, base: float = 10000) -> Tensor:
+    """Compute sin(p·w₀), cos(p·w₀), sin(p·w₁), … for each position p, with wᵢ = base^(-2i/dim).
 
     Arguments:
-        pos: [...], positions, integers or floats.
-        dim: even number of features.
-        base: the longest wavelength is 2π·base.
+        pos: int or float, [...]. The positions.
+        dim: int. The number of features, which must be even.
+        base: float. The longest wavelength is 2π·base.
 
     Returns:
-        Float32 [..., dim], even features sines and odd ones cosines.
+        float32, [..., dim]. Even features are sines, and odd ones cosines.
+
+    Raises:
+        ValueError: `dim` is odd.
+
+    Example:
+        >>> table = sinusoidal_embeddings(ops.arange(4), 8)  # [4, 8]
 
     Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
     """
     if dim % 2:
         raise ValueError(f"sinusoidal_embeddings: dim must be even, found {dim}.")
-    frequencies = np.power(float(base), -2.0 * np.arange(dim // 2) / dim).astype("float32")
+    frequencies = np.power(float(base), -2.0 * np.arange(dim // 2) / dim).astype("float32")  # [dim / 2]
     angles = ops.cast(pos, "float32")[..., None] * ops.convert_to_tensor(frequencies)  # [..., dim / 2]
     pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)  # [..., dim / 2, 2]
-    return ops.reshape(pairs, tuple(ops.shape(angles)[:-1]) + (dim,))
+    return ops.reshape(pairs, tuple(ops.shape(angles)[:-1]) + (dim,))  # [..., dim]
 
 
 @register
 class Sinusoidal(keras.initializers.Initializer):
-    """Initializer of a table [positions, dim] whose row p is `sinusoidal_embeddings(p, dim)`."""
+    """Initialize a table [positions, dim] so that row p is `sinusoidal_embeddings(p, dim)`.
 
-    def __call__(self, shape, dtype=None, **kwargs):
+    Example:
+        >>> table = Sinusoidal()((16, 8))  # [16, 8]
+
+    Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
+    """
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None, **kwargs: Any) -> Any:
         count, dim = shape
-        frequencies = np.power(10000.0, -2.0 * np.arange(dim // 2) / dim)
-        angles = np.arange(count)[:, None] * frequencies
+        frequencies = np.power(10000.0, -2.0 * np.arange(dim // 2) / dim)  # [dim / 2]
+        angles = np.arange(count)[:, None] * frequencies  # [positions, dim / 2]
         table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(count, dim)
-        name = getattr(dtype, "name", dtype) or "float32"  # a str, or a DType of TensorFlow
+        name = getattr(dtype, "name", dtype) or "float32"  # dtype is a str, or a DType of TensorFlow
         if name in ("float16", "float32", "float64"):
-            return table.astype(name)  # keras 2.3 on TensorFlow 2 makes no variable of a tensor of the graph
+            return table.astype(name)  # keras 2.3 on TensorFlow 2 cannot make a variable of a tensor of the graph
         return ops.cast(ops.convert_to_tensor(table.astype("float32")), name)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return an empty config, because this initializer has no arguments."""
         return {}
 
 
-def apply_rotary_position_embeddings(sinusoidal, *tensors):
-    """Turn neighbouring pairs of features by angles that grow with the position.
+def apply_rotary_position_embeddings(sinusoidal: Tensor, *tensors: Tensor) -> Any:
+    """Rotate neighbouring pairs of features by angles that grow with the position.
 
     Arguments:
-        sinusoidal: [batch or 1, n, d], from `sinusoidal_embeddings`.
-        tensors: each float [batch, n, ..., d], such as queries and keys.
+        sinusoidal: float, [1 or batch, n, d]. The output of `sinusoidal_embeddings`.
+        tensors: float, [batch, n, ..., d]. One or more tensors to rotate, such as queries and keys.
 
     Returns:
-        The turned tensor, or the list of them when there are several; shapes and dtypes as they were.
+        The rotated tensor, or a list of them if there are several, each of the shape and dtype that it had.
 
     Raises:
         ValueError: no tensor, or tensors of different numbers of axes.
+
+    Example:
+        >>> angles = sinusoidal_embeddings(ops.arange(4)[None], 8)  # [1, 4, 8]
+        >>> query = apply_rotary_position_embeddings(angles, ops.ones((2, 4, 3, 8)))  # [2, 4, 3, 8]
 
     Reference: Su et al., RoFormer, https://arxiv.org/abs/2104.09864
     """
     if not tensors or len({len(t.shape) for t in tensors}) > 1:
         raise ValueError("apply_rotary_position_embeddings: give one or more tensors of the same number of axes.")
     ndim = len(tensors[0].shape)
-    sinusoidal = align(sinusoidal, [0, 1, -1], ndim)
+    sinusoidal = align(sinusoidal, [0, 1, -1], ndim)  # [b, n, 1…, d]
     sin, cos = sinusoidal[..., 0::2], sinusoidal[..., 1::2]  # [b, n, 1…, d / 2]
-    turned = [_turn(t, ops.cast(sin, dtype(t)), ops.cast(cos, dtype(t))) for t in tensors]
-    return turned[0] if len(turned) == 1 else turned
+    rotated = [_rotate(t, ops.cast(sin, dtype(t)), ops.cast(cos, dtype(t))) for t in tensors]  # [b, n, …, d]
+    return rotated[0] if len(rotated) == 1 else rotated
 
 
-def _turn(tensor, sin, cos):
-    even, odd = tensor[..., 0::2], tensor[..., 1::2]
+def _rotate(tensor: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
+    """Rotate each pair of features of one tensor."""
+    even, odd = tensor[..., 0::2], tensor[..., 1::2]  # [b, n, …, d / 2]
     pairs = ops.stack([even * cos - odd * sin, odd * cos + even * sin], axis=-1)  # [b, n, …, d / 2, 2]
-    return ops.reshape(pairs, ops.shape(tensor))
+    return ops.reshape(pairs, ops.shape(tensor))  # [b, n, …, d]

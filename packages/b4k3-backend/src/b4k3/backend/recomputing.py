@@ -1,72 +1,101 @@
-"""Trading time for memory: recompute a layer's inner results in the backward pass. And what else a graph needed."""
+"""Trade time for memory by computing a layer's inner results again in the backward pass; and helpers for graphs."""
 
 from __future__ import annotations
 
 import importlib
 import os
+from typing import Any, Callable, ContextManager, TypeVar
 
 from ._row import implementation as _row
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _recompute = importlib.import_module(".recompute", _row.__name__)
 _devices = importlib.import_module(".devices", _row.__name__)
 
-# Environment variable RECOMPUTE=1, read when b4k3 is imported, as in bert4keras.
-do_recompute = os.environ.get("RECOMPUTE", "").strip().lower() in ("1", "true", "yes", "on")
+# bert4keras too reads the variable RECOMPUTE when it is imported.
+do_recompute: bool = os.environ.get("RECOMPUTE", "").strip().lower() in ("1", "true", "yes", "on")
 
-# The row's Dropout whose mask a recomputed layer can draw a second time; on Keras 3 that is Keras' own.
+# A Dropout that can draw the same mask a second time when its layer is recomputed. On Keras 3 it is Keras' own.
 Dropout = _recompute.Dropout
 implementation = _recompute.recompute
 
 
-def recompute_grad(call):
-    """Decorator for the `call` of a layer: with RECOMPUTE=1 its inner results are not kept for the gradient.
+def recompute_grad(call: F) -> F:
+    """Decorate the `call` of a layer so that with RECOMPUTE=1 its inner results are not kept for the gradient.
 
-    The masks of dropout are the same in both passes. On the Keras 2 rows the layer must take its dropout from
-    `b4k3.backend.Dropout`; Keras' own is refused there, because it would draw another mask. Losses that the layer adds
-    itself are refused on Keras 3. Mask metadata of the inputs is not visible inside: declare `mask` as an argument.
+    Dropout draws the same masks in both passes. On Keras 2 the layer must take its dropout from
+    `b4k3.backend.Dropout`; Keras' own Dropout would draw another mask, so it is refused there. A layer that adds losses
+    is refused on Keras 3. The mask that Keras attaches to the inputs is not visible inside `call`, which must declare
+    `mask` as an argument.
 
     Arguments:
-        call: a method `call(self, inputs, …)`.
+        call: method. A `call(self, inputs, …)`.
 
     Returns:
-        The method with the same signature; `call` itself without RECOMPUTE=1.
+        A method with the same signature; without RECOMPUTE=1 it is `call` itself.
+
+    Example:
+        >>> class Cube(Layer):
+        ...     @recompute_grad
+        ...     def call(self, inputs):
+        ...         return inputs**3
+        >>> y = Cube()(ops.ones((2, 4)))  # [2, 4]
 
     Reference: Chen et al., Training Deep Nets with Sublinear Memory Cost, https://arxiv.org/abs/1604.06174
     """
     return implementation(call) if do_recompute else call
 
 
-def graph_mode_decorator(f, *args, **kwargs):
+def graph_mode_decorator(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function that brings its own gradient.
 
     Arguments:
-        f: takes tensors, returns (result, gradient function); the convention is that of the framework's
-            `custom_gradient`: `tf.custom_gradient` on the Keras 2 rows, `keras.ops.custom_gradient` on Keras 3.
-        args, kwargs: what `f` is called with.
+        f: function. It takes tensors and returns (result, gradient function), as the framework's `custom_gradient`
+            expects: `tf.custom_gradient` on Keras 2, `keras.ops.custom_gradient` on Keras 3.
+        args: positional arguments of `f`.
+        kwargs: keyword arguments of `f`.
 
     Returns:
-        The result.
+        The result of `f`.
     """
     return _recompute.custom_gradient(f)(*args, **kwargs)
 
 
-def symbolic(f):
-    """keras 2.3.1's decorator for functions that build a graph; on other rows the function as it is."""
+def symbolic(f: F) -> F:
+    """Decorate a function that builds a graph, as keras 2.3.1 requires.
+
+    Arguments:
+        f: function.
+
+    Returns:
+        The function; it is decorated only on keras 2.3.1.
+    """
     return importlib.import_module(".k", _row.__name__).symbolic(f)
 
 
-def get_available_gpus():
-    """The names of the GPUs that the backend can use: a list such as ['/device:GPU:0'], empty without any."""
+def get_available_gpus() -> list[str]:
+    """Return the names of the GPUs that the backend can use.
+
+    Returns:
+        list of str, such as ['/device:GPU:0']; an empty list without a GPU.
+
+    Example:
+        >>> gpus = get_available_gpus()
+    """
     return [f"/device:GPU:{i}" for i in range(_devices.gpu_count())]
 
 
-def device_scope(name):
-    """A context in which what is added to a graph is put on a device.
+def device_scope(name: str) -> ContextManager[Any]:
+    """Make a context that puts what is added to a graph on a device.
 
     Arguments:
-        name: such as '/device:GPU:0'.
+        name: str. The device, such as '/device:GPU:0'.
+
+    Returns:
+        A context manager.
 
     Raises:
-        NotImplementedError: on rows other than keras 2.3.1 and tf.keras 1.15; it says what they have instead.
+        NotImplementedError: this is neither keras 2.3.1 nor tf.keras 1.15; the message says what to use instead.
     """
     return _devices.device_scope(name)

@@ -1,34 +1,65 @@
-"""Small helpers on tensors that bert4keras' users know."""
+"""Small helpers on tensors. Most of them are in bert4keras too."""
 
 from __future__ import annotations
 
+from typing import Any, Mapping, Sequence
+
 from ._row import ops, register
+from .types import Tensor
 
 
-def dtype(x):
-    """Name of the dtype of x, or None where it has none."""
+def dtype(x: Any) -> str | None:
+    """Return the name of the dtype of a tensor.
+
+    Arguments:
+        x: tensor, or anything else.
+
+    Returns:
+        str, such as 'float32'; None if x has no dtype.
+
+    Example:
+        >>> dtype(ops.zeros((2, 3)))
+        'float32'
+    """
     return None if getattr(x, "dtype", None) is None else ops.dtype(x)
 
 
-def wide(x):
-    """x in float32 where it has half precision or integers, else unchanged."""
+def upcast(x: Tensor) -> Tensor:
+    """Cast half precision and integers to float32.
+
+    Arguments:
+        x: [...]. A tensor of any dtype.
+
+    Returns:
+        float32 or float64, [...]. A tensor that has one of these dtypes is returned unchanged.
+
+    Example:
+        >>> dtype(upcast(ops.zeros((2, 3), "float16")))
+        'float32'
+    """
     x = ops.convert_to_tensor(x)
     return x if dtype(x) in ("float32", "float64") else ops.cast(x, "float32")
 
 
-def align(tensor, axes, ndim=None):
-    """Insert axes of size 1 so that axis i of the tensor becomes axis axes[i]: expand_dims for many at once.
+wide = upcast  # the former name, which stays until version 0.2
+
+
+def align(tensor: Tensor, axes: Sequence[int], ndim: int | None = None) -> Tensor:
+    """Insert axes of size 1 so that axis i of the tensor becomes axis axes[i].
 
     Arguments:
-        tensor: [...], of len(axes) axes.
-        axes: increasing numbers of axes; negative ones need `ndim`.
-        ndim: number of axes of the result; the last of `axes` + 1 unless given.
+        tensor: [...], with len(axes) axes.
+        axes: list of int. Increasing numbers of axes; negative numbers need `ndim`.
+        ndim: int, or None. The number of axes of the result; None means the last of `axes` + 1.
 
     Returns:
-        The same numbers with `ndim` axes.
+        The tensor with `ndim` axes.
 
     Raises:
-        ValueError: axes that do not fit the tensor.
+        ValueError: the axes do not fit the tensor.
+
+    Example:
+        >>> y = align(ops.ones((2, 3)), [0, 2], 4)  # [2, 1, 3, 1]
     """
     if len(axes) != len(tensor.shape):
         raise ValueError(f"align: {len(axes)} axes given for a tensor of {len(tensor.shape)}.")
@@ -41,15 +72,18 @@ def align(tensor, axes, ndim=None):
     return tensor[tuple(slice(None) if i in axes else None for i in range(ndim))]
 
 
-def reshape(tensor, *args):
-    """`reshape(tensor, shape)`, or `reshape(tensor, shape1, axis1, shape2, axis2, …)`, which splits single axes.
+def reshape(tensor: Tensor, *args: Any) -> Tensor:
+    """Reshape a tensor as a whole, `reshape(tensor, shape)`, or axis by axis, `reshape(tensor, shape1, axis1, …)`.
 
     Arguments:
-        tensor: [...].
-        args: one shape; or pairs of a shape, one -1 allowed in each, and the axis of the tensor that it replaces.
+        tensor: [...]. Any tensor.
+        args: one shape; or pairs of a shape, in which one size may be -1, and the axis of the tensor that it replaces.
 
     Returns:
-        The tensor reshaped.
+        The tensor with the new shape.
+
+    Example:
+        >>> y = reshape(ops.ones((2, 3, 8)), (2, -1), 2)  # [2, 3, 2, 4]
     """
     if len(args) == 1:
         return ops.reshape(tensor, args[0])
@@ -61,23 +95,27 @@ def reshape(tensor, *args):
     return ops.reshape(tensor, tuple(shape))
 
 
-def _split(size, shape):
-    """The shape with its -1 replaced, so that an axis of unknown size may be split."""
+def _split(size: Any, shape: Sequence[Any]) -> list[Any]:
+    """Replace the -1 in a shape, so that an axis of unknown size can be split."""
     known = 1
     for n in shape:
         known = known if isinstance(n, int) and n == -1 else known * n
     return [size // known if isinstance(n, int) and n == -1 else n for n in shape]
 
 
-def flatten(tensor, start=None, end=None):
-    """Merge the axes from `start` to before `end`; all of them unless given.
+def flatten(tensor: Tensor, start: int | None = None, end: int | None = None) -> Tensor:
+    """Merge the axes from `start` to before `end` into one.
 
     Arguments:
-        tensor: [...].
-        start, end: as in a slice of the shape.
+        tensor: [...]. Any tensor.
+        start: int, or None. The first axis to merge, counted as in a slice of the shape; None means the first axis.
+        end: int, or None. The axis after the last one to merge; None merges up to the last axis.
 
     Returns:
-        A tensor of fewer axes.
+        The tensor with fewer axes.
+
+    Example:
+        >>> y = flatten(ops.ones((2, 3, 4)), 1)  # [2, 12]
     """
     shape = ops.shape(tensor)
     start, end, _ = slice(start, end).indices(len(shape))
@@ -87,29 +125,37 @@ def flatten(tensor, start=None, end=None):
     return ops.reshape(tensor, tuple(shape[:start]) + (size,) + tuple(shape[end:]))
 
 
-def where(cond, x, y):
-    """x where `cond` holds, else y, with broadcasting; a number takes the dtype of the other, cond need not be bool.
+def where(cond: Tensor, x: Any, y: Any) -> Tensor:
+    """Choose x where a condition holds and y elsewhere, with broadcasting.
 
     Arguments:
-        cond: bool, or numbers of which 0 is False.
-        x, y: tensors or numbers.
+        cond: bool or numbers, [...]. The condition; the number 0 is False.
+        x: tensor, or number, which takes the dtype of y. The values where the condition holds.
+        y: tensor, or number, which takes the dtype of x. The values elsewhere.
 
     Returns:
-        The broadcast shape of the three.
+        The values, of the shape that the three arguments broadcast to.
+
+    Example:
+        >>> y = where(ops.arange(4), ops.ones((2, 4)), 0)  # [2, 4]
     """
     x, y = (ops.cast(a, b.dtype) if not hasattr(a, "dtype") and hasattr(b, "dtype") else a for a, b in ((x, y), (y, x)))
     return ops.where(cond if dtype(cond) == "bool" else ops.cast(cond, "bool"), x, y)
 
 
-def logsumexp(x, axis=None, keepdims=False):
-    """log(Σ exp(x)), without overflow and right for infinities, of which some versions of keras.ops make NaN.
+def logsumexp(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+    """Compute log(Σ exp(x)) without overflow. It is right for infinities, which some versions of keras.ops turn to NaN.
 
     Arguments:
-        x: float [...].
-        axis, keepdims: as of ops.sum.
+        x: float, [...]. The exponents.
+        axis: int, sequence of int, or None. The axes to sum over; None means all.
+        keepdims: bool. True keeps these axes with size 1.
 
     Returns:
-        x without these axes; -inf where every x is, inf where one is.
+        float, of the shape of x without these axes; -inf where every x is -inf, and inf where one is inf.
+
+    Example:
+        >>> y = logsumexp(ops.zeros((2, 3)), axis=-1)  # [2]
     """
     top = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
     top = ops.where(ops.isfinite(top), top, ops.zeros_like(top))
@@ -117,15 +163,18 @@ def logsumexp(x, axis=None, keepdims=False):
     return result if keepdims else ops.squeeze(result, axis=tuple(axis) if isinstance(axis, list) else axis)
 
 
-def batch_gather(params, indices):
-    """Pick along one axis, row by row: `params[b, indices[b, i]]` for each b.
+def batch_gather(params: Tensor, indices: Tensor) -> Tensor:
+    """Pick along one axis, row by row: result[b, i] is `params[b, indices[b, i]]`.
 
     Arguments:
-        params: [..., n, *rest].
-        indices: [..., k] with the same leading axes, integers or whole floats.
+        params: [..., n, *rest]. The values to pick from.
+        indices: int or whole float, [..., k], with the same leading axes. The positions on the axis of size n.
 
     Returns:
-        [..., k, *rest].
+        [..., k, *rest], of the dtype of `params`.
+
+    Example:
+        >>> y = batch_gather(ops.ones((2, 5, 8)), ops.zeros((2, 3)))  # [2, 3, 8]
     """
     axis = len(indices.shape) - 1
     shape, picked = ops.shape(params), ops.shape(indices)
@@ -136,17 +185,32 @@ def batch_gather(params, indices):
     return ops.reshape(ops.take(flat, indices + rows * n, axis=0), tuple(picked) + rest)
 
 
-def pool1d(x, pool_size, strides=1, padding="valid", data_format=None, pool_mode="max"):
+def pool1d(
+    x: Tensor,
+    pool_size: int,
+    strides: int = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    pool_mode: str = "max",
+) -> Tensor:
     """Pool over time.
 
     Arguments:
-        x: float [batch, n, d], or [batch, d, n] with data_format 'channels_first'.
-        pool_size, strides, padding: as of Keras' pooling layers.
-        data_format: 'channels_last' unless given.
-        pool_mode: 'max' or 'avg'.
+        x: float, [batch, n, d], or [batch, d, n] with data_format 'channels_first'. The sequences.
+        pool_size: int. The number of neighbours that are pooled.
+        strides: int. The step from one window to the next.
+        padding: str. 'valid' or 'same', as in Keras' pooling layers.
+        data_format: str, or None. 'channels_last', which None means too, or 'channels_first'.
+        pool_mode: str. 'max' or 'avg'.
 
     Returns:
-        [batch, pooled n, d], or [batch, d, pooled n].
+        float, [batch, pooled n, d], or [batch, d, pooled n] with data_format 'channels_first'.
+
+    Raises:
+        ValueError: another `pool_mode`.
+
+    Example:
+        >>> y = pool1d(ops.ones((2, 6, 8)), 2, strides=2)  # [2, 3, 8]
     """
     if pool_mode not in ("max", "avg"):
         raise ValueError(f"pool1d: pool_mode is 'max' or 'avg', not {pool_mode!r}.")
@@ -157,15 +221,18 @@ def pool1d(x, pool_size, strides=1, padding="valid", data_format=None, pool_mode
     return ops.transpose(x, (0, 2, 1)) if first else x
 
 
-def divisible_temporal_padding(x, n):
+def divisible_temporal_padding(x: Tensor, n: int) -> Tensor:
     """Append zeros to axis 1 until its size is a multiple of n.
 
     Arguments:
-        x: [batch, time, ...].
-        n: int.
+        x: [batch, time, ...]. The sequences.
+        n: int. The size becomes a multiple of it.
 
     Returns:
-        [batch, longer time, ...].
+        [batch, longer time, ...], of the dtype of x.
+
+    Example:
+        >>> y = divisible_temporal_padding(ops.ones((2, 5, 8)), 4)  # [2, 8, 8]
     """
     shape = ops.shape(x)
     rest = -shape[1] % n
@@ -174,21 +241,37 @@ def divisible_temporal_padding(x, n):
 
 
 @register
-def root_mean_square(x, axis=None, keepdims=False):
-    """sqrt(mean(x²)). Arguments: x float [...]; axis and keepdims as of ops.mean. Returns: x without these axes."""
+def root_mean_square(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+    """Compute sqrt(mean(x²)).
+
+    Arguments:
+        x: float, [...]. The numbers.
+        axis: int, sequence of int, or None. The axes to average over; None means all.
+        keepdims: bool. True keeps these axes with size 1.
+
+    Returns:
+        float, of the shape of x without these axes.
+
+    Example:
+        >>> y = root_mean_square(ops.ones((2, 3)), axis=-1)  # [2]
+    """
     return ops.sqrt(ops.mean(ops.square(x), axis=axis, keepdims=keepdims))
 
 
-def piecewise_linear(t, schedule, from_zero=True):
-    """A function of time through given points, constant after the last.
+def piecewise_linear(t: Any, schedule: Mapping[int, float], from_zero: bool = True) -> Tensor:
+    """Interpolate linearly between the points of a schedule, and stay constant after the last one.
 
     Arguments:
-        t: the step, a number or a scalar tensor.
-        schedule: {step: value}, such as {1000: 1, 2000: 0.1}: to 1 in the first 1000 steps, then down to 0.1.
-        from_zero: whether the function starts at 0 when the schedule says nothing about step 0.
+        t: number, or scalar tensor. The step.
+        schedule: {step: value}. {1000: 1, 2000: 0.1} rises to 1 in the first 1000 steps and then falls to 0.1.
+        from_zero: bool. True starts at 0 if the schedule says nothing about step 0.
 
     Returns:
-        A float32 scalar tensor.
+        float32, []. The value at step t.
+
+    Example:
+        >>> float(piecewise_linear(500, {1000: 1, 2000: 0.1}))
+        0.5
     """
     points = sorted(schedule.items())
     if from_zero and points[0][0] != 0:

@@ -1,21 +1,28 @@
-"""Checks that hold when the graph runs, for what is not known when it is built."""
+"""Checks of what is not known before the graph runs."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
+from ..types import Tensor
 
-def assert_at_most(x, size, limit, message):
-    """Return x, of which every use fails with `message` where size > limit.
+
+def assert_at_most(x: Tensor, size: Any, limit: int, message: str) -> Tensor:
+    """Return x, or fail with a message if a size is above a limit.
 
     Arguments:
-        x: a tensor.
-        size: int, or scalar int tensor where it is known only when the graph runs.
-        limit: int.
-        message: str.
+        x: tensor. The result, whose use depends on the check.
+        size: int, or scalar int tensor if the size is known only when the graph runs.
+        limit: int. The largest size that is allowed.
+        message: str. The error message.
+
+    Returns:
+        x. In a graph, whatever uses it fails if the check fails.
 
     Raises:
-        ValueError: size is an int above the limit. In a graph it is TensorFlow's InvalidArgumentError, at run time.
+        ValueError: `size` is an int above the limit. A graph raises TensorFlow's InvalidArgumentError when it runs.
     """
     if isinstance(size, int):
         if size > limit:

@@ -1,4 +1,4 @@
-"""The input pipelines of TensorFlow."""
+"""TensorFlow's input pipelines."""
 
 from __future__ import annotations
 

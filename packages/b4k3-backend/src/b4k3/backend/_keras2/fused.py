@@ -1,31 +1,60 @@
-"""Products without copies. TensorFlow has no fused kernels on the CPU: there the description in ops is used."""
+"""Matrix products without copies. TensorFlow has no fused kernels on the CPU, so attention is computed by ops there.
+
+Before version 2.9 TensorFlow computes the product of a single row with a matrix on one core. Two spellings as a batch
+of four products use four cores. For a row x of 8 features and a kernel y of shape [8, units]:
+
+    x · y = x[0:2] · y[0:2] + x[2:4] · y[2:4] + x[4:6] · y[4:6] + x[6:8] · y[6:8]
+
+This is exact because a product of a row with a matrix is a sum over the features, which is only added up in another
+order. For a transposed table y of shape [8, d], each of the 8 results is the product of x with one row of y:
+
+    x · yᵀ = [x · y[0:2]ᵀ, x · y[2:4]ᵀ, x · y[4:6]ᵀ, x · y[6:8]ᵀ]
+
+Here no sum is split. Both need a number of rows of y that four divides; other matrices take the ordinary product.
+"""
 
 from __future__ import annotations
 
+from typing import Any, Callable
+
 import tensorflow as tf
 
-
-def fused_attention(query, key, value, mask_bias, mask, bias, scale, dropout, training):
-    return None
-
-
-def fused_layer_normalization(x, gamma, beta, epsilon, zero_mean):
-    return None
-
+from ..types import Tensor
 
 ONE_CORE_A_ROW = tuple(map(int, tf.__version__.split(".")[:2])) < (2, 9)
 BLOCKS = 4
 
 
-def matrix_product(x, y, transpose_b=False):
-    """The product of two matrices. Before version 2.9 TensorFlow leaves a single row to one core, but not four of them.
+def fused_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask_bias: Callable[..., Tensor | None],
+    mask: Tensor | None,
+    bias: Tensor | None,
+    scale: float,
+    dropout: Any,
+    training: bool | None,
+) -> None:
+    """Return None, because TensorFlow has no fused kernel of attention. The arguments are explained in `_keras3`."""
+
+
+def fused_layer_normalization(
+    x: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float, zero_mean: bool
+) -> None:
+    """Return None, because TensorFlow has no fused kernel of it. The arguments are explained in `_keras3`."""
+
+
+def matrix_product(x: Tensor, y: Tensor, transpose_b: bool = False) -> Tensor:
+    """Multiply two matrices, on four cores if the first has a single row.
 
     Arguments:
-        x: float [n, d].
-        y: float [d, m], or with `transpose_b` [m, d].
+        x: float, [n, d]. The rows.
+        y: float, [d, m], or [m, d] with `transpose_b`. The matrix.
+        transpose_b: bool. True multiplies by yᵀ.
 
     Returns:
-        [n, m].
+        float, [n, m].
     """
     rows, columns = y.shape.as_list()
     if not ONE_CORE_A_ROW or x.shape.as_list()[0] != 1 or rows % BLOCKS:
@@ -36,21 +65,21 @@ def matrix_product(x, y, transpose_b=False):
     return tf.reduce_sum(tf.matmul(tf.reshape(x, [BLOCKS, 1, rows // BLOCKS]), blocks), 0)
 
 
-def matmul_transposed(x, y):
-    """x · yᵀ over the last two axes, without a transposed copy of y.
+def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
+    """Compute x · yᵀ over the last two axes, without a transposed copy of y.
 
     Arguments:
-        x: float [..., n, d].
-        y: float [m, d], as the table of a tied head, or [..., m, d] as x.
+        x: float, [..., n, d]. The rows.
+        y: float, [m, d], such as the table of a tied head, or [..., m, d]. The matrix, or one for each matrix of x.
 
     Returns:
-        [..., n, m].
+        float, [..., n, m].
     """
     x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
     shape, rows = x.shape.as_list(), y.shape.as_list()
     if len(rows) > 2:
         return tf.matmul(x, y, transpose_b=True)
-    z = matrix_product(tf.reshape(x, [-1, shape[-1]]), y, transpose_b=True)
-    z = tf.reshape(z, tf.concat([tf.shape(x)[:-1], [rows[0]]], 0))
+    z = matrix_product(tf.reshape(x, [-1, shape[-1]]), y, transpose_b=True)  # [... · n, m]
+    z = tf.reshape(z, tf.concat([tf.shape(x)[:-1], [rows[0]]], 0))  # [..., n, m]
     z.set_shape(shape[:-1] + [rows[0]])
     return z

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .._initialization import skipping
+from ..types import Tensor
 from .flavour import keras
 from .layer import register
 
 
 @register
 class TruncatedNormal(keras.initializers.TruncatedNormal):
-    """Normal values cut at two standard deviations, as in the code of BERT.
+    """Draw normal values that lie within two standard deviations, as BERT's code does.
 
-    Arguments:
-        mean, stddev, seed: as of the row's `keras.initializers.TruncatedNormal`.
+    The arguments are the same as for `keras.initializers.TruncatedNormal`.
+
+    Example:
+        >>> values = TruncatedNormal(stddev=0.02)((2, 3))  # [2, 3]
+
+    Reference: https://github.com/google-research/bert
     """
 
-    def __call__(self, shape, dtype=None, **kwargs):
+    def __call__(self, shape: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
         if skipping():
             return keras.initializers.Zeros()(shape, dtype=dtype)
         return super().__call__(shape, dtype=dtype, **kwargs)

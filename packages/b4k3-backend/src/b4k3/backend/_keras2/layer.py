@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from .._runtime import numbers
+from .._runtime import major_minor
 from .._serialization import make_register
 from .flavour import is_standalone, keras, registry
 
 register = make_register(registry)
 
-TF1 = numbers(tf.__version__) < (2, 0)
+TF1 = major_minor(tf.__version__) < (2, 0)
 
 
 class Layer(keras.layers.Layer):

@@ -1,4 +1,11 @@
-"""Recomputing a layer in the backward pass over TensorFlow, with the random numbers of the forward pass."""
+"""Recompute a layer in the backward pass on TensorFlow, with the random numbers of the forward pass.
+
+Our Dropout draws its masks by `tf.random.stateless_uniform`, whose result depends on nothing but a seed. A layer with
+two Dropouts, for example, is called like this:
+
+    first run:   draw() gives the seeds s1 and s2, which are kept: seeds = [s1, s2]
+    second run:  iter(seeds) gives s1 and s2 in the same order, so both masks are the same again
+"""
 
 from __future__ import annotations
 
@@ -6,9 +13,11 @@ import contextlib
 import functools
 import inspect
 import threading
+from typing import Any, Callable, Iterator
 
 import tensorflow.compat.v2 as tf
 
+from ..types import Tensor
 from .flavour import is_standalone, keras
 from .layer import TF1, register
 
@@ -19,8 +28,8 @@ _state = threading.local()
 
 
 @contextlib.contextmanager
-def _seeds(source):
-    """Inside the block our Dropout takes its seeds from `source()`."""
+def _seeds(source: Callable[[], Tensor]) -> Iterator[None]:
+    """Make our Dropout take its seeds from `source()` inside a `with` block."""
     before = getattr(_state, "source", None)
     _state.source = source
     try:
@@ -31,21 +40,38 @@ def _seeds(source):
 
 @register
 class Dropout(keras.layers.Dropout):
-    """Keras' Dropout, which in a recomputed layer draws the same mask in both passes."""
+    """Apply Keras' Dropout, which draws the same mask in both passes if it is in a recomputed layer.
 
-    def call(self, inputs, training=None):
+    The arguments are the same as for `keras.layers.Dropout`. The mask of the inputs goes in and comes out unchanged.
+
+    Example:
+        >>> y = Dropout(0.1)(keras.Input((4,)))  # [batch, 4]
+    """
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Drop elements of the inputs in training.
+
+        Arguments:
+            inputs: float, [...]. The features.
+            training: bool, or None. Keras' flag of a call.
+
+        Returns:
+            float, of the shape and dtype of the inputs.
+        """
         source = getattr(_state, "source", None)
         if source is None or not 0.0 < self.rate < 1.0:
             return super().call(inputs, training=training)
-        seed = source()  # outside of the branch below: the second pass needs it too
+        seed = source()  # it is drawn outside of the branch below, because the second pass needs it too
 
-        def dropped():
+        def dropped() -> Tensor:
+            """Drop elements by the seed."""
             kept = tf.random.stateless_uniform(self._noise(inputs), seed) >= self.rate
             return inputs * tf.cast(kept, inputs.dtype) / (1.0 - self.rate)
 
         return keras.backend.in_train_phase(dropped, inputs, training=training)
 
-    def _noise(self, inputs):
+    def _noise(self, inputs: Tensor) -> Any:
+        """Return the shape of the mask."""
         shape = tf.shape(inputs)
         if self.noise_shape is None:
             return shape
@@ -53,41 +79,53 @@ class Dropout(keras.layers.Dropout):
 
 
 class _Body(keras.layers.Layer):
-    """The call of a layer, once more under the `training` and the autocast of the first time."""
+    """Call a function under the dtype policy, without autocast, and with the `training` of the layer that owns it."""
 
-    def __init__(self, owner, function):
+    def __init__(self, owner: Any, function: Callable[[Any], Any]) -> None:
         policy = getattr(owner, "dtype_policy", None) or getattr(owner, "_dtype_policy", owner.dtype)
         super().__init__(name="recomputed", dtype=policy)
         self._autocast = False
         self.function = function
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Call the function, and keep `training` for the second run."""
         self.training = training
         return self.function(inputs)
 
 
-def recompute(call):
-    """Decorate the `call` of a layer so that its inner results are computed again for the gradient, not kept."""
+def recompute(call: Callable[..., Any]) -> Any:
+    """Decorate the `call` of a layer so that its inner results are computed again for the gradient, not kept.
+
+    Arguments:
+        call: method. A `call(self, inputs, …)`.
+
+    Returns:
+        A method with the same signature.
+    """
 
     @functools.wraps(call)
-    def inner(self, inputs, *args, **kwargs):
+    def inner(self: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer, and attach a gradient that calls it again."""
         _refuse_foreign_randomness(self)
         flat, seeds = tf.nest.flatten(inputs), []
 
-        def function(xs):
+        def function(xs: list[Tensor]) -> Any:
+            """Call the layer on a flat list of inputs."""
             return call(self, tf.nest.pack_sequence_as(inputs, xs), *args, **kwargs)
 
-        body = None if is_standalone else _Body(self, function)
+        body: Any = None if is_standalone else _Body(self, function)
 
-        def draw():
+        def draw() -> Tensor:
+            """Draw a seed, and keep it for the second run."""
             seeds.append(tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32))
             return seeds[-1]
 
         with _seeds(draw):
             outputs = body(flat) if body else function(flat)
 
-        def again(xs):
+        def again(xs: list[Tensor]) -> list[Tensor]:
+            """Call the layer a second time, with the seeds of the first time."""
             with _seeds(functools.partial(next, iter(seeds))):
                 result = body(xs, training=body.training) if body else function(xs)
             return tf.nest.flatten(result)
@@ -98,16 +136,21 @@ def recompute(call):
     return inner
 
 
-def _with_gradient(outputs, inputs, weights, again):
-    """`outputs`, cut off from what made them, with the gradient of `again(inputs)`."""
+def _with_gradient(
+    outputs: Any, inputs: list[Tensor], weights: list[Any], again: Callable[[list[Tensor]], list[Tensor]]
+) -> Any:
+    """Return the outputs, cut off from what made them, with the gradient of `again(inputs)`."""
     flat = tf.nest.flatten(outputs)
     floats = [x for x in inputs if x.dtype.is_floating]
     results = [x for x in flat if x.dtype.is_floating]
 
-    # The results are arguments too: TensorFlow then finds no variable behind them that it would take for one of ours.
+    # The results are arguments too. Otherwise TensorFlow would find variables behind them, and take them for ours.
     @tf.custom_gradient
-    def attach(*tensors):
-        def gradient(*upstream):
+    def attach(*tensors: Tensor) -> Any:
+        """Return the results, and the function that computes their gradient."""
+
+        def gradient(*upstream: Tensor) -> list[Tensor | None]:
+            """Compute the gradient of each argument."""
             with tf.control_dependencies(upstream):
                 new = [tf.identity(x) for x in inputs]
             sources = [x for x in new if x.dtype.is_floating]
@@ -121,8 +164,17 @@ def _with_gradient(outputs, inputs, weights, again):
     return tf.nest.pack_sequence_as(outputs, [next(attached) if x.dtype.is_floating else x for x in flat])
 
 
-def _gradients(again, inputs, sources, weights, upstream):
-    def floats(xs):
+def _gradients(
+    again: Callable[[list[Tensor]], list[Tensor]],
+    inputs: list[Tensor],
+    sources: list[Tensor],
+    weights: list[Any],
+    upstream: tuple[Tensor, ...],
+) -> list[Tensor | None]:
+    """Call the layer again, and differentiate the result by the inputs and weights."""
+
+    def floats(xs: list[Tensor]) -> list[Tensor]:
+        """Return the tensors that have a gradient."""
         return [x for x in xs if x.dtype.is_floating]
 
     if TF1:
@@ -135,7 +187,8 @@ def _gradients(again, inputs, sources, weights, upstream):
     return [g if g is None else tf.convert_to_tensor(g) for g in found]
 
 
-def _refuse_foreign_randomness(layer):
+def _refuse_foreign_randomness(layer: Any) -> None:
+    """Raise ValueError if a layer inside this one would draw other random numbers in the second pass."""
     for inner in getattr(layer, "_layers", None) or getattr(layer, "_self_tracked_trackables", ()):
         if type(inner).__name__ in _RANDOM and not isinstance(inner, Dropout) and getattr(inner, "rate", 1):
             raise ValueError(

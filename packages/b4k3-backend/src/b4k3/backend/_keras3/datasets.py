@@ -1,4 +1,4 @@
-"""TensorFlow's input pipelines, apart: they are the only thing for which Keras 3 on JAX or torch needs TensorFlow."""
+"""TensorFlow's input pipelines, in a module of their own: Keras 3 on JAX or torch needs TensorFlow for nothing else."""
 
 from __future__ import annotations
 

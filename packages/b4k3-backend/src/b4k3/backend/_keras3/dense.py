@@ -4,27 +4,48 @@ from __future__ import annotations
 
 import keras
 
+from ..types import Tensor
 from .compiling import found_once
 from .fused import activated, fused_linear, value_of
 
 
 class Dense(keras.layers.Dense):
-    """`keras.layers.Dense`, faster on torch and TensorFlow; quantisation and LoRA work as there.
+    """Compute `keras.layers.Dense` faster on torch and TensorFlow, with the same quantisation and LoRA.
 
-    It is made for layers that own it: they save their own configuration, so that its class is never looked up.
+    This class is for layers that own it. They save their own configuration, so Keras never looks this class up.
 
-    Arguments: those of `keras.layers.Dense`.
+    The mask of the inputs goes in and comes out unchanged.
+
+    The arguments are the same as for `keras.layers.Dense`.
+
+    Example:
+        >>> y = Dense(8)(keras.Input((4,)))  # [batch, 8]
     """
 
-    def call(self, inputs, training=None):
-        """Arguments: inputs: float [..., d]. Returns: float [..., units]."""
-        x = fused_linear(inputs, *kernel_and_bias(self))
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Compute activation(inputs · kernel + bias).
+
+        Arguments:
+            inputs: float, [..., d]. The features.
+            training: bool, or None. It is handed to `keras.layers.Dense` where no kernel of ours fits.
+
+        Returns:
+            float, [..., units].
+        """
+        x = fused_linear(inputs, *kernel_and_bias(self))  # [..., units]
         if x is None:
             return super().call(inputs, training=training)
         return x if self.activation is None else activated(x, self.activation)
 
 
 @found_once
-def kernel_and_bias(layer):
-    """As tensors; None for a bias that is not there."""
+def kernel_and_bias(layer: keras.layers.Dense) -> tuple[Tensor, Tensor | None]:
+    """Return the weights of a Dense layer as tensors.
+
+    Arguments:
+        layer: keras.layers.Dense. A built layer.
+
+    Returns:
+        The kernel [d, units], and the bias [units] or None.
+    """
     return value_of(layer.kernel), value_of(layer.bias)

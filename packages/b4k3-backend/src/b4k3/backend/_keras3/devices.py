@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import keras
 
 
-def gpu_count():
+def gpu_count() -> int:
+    """Return the number of GPUs that the backend can use.
+
+    Returns:
+        int.
+    """
     if keras.config.backend() == "torch":
         import torch
 
@@ -21,6 +28,7 @@ def gpu_count():
     return 0
 
 
+# What a backend offers for several devices.
 INSTEAD = {
     "jax": "keras.distribution.set_distribution(keras.distribution.DataParallel()) before the model is built",
     "tensorflow": "build and compile the model inside tf.distribute.MirroredStrategy().scope()",
@@ -28,7 +36,15 @@ INSTEAD = {
 }
 
 
-def device_scope(name):
+def device_scope(name: str) -> NoReturn:
+    """Refuse to put a part of a model on a device, because Keras 3 has no graph in which it would stay there.
+
+    Arguments:
+        name: str. The device, such as '/device:GPU:0'.
+
+    Raises:
+        NotImplementedError: always; the message says what the backend offers instead.
+    """
     backend = keras.config.backend()
     instead = INSTEAD.get(backend, "a backend that trains, as this one is for inference only")
     raise NotImplementedError(

@@ -1,11 +1,35 @@
-"""Fused kernels of the frameworks. Each function returns None where it has no kernel for what it was given."""
+"""Fused kernels of the frameworks. Each function returns None if the framework has no kernel for its arguments.
+
+Three of them are faster than the obvious way because of a trick. Each gives the same numbers, for this reason:
+
+`torch_dropout` decides with 16 random bits instead of 64. At a rate of 0.1 it drops round(0.1 · 65536) = 6554 of the
+65536 values that 16 bits have:
+
+    random bits as int16:   -32768 … -26215 | -26214 … 32767
+    number of values:             6554      |      58982
+    result:                         0       |  x · 65536 / 58982
+
+The probability to keep is 58982 / 65536, so the expectation of the result is exactly x. The rate is not 0.1 but the
+nearest multiple of 1 / 65536, which is at most 1 / 131072 away.
+
+`row_in_blocks` multiplies one row x of d features with a kernel as a sum of four products. For d = 8:
+
+    x · kernel = x[0:2] · kernel[0:2] + x[2:4] · kernel[2:4] + x[4:6] · kernel[4:6] + x[6:8] · kernel[6:8]
+
+A product of a row with a matrix is a sum over the features, which is only added up in another order.
+`row_times_rows_in_blocks` multiplies the row with four blocks of rows of a table, where no sum is split.
+
+`activated` overwrites its input. Nobody else holds that tensor, and without a gradient nobody will ask for it again.
+"""
 
 from __future__ import annotations
 
 import functools
+from typing import Any, Callable
 
 import keras
 
+from ..types import Tensor
 from .compiling import found_once
 
 BACKEND = keras.config.backend()
@@ -18,57 +42,125 @@ elif BACKEND == "tensorflow":
     import tensorflow as tf
 
 
-def fused_attention(query, key, value, mask_bias, mask, bias, scale, dropout, training):
-    """Attention by torch's or JAX's own function; arguments as of `b4k3.backend.attention`."""
+def fused_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask_bias: Callable[..., Tensor | None],
+    mask: Tensor | None,
+    bias: Tensor | None,
+    scale: float,
+    dropout: Any,
+    training: bool | None,
+) -> Tensor | None:
+    """Compute attention by torch's or JAX's own function.
+
+    Arguments:
+        query: float, [batch, n, heads, key_size]. The queries.
+        key: float, [batch, m, heads, key_size]. The keys.
+        value: float, [batch, m, heads, head_size]. The values.
+        mask_bias: function. `b4k3.backend.mask_bias`, which this module cannot import.
+        mask: bool, [batch, m], or None. True where a key may be seen.
+        bias: float, broadcast to [batch, heads, n, m], or None. It is added to the scaled scores.
+        scale: float. The scores are multiplied by it.
+        dropout: Dropout layer, or None. Its rate is applied to the weights.
+        training: bool, or None. Dropout acts only if this is True.
+
+    Returns:
+        float, [batch, n, heads, head_size]; None if the framework has no kernel for these arguments.
+    """
     if isinstance(query, keras.KerasTensor):
         return None
     rate = dropout.rate if dropout is not None and training else 0.0
     if BACKEND == "torch":
         return torch_attention(query, key, value, torch_mask_bias(mask, bias, query.dtype), scale, rate)
     if BACKEND == "jax" and jax.default_backend() != "cpu" and not rate and query.shape[-1] == value.shape[-1]:
-        # on the CPU it is slower than what XLA makes of the description, and float16 does not compile
+        # On the CPU this function is slower than what XLA makes of the ops, and it does not compile for float16.
         return jax.nn.dot_product_attention(query, key, value, bias=mask_bias(mask, bias), scale=scale)
     return None
 
 
-def torch_mask_bias(mask, bias, dtype):
-    """`mask_bias` by torch's methods: `keras.ops` take longer to look at their arguments than a token's attention."""
+def torch_mask_bias(mask: Tensor | None, bias: Tensor | None, dtype: Any) -> Tensor | None:
+    """Compute `b4k3.backend.mask_bias` by torch's methods.
+
+    `keras.ops` take longer to inspect their arguments than the attention of one token takes.
+
+    Arguments:
+        mask: bool, [batch, m], or None. True where a key may be seen.
+        bias: float, broadcast to [batch, heads, n, m], or None. A value of -inf hides a key.
+        dtype: torch.dtype. The dtype of the result.
+
+    Returns:
+        float, broadcast to [batch, heads, n, m]; None without mask and bias.
+    """
     if mask is None and bias is None:
         return None
-    hidden = lowest(dtype)
+    hidden = mask_value(dtype)
     if bias is not None:
-        bias = bias.to(dtype).clamp(min=hidden)
+        bias = bias.to(dtype).clamp(min=hidden)  # [b, h, n, m]
     if mask is None:
         return bias
-    term = mask[:, None, None, :].logical_not().to(dtype) * hidden
-    return term if bias is None else (term + bias).clamp(min=hidden)
+    term = mask[:, None, None, :].logical_not().to(dtype) * hidden  # [b, 1, 1, m]
+    # A key that both hide has 2 · hidden, which even float16 can hold. Without the clamp it would be hidden more than
+    # the others, and a query that sees no key would not get the mean of all values.
+    return term if bias is None else (term + bias).clamp(min=hidden)  # [b, h, n, m]
 
 
 @functools.lru_cache(maxsize=None)
-def lowest(dtype):
-    from .. import _attention  # which stands on this folder
+def mask_value(dtype: Any) -> float:
+    """Return `b4k3.backend.mask_value` of a dtype of torch.
 
-    return _attention.lowest(keras.backend.standardize_dtype(dtype))
+    Arguments:
+        dtype: torch.dtype. The dtype of the scores.
+
+    Returns:
+        float.
+    """
+    from .. import _attention  # it imports this folder, so it cannot be imported above
+
+    return _attention.mask_value(keras.backend.standardize_dtype(dtype))
 
 
-def torch_attention(query, key, value, bias, scale, rate):
-    query, key, value = (x.transpose(1, 2) for x in (query, key, value))  # [b, h, n, d]
+def torch_attention(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float, rate: float
+) -> Tensor:
+    """Compute attention by torch's own function, or on the CPU with `torch_dropout` if there is dropout.
+
+    Arguments:
+        query: float, [batch, n, heads, key_size]. The queries.
+        key: float, [batch, m, heads, key_size]. The keys.
+        value: float, [batch, m, heads, head_size]. The values.
+        bias: float, broadcast to [batch, heads, n, m], or None. It is added to the scaled scores.
+        scale: float. The scores are multiplied by it.
+        rate: float. The rate of dropout on the weights.
+
+    Returns:
+        float, [batch, n, heads, head_size].
+    """
+    query, key, value = (x.transpose(1, 2) for x in (query, key, value))  # [b, h, n or m, size]
     if bias is not None:
         bias = bias.expand(query.shape[:-1] + key.shape[-2:-1])  # [b, h, n, m]
     if 0 < rate < 1 and query.device.type == "cpu" and query.dtype == torch.float32:
-        scores = torch.matmul(query * scale, key.transpose(2, 3))
-        weights = torch.softmax(scores if bias is None else scores.add_(bias), dim=-1)
-        return torch.matmul(torch_dropout(weights, rate), value).transpose(1, 2)
+        scores = torch.matmul(query * scale, key.transpose(2, 3))  # [b, h, n, m]
+        weights = torch.softmax(scores if bias is None else scores.add_(bias), dim=-1)  # [b, h, n, m]
+        return torch.matmul(torch_dropout(weights, rate), value).transpose(1, 2)  # [b, n, h, head_size]
     out = torch.nn.functional.scaled_dot_product_attention(
         query, key, value, attn_mask=bias, dropout_p=rate, scale=scale
-    )
-    return out.transpose(1, 2)  # [b, n, h, dv]
+    )  # [b, h, n, head_size]
+    return out.transpose(1, 2)  # [b, n, h, head_size]
 
 
-def torch_dropout(x, rate):
-    """Dropout on the CPU in a third of the time of torch's own, which draws 64 random bits for each number.
+def torch_dropout(x: Tensor, rate: float) -> Tensor:
+    """Apply dropout on the CPU in a third of the time of torch's own, which draws 64 random bits for each number.
 
-    Sixteen decide here, from torch's generator too; so the rate is that of the nearest multiple of 2^-16.
+    Here 16 bits decide on each number; they come from torch's generator too. The module's docstring has an example.
+
+    Arguments:
+        x: float, [...]. The numbers.
+        rate: float. The probability to drop a number, between 0 and 1.
+
+    Returns:
+        float, of the shape and dtype of x.
     """
     dropped = min(round(rate * 2**16), 2**16 - 1)
     words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
@@ -77,8 +169,22 @@ def torch_dropout(x, rate):
     return x * keep.mul_(2**16 / (2**16 - dropped))
 
 
-def fused_layer_normalization(x, gamma, beta, epsilon, zero_mean):
-    """Layer or RMS normalisation by torch's own functions, for weights of one axis."""
+def fused_layer_normalization(
+    x: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float, zero_mean: bool
+) -> Tensor | None:
+    """Compute layer or RMS normalisation by torch's own functions.
+
+    Arguments:
+        x: float, [..., d]. The features to normalise.
+        gamma: float, [d], or None. The factor.
+        beta: float, [d], or None. The offset.
+        epsilon: float. It is added to the variance.
+        zero_mean: bool. False computes RMS normalisation.
+
+    Returns:
+        float, [..., d], of the dtype of x; None if torch has no kernel for these arguments, for instance for a factor
+        that depends on a condition.
+    """
     if BACKEND != "torch" or isinstance(x, keras.KerasTensor):
         return None
     gamma, beta = value_of(gamma), value_of(beta)
@@ -93,73 +199,108 @@ def fused_layer_normalization(x, gamma, beta, epsilon, zero_mean):
     return torch.rms_norm(x, x.shape[-1:], gamma, epsilon)
 
 
-def value_of(weight):
-    """The tensor of a variable; what is none as it is."""
-    return variable_value(weight) if hasattr(weight, "value") else weight  # in Keras 3.5 none is a `keras.Variable`
+def value_of(weight: Any) -> Any:
+    """Return the tensor of a variable.
+
+    Arguments:
+        weight: variable, tensor or None.
+
+    Returns:
+        The tensor; a tensor and None are returned themselves.
+    """
+    # A variable of Keras 3.5 is no instance of `keras.Variable`, so it is recognised by its attribute.
+    return variable_value(weight) if hasattr(weight, "value") else weight
 
 
 @found_once
-def variable_value(variable):
+def variable_value(variable: Any) -> Tensor:
+    """Return the tensor of a variable, which a compiled function looks up once.
+
+    Arguments:
+        variable: variable of Keras.
+
+    Returns:
+        The tensor.
+    """
     return variable.value
 
 
-def fused_linear(x, kernel, bias):
-    """x · kernel + bias.
+def fused_linear(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor | None:
+    """Compute x · kernel + bias.
 
     Arguments:
-        x: float [..., d].
-        kernel: tensor [d, units].
-        bias: tensor [units], or None.
+        x: float, [..., d]. The features.
+        kernel: float, [d, units]. The kernel.
+        bias: float, [units], or None. The bias.
 
     Returns:
-        [..., units], or None where the framework is best left alone.
+        float, [..., units]; None if Keras' own way is as fast.
     """
     if isinstance(x, keras.KerasTensor) or BACKEND not in ("torch", "tensorflow", "jax"):
         return None
     if BACKEND == "jax":
         y = row_in_blocks(x, kernel)
         return y if y is None or bias is None else y + bias
-    if BACKEND == "torch":  # not F.linear: the gradient of a transposed kernel is not in the order of its memory
-        flat = x.reshape(-1, x.shape[-1])
-        y = torch.mm(flat, kernel) if bias is None else torch.addmm(bias, flat, kernel)
-        return y.reshape(x.shape[:-1] + y.shape[-1:])
+    if BACKEND == "torch":  # F.linear wants a transposed kernel, whose gradient is not in the order of its memory
+        flat = x.reshape(-1, x.shape[-1])  # [rows, d]
+        y = torch.mm(flat, kernel) if bias is None else torch.addmm(bias, flat, kernel)  # [rows, units]
+        return y.reshape(x.shape[:-1] + y.shape[-1:])  # [..., units]
     if len(x.shape) == 2:
         return matmul_and_bias(x, kernel, bias)
     shape = keras.ops.shape(x)
-    y = matmul_and_bias(tf.reshape(x, (-1, x.shape[-1])), kernel, bias)
-    return tf.reshape(y, tuple(shape[:-1]) + (kernel.shape[-1],))
+    y = matmul_and_bias(tf.reshape(x, (-1, x.shape[-1])), kernel, bias)  # [rows, units]
+    return tf.reshape(y, tuple(shape[:-1]) + (kernel.shape[-1],))  # [..., units]
 
 
 BLOCKS = 4
 
 
-def is_long_row(x, d, units):
-    """Whether x is one row, to be multiplied by a big matrix on the CPU."""
+def is_long_row(x: Tensor, d: int, units: int) -> bool:
+    """Return True if x is a single row that is multiplied by a big matrix on the CPU.
+
+    Arguments:
+        x: float, [..., d]. The features.
+        d: int. The number of features.
+        units: int. The number of results.
+
+    Returns:
+        bool.
+    """
     return x.size == x.shape[-1] and d * units >= 2**19 and jax.default_backend() == "cpu"
 
 
-def row_in_blocks(x, kernel):
-    """The product of one row as a sum of four: XLA leaves one to one core of the CPU, which memory keeps waiting.
+def row_in_blocks(x: Tensor, kernel: Tensor) -> Tensor | None:
+    """Multiply a single row by a kernel as a sum of four products, so that XLA uses more than one core of the CPU.
 
-    Arguments and returns: as of `fused_linear`; None where it is not one row, or soon done.
+    One core waits for memory most of the time. The module's docstring has an example.
+
+    Arguments:
+        x: float, [..., d]. The features.
+        kernel: float, [d, units]. The kernel.
+
+    Returns:
+        float, [..., units]; None if x is not a single row, or the kernel is small.
     """
     d, units = kernel.shape
     if not is_long_row(x, d, units) or d % BLOCKS:
         return None
     blocks = kernel.reshape(BLOCKS, d // BLOCKS, units)
-    y = jax.numpy.einsum("kd,kdu->ku", x.reshape(BLOCKS, d // BLOCKS), blocks).sum(0)
+    y = jax.numpy.einsum("kd,kdu->ku", x.reshape(BLOCKS, d // BLOCKS), blocks).sum(0)  # [units]
     return y.reshape(x.shape[:-1] + (units,))
 
 
-def matmul_transposed(x, y):
-    """x · yᵀ over the last two axes, without a transposed copy of y.
+def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
+    """Compute x · yᵀ over the last two axes, without a transposed copy of y.
 
     Arguments:
-        x: float [..., n, d].
-        y: float [m, d], as the table of a tied head, or [..., m, d] as x.
+        x: float, [..., n, d]. The rows.
+        y: float, [m, d], such as the table of a tied head, or [..., m, d]. The matrix, or one for each matrix of x.
 
     Returns:
-        [..., n, m].
+        float, [..., n, m].
+
+    Example:
+        >>> scores = matmul_transposed(ops.ones((2, 4, 8)), ops.ones((30, 8)))  # [2, 4, 30]
     """
     if isinstance(x, keras.KerasTensor):
         return keras.ops.matmul(x, keras.ops.swapaxes(y, -1, -2))
@@ -169,14 +310,22 @@ def matmul_transposed(x, y):
         if len(y.shape) > 2 or len(x.shape) == 2:
             return tf.linalg.matmul(x, y, transpose_b=True)
         shape = keras.ops.shape(x)
-        z = tf.linalg.matmul(tf.reshape(x, (-1, x.shape[-1])), y, transpose_b=True)
-        return tf.reshape(z, tuple(shape[:-1]) + (y.shape[0],))
+        z = tf.linalg.matmul(tf.reshape(x, (-1, x.shape[-1])), y, transpose_b=True)  # [... · n, m]
+        return tf.reshape(z, tuple(shape[:-1]) + (y.shape[0],))  # [..., n, m]
     z = row_times_rows_in_blocks(x, y) if BACKEND == "jax" and y.ndim == 2 else None
     return keras.ops.matmul(x, y.swapaxes(-1, -2)) if z is None else z
 
 
-def row_times_rows_in_blocks(x, y):
-    """The same for the products of one row with those of a matrix; None where it is not one row, or soon done."""
+def row_times_rows_in_blocks(x: Tensor, y: Tensor) -> Tensor | None:
+    """Multiply a single row by the rows of a table in four blocks, so that XLA uses more than one core of the CPU.
+
+    Arguments:
+        x: float, [..., 1, d]. The features.
+        y: float, [m, d]. The table.
+
+    Returns:
+        float, [..., 1, m]; None if x is not a single row, or the table is small.
+    """
     m, d = y.shape
     if not is_long_row(x, m, d) or m % BLOCKS:
         return None
@@ -184,21 +333,30 @@ def row_times_rows_in_blocks(x, y):
     return jax.numpy.einsum("kd,kmd->km", rows, y.reshape(BLOCKS, m // BLOCKS, d)).reshape(x.shape[:-1] + (m,))
 
 
-def matmul_and_bias(x, kernel, bias):
-    """Two matrices: only between them TensorFlow's optimizer fuses product and bias."""
+def matmul_and_bias(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    """Multiply two matrices and add a bias. TensorFlow's optimizer fuses the two steps only for matrices.
+
+    Arguments:
+        x: float, [rows, d]. The features.
+        kernel: float, [d, units]. The kernel.
+        bias: float, [units], or None. The bias.
+
+    Returns:
+        float, [rows, units].
+    """
     y = tf.linalg.matmul(x, kernel)
     return y if bias is None else tf.nn.bias_add(y, bias)
 
 
-def activated(x, activation):
-    """activation(x) of an x that nobody else holds: torch's gelu overwrites it where no gradient will ask for it.
+def activated(x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply an activation to a tensor that nobody else holds; torch's gelu overwrites it if there is no gradient.
 
     Arguments:
-        x: float [...].
-        activation: a function from a tensor to a tensor.
+        x: float, [...]. The tensor, which must not be used afterwards.
+        activation: function. From a tensor to a tensor.
 
     Returns:
-        As `activation`.
+        The result of the activation.
     """
     if BACKEND == "torch" and not x.requires_grad:
         approximate = gelus().get(activation)
@@ -208,8 +366,12 @@ def activated(x, activation):
 
 
 @functools.lru_cache(maxsize=None)
-def gelus():
-    """{our gelu: what torch calls it}"""
-    from .. import activations  # which stands on this folder
+def gelus() -> dict[Callable[[Tensor], Tensor], str]:
+    """Return the names that torch has for our forms of gelu.
+
+    Returns:
+        {function: the `approximate` of torch's gelu}.
+    """
+    from .. import activations  # it imports this folder, so it cannot be imported above
 
     return {activations.gelu_erf: "none", activations.gelu_tanh: "tanh"}

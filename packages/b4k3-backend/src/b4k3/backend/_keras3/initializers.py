@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from .._initialization import skipping
+from ..types import Tensor
 from .layer import register
 
-ALIGNMENT = 64  # bytes: XLA takes over memory that begins at a multiple of it
+ALIGNMENT = 64  # XLA takes over memory without a copy if its address is a multiple of this many bytes
 
 
 @register
 class TruncatedNormal(keras.initializers.TruncatedNormal):
-    """Normal values cut at two standard deviations, as in the code of BERT.
+    """Draw normal values that lie within two standard deviations, as BERT's code does.
 
-    Arguments:
-        mean, stddev, seed: as of `keras.initializers.TruncatedNormal`.
+    The arguments are the same as for `keras.initializers.TruncatedNormal`.
+
+    Example:
+        >>> values = TruncatedNormal(stddev=0.02)((2, 3))  # [2, 3]
+
+    Reference: https://github.com/google-research/bert
     """
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Tensor:
         if skipping():
-            return untouched_zeros(shape, dtype)
+            return lazy_zeros(shape, dtype)
         values = super().__call__(shape, dtype=dtype)
         if keras.backend.backend() != "torch":
             return values
-        # there Keras draws each value four times, and takes one that is too far where all four are
+        # On torch Keras draws each value four times, and keeps one beyond the limits if all four lie beyond them.
         return keras.ops.clip(values, self.mean - 2 * self.stddev, self.mean + 2 * self.stddev)
 
 
-def untouched_zeros(shape, dtype):
-    """A tensor of zeros that takes no memory before it is written: the system maps pages of numpy's when asked to."""
+def lazy_zeros(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """Make a tensor of zeros that takes no memory before it is written.
+
+    numpy asks the operating system for zeros, which maps a page of memory only when it is touched.
+
+    Arguments:
+        shape: tuple of int. The shape.
+        dtype: str, or None for Keras' default. The dtype.
+
+    Returns:
+        The tensor, of the given shape.
+    """
     dtype = keras.backend.standardize_dtype(dtype)
-    if dtype == "bfloat16":  # which numpy does not know, or torch does not take from it
+    if dtype == "bfloat16":  # numpy does not know this dtype, or torch does not take it from numpy
         return keras.initializers.Zeros()(shape, dtype=dtype)
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     memory = np.zeros(size + ALIGNMENT, dtype="uint8")
     start = -memory.ctypes.data % ALIGNMENT
     zeros = memory[start : start + size].view(dtype).reshape(shape)
     if keras.backend.backend() != "torch":
-        return keras.ops.convert_to_tensor(zeros, dtype=dtype)  # without a dtype JAX would copy them
+        return keras.ops.convert_to_tensor(zeros, dtype=dtype)  # JAX would copy them if the dtype were not given
     import torch
 
     return torch.from_numpy(zeros)  # convert_to_tensor would copy them
