@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 from b4k3.backend import (
     Dense,
     Dropout,
     Layer,
+    Tensor,
     apply_rotary_position_embeddings,
     attention,
     attention_normalize,
@@ -21,51 +22,60 @@ from b4k3.backend import (
     register,
     split_heads,
 )
+from b4k3.backend.types import Initializer
 
-from .masks import biased
+from .masks import add_bias
 
 POSITION_BIASES = (None, "rotary", "typical_relative", "t5_relative")
 
 
 @register
 class MultiHeadAttention(Layer):
-    """Multi-head attention with the position terms of the bert4keras family.
+    """Attend with several heads, and with the position terms of the bert4keras family.
 
-    Masks in: those of the inputs; that of the values hides keys, that of the queries is only handed on.
-    Mask out: that of the queries.
+    Masks in: one for each input, or None. The mask of the values hides keys; the mask of the queries is only handed on.
+    Mask out: the mask of the queries.
 
     Arguments:
-        heads: number of heads.
-        head_size: size of a head's values.
-        out_dim: size of the output, heads · head_size by default.
-        key_size: size of a head's queries and keys, head_size by default.
-        use_bias: whether the four Dense layers have biases.
-        normalization: 'softmax', or another method of `attention_normalize`.
-        attention_scale: True to divide scores by the square root of key_size, False to leave them as they are, or a
-            positive number to multiply them by.
-        attention_dropout: rate of dropout on the probabilities.
-        return_attention_scores: whether to return the scaled scores before bias and mask too.
-        kernel_initializer: of the Dense layers.
+        heads: int. The number of heads.
+        head_size: int. The size of a head's values.
+        out_dim: int, or None. The size of the output; None means heads · head_size.
+        key_size: int, or None. The size of a head's queries and keys; None means head_size.
+        use_bias: bool. False leaves out the biases of the four Dense layers.
+        normalization: str. 'softmax', or another method of `attention_normalize`.
+        attention_scale: bool or float. True divides the scores by the square root of key_size, False leaves them
+            unchanged, and a positive number multiplies them.
+        attention_dropout: float, or None. The rate of dropout on the weights.
+        return_attention_scores: bool. True also returns the scaled scores before bias and mask.
+        kernel_initializer: str or initializer. It is used for the kernels of the Dense layers.
 
-    Weights: query, key, value, output; kernel and bias each.
+    Weights: query, key, value, output; each has a kernel and a bias.
+
+    Raises:
+        ValueError: `attention_scale` is neither a bool nor a positive number.
+
+    Example:
+        >>> x = keras.Input((None, 16))
+        >>> layer = MultiHeadAttention(heads=2, head_size=8)
+        >>> y = layer([x, x, x])  # [batch, n, 16]
 
     Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
     """
 
     def __init__(
         self,
-        heads,
-        head_size,
-        out_dim=None,
-        key_size=None,
-        use_bias=True,
-        normalization="softmax",
-        attention_scale=True,
-        attention_dropout=None,
-        return_attention_scores=False,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        heads: int,
+        head_size: int,
+        out_dim: int | None = None,
+        key_size: int | None = None,
+        use_bias: bool = True,
+        normalization: str = "softmax",
+        attention_scale: bool | float = True,
+        attention_dropout: float | None = None,
+        return_attention_scores: bool = False,
+        kernel_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.heads = heads
         self.head_size = head_size
@@ -85,7 +95,8 @@ class MultiHeadAttention(Layer):
         if attention_dropout:
             self.dropout = Dropout(attention_dropout, name="dropout", dtype=self.sublayer_dtype)
 
-    def _dense(self, units, name):
+    def _dense(self, units: int, name: str) -> Dense:
+        """Make one of the four projections."""
         return Dense(
             units,
             use_bias=self.use_bias,
@@ -94,7 +105,8 @@ class MultiHeadAttention(Layer):
             dtype=self.sublayer_dtype,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[tuple[int | None, ...]]) -> None:
+        """Build the four projections and the dropout for inputs of these shapes."""
         q, k, v = (tuple(shape) for shape in input_shape[:3])
         build_sublayer(self.q_dense, q)
         build_sublayer(self.k_dense, k)
@@ -105,21 +117,33 @@ class MultiHeadAttention(Layer):
         self.built = True
 
     @recompute_grad
-    def call(self, inputs, mask=None, a_bias=None, p_bias=None, training=None):
-        """Attend.
+    def call(
+        self,
+        inputs: Sequence[Tensor],
+        mask: Sequence[Tensor | None] | None = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+        training: bool | None = None,
+    ) -> Any:
+        """Attend from the queries to the keys and values.
 
         Arguments:
-            inputs: [q, k, v], then the attention bias if `a_bias`, then the position input if `p_bias`:
-                q [batch, n, d], k and v [batch, m, …]; the bias [batch, n, m] or broadcast to [batch, heads, n, m];
-                the position input [1 or batch, n, key_size] (rotary), [n, m, key_size] or [batch, n, m, key_size]
-                (typical_relative), or [n, m, heads] or [batch, n, m, heads] (t5_relative).
-            mask: list of masks of the inputs, or None.
-            a_bias: True if inputs hold an attention bias.
-            p_bias: None, 'rotary', 'typical_relative' or 't5_relative'.
-            training: as in every Keras layer.
+            inputs: list of tensors. [q, k, v], then the attention bias if `a_bias`, then the position term if `p_bias`.
+                q is [batch, n, d], k and v are [batch, m, …]. The bias is [batch, n, m], or broadcasts to
+                [batch, heads, n, m]. The position term is [1 or batch, n, key_size] for 'rotary', [n, m, key_size] or
+                [batch, n, m, key_size] for 'typical_relative', and [n, m, heads] or [batch, n, m, heads] for
+                't5_relative'.
+            mask: list of masks, bool, [batch, n or m], or None. One for each input; the masks of q and v are used.
+            a_bias: bool, or None. True if the inputs hold an attention bias.
+            p_bias: str, or None. 'rotary', 'typical_relative' or 't5_relative' if the inputs hold a position term.
+            training: bool, or None. Keras' flag of a call.
 
         Returns:
-            [batch, n, out_dim], and with `return_attention_scores` the scores [batch, heads, n, m].
+            float, [batch, n, out_dim]. With `return_attention_scores` a list of it and of the scores,
+            [batch, heads, n, m].
+
+        Raises:
+            ValueError: an unknown `p_bias`.
         """
         q, k, v = inputs[:3]
         q_mask, v_mask = (mask[0], mask[2]) if mask is not None else (None, None)
@@ -127,55 +151,85 @@ class MultiHeadAttention(Layer):
         kw, vw = self._keys_and_values(k, v)  # [b, m, h, key_size], [b, m, h, head_size]
         return self._attend([qw, kw, vw] + list(inputs[3:]), [q_mask, v_mask], a_bias, p_bias, training)
 
-    def decode(self, inputs, session, a_bias=None, p_bias=None):
-        """`call` on the newest tokens alone: the session has the keys and values of those before.
+    def decode(
+        self, inputs: Sequence[Tensor], session: Any, a_bias: bool | None = None, p_bias: str | None = None
+    ) -> Any:
+        """Attend from the newest tokens; the session holds the keys and values of the earlier tokens.
 
         Arguments:
-            inputs, a_bias, p_bias: as of `call`; self-attention is where q and k are one tensor.
-            session: keeps keys and values; `Step` in b4k3.models.generation is one.
+            inputs: list of tensors. The inputs of `call`, for the newest tokens. In self-attention q and k must be one
+                object.
+            session: object. It keeps keys and values, as `Step` of b4k3.models.generation does.
+            a_bias: bool, or None. True if the inputs hold an attention bias.
+            p_bias: str, or None. The kind of position term, as in `call`.
 
         Returns:
-            As of `call`.
+            The outputs of `call`, for the newest tokens.
         """
         q, k, v = inputs[:3]
         rest = list(inputs[3:])
-        qw = self._queries(q)
+        qw = self._queries(q)  # [b, n, h, key_size]
         if k is q:
-            kw, vw = self._keys_and_values(k, v)
-            if p_bias == "rotary":  # keys are kept turned
+            kw, vw = self._keys_and_values(k, v)  # [b, n, h, key_size], [b, n, h, head_size]
+            if p_bias == "rotary":  # the session keeps rotated keys, so that each is rotated only once
                 qw, kw = apply_rotary_position_embeddings(rest.pop(), qw, kw)
                 p_bias = None
-            kw, vw, mask = session.remember(kw, vw)
+            kw, vw, mask = session.remember(kw, vw)  # [b, m, h, key_size], [b, m, h, head_size], [b, m]
         else:
             kw, vw, mask = session.remember_context(lambda: self._keys_and_values(k, v))
         return self._attend([qw, kw, vw] + rest, [None, mask], a_bias, p_bias, training=False)
 
-    def _queries(self, q):
-        return split_heads(call_layer(self.q_dense, q), self.heads)
+    def _queries(self, q: Tensor) -> Tensor:
+        """Project the queries, and split them into heads."""
+        return split_heads(call_layer(self.q_dense, q), self.heads)  # [b, n, h, key_size]
 
-    def _keys_and_values(self, k, v):
-        kw = split_heads(call_layer(self.k_dense, k), self.heads)
-        vw = split_heads(call_layer(self.v_dense, v), self.heads)
+    def _keys_and_values(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Project the keys and values, and split them into heads."""
+        kw = split_heads(call_layer(self.k_dense, k), self.heads)  # [b, m, h, key_size]
+        vw = split_heads(call_layer(self.v_dense, v), self.heads)  # [b, m, h, head_size]
         return kw, vw
 
-    def _attend(self, inputs, mask, a_bias, p_bias, training):
+    def _attend(
+        self,
+        inputs: list[Tensor],
+        mask: list[Tensor | None],
+        a_bias: bool | None,
+        p_bias: str | None,
+        training: bool | None,
+    ) -> Any:
+        """Attend between projected heads, merge the heads, and project the result."""
         o, a = self.pay_attention_to(inputs, mask, a_bias=a_bias, p_bias=p_bias, training=training)
         o = call_layer(self.o_dense, merge_heads(o, self.heads * self.head_size))  # [b, n, out_dim]
         return [o, a] if self.return_attention_scores else o
 
-    def pay_attention_to(self, inputs, mask=None, a_bias=None, p_bias=None, training=None):
-        """The attention between projected heads: the method to override for another kind.
+    def pay_attention_to(
+        self,
+        inputs: Sequence[Tensor],
+        mask: Any = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+        training: bool | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attend between projected heads. Override this method for another kind of attention.
 
         Arguments:
-            inputs: [qw, kw, vw, …] as [batch, n or m, heads, size], the rest as in `call`.
-            mask: [mask of the queries, mask of the values].
-            a_bias, p_bias, training: as in `call`.
+            inputs: list of tensors. [qw, kw, vw], then the attention bias and the position term as in `call`. qw is
+                [batch, n, heads, key_size], kw [batch, m, heads, key_size], vw [batch, m, heads, head_size].
+            mask: list of two masks. The mask of the queries, bool [batch, n] or None, and the mask of the values, bool
+                [batch, m] or None.
+            a_bias: bool, or None. True if the inputs hold an attention bias.
+            p_bias: str, or None. The kind of position term, as in `call`.
+            training: bool, or None. Keras' flag of a call.
 
         Returns:
-            (o [batch, n, heads, head_size], scores [batch, heads, n, m] or None where nobody asks for them)
+            A pair: float, [batch, n, heads, head_size], and the scores, [batch, heads, n, m], or None if a fused kernel
+            did not compute them.
+
+        Raises:
+            ValueError: an unknown `p_bias`.
         """
         if p_bias not in POSITION_BIASES:
-            raise ValueError("%s: p_bias=%r, expected one of %s" % (self.name, p_bias, POSITION_BIASES))
+            raise ValueError(f"{self.name}: p_bias={p_bias!r}, expected one of {POSITION_BIASES}")
         qw, kw, vw = inputs[:3]
         rest = list(inputs[3:])
         bias = rest.pop(0) if a_bias else None
@@ -183,53 +237,66 @@ class MultiHeadAttention(Layer):
             bias = ops.expand_dims(bias, 1)  # [b, 1, n, m]
         position = rest.pop(0) if p_bias else None
         if p_bias == "rotary":
-            qw, kw = apply_rotary_position_embeddings(position, qw, kw)
+            qw, kw = apply_rotary_position_embeddings(position, qw, kw)  # [b, n or m, h, key_size]
         elif p_bias == "t5_relative":
-            position = position[None] if len(position.shape) == 3 else position
+            position = position[None] if len(position.shape) == 3 else position  # [1 or b, n, m, h]
             position = ops.transpose(position, (0, 3, 1, 2))  # [1 or b, h, n, m]
         plain = self.normalization == "softmax" and p_bias != "typical_relative" and not self.return_attention_scores
         if not plain:
             return self._explicit(qw, kw, vw, mask[1], bias, position, p_bias, training)
         if p_bias == "t5_relative":
-            position = position * self._scale
-            bias = position if bias is None else bias + position
+            position = position * self._scale  # [1 or b, h, n, m]
+            bias = position if bias is None else bias + position  # [1 or b, h, n, m]
         return attention(qw, kw, vw, mask[1], bias, self._scale, self.dropout, training), None
 
     @property
-    def _scale(self):
-        """The factor on the scores, of which position terms are a part."""
+    def _scale(self) -> float:
+        """The factor on the scores, which include the position terms."""
         if isinstance(self.attention_scale, bool):
             return self.key_size**-0.5 if self.attention_scale else 1.0
         return self.attention_scale
 
-    def _explicit(self, qw, kw, vw, v_mask, bias, position, p_bias, training):
-        """Attention whose scores are looked at on the way, so that no fused kernel will do."""
+    def _explicit(
+        self,
+        qw: Tensor,
+        kw: Tensor,
+        vw: Tensor,
+        v_mask: Tensor | None,
+        bias: Tensor | None,
+        position: Any,
+        p_bias: str | None,
+        training: bool | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the scores one step at a time, for everything that no fused kernel offers."""
         a = ops.einsum("bnhd,bmhd->bhnm", qw, kw)  # [b, h, n, m]
         distances = "nmd" if p_bias == "typical_relative" and len(position.shape) == 3 else "bnmd"
         if p_bias == "typical_relative":
-            a = a + ops.einsum("bnhd,%s->bhnm" % distances, qw, position)
+            a = a + ops.einsum(f"bnhd,{distances}->bhnm", qw, position)  # [b, h, n, m]
         elif p_bias == "t5_relative":
-            a = a + position
-        a = a * self._scale
-        scores, visible = biased(a, bias)
-        weights = attention_normalize(scores, v_mask, -1, self.normalization, visible)
+            a = a + position  # [b, h, n, m]
+        a = a * self._scale  # [b, h, n, m]
+        scores, visible = add_bias(a, bias)  # [b, h, n, m], [b, 1 or h, n, m]
+        weights = attention_normalize(scores, v_mask, -1, self.normalization, visible)  # [b, h, n, m]
         if self.dropout is not None and training is not False:
-            weights = self.dropout(weights, training=training)
+            weights = self.dropout(weights, training=training)  # [b, h, n, m]
         o = ops.einsum("bhnm,bmhd->bnhd", weights, vw)  # [b, n, h, head_size]
         if p_bias == "typical_relative":
-            o = o + ops.einsum("bhnm,%s->bnhd" % distances, weights, position)
+            o = o + ops.einsum(f"bhnm,{distances}->bnhd", weights, position)  # [b, n, h, head_size]
         return o, a
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return the mask of the queries; with `return_attention_scores` a list of it and None."""
         mask = mask[0] if mask is not None else None
         return [mask, None] if self.return_attention_scores else mask
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[tuple[int | None, ...]]) -> Any:
+        """Return the shape of the output; with `return_attention_scores` a list of it and the shape of the scores."""
         q, k = input_shape[:2]
         out = (q[0], q[1], self.out_dim)
         return [out, (q[0], self.heads, q[1], k[1])] if self.return_attention_scores else out
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
         config = super().get_config()
         config.update(
             heads=self.heads,
@@ -250,14 +317,14 @@ def checked_scale(name: str, scale: Any) -> bool | float:
     """Check the `attention_scale` that a layer was given.
 
     Arguments:
-        name: the name of the layer, for the message.
-        scale: what the layer was given; None means False.
+        name: str. The name of the layer, for the message.
+        scale: bool, float or None. The argument of the layer; None means False.
 
     Returns:
-        A bool, or a positive float.
+        bool, or a positive float.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is neither a bool nor a positive number.
     """
     if scale is None or scale is True or scale is False:
         return bool(scale)

@@ -1,153 +1,203 @@
 """Labels that depend on their neighbours: conditional random field and maximum entropy Markov model.
 
-Both layers only hide padding from the scores of labels. What they know, transitions between labels, acts in their
-losses: `model.compile(loss=layer.sparse_loss, metrics=[layer.sparse_accuracy])`.
+Both layers only hide padding from the scores of the labels. The transitions between labels, which they learn, act in
+their losses: `model.compile(loss=layer.sparse_loss, metrics=[layer.sparse_accuracy])`.
 """
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, dtype, keras, logsumexp, ops, register, sequence_masking, wide
+from typing import Any
+
+from b4k3.backend import Layer, Tensor, dtype, keras, logsumexp, ops, register, sequence_masking, upcast
 
 
 class _LabelChain(Layer):
-    """Scores of labels on their way to a loss that knows about neighbours.
+    """The base of layers that hand the scores of labels to a loss which knows about neighbours.
 
-    Where there is no position, the scores are -inf. From that the losses, which Keras gives no mask, tell padding.
+    The scores of padding become -inf. Keras gives no mask to a loss, so the losses recognise padding by these scores.
     """
 
-    def __init__(self, lr_multiplier=1, **kwargs):
+    def __init__(self, lr_multiplier: float = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.lr_multiplier = lr_multiplier
 
-    def _add_transitions(self, name, shape):
-        """A weight that is Glorot uniform in its true scale, and kept smaller by `lr_multiplier`."""
+    def _add_transitions(self, name: str, shape: tuple[int | None, ...]) -> Any:
+        """Make a weight that is Glorot uniform in its true scale, and is kept smaller by `lr_multiplier`."""
         scale = float(self.lr_multiplier) ** -2
         initializer = keras.initializers.VarianceScaling(scale, mode="fan_avg", distribution="uniform")
         return self.add_weight(name=name, shape=shape, initializer=initializer)
 
-    def _true_scale(self, weight):
+    def _true_scale(self, weight: Any) -> Tensor:
+        """Multiply a weight by `lr_multiplier`."""
         return weight if self.lr_multiplier == 1 else weight * self.lr_multiplier
 
-    def call(self, inputs, mask=None):
-        """Arguments: inputs: float [batch, n, labels]. Returns: the same, -inf where the mask is false."""
-        return sequence_masking(inputs, mask, "-inf", 1)
-
-    def compute_mask(self, inputs, mask=None):
-        return None
-
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
-
-    def dense_loss(self, y_true, y_pred):
-        """`sparse_loss` for y_true in one-hot form, [batch, n, labels]."""
-        return self.sparse_loss(ops.argmax(y_true, axis=-1), y_pred)
-
-    def sparse_accuracy(self, y_true, y_pred):
-        """How often the label of the best score is right, transitions aside: quick to compute while training.
-
-        It must not read the transitions: Keras 3 on JAX shows no weights to metrics.
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Hide padding.
 
         Arguments:
-            y_true: [batch, n] or [batch, n, 1], numbers of labels; those of padding do not count.
-            y_pred: float [batch, n, labels], the output of this layer.
+            inputs: float, [batch, n, labels]. The scores of the labels.
+            mask: bool, [batch, n], or None. False at padding.
 
         Returns:
-            A scalar, the mean over the positions of the batch.
+            float, [batch, n, labels]. The scores, -inf at padding.
+        """
+        return sequence_masking(inputs, mask, "-inf", 1)
+
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> None:
+        """Return None, because the scores themselves tell what is padding."""
+        return None
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the inputs."""
+        return tuple(input_shape)
+
+    def sparse_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Compute the loss of labels that are given as numbers. Each subclass has its own.
+
+        Arguments:
+            y_true: int, [batch, n] or [batch, n, 1]. The labels. Those at padding do not count.
+            y_pred: float, [batch, n, labels]. The output of this layer.
+
+        Returns:
+            float, [batch] or []. The loss.
+        """
+        raise NotImplementedError
+
+    def dense_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Compute `sparse_loss` of labels in one-hot form.
+
+        Arguments:
+            y_true: [batch, n, labels]. The labels in one-hot form.
+            y_pred: float, [batch, n, labels]. The output of this layer.
+
+        Returns:
+            The result of `sparse_loss`.
+        """
+        return self.sparse_loss(ops.argmax(y_true, axis=-1), y_pred)
+
+    def sparse_accuracy(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Compute how often the label with the best score is right. Transitions are left out, which makes it quick.
+
+        Keras 3 on JAX shows no weights to metrics, so this method cannot read the transitions.
+
+        Arguments:
+            y_true: int, [batch, n] or [batch, n, 1]. The labels. Those at padding do not count.
+            y_pred: float, [batch, n, labels]. The output of this layer.
+
+        Returns:
+            float32, []. The mean over the positions of the batch that are not padding.
         """
         labels, scores, present = _read(y_true, y_pred)
         return _mean(ops.equal(labels, ops.cast(ops.argmax(scores, axis=-1), "int32")), present)
 
-    def dense_accuracy(self, y_true, y_pred):
-        """`sparse_accuracy` for y_true in one-hot form, [batch, n, labels]."""
+    def dense_accuracy(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Compute `sparse_accuracy` of labels in one-hot form.
+
+        Arguments:
+            y_true: [batch, n, labels]. The labels in one-hot form.
+            y_pred: float, [batch, n, labels]. The output of this layer.
+
+        Returns:
+            float32, []. The accuracy.
+        """
         return self.sparse_accuracy(ops.argmax(y_true, axis=-1), y_pred)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
         config = super().get_config()
         config.update(lr_multiplier=self.lr_multiplier)
         return config
 
 
-def _read(y_true, y_pred):
-    """(labels int32 [b, n], scores float32 or float64 [b, n, labels], present bool [b, n]); 0 where nothing is."""
-    scores = wide(y_pred)
+def _read(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return labels int32 [b, n], scores float [b, n, labels], and present bool [b, n]. At padding all are 0."""
+    scores = upcast(y_pred)
     present = ops.any(scores > float("-inf"), axis=-1)
     labels = ops.cast(ops.reshape(y_true, ops.shape(scores)[:-1]), "int32")
     return ops.where(present, labels, 0), ops.where(present[..., None], scores, 0.0), present
 
 
-def _linked(present):
-    """Whether a position and the one before it are there: bool [b, n - 1]."""
+def _linked(present: Tensor) -> Tensor:
+    """Return True where neither a position nor the one before it is padding: bool [b, n - 1]."""
     return ops.logical_and(present[:, 1:], present[:, :-1])
 
 
-def _scores_of(labels, scores):
-    """The score of each label: [b, n]."""
+def _scores_of(labels: Tensor, scores: Tensor) -> Tensor:
+    """Return the score of each label: [b, n]."""
     return ops.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]
 
 
-def _mean(values, present):
-    """The mean over all positions of the batch that are there, a scalar."""
+def _mean(values: Tensor, present: Tensor) -> Tensor:
+    """Return the mean over all positions of the batch that are not padding, a scalar."""
     total = ops.sum(ops.where(present, ops.cast(values, "float32"), 0.0))
     return total / ops.maximum(ops.sum(ops.cast(present, "float32")), 1.0)
 
 
 @register
 class ConditionalRandomField(_LabelChain):
-    """Linear-chain conditional random field: a path of labels scores the sum of its labels' and transitions' scores.
+    """Learn the transitions between labels as a linear-chain conditional random field.
 
-    Mask in: [batch, n] or None; stretches of positions that padding parts from each other are paths of their own.
-    Mask out: None.
+    The score of a path is the sum of the scores of its labels and of its transitions.
+
+    Mask in: [batch, n], or None. Stretches of positions with padding between them are separate paths. Mask out: None.
 
     `ViterbiDecoder(K.eval(layer.trans))` of b4k3-snippets finds the best path. A model that was compiled with a method
     of this layer is loaded with `compile=False`, and compiled again.
 
     Arguments:
-        lr_multiplier: how many times faster the transitions learn than the rest of the model; the weight is kept
-            smaller by this factor.
+        lr_multiplier: float. The transitions learn this many times faster than the rest of the model. The weight is
+            kept smaller by this factor.
 
     Attributes:
-        trans: float [labels, labels], the score of going from label i to label j, in its true scale.
+        trans: float, [labels, labels]. The score of going from label i to label j, in its true scale.
 
     Weights: trans.
+
+    Example:
+        >>> layer = ConditionalRandomField(lr_multiplier=100)
+        >>> scores = layer(ops.ones((2, 4, 5)))  # [2, 4, 5]
+        >>> loss = layer.sparse_loss(ops.ones((2, 4)), scores)  # [2]
 
     Reference: Lafferty et al., Conditional Random Fields, ICML 2001; for lr_multiplier https://kexue.fm/archives/7196
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the matrix of transitions."""
         labels = input_shape[-1]
         self._trans = self._add_transitions("trans", (labels, labels))
         self.built = True
 
     @property
-    def trans(self):
+    def trans(self) -> Tensor:
+        """The transitions in their true scale, [labels, labels]."""
         return self._true_scale(self._trans)
 
-    def sparse_loss(self, y_true, y_pred):
-        """Minus the logarithm of the probability of the right paths, computed at least in float32.
+    def sparse_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Compute minus the logarithm of the probability of the right paths, at least in float32.
 
         Arguments:
-            y_true: [batch, n] or [batch, n, 1], numbers of labels; those of padding do not count.
-            y_pred: float [batch, n, labels], the output of this layer. -inf for some labels forbids these.
+            y_true: int, [batch, n] or [batch, n, 1]. The labels. Those at padding do not count.
+            y_pred: float, [batch, n, labels]. The output of this layer. -inf forbids a label.
 
         Returns:
-            Float [batch]; 0 for a row without any position.
+            float, [batch]. 0 for a sequence that is all padding.
         """
         labels, scores, present = _read(y_true, y_pred)
         trans = ops.cast(ops.convert_to_tensor(self.trans), dtype(scores))
         return log_partition(scores, trans, present) - path_score(labels, scores, trans, present)
 
 
-def path_score(labels, scores, trans, present):
-    """The score of one path in each row.
+def path_score(labels: Tensor, scores: Tensor, trans: Tensor, present: Tensor) -> Tensor:
+    """Compute the score of one path in each sequence.
 
     Arguments:
-        labels: int32 [batch, n].
-        scores: float [batch, n, labels], 0 where nothing is.
-        trans: float [labels, labels].
-        present: bool [batch, n].
+        labels: int32, [batch, n]. The path.
+        scores: float, [batch, n, labels]. The scores of the labels, 0 at padding.
+        trans: float, [labels, labels]. The scores of the transitions.
+        present: bool, [batch, n]. False at padding.
 
     Returns:
-        Float [batch].
+        float, [batch].
     """
     moves = labels[:, :-1] * ops.shape(scores)[-1] + labels[:, 1:]  # [b, n - 1]
     steps = ops.take(ops.reshape(trans, (-1,)), moves, axis=0)
@@ -155,24 +205,27 @@ def path_score(labels, scores, trans, present):
     return ops.sum(_scores_of(labels, scores), axis=1) + ops.sum(steps, axis=1)
 
 
-def log_partition(scores, trans, present):
-    """log Σ exp(score) over all paths, by the forward algorithm.
+def log_partition(scores: Tensor, trans: Tensor, present: Tensor) -> Tensor:
+    """Compute log Σ exp(score) over all paths, by the forward algorithm.
 
     Arguments:
-        scores, trans, present: as of `path_score`.
+        scores: float, [batch, n, labels]. The scores of the labels, 0 at padding.
+        trans: float, [labels, labels]. The scores of the transitions.
+        present: bool, [batch, n]. False at padding.
 
     Returns:
-        Float [batch].
+        float, [batch].
     """
     first = ops.zeros_like(present[:, :1])
     linked = ops.concatenate([first, _linked(present)], axis=1)  # [b, n]
-    start = ops.log_softmax(ops.zeros_like(scores[:, 0]), axis=-1)  # [b, labels]: a sum of 1 before any score
+    start = ops.log_softmax(ops.zeros_like(scores[:, 0]), axis=-1)  # [b, labels]; the exponentials sum up to 1
 
-    def step(before, position):
+    def step(before: Tensor, position: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Extend the paths by one position."""
         score, here, link = position  # [b, labels], [b], [b]
         paths = before[:, :, None] + ops.where(link[:, None, None], trans, 0.0)  # [b, label before, label]
         after = ops.where(here[:, None], logsumexp(paths, axis=1) + score, before)
-        return after, after  # on TensorFlow ops.scan wants results like the carry
+        return after, after  # on TensorFlow the results of ops.scan must have the structure of the carry
 
     positions = ops.transpose(scores, (1, 0, 2)), ops.transpose(present), ops.transpose(linked)
     last, _ = ops.scan(step, start, positions)
@@ -181,28 +234,40 @@ def log_partition(scores, trans, present):
 
 @register
 class MaximumEntropyMarkovModel(_LabelChain):
-    """Maximum entropy Markov model in both directions: each label is classified given its neighbour.
+    """Learn the transitions between labels as a maximum entropy Markov model in both directions.
 
-    Quicker than a conditional random field, and used in the same way. Given the label i before it, label j has the
-    logit (score of j + trans[i, j]) / 2; read backwards, given the label j behind it, label i has (score of i +
-    trans[i, j]) / 2. Without a neighbour it is the score alone. The loss is the mean of both directions.
+    Each label is classified given its neighbour. It is quicker than a conditional random field, and is used in the same
+    way. Label j that follows label i has the logit (scores[j] + trans[i, j]) / 2. Read backwards, label i that precedes
+    label j has the logit (scores[i] + trans[i, j]) / 2. A label without a neighbour has its score as logit. The loss is
+    the mean of both directions.
 
-    Masks, decoding, loading, lr_multiplier and trans: as of `ConditionalRandomField`.
+    Mask in: [batch, n], or None. Mask out: None. A model that was compiled with a method of this layer is loaded with
+    `compile=False`, and compiled again.
 
     Arguments:
-        lr_multiplier: see there.
-        hidden_dim: rank of the transitions, which are then l_trans · r_transᵀ; None for a full matrix.
+        lr_multiplier: float. The transitions learn this many times faster than the rest of the model; the weights are
+            kept smaller by this factor.
+        hidden_dim: int, or None. The rank of the transitions, l_trans · r_transᵀ; None makes them a full matrix.
+
+    Attributes:
+        trans: float, [labels, labels]. The score of going from label i to label j, in its true scale.
 
     Weights: trans, or l_trans and r_trans.
+
+    Example:
+        >>> layer = MaximumEntropyMarkovModel(hidden_dim=3)
+        >>> scores = layer(ops.ones((2, 4, 5)))  # [2, 4, 5]
+        >>> loss = layer.sparse_loss(ops.ones((2, 4)), scores)  # []
 
     Reference: https://kexue.fm/archives/7213
     """
 
-    def __init__(self, lr_multiplier=1, hidden_dim=None, **kwargs):
+    def __init__(self, lr_multiplier: float = 1, hidden_dim: int | None = None, **kwargs: Any) -> None:
         super().__init__(lr_multiplier, **kwargs)
         self.hidden_dim = hidden_dim
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the matrix of transitions, or its two factors."""
         labels = input_shape[-1]
         if self.hidden_dim is None:
             self._trans = self._add_transitions("trans", (labels, labels))
@@ -212,21 +277,24 @@ class MaximumEntropyMarkovModel(_LabelChain):
         self.built = True
 
     @property
-    def trans(self):
+    def trans(self) -> Tensor:
+        """The transitions in their true scale, [labels, labels]."""
         if self.hidden_dim is None:
             return self._true_scale(self._trans)
         return ops.matmul(self.l_trans, ops.transpose(self.r_trans))
 
     @property
-    def l_trans(self):
+    def l_trans(self) -> Tensor:
+        """The first factor of the transitions in its true scale, [labels, hidden_dim]."""
         return self._true_scale(self._l_trans)
 
     @property
-    def r_trans(self):
+    def r_trans(self) -> Tensor:
+        """The second factor of the transitions in its true scale, [labels, hidden_dim]."""
         return self._true_scale(self._r_trans)
 
-    def _moves(self, labels, dtype):
-        """What a label adds to the scores of the labels behind it, and of those before it: [b, n, labels] each."""
+    def _moves(self, labels: Tensor, dtype: Any) -> tuple[Tensor, Tensor]:
+        """Return what each label adds to the scores of the next label and of the previous one: [b, n, labels] each."""
         if self.hidden_dim is None:
             trans = ops.cast(ops.convert_to_tensor(self.trans), dtype)
             return ops.take(trans, labels, axis=0), ops.take(ops.transpose(trans), labels, axis=0)
@@ -236,8 +304,8 @@ class MaximumEntropyMarkovModel(_LabelChain):
             ops.matmul(ops.take(right, labels, axis=0), ops.transpose(left)),
         )
 
-    def _directions(self, y_true, y_pred):
-        """(labels, logits, present) of reading forwards, and of reading backwards."""
+    def _directions(self, y_true: Tensor, y_pred: Tensor) -> Any:
+        """Return (labels, logits, present) twice: for reading forwards, and for reading backwards."""
         labels, scores, present = _read(y_true, y_pred)
         behind, before = self._moves(labels, dtype(scores))
         linked = _linked(present)[..., None]
@@ -247,22 +315,25 @@ class MaximumEntropyMarkovModel(_LabelChain):
         backwards = ops.concatenate([backwards, scores[:, -1:]], axis=1)
         return (labels, forwards, present), (labels, backwards, present)
 
-    def sparse_loss(self, y_true, y_pred):
-        """Cross-entropy of the labels given their neighbours, computed at least in float32.
+    def sparse_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Compute the cross-entropy of the labels given their neighbours, at least in float32.
 
         Arguments:
-            y_true, y_pred: as of `ConditionalRandomField.sparse_loss`.
+            y_true: int, [batch, n] or [batch, n, 1]. The labels. Those at padding do not count.
+            y_pred: float, [batch, n, labels]. The output of this layer.
 
         Returns:
-            A scalar, the mean over the positions of the batch and both directions.
+            float, []. The mean over both directions and the positions of the batch that are not padding.
         """
         return sum(_cross_entropy(*direction) for direction in self._directions(y_true, y_pred)) / 2
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
         config = super().get_config()
         config.update(hidden_dim=self.hidden_dim)
         return config
 
 
-def _cross_entropy(labels, logits, present):
+def _cross_entropy(labels: Tensor, logits: Tensor, present: Tensor) -> Tensor:
+    """Return the mean cross-entropy over all positions that are not padding, a scalar."""
     return _mean(logsumexp(logits, axis=-1) - _scores_of(labels, logits), present)

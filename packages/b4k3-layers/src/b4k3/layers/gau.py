@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, Callable
+
 from b4k3.backend import (
     Dense,
     Dropout,
     Layer,
+    Tensor,
     activations,
     apply_rotary_position_embeddings,
     attention_normalize,
@@ -16,54 +19,70 @@ from b4k3.backend import (
     recompute_grad,
     register,
 )
+from b4k3.backend.types import Activation, Initializer
 
-from .masks import biased
+from .masks import add_bias
 from .normalization import ScaleOffset
 
 
-def shape_of_first(input_shape):
-    """The shape of a layer's only or first input, as a tuple. Shapes are tuples, or tf.keras' TensorShape."""
+def shape_of_first(input_shape: Any) -> tuple[int | None, ...]:
+    """Return the shape of the only or first input of a layer.
+
+    Arguments:
+        input_shape: shape, or list of shapes. A shape is a tuple, or a TensorShape of tf.keras.
+
+    Returns:
+        tuple of int and None.
+    """
     return tuple(input_shape[0] if hasattr(input_shape[0], "__len__") else input_shape)
 
 
 @register
 class GatedAttentionUnit(Layer):
-    """Attention with one head whose output is gated: a block of attention and feed-forward in one.
+    """Attend with one head, and gate the result: a block of attention and feed-forward in one.
 
-    Masks in: that of x hides keys. Mask out: that of x.
+    Masks in: one mask, or one for each input. The mask of x hides keys. Mask out: the mask of x.
 
     Arguments:
-        units: size of values and gates.
-        key_size: size of queries and keys.
-        activation: of the projection of values, gates and keys.
-        use_bias: whether the Dense layers have biases, and queries and keys offsets.
-        normalization: a method of `attention_normalize`.
-        self_attention: True; queries and keys come from x.
-        attention_scale: whether scores are divided by the square root of key_size.
-        attention_dropout: rate of dropout on the weights.
-        kernel_initializer: of the Dense layers.
+        units: int. The size of values and gates.
+        key_size: int. The size of queries and keys.
+        activation: str or function. It is applied to the projection to values, gates and keys.
+        use_bias: bool. False leaves out the biases of the Dense layers and the offsets of queries and keys.
+        normalization: str. A method of `attention_normalize`.
+        self_attention: bool. It must be True: queries and keys come from x.
+        attention_scale: bool. True divides the scores by the square root of key_size.
+        attention_dropout: float, or None. The rate of dropout on the weights.
+        kernel_initializer: str or initializer. It is used for the kernels of the Dense layers.
 
-    Weights: input projection, output projection, (beta and) gamma of the queries, of the keys.
+    Weights: input projection, output projection, beta and gamma of the queries, beta and gamma of the keys. Without
+    `use_bias` there are no biases and no betas.
+
+    Raises:
+        ValueError: `self_attention` is False.
+
+    Example:
+        >>> x = keras.Input((None, 16))
+        >>> y = GatedAttentionUnit(units=32, key_size=8)(x)  # [batch, n, 16]
 
     Reference: Hua et al., Transformer Quality in Linear Time, https://arxiv.org/abs/2202.10447
     """
 
     def __init__(
         self,
-        units,
-        key_size,
-        activation="swish",
-        use_bias=True,
-        normalization="squared_relu",
-        self_attention=True,
-        attention_scale=True,
-        attention_dropout=None,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        units: int,
+        key_size: int,
+        activation: Activation = "swish",
+        use_bias: bool = True,
+        normalization: str = "squared_relu",
+        self_attention: bool = True,
+        attention_scale: bool = True,
+        attention_dropout: float | None = None,
+        kernel_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not self_attention:
-            raise ValueError("%s: self_attention=False is not offered; use MultiHeadAttention" % self.name)
+            raise ValueError(f"{self.name}: self_attention=False is not offered; use MultiHeadAttention")
         self.units = units
         self.key_size = key_size
         self.activation = activations.get(activation)
@@ -73,7 +92,8 @@ class GatedAttentionUnit(Layer):
         self.attention_dropout = attention_dropout
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
-    def _dense(self, units, name, activation=None):
+    def _dense(self, units: int | None, name: str, activation: Any = None) -> Dense:
+        """Make one of the two projections."""
         return Dense(
             units,
             activation=activation,
@@ -83,7 +103,8 @@ class GatedAttentionUnit(Layer):
             dtype=self.sublayer_dtype,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
+        """Make and build the sublayers for inputs of these shapes."""
         x = shape_of_first(input_shape)
         self.i_dense = self._dense(2 * self.units + self.key_size, "i_dense", self.activation)
         self.o_dense = self._dense(x[-1], "o_dense")
@@ -101,57 +122,88 @@ class GatedAttentionUnit(Layer):
         self.built = True
 
     @recompute_grad
-    def call(self, inputs, mask=None, a_bias=None, p_bias=None, training=None):
-        """Attend.
+    def call(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+        training: bool | None = None,
+    ) -> Tensor:
+        """Attend from each position to all positions.
 
         Arguments:
-            inputs: x [batch, n, d]; or a list of x, the attention bias [batch, n, n] or [batch, 1, n, n] if `a_bias`,
-                and the table of sines and cosines [1 or batch, n, key_size] if `p_bias`.
-            mask: that of x, or the list of masks.
-            a_bias: True if inputs hold an attention bias.
-            p_bias: None or 'rotary'.
-            training: as in every Keras layer.
+            inputs: float, [batch, n, d], or a list. The list holds x, the attention bias [batch, n, n] or
+                [batch, 1, n, n] if `a_bias`, and the table of sines and cosines [1 or batch, n, key_size] if `p_bias`.
+            mask: bool, [batch, n], or a list, or None. The mask of x, or the masks of all inputs.
+            a_bias: bool, or None. True if the inputs hold an attention bias.
+            p_bias: str, or None. 'rotary' if the inputs hold a table of sines and cosines.
+            training: bool, or None. Keras' flag of a call.
 
         Returns:
-            [batch, n, d].
+            float, [batch, n, d].
+
+        Raises:
+            ValueError: an unknown `p_bias`.
         """
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         return self._attend(inputs, lambda k, v: (k, v, mask), a_bias, p_bias, training)
 
-    def decode(self, inputs, session, a_bias=None, p_bias=None):
-        """`call` on the newest tokens alone: the session has the keys and values of those before."""
+    def decode(self, inputs: Any, session: Any, a_bias: bool | None = None, p_bias: str | None = None) -> Tensor:
+        """Attend from the newest tokens; the session holds the keys and values of the earlier tokens.
+
+        Arguments:
+            inputs: float, [batch, n, d], or a list. The inputs of `call`, for the newest tokens.
+            session: object. It keeps keys and values, as `Step` of b4k3.models.generation does.
+            a_bias: bool, or None. True if the inputs hold an attention bias.
+            p_bias: str, or None. 'rotary' if the inputs hold a table of sines and cosines.
+
+        Returns:
+            float, [batch, n, d], for the newest tokens.
+        """
         return self._attend(inputs, session.remember, a_bias, p_bias, training=False)
 
-    def _attend(self, inputs, remember, a_bias, p_bias, training=None):
-        """`remember` takes keys and values of the inputs and gives those to attend to, and their mask."""
+    def _attend(
+        self,
+        inputs: Any,
+        update_cache: Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor | None]],
+        a_bias: bool | None,
+        p_bias: str | None,
+        training: bool | None = None,
+    ) -> Tensor:
+        """Attend; `update_cache` takes new keys and values, and returns all keys, all values and their mask."""
         if p_bias not in (None, "rotary"):
-            raise ValueError("%s: p_bias=%r, expected None or 'rotary'" % (self.name, p_bias))
+            raise ValueError(f"{self.name}: p_bias={p_bias!r}, expected None or 'rotary'")
         rest = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-        x = call_layer(self.i_dense, rest.pop(0))
+        x = call_layer(self.i_dense, rest.pop(0))  # [b, n, 2 · units + key_size]
+        # u and v are [b, n, units], qk is [b, n, key_size].
         u, v, qk = x[..., : self.units], x[..., self.units : 2 * self.units], x[..., 2 * self.units :]
         q, k = call_layer(self.q_scaleoffset, qk), call_layer(self.k_scaleoffset, qk)  # [b, n, key_size]
         bias = rest.pop(0) if a_bias else None
         if bias is not None and len(bias.shape) == 4:
             bias = bias[:, 0]  # [b, n, m]
         if p_bias == "rotary":
-            q, k = apply_rotary_position_embeddings(rest.pop(0), q, k)
-        k, v, mask = remember(k, v)
+            q, k = apply_rotary_position_embeddings(rest.pop(0), q, k)  # [b, n, key_size]
+        k, v, mask = update_cache(k, v)  # [b, m, key_size], [b, m, units], [b, m]
         a = ops.einsum("bnd,bmd->bnm", q, k)  # [b, n, m]
         if self.attention_scale:
-            a = a * self.key_size**-0.5
-        a, visible = biased(a, bias)
-        weights = attention_normalize(a, mask, -1, self.normalization, visible)
+            a = a * self.key_size**-0.5  # [b, n, m]
+        a, visible = add_bias(a, bias)  # both [b, n, m]
+        weights = attention_normalize(a, mask, -1, self.normalization, visible)  # [b, n, m]
         if self.dropout is not None and training is not False:
-            weights = self.dropout(weights, training=training)
+            weights = self.dropout(weights, training=training)  # [b, n, m]
         return call_layer(self.o_dense, u * ops.einsum("bnm,bmd->bnd", weights, v))  # [b, n, d]
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor | None:
+        """Return the mask of x."""
         return mask[0] if isinstance(mask, (list, tuple)) else mask
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Return the shape of x."""
         return shape_of_first(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
         config = super().get_config()
         config.update(
             units=self.units,

@@ -1,90 +1,162 @@
-"""Attention biases that let a Transformer read from left to right, wholly or in part; padding written as zeros."""
+"""Attention biases that hide what follows, for a Transformer that reads from left to right; and zeros for padding."""
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, lowest, ops, register, sequence_masking
+from typing import Any
+
+from b4k3.backend import Layer, Tensor, mask_value, ops, register, sequence_masking
 
 
-def hide_unless(visible, dtype):
-    """0 where `visible` (bool) and a very negative number elsewhere."""
-    return ops.cast(ops.cast(ops.logical_not(visible), "float32") * lowest(dtype), dtype)
-
-
-def biased(scores, bias=None):
-    """Add a bias to attention scores, and tell the keys that it hides.
+def bias_from_mask(visible: Tensor, dtype: str) -> Tensor:
+    """Turn a mask into a bias for attention scores.
 
     Arguments:
-        scores: float [..., n, m].
-        bias: float that broadcasts to it, or None.
+        visible: bool, [...]. True where a key may be seen.
+        dtype: str. The dtype of the result.
 
     Returns:
-        (scores, bool that broadcasts to them, True where a key may be seen; None without a bias)
+        float, of the shape of `visible`. 0 where a key may be seen, and `mask_value(dtype)` elsewhere.
+    """
+    return ops.cast(ops.cast(ops.logical_not(visible), "float32") * mask_value(dtype), dtype)
+
+
+def add_bias(scores: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """Add a bias to attention scores, and find the keys that it does not hide.
+
+    Arguments:
+        scores: float, [..., n, m]. The scores.
+        bias: float, broadcast to [..., n, m], or None. The bias.
+
+    Returns:
+        A pair: the sum, [..., n, m], and a bool that broadcasts to it, True where a key may be seen, or None without a
+        bias.
     """
     if bias is None:
         return scores, None
-    bias = ops.cast(bias, scores.dtype)
-    return scores + bias, bias > lowest(scores.dtype) / 2
+    bias = ops.cast(bias, scores.dtype)  # [..., n, m]
+    return scores + bias, bias > mask_value(scores.dtype) / 2
 
 
 class _AttentionBias(Layer):
+    """The base of layers that compute an attention bias from ids."""
+
     reads_ids = True
 
-    def decode(self, inputs, session):
-        """`call` on whole prompts; None on a new token, which sees all before it."""
+    def decode(self, inputs: Tensor, session: Any) -> Tensor | None:
+        """Compute the bias of whole prompts; a newer token sees all tokens before it, so it needs no bias.
+
+        Arguments:
+            inputs: [batch, n]. The inputs of `call`.
+            session: object. Its `positions` is None while the inputs are whole prompts.
+
+        Returns:
+            The bias, or None.
+        """
         return self.call(inputs) if session.positions is None else None
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> None:
+        """Return None, because a bias has no mask."""
         return None
 
 
 @register
 class LanguageModelMask(_AttentionBias):
-    """The bias of a language model: position i sees the positions up to i.
+    """Compute the attention bias of a language model, in which position i sees the positions up to i.
 
-    Mask out: None. Input: any tensor [batch, n], read for its length only. Output: float [1, 1, n, n].
+    Mask in: it is ignored. Mask out: None.
+
+    Example:
+        >>> ids = ops.ones((2, 5), "int32")
+        >>> bias = LanguageModelMask()(ids)  # [1, 1, 5, 5]
     """
 
-    def call(self, inputs):
-        i = ops.arange(0, ops.shape(inputs)[1], dtype="int32")
-        visible = ops.expand_dims(i, 0) <= ops.expand_dims(i, 1)  # [n, n]
-        return hide_unless(visible, self.compute_dtype)[None, None]
+    def call(self, inputs: Tensor) -> Tensor:
+        """Compute the bias.
 
-    def compute_output_shape(self, input_shape):
+        Arguments:
+            inputs: [batch, n]. Any tensor; only its length is read.
+
+        Returns:
+            float, [1, 1, n, n].
+        """
+        i = ops.arange(0, ops.shape(inputs)[1], dtype="int32")  # [n]
+        visible = ops.expand_dims(i, 0) <= ops.expand_dims(i, 1)  # [n, n]
+        return bias_from_mask(visible, self.compute_dtype)[None, None]  # [1, 1, n, n]
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the bias."""
         return (1, 1, input_shape[1], input_shape[1])
 
 
 @register
 class UniLMMask(_AttentionBias):
-    """The bias of UniLM: segment 0 sees itself wholly, segment 1 also what stands before in itself.
+    """Compute the attention bias of UniLM from segment ids.
 
-    Mask out: None. Input: segment ids [batch, n]. Output: float [batch, 1, n, n].
+    A token of segment 0 sees all of segment 0. A token of segment 1 sees segment 0 and the tokens of segment 1 up to
+    itself.
+
+    Mask in: it is ignored. Mask out: None.
+
+    Example:
+        >>> segment_ids = ops.convert_to_tensor([[0, 0, 1, 1]])
+        >>> bias = UniLMMask()(segment_ids)  # [1, 1, 4, 4]
 
     Reference: Dong et al., UniLM, https://arxiv.org/abs/1905.03197
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
+        """Compute the bias.
+
+        Arguments:
+            inputs: int, [batch, n]. The segment ids.
+
+        Returns:
+            float, [batch, 1, n, n].
+        """
         order = ops.cumsum(ops.cast(inputs, "int32"), axis=1)  # [b, n]
         visible = ops.expand_dims(order, 1) <= ops.expand_dims(order, 2)  # [b, n, n]
-        return ops.expand_dims(hide_unless(visible, self.compute_dtype), 1)
+        return ops.expand_dims(bias_from_mask(visible, self.compute_dtype), 1)  # [b, 1, n, n]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the bias."""
         return (input_shape[0], 1, input_shape[1], input_shape[1])
 
 
 @register
 class ZeroPadding(Layer):
-    """Writes zeros where a sequence has no element.
+    """Write zeros where a sequence has no element.
 
-    Mask in and out: that of x; without one nothing is done.
+    The mask of the inputs goes in and comes out unchanged. Without a mask nothing is written.
+
+    Example:
+        >>> ids = keras.Input((None,), dtype="int32")
+        >>> x = ZeroPadding()(Embedding(30, 8, mask_zero=True)(ids))  # [batch, n, 8]
     """
 
-    def call(self, inputs, mask=None):
-        """Arguments: inputs: float [batch, n, ...]. Returns: likewise."""
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Write zeros at padding.
+
+        Arguments:
+            inputs: float, [batch, n, ...]. The sequences.
+            mask: bool, [batch, n], or None. True where there is an element.
+
+        Returns:
+            float, [batch, n, ...].
+        """
         return sequence_masking(inputs, mask)
 
-    def decode(self, inputs, session):
-        """`call` with the session's mask."""
+    def decode(self, inputs: Tensor, session: Any) -> Tensor:
+        """Write zeros by the mask of the session.
+
+        Arguments:
+            inputs: float, [batch, n, ...]. The newest tokens.
+            session: object. It has a `mask` of these tokens.
+
+        Returns:
+            float, [batch, n, ...].
+        """
         return self.call(inputs, session.mask)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the inputs."""
         return tuple(input_shape)

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, activations, build_sublayer, keras, layer_normalization, ops, recompute_grad, register
+from typing import Any
+
+from b4k3.backend import (
+    Layer,
+    Tensor,
+    activations,
+    build_sublayer,
+    keras,
+    layer_normalization,
+    ops,
+    recompute_grad,
+    register,
+)
+from b4k3.backend.types import Activation, Initializer
 
 
 @register
 class ScaleOffset(Layer):
-    """x · gamma + beta over the last axis, where gamma and beta may depend on a condition.
+    """Compute x · gamma + beta over the last axis, where gamma and beta may depend on a condition.
 
-    Mask in and out: that of x; with a condition the AND of those that are there.
+    Mask in: the mask of x, or with a condition a list of two masks. Mask out: the mask of x, or with a condition the
+    AND of the masks that are not None.
 
     Arguments:
-        scale: True for a weight, None or False for none, or a constant.
-        offset: likewise.
-        conditional: whether the inputs are [x, condition].
-        hidden_units: size of a hidden layer that the condition passes first, or None.
-        hidden_activation, hidden_initializer: of that layer.
+        scale: bool, float or None. True makes gamma a weight, None and False leave it out, a number is constant.
+        offset: bool, float or None. True makes beta a weight, None and False leave it out, a number is constant.
+        conditional: bool. True takes the inputs [x, condition].
+        hidden_units: int, or None. The size of a hidden layer between the condition and gamma and beta.
+        hidden_activation: str or function. The activation of the hidden layer.
+        hidden_initializer: str or initializer. The initializer of the hidden layer.
+
+    Weights: beta, gamma; with a condition also the kernels of the hidden layer, beta_dense and gamma_dense.
+
+    Example:
+        >>> y = ScaleOffset()(keras.Input((None, 8)))  # [batch, n, 8]
+        >>> conditional = ScaleOffset(conditional=True)
+        >>> z = conditional([keras.Input((None, 8)), keras.Input((4,))])  # [batch, n, 8]
 
     Reference: conditional layer normalisation, https://spaces.ac.cn/archives/7124
     """
 
     def __init__(
         self,
-        scale=True,
-        offset=True,
-        conditional=False,
-        hidden_units=None,
-        hidden_activation="linear",
-        hidden_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        scale: Any = True,
+        offset: Any = True,
+        conditional: bool = False,
+        hidden_units: int | None = None,
+        hidden_activation: Activation = "linear",
+        hidden_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.scale = scale
         self.offset = offset
@@ -39,7 +61,8 @@ class ScaleOffset(Layer):
         self.hidden_activation = activations.get(hidden_activation)
         self.hidden_initializer = keras.initializers.get(hidden_initializer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of these shapes."""
         shape = input_shape[0] if self.conditional else input_shape
         units = shape[-1]
         if self.offset is True:
@@ -50,7 +73,8 @@ class ScaleOffset(Layer):
             self._build_condition(units, input_shape[1])
         self.built = True
 
-    def _build_condition(self, units, cond_shape):
+    def _build_condition(self, units: int | None, cond_shape: tuple[int | None, ...]) -> None:
+        """Make the layers that compute gamma and beta from the condition."""
         if self.hidden_units is not None:
             self.hidden_dense = keras.layers.Dense(
                 self.hidden_units,
@@ -67,7 +91,8 @@ class ScaleOffset(Layer):
         if self._has(self.scale):
             self.gamma_dense = self._projection(units, "gamma_dense", cond_shape)
 
-    def _projection(self, units, name, cond_shape):
+    def _projection(self, units: int | None, name: str, cond_shape: tuple[int | None, ...]) -> Any:
+        """Make a Dense layer whose kernel starts as zeros, so that the condition has no influence at first."""
         dense = keras.layers.Dense(
             units, use_bias=False, kernel_initializer="zeros", name=name, dtype=self.sublayer_dtype
         )
@@ -75,16 +100,17 @@ class ScaleOffset(Layer):
         return dense
 
     @property
-    def scales_features(self):
-        """Whether this is x · gamma + beta alone; read by last_token of b4k3.snippets."""
+    def scales_features(self) -> bool:
+        """True if this layer only computes x · gamma + beta; `last_token` of b4k3.snippets reads it."""
         return type(self) is ScaleOffset and not self.conditional
 
     @staticmethod
-    def _has(value):
+    def _has(value: Any) -> bool:
+        """Return True if an argument `scale` or `offset` asks for a term."""
         return value is not None and value is not False
 
-    def _terms(self, inputs):
-        """(x, gamma, beta); a term that is absent is None."""
+    def _terms(self, inputs: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return x, gamma and beta. A term that is left out is None."""
         x, cond = inputs if self.conditional else (inputs, None)
         gamma = self.gamma if self.scale is True else (self.scale if self._has(self.scale) else None)
         beta = self.beta if self.offset is True else (self.offset if self._has(self.offset) else None)
@@ -99,8 +125,15 @@ class ScaleOffset(Layer):
                 beta = beta + self.beta_dense(cond)
         return x, gamma, beta
 
-    def call(self, inputs):
-        """Arguments: inputs: float [..., d], or [that, condition [batch, c]]. Returns: float [..., d]."""
+    def call(self, inputs: Any) -> Tensor:
+        """Scale and shift the features.
+
+        Arguments:
+            inputs: float, [..., d], or a list. x; with `conditional` a list of x and the condition, [batch, c].
+
+        Returns:
+            float, [..., d].
+        """
         x, gamma, beta = self._terms(inputs)
         if gamma is not None:
             x = x * gamma
@@ -108,7 +141,8 @@ class ScaleOffset(Layer):
             x = x + beta
         return x
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor | None:
+        """Return the mask of x; with a condition the AND of the masks that are not None."""
         if not self.conditional or mask is None:
             return mask
         out = None
@@ -117,10 +151,12 @@ class ScaleOffset(Layer):
                 out = m if out is None else ops.logical_and(out, m)
         return out
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Return the shape of x."""
         return tuple(input_shape[0] if self.conditional else input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
         config = super().get_config()
         config.update(
             scale=self.scale,
@@ -135,32 +171,48 @@ class ScaleOffset(Layer):
 
 @register
 class LayerNormalization(ScaleOffset):
-    """(x - mean) / sqrt(variance + epsilon) over the last axis, then `ScaleOffset`. Computed in float32.
+    """Compute (x - mean) / sqrt(variance + epsilon) over the last axis in float32, then scale and shift it.
 
-    `zero_mean=False, offset=False` is T5's RMS normalisation; `scale=False` as well is RoFormerV2's.
+    `zero_mean=False, offset=False` is the RMS normalisation of T5. With `scale=False` too it is the one of RoFormerV2.
+
+    Mask in: the mask of x, or with a condition a list of two masks. Mask out: the mask of x, or with a condition the
+    AND of the masks that are not None.
 
     Arguments:
-        zero_mean: whether the mean is subtracted.
-        unit_variance: whether to divide by the standard deviation.
-        epsilon: added to the variance; None for Keras' own, 1e-7.
-        kwargs: those of `ScaleOffset`.
+        zero_mean: bool. False leaves the mean in x.
+        unit_variance: bool. False leaves out the division by the standard deviation.
+        epsilon: float, or None. It is added to the variance; None means the epsilon of Keras, 1e-7 by default.
+        kwargs: the arguments of `ScaleOffset`, and of every Keras layer.
+
+    Example:
+        >>> y = LayerNormalization(epsilon=1e-12)(keras.Input((None, 8)))  # [batch, n, 8]
 
     Reference: Ba et al., Layer Normalization, https://arxiv.org/abs/1607.06450
     """
 
-    def __init__(self, zero_mean=True, unit_variance=True, epsilon=None, **kwargs):
+    def __init__(
+        self, zero_mean: bool = True, unit_variance: bool = True, epsilon: float | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.zero_mean = zero_mean
         self.unit_variance = unit_variance
         self.epsilon = keras.backend.epsilon() if epsilon is None else epsilon
 
     @recompute_grad
-    def call(self, inputs):
-        """Arguments: inputs: float [..., d], or [that, condition [batch, c]]. Returns: float [..., d]."""
+    def call(self, inputs: Any) -> Tensor:
+        """Normalise, scale and shift the features.
+
+        Arguments:
+            inputs: float, [..., d], or a list. x; with `conditional` a list of x and the condition, [batch, c].
+
+        Returns:
+            float, [..., d].
+        """
         x, gamma, beta = self._terms(inputs)
         return layer_normalization(x, gamma, beta, self.epsilon, self.zero_mean, self.unit_variance)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
         config = super().get_config()
         config.update(zero_mean=self.zero_mean, unit_variance=self.unit_variance, epsilon=self.epsilon)
         return config
