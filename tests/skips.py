@@ -67,6 +67,8 @@ SKIPS = [
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
     ("tests/test_demo.py::*", "keras* tf*", "needs the MiniLM package, which only the default environment installs"),
     ("tests/packaging/test_contracts.py::*", "keras* tf*", ONCE),
+    ("tests/packaging/test_docstrings.py::*", "keras* tf*", ONCE),
+    ("tests/packaging/test_docstring_examples.py::*", "keras* tf*", "examples of docstrings: run once, on Keras 3"),
     ("tests/packaging/test_workspace.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_wheels.py::*", "default keras* tf*", "has an environment of its own: hatch run wheels:test"),
     ("tests/huggingface/*", "default keras* tf*", "has an environment of its own: hatch run huggingface:test"),
