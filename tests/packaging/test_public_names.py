@@ -50,3 +50,11 @@ def test_modules_that_are_not_there(module):
 @pytest.mark.parametrize("module", sorted(NAMES))
 def test_dir_lists_the_names(module):
     assert set(NAMES[module]) <= set(dir(module_of(module)))
+
+
+def test_former_names_of_the_backend_stay_for_a_version():
+    backend = module_of("backend")
+    assert backend.lowest is backend.mask_value
+    assert backend.wide is backend.upcast
+    assert backend.row is backend.environment
+    assert backend.row.kind == backend.environment.keras_flavour
