@@ -5,8 +5,9 @@ of four products use four cores. For a row x of 8 features and a kernel y of sha
 
     x · y = x[0:2] · y[0:2] + x[2:4] · y[2:4] + x[4:6] · y[4:6] + x[6:8] · y[6:8]
 
-This is exact because a product of a row with a matrix is a sum over the features, which is only added up in another
-order. For a transposed table y of shape [8, d], each of the 8 results is the product of x with one row of y:
+This is exact because a product of a row with a matrix is a sum over the features. It is only added up in another order,
+so that results differ by rounding at most. For a transposed table y of shape [8, d], each of the 8 results is the
+product of x with one row of y:
 
     x · yᵀ = [x · y[0:2]ᵀ, x · y[2:4]ᵀ, x · y[4:6]ᵀ, x · y[6:8]ᵀ]
 

@@ -1,6 +1,6 @@
 """Fused kernels of the frameworks. Each function returns None if the framework has no kernel for its arguments.
 
-Three of them are faster than the obvious way because of a trick. Each gives the same numbers, for this reason:
+Three tricks make some of them faster than the obvious way. This is an example of each, and the reason why it is exact:
 
 `torch_dropout` decides with 16 random bits instead of 64. At a rate of 0.1 it drops round(0.1 · 65536) = 6554 of the
 65536 values that 16 bits have:
@@ -16,7 +16,9 @@ nearest multiple of 1 / 65536, which is at most 1 / 131072 away.
 
     x · kernel = x[0:2] · kernel[0:2] + x[2:4] · kernel[2:4] + x[4:6] · kernel[4:6] + x[6:8] · kernel[6:8]
 
-A product of a row with a matrix is a sum over the features, which is only added up in another order.
+A product of a row with a matrix is a sum over the features. It is only added up in another order, so that results
+differ by rounding at most.
+
 `row_times_rows_in_blocks` multiplies the row with four blocks of rows of a table, where no sum is split.
 
 `activated` overwrites its input. Nobody else holds that tensor, and without a gradient nobody will ask for it again.
