@@ -1,8 +1,13 @@
-"""What the docstrings of the packages lack, read from the source, and a table of the modules to be revised."""
+"""What the docstrings of the packages lack, read from the source, and a table of the modules to be revised.
+
+`python tests/docstrings.py layers.embedding …`, with the packages on the path, prints what these modules lack; without
+a module, what all lack.
+"""
 
 import ast
 import importlib
 import re
+import sys
 
 from workspace import PACKAGES, module_name, sources
 
@@ -195,3 +200,13 @@ def examples():
             if any(">>>" in line for line in lines):
                 found.append((module_name(path), name, "\n".join(lines) + "\n"))
     return found
+
+
+def main(names):
+    for path in sources():
+        if not names or module_name(path)[len("b4k3.") :] in names:
+            print("\n".join(f"{module_name(path)}.{fault}" for fault in faults(path)) or f"{module_name(path)} is done")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
