@@ -1,4 +1,4 @@
-"""The error of a wrong configuration, and how long the message of an error may become."""
+"""The error of a wrong configuration, and the limit on the length of error messages."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ MAX_MESSAGE = 2000
 
 
 def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
-    """Cut a text in the middle, so that a file cannot flood the message of an error.
+    """Cut a text in the middle, so that the contents of a file cannot flood an error message.
 
-    The beginning, which names the file, stays, and so does the end, which says what to do.
+    The beginning stays, because it names the file, and the end stays, because it says what to do.
 
     Arguments:
         text: str, of any length.
-        limit: int, how many characters may be left.
+        limit: int. The greatest number of characters of the result.
 
     Returns:
-        str, at most `limit` characters; the text itself where it is short enough.
+        str, at most `limit` characters; the text itself if it is short enough.
+
+    Example:
+        >>> from b4k3.models.errors import shorten
+        >>> shorten("config.json: " + "x" * 100 + ". What to do: read it.", 40)
+        'config.json: xxxxxxxxxxxx … do: read it.'
     """
     if len(text) <= limit:
         return text
@@ -27,7 +32,16 @@ def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
 class ConfigError(ValueError):
     """A configuration, or an argument of `build_transformer_model`, that cannot be right.
 
-    The message has at most 2,000 characters; a longer one is cut in the middle.
+    Arguments:
+        message: str. At most 2,000 characters are kept; a longer message is cut in the middle.
+
+    Example:
+        >>> from b4k3.models import ConfigError, build_transformer_model
+        >>> try:
+        ...     build_transformer_model({"vocab_size": 20}, model="bert")
+        ... except ConfigError as error:
+        ...     print("refused")
+        refused
     """
 
     def __init__(self, message: object = "") -> None:
@@ -35,6 +49,14 @@ class ConfigError(ValueError):
 
 
 def short(value: object, limit: int = 80) -> str:
-    """The `repr` of a value that somebody gave, cut after `limit` characters."""
+    """The `repr` of a value for an error message, cut after `limit` characters.
+
+    Arguments:
+        value: any object, for instance what a config file has under a key.
+        limit: int. The greatest number of characters of the result.
+
+    Returns:
+        str. A cut text ends with "…".
+    """
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Sequence
+
 from b4k3.backend import device_scope, get_available_gpus, keras
 from b4k3.layers import BatchConcat, BatchSplit
 
+if TYPE_CHECKING:
+    from typing import Iterable
 
-def data_parallel(model, devices=None, parts=None):
-    """A model that cuts each batch into parts, and computes each on a device of its own. The weights are shared.
 
-    It works where Keras builds a graph whose operations stay where they are put: keras 2.3.1, and tf.keras 1.15. Other
-    rows have what replaces it: `tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel` on JAX,
+def data_parallel(model: Any, devices: Iterable[str] | None = None, parts: Sequence[float] | None = None) -> Any:
+    """Make a model that cuts each batch into parts and computes each part on its own device. The weights are shared.
+
+    It works where Keras builds a graph whose operations stay on their device: keras 2.3.1 and tf.keras 1.15. Other
+    environments have a replacement: `tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel` on JAX,
     `torch.nn.parallel.DistributedDataParallel`.
 
     Arguments:
-        model: a Keras model.
-        devices: list of names such as '/device:GPU:0'; None for all GPUs.
-        parts: relative size of each device's part; None for equal ones.
+        model: Keras model.
+        devices: names such as "/device:GPU:0"; None takes all GPUs.
+        parts: numbers, the relative size of the part of each device; None makes equal parts.
 
     Returns:
-        A model with the inputs, the outputs and the weights of the given one; with less than two devices the model
-        itself. Save and load the given one.
+        A Keras model with the inputs, the outputs and the weights of the given one. Save and load the given one. With
+        fewer than two devices the given model itself is returned.
 
     Raises:
-        NotImplementedError: several devices, on a row where the framework has a replacement: it is named.
-        ValueError: parts are not as many as devices.
+        NotImplementedError: there are several devices in an environment that has a replacement; the message names it.
+        ValueError: there are not as many parts as devices.
+
+    Example:
+        >>> from b4k3.backend import keras
+        >>> from b4k3.models import data_parallel
+        >>> x = keras.Input((4,))
+        >>> model = keras.Model(x, keras.layers.Dense(1)(x))
+        >>> data_parallel(model, devices=["/device:GPU:0"]) is model
+        True
     """
     devices = get_available_gpus() if devices is None else list(devices)
     if len(devices) < 2:
         return model
     if parts is not None and len(parts) != len(devices):
-        raise ValueError("data_parallel: %d parts for %d devices; give one for each." % (len(parts), len(devices)))
+        raise ValueError(f"data_parallel: {len(parts)} parts for {len(devices)} devices; give one for each.")
     scopes = [device_scope(device) for device in devices]
     inputs = [BatchSplit(parts or len(devices))(x) for x in model.inputs]
     results = []

@@ -1,2 +1,4 @@
-"""What a network is: one file an architecture, each in the same order — arguments, inputs, embeddings, blocks, heads,
-and where the weights are in a checkpoint. `registry.ARCHITECTURES` has a line for each."""
+"""One file per architecture. Each has the same order: arguments, inputs, embeddings, blocks, heads, weights.
+
+`b4k3.models.registry.ARCHITECTURES` has a line for each architecture.
+"""

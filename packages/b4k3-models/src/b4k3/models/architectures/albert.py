@@ -1,26 +1,40 @@
-"""ALBERT: BERT whose blocks share their weights, and the same with the sharing undone."""
+"""ALBERT, whose blocks share their weights, and a variant in which every block has weights of its own."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..networks import albert as networks
 from .bert import BERT
 
+if TYPE_CHECKING:
+    from b4k3.backend import Tensor
+
 
 class ALBERT(BERT):
-    """ALBERT. Blocks of one group are one set of layers, called again and again.
+    """ALBERT: BERT whose blocks share their weights. The blocks of one group call the same layers again and again.
 
-    Layers are named `Transformer-MultiHeadSelfAttention`, …; with several groups or inner blocks
-    `Transformer-G{group}-I{inner}-MultiHeadSelfAttention`, …: `num_hidden_layers` · `inner_group_num` blocks in all.
-    Inputs, outputs and heads are BERT's.
+    The layers are named `Transformer-MultiHeadSelfAttention`, …; with several groups or inner blocks they are named
+    `Transformer-G{group}-I{inner}-MultiHeadSelfAttention`, …. There are `num_hidden_layers` · `inner_group_num` blocks.
+    The inputs, outputs and heads are the same as in `BERT`.
 
     Arguments:
-        num_hidden_groups: number of sets of layers; the first num_hidden_layers / num_hidden_groups use the first one.
-        inner_group_num: number of blocks in a set.
-        kwargs: those of `BERT`.
+        num_hidden_groups: int. The number of groups; the first num_hidden_layers / num_hidden_groups blocks are in the
+            first group.
+        inner_group_num: int. The number of inner blocks in a group.
+        kwargs: the arguments of `BERT`.
 
     Raises:
-        ConfigError: more groups than layers.
+        ConfigError: there are more groups than layers, or no group.
+
+    Example:
+        >>> from b4k3.models import ALBERT
+        >>> albert = ALBERT(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...                 intermediate_size=24, hidden_act="gelu", embedding_size=8)
+        >>> albert.build()
+        >>> albert.model.output_shape
+        (None, None, 16)
 
     Reference: Lan et al., ALBERT, https://arxiv.org/abs/1909.11942, https://github.com/google-research/albert
     """
@@ -29,44 +43,71 @@ class ALBERT(BERT):
     network = networks.ALBERT
     block_epsilon = 1e-7
 
-    def __init__(self, *, num_hidden_groups=1, inner_group_num=1, **kwargs):
+    def __init__(self, *, num_hidden_groups: int = 1, inner_group_num: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_hidden_groups = num_hidden_groups
         self.inner_group_num = inner_group_num
         if not 1 <= num_hidden_groups <= max(self.num_hidden_layers, 1) or inner_group_num < 1:
             raise ConfigError(
-                "num_hidden_groups=%r, inner_group_num=%r: expected 1 or more, and no more groups than the %d layers"
-                % (num_hidden_groups, inner_group_num, self.num_hidden_layers)
+                f"num_hidden_groups={num_hidden_groups!r}, inner_group_num={inner_group_num!r}: expected 1 or more, "
+                f"and no more groups than the {self.num_hidden_layers} layers"
             )
 
     # -------------------------------------------------------------------------------------------------- blocks
 
-    def apply_main_layers(self, inputs, index):
-        x = inputs
+    def apply_main_layers(self, inputs: Tensor, index: int) -> Tensor:
+        """Apply the inner blocks of one block.
+
+        Arguments:
+            inputs: tensor, [batch, n, hidden_size].
+            index: int. The number of the block.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
+        x = inputs  # [batch, n, hidden_size]
         for inner in range(self.inner_group_num):
-            x = self.apply_block(x, self.block_name(index, inner), index)
+            x = self.apply_block(x, self.block_name(index, inner), index)  # [batch, n, hidden_size]
         return x
 
-    def group(self, index):
+    def group(self, index: int) -> int:
         """The number of the group that block number `index` belongs to."""
         return index * self.num_hidden_groups // self.num_hidden_layers
 
-    def block_name(self, index, inner):
-        """What the layers' names of inner block `inner` of block `index` begin with."""
+    def block_name(self, index: int, inner: int) -> str:
+        """The beginning of the layer names in inner block number `inner` of block number `index`."""
         if self.num_hidden_groups == self.inner_group_num == 1:
             return "Transformer"
-        return "Transformer-G%d-I%d" % (self.group(index), inner)
+        return f"Transformer-G{self.group(index)}-I{inner}"
 
 
 class ALBERT_Unshared(ALBERT):  # noqa: N801 (a name of bert4keras)
-    """ALBERT with layers of its own for every block, all of them loaded from the shared ones.
+    """ALBERT in which every block has layers of its own; all of them are loaded from the shared variables.
 
-    Its layers are named as BERT's; with inner blocks they are counted through.
+    Fine-tuning can then change each block separately. The layers have the same names as in `BERT`; inner blocks are
+    counted on.
+
+    Arguments:
+        kwargs: the arguments of `ALBERT`.
+
+    Raises:
+        ConfigError: there are more groups than layers, or no group.
+
+    Example:
+        >>> from b4k3.models import ALBERT_Unshared
+        >>> albert = ALBERT_Unshared(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...                          intermediate_size=24, hidden_act="gelu")
+        >>> albert.build()
+        >>> "Transformer-1-FeedForward" in albert.layers
+        True
+
+    Reference: Lan et al., ALBERT, https://arxiv.org/abs/1909.11942; bert4keras has the same class.
     """
 
     model_key = "albert_unshared"
     network = networks.ALBERT_UNSHARED
     block_epsilon = 1e-12
 
-    def block_name(self, index, inner):
-        return "Transformer-%d" % (index * self.inner_group_num + inner)
+    def block_name(self, index: int, inner: int) -> str:
+        """The beginning of the layer names in inner block number `inner` of block number `index`."""
+        return f"Transformer-{index * self.inner_group_num + inner}"

@@ -1,6 +1,8 @@
-"""BERT, and RoBERTa as Chinese publishers call theirs, which is the same network."""
+"""BERT. RoBERTa as Chinese publishers call theirs is the same network."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Mapping
 
 from b4k3.backend import activations, keras
 from b4k3.layers import Add, Embedding, FirstToken, PositionEmbedding, ScaleOffset
@@ -9,31 +11,62 @@ from ..errors import ConfigError
 from ..networks.bert import BERT as NETWORK
 from ..transformer import Transformer, as_list
 
+if TYPE_CHECKING:
+    from typing import Callable, Union
+
+    from b4k3.backend import Tensor
+
+    Activation = Union[str, Callable[[Tensor], Tensor]]
+    Head = Union[bool, Activation]  # False: no head; True: a head with its usual activation
+    Scale = Union[bool, float]  # `attention_scale` of `MultiHeadAttention`
+
 
 class BERT(Transformer):
-    """BERT.
+    """The encoder of BERT: token, position and segment embeddings, then blocks of attention and feed-forward layers.
 
-    Inputs: token ids [batch, n]; segment ids [batch, n] unless segment_vocab_size is 0; position ids [batch, n] with
-    custom_position_ids. Outputs: the last block [batch, n, hidden_size]; with a head its output alone, with two heads
-    the list [pooled or NSP, MLM].
+    Each sublayer of a block computes Norm(x + Dropout(sublayer(x))).
+
+    Inputs:
+        token ids: [batch, n].
+        segment ids: [batch, n], unless segment_vocab_size is 0.
+        position ids: [batch, n], with custom_position_ids.
+
+    Outputs:
+        The last block, [batch, n, hidden_size]. With a head, the output of the head instead; with two heads the list
+        of the pooled vector (or the next-sentence probabilities) and the output of the masked-language-model head.
 
     Arguments:
-        max_position: number of positions.
-        segment_vocab_size: number of segments, 0 for none.
-        with_pool: False, True (tanh) or the activation of the pooler: [batch, hidden_size].
-        with_nsp: whether to add the next-sentence head: probabilities [batch, 2].
-        with_mlm: False, True (softmax) or the activation of the masked-language-model head: [batch, n, vocab_size].
-        hierarchical_position: as `hierarchical` of `PositionEmbedding`.
-        custom_position_ids: whether positions are an input.
-        shared_segment_embeddings: whether segments are looked up in the token embeddings.
-        mlm_act: activation of the masked-language-model head's Dense layer, hidden_act by default.
-        embedding_mapping: whether a Dense layer stands between embeddings and blocks; None: where their sizes differ.
-        kwargs: those of `Transformer`.
+        max_position: int. The number of positions.
+        segment_vocab_size: int. The number of segments; 0 leaves the segment embeddings out.
+        with_pool: bool, str or callable. Whether the pooler is added, which gives [batch, hidden_size]; True has the
+            activation tanh, any other activation can be given.
+        with_nsp: bool. Whether the next-sentence head is added, which gives the probabilities [batch, 2].
+        with_mlm: bool, str or callable. Whether the masked-language-model head is added, which gives
+            [batch, n, vocab_size]; True has the activation softmax, "linear" gives logits.
+        hierarchical_position: float, bool or None. The `hierarchical` argument of `PositionEmbedding`.
+        custom_position_ids: bool. Whether the position ids are an input of the model.
+        shared_segment_embeddings: bool. Whether segment ids are looked up in the table of the token embeddings.
+        mlm_act: str, callable or None. The activation of the Dense layer in the masked-language-model head; None takes
+            hidden_act.
+        embedding_mapping: bool or None. Whether a Dense layer stands between the embeddings and the blocks; None adds
+            it only where embedding_size and hidden_size differ.
+        kwargs: the arguments of `Transformer`.
+
+    Raises:
+        ConfigError: an argument is unknown.
+
+    Example:
+        >>> from b4k3.models import BERT
+        >>> bert = BERT(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...             intermediate_size=24, hidden_act="gelu", with_mlm=True)
+        >>> bert.build()
+        >>> bert.model.output_shape
+        (None, None, 20)
 
     Reference: Devlin et al., BERT, https://arxiv.org/abs/1810.04805, https://github.com/google-research/bert
     """
 
-    model_key = "bert"
+    model_key: str | None = "bert"
     network = NETWORK
     embedding_epsilon = block_epsilon = 1e-12
     untied_bias = True
@@ -41,18 +74,18 @@ class BERT(Transformer):
     def __init__(
         self,
         *,
-        max_position=512,
-        segment_vocab_size=2,
-        with_pool=False,
-        with_nsp=False,
-        with_mlm=False,
-        hierarchical_position=None,
-        custom_position_ids=False,
-        shared_segment_embeddings=False,
-        mlm_act=None,
-        embedding_mapping=None,
-        **kwargs,
-    ):
+        max_position: int = 512,
+        segment_vocab_size: int = 2,
+        with_pool: Head = False,
+        with_nsp: bool = False,
+        with_mlm: Head = False,
+        hierarchical_position: float | bool | None = None,
+        custom_position_ids: bool = False,
+        shared_segment_embeddings: bool = False,
+        mlm_act: Activation | None = None,
+        embedding_mapping: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.max_position = max_position
         self.segment_vocab_size = segment_vocab_size
@@ -67,33 +100,64 @@ class BERT(Transformer):
 
     # -------------------------------------------------------------------------------------------------- inputs
 
-    def get_inputs(self):
-        inputs = [self.input_ids("Input-Token")]
+    def get_inputs(self) -> Tensor | list[Tensor]:
+        """Make the input tensors.
+
+        Returns:
+            The list of token ids, segment ids and position ids, [batch, n] each, as far as the model has them.
+        """
+        inputs = [self.input_ids("Input-Token")]  # [batch, n]
         if self.segment_vocab_size > 0:
-            inputs.append(self.input_ids("Input-Segment"))
+            inputs.append(self.input_ids("Input-Segment"))  # [batch, n]
         if self.custom_position_ids:
-            inputs.append(self.input_ids("Input-Position"))
+            inputs.append(self.input_ids("Input-Position"))  # [batch, n]
         return inputs
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
-    def apply_embeddings(self, inputs):
-        inputs = as_list(inputs)
-        x = self.embed_tokens(inputs)
-        x = self.embed_positions(x, self.position_input(inputs))
-        x = self.drop_embeddings(self.normalize_embeddings(x))
-        return self.map_embeddings(x)
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Embed tokens, segments and positions; normalise, drop out and map to the width of the blocks.
 
-    def embed_tokens(self, inputs):
-        """Tokens plus segments. Arguments: inputs: list, those of the model. Returns: [batch, n, embedding_size]."""
-        x = self.embed(inputs[0], self.vocab_size, "Embedding-Token", mask_zero=True)
+        Arguments:
+            inputs: tensors, [batch, n] each. What `get_inputs` returned.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
+        inputs = as_list(inputs)
+        x = self.embed_tokens(inputs)  # [batch, n, embedding_size]
+        x = self.embed_positions(x, self.position_input(inputs))  # [batch, n, embedding_size]
+        x = self.drop_embeddings(self.normalize_embeddings(x))  # [batch, n, embedding_size]
+        return self.map_embeddings(x)  # [batch, n, hidden_size]
+
+    def embed_tokens(self, inputs: list[Tensor]) -> Tensor:
+        """Add the embeddings of tokens and segments.
+
+        Arguments:
+            inputs: list of tensors, [batch, n] each. The inputs of the model.
+
+        Returns:
+            Tensor, [batch, n, embedding_size].
+        """
+        x = self.embed(inputs[0], self.vocab_size, "Embedding-Token", mask_zero=True)  # [batch, n, embedding_size]
         if not self.segment_vocab_size:
             return x
         name = "Embedding-Token" if self.shared_segment_embeddings else "Embedding-Segment"
-        s = self.embed(inputs[1], self.segment_vocab_size, name)
+        s = self.embed(inputs[1], self.segment_vocab_size, name)  # [batch, n, embedding_size]
         return self.apply([x, s], Add, name="Embedding-Token-Segment")
 
-    def embed(self, ids, rows, name, mask_zero=False):
+    def embed(self, ids: Tensor, rows: int, name: str, mask_zero: bool = False) -> Tensor:
+        """Look ids up in a table.
+
+        Arguments:
+            ids: tensor, [batch, n].
+            rows: int. The number of rows of the table.
+            name: str. The name of the embedding layer.
+            mask_zero: bool. Whether the layer masks the padding id.
+
+        Returns:
+            Tensor, [batch, n, embedding_size].
+        """
         return self.apply(
             ids,
             Embedding,
@@ -105,12 +169,20 @@ class BERT(Transformer):
             name=name,
         )
 
-    def position_input(self, inputs):
-        """The position ids among the model's inputs, or None."""
+    def position_input(self, inputs: list[Tensor]) -> Tensor | None:
+        """The position ids among the inputs of the model, [batch, n]; None if positions are no input."""
         return inputs[2 if self.segment_vocab_size else 1] if self.custom_position_ids else None
 
-    def embed_positions(self, x, position_ids):
-        """Learned positions. Arguments: x [batch, n, embedding_size]; ids [batch, n] or None. Returns: as x."""
+    def embed_positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
+        """Add the learned position embeddings.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+            position_ids: tensor, [batch, n]; None counts the positions from 0.
+
+        Returns:
+            Tensor, [batch, n, embedding_size].
+        """
         return self.apply(
             self.simplify([x, position_ids]),
             PositionEmbedding,
@@ -123,74 +195,120 @@ class BERT(Transformer):
             name="Embedding-Position",
         )
 
-    def normalize_embeddings(self, x):
+    def normalize_embeddings(self, x: Tensor) -> Tensor:
+        """Normalise the embeddings, [batch, n, embedding_size]; the shape stays."""
         return self.normalize(x, "Embedding-Norm", self.embedding_epsilon)
 
-    def drop_embeddings(self, x):
+    def drop_embeddings(self, x: Tensor) -> Tensor:
+        """Apply dropout to the embeddings, [batch, n, embedding_size]; the shape stays."""
         return self.drop(x, "Embedding-Dropout")
 
-    def map_embeddings(self, x):
-        """From embedding_size to hidden_size, where they differ."""
+    def map_embeddings(self, x: Tensor) -> Tensor:
+        """Map [batch, n, embedding_size] to [batch, n, hidden_size], where the two sizes differ."""
         if not self.embedding_mapping:
             return x
         return self.dense(x, self.hidden_size, "Embedding-Mapping", use_bias=self.use_bias)
 
     # -------------------------------------------------------------------------------------------------- blocks
 
-    def apply_main_layers(self, inputs, index):
-        return self.apply_block(inputs, "Transformer-%d" % index, index)
-
-    def apply_block(self, x, block, index):
-        """Attention, Dropout, Add, Norm; FeedForward, Dropout, Add, Norm.
+    def apply_main_layers(self, inputs: Tensor, index: int) -> Tensor:
+        """Apply one block.
 
         Arguments:
-            x: [batch, n, hidden_size].
-            block: what the names of the layers begin with.
-            index: number of the block.
-        """
-        name = "%s-MultiHeadSelfAttention" % block
-        x = self.residual(x, self.apply_attention(x, name, index), name)
-        name = "%s-FeedForward" % block
-        return self.residual(x, self.feed_forward(x, name), name)
+            inputs: tensor, [batch, n, hidden_size].
+            index: int. The number of the block.
 
-    def apply_attention(self, x, name, index):
-        """Multi-head self-attention. Arguments: x [batch, n, hidden_size]. Returns: likewise."""
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
+        return self.apply_block(inputs, f"Transformer-{index}", index)
+
+    def apply_block(self, x: Tensor, block: str, index: int) -> Tensor:
+        """Apply attention, Dropout, Add and Norm, then feed-forward, Dropout, Add and Norm.
+
+        Arguments:
+            x: tensor, [batch, n, hidden_size].
+            block: str. The beginning of the names of the block's layers.
+            index: int. The number of the block.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
+        name = f"{block}-MultiHeadSelfAttention"
+        x = self.residual(x, self.apply_attention(x, name, index), name)  # [batch, n, hidden_size]
+        name = f"{block}-FeedForward"
+        return self.residual(x, self.feed_forward(x, name), name)  # [batch, n, hidden_size]
+
+    def apply_attention(self, x: Tensor, name: str, index: int) -> Tensor:
+        """Apply multi-head self-attention.
+
+        Arguments:
+            x: tensor, [batch, n, hidden_size].
+            name: str. The name of the attention layer.
+            index: int. The number of the block.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
         bias, position = self.compute_attention_bias(index), self.compute_position_bias(x)
         return self.attend(x, x, name, bias, position, self.attention_scale_of(index))
 
-    def attention_scale_of(self, index):
-        """The scale of the scores in block number `index`, as `attention_scale` of `MultiHeadAttention`."""
+    def attention_scale_of(self, index: int) -> Scale:
+        """The `attention_scale` argument of `MultiHeadAttention` in block number `index`."""
         return self.attention_scale
 
-    def residual(self, x, y, name):
-        """Norm(x + Dropout(y))."""
-        return self.normalize(self.add(x, y, name), "%s-Norm" % name, self.block_epsilon)
+    def residual(self, x: Tensor, y: Tensor, name: str) -> Tensor:
+        """Compute Norm(x + Dropout(y)) of two tensors [batch, n, hidden_size] after the layer `name`."""
+        return self.normalize(self.add(x, y, name), f"{name}-Norm", self.block_epsilon)
 
     # --------------------------------------------------------------------------------------------------- heads
 
-    def apply_final_layers(self, inputs):
+    def apply_final_layers(self, inputs: Tensor) -> Tensor | list[Tensor]:
+        """Apply the heads that were asked for.
+
+        Arguments:
+            inputs: tensor, [batch, n, hidden_size]. The last block.
+
+        Returns:
+            The output of the only head, the list of the outputs of two heads, or `inputs` if there is no head.
+        """
         outputs = []
         if self.with_pool:
-            x = self.apply(inputs, FirstToken, name="Pooler")
+            x = self.apply(inputs, FirstToken, name="Pooler")  # [batch, hidden_size]
             x = self.dense(x, self.hidden_size, "Pooler-Dense", "tanh" if self.with_pool is True else self.with_pool)
             outputs.append(self.dense(x, 2, "NSP-Proba", "softmax") if self.with_nsp else x)
         if self.with_mlm:
-            outputs.append(self.apply_mlm(inputs))
+            outputs.append(self.apply_mlm(inputs))  # [batch, n, vocab_size]
         return self.simplify(outputs or [inputs])
 
-    def apply_mlm(self, x):
-        """The masked-language-model head, tied to the token embeddings or not. Arguments: x [batch, n, hidden_size]."""
-        x = self.dense(x, self.embedding_size, "MLM-Dense", self.mlm_act)
-        x = self.normalize(x, "MLM-Norm")
-        x = self.project_to_vocabulary(x, "MLM-Decoder")
+    def apply_mlm(self, x: Tensor) -> Tensor:
+        """Apply the masked-language-model head, whose last matrix may be the token embeddings.
+
+        Arguments:
+            x: tensor, [batch, n, hidden_size].
+
+        Returns:
+            Tensor, [batch, n, vocab_size], in float32.
+        """
+        x = self.dense(x, self.embedding_size, "MLM-Dense", self.mlm_act)  # [batch, n, embedding_size]
+        x = self.normalize(x, "MLM-Norm")  # [batch, n, embedding_size]
+        x = self.project_to_vocabulary(x, "MLM-Decoder")  # [batch, n, vocab_size]
         if self.tie_word_embeddings:
-            x = self.apply(x, ScaleOffset, scale=False, name="MLM-Bias")
+            x = self.apply(x, ScaleOffset, scale=False, name="MLM-Bias")  # [batch, n, vocab_size]
         activation = activations.get("softmax" if self.with_mlm is True else self.with_mlm)
         return self.apply(x, keras.layers.Activation, activation=activation, dtype="float32", name="MLM-Activation")
 
 
-def refuse_heads(cls, given):
-    """Arguments: cls: a class with `absent_heads`; given: dict. Raises: ConfigError: a head that it does not have."""
-    for head, instead in cls.absent_heads.items():
+def refuse_heads(cls: Any, given: Mapping[str, Any]) -> None:
+    """Refuse heads that a network does not have.
+
+    Arguments:
+        cls: class. Its attribute `absent_heads` maps the argument of a head to a sentence that says why there is none.
+        given: dict. The arguments of the call.
+
+    Raises:
+        ConfigError: one of these heads is asked for.
+    """
+    for head, reason in cls.absent_heads.items():
         if given.get(head):
-            raise ConfigError("%s: %s has no such head; %s" % (head, cls.__name__, instead))
+            raise ConfigError(f"{head}: {cls.__name__} has no such head; {reason}")

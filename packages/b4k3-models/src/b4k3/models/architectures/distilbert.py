@@ -1,24 +1,32 @@
-"""DistilBERT: half of BERT's blocks, without segments and pooler."""
+"""DistilBERT, which has half as many blocks as BERT, no segments and no pooler."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from ..networks.distilbert import DISTILBERT as NETWORK
 from .bert import BERT, refuse_heads
 
 
 class DistilBERT(BERT):
-    """DistilBERT.
+    """DistilBERT: a smaller BERT without segments, trained to imitate BERT.
 
-    Inputs: token ids [batch, n]; position ids [batch, n] with custom_position_ids. Outputs: as of `BERT`.
+    The inputs are the token ids [batch, n] and, with custom_position_ids, the position ids [batch, n]. The outputs
+    are the same as in `BERT`.
 
     Arguments:
-        kwargs: those of `BERT`, without pooler and next-sentence head; there are no segments.
+        kwargs: the arguments of `BERT`, without the pooler and the next-sentence head. segment_vocab_size is always 0.
 
     Raises:
-        ConfigError: a head that it does not have.
+        ConfigError: with_pool or with_nsp is asked for.
 
     Example:
-        model = build_transformer_model("distilbert-base-multilingual-cased", with_mlm="linear")
+        >>> from b4k3.models import DistilBERT
+        >>> distilbert = DistilBERT(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...                         intermediate_size=24, hidden_act="gelu", with_mlm="linear")
+        >>> distilbert.build()
+        >>> distilbert.model.output_shape
+        (None, None, 20)
 
     Reference: Sanh et al., DistilBERT, https://arxiv.org/abs/1910.01108
     """
@@ -30,6 +38,7 @@ class DistilBERT(BERT):
         "with_nsp": "it was trained without sentence pairs",
     }
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         refuse_heads(type(self), kwargs)
-        super().__init__(**dict(kwargs, segment_vocab_size=0))
+        kwargs["segment_vocab_size"] = 0
+        super().__init__(**kwargs)

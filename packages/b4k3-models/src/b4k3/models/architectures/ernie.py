@@ -1,6 +1,8 @@
-"""ERNIE 1.0 and 3.0: BERT, with an embedding of the task in ERNIE 3.0."""
+"""ERNIE 1.0 and 3.0: BERT; ERNIE 3.0 adds an embedding of the task."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from b4k3.layers import TaskEmbedding
 
@@ -8,18 +10,32 @@ from ..networks.ernie import ERNIE as NETWORK
 from ..transformer import as_list
 from .bert import BERT
 
+if TYPE_CHECKING:
+    from b4k3.backend import Tensor
+
 
 class ERNIE(BERT):
-    """ERNIE of Baidu. Inputs, outputs and heads are BERT's; with custom_task_ids task ids [batch, n] come last.
+    """ERNIE of Baidu: BERT, whose version 3.0 adds an embedding of the task to every token.
+
+    The inputs, outputs and heads are the same as in `BERT`. With custom_task_ids the task ids [batch, n] are one more
+    input, the last one.
 
     Arguments:
-        use_task_id: whether there is a table of tasks; without custom_task_ids the first task is everybody's.
-        task_type_vocab_size: its number of rows.
-        custom_task_ids: whether task ids are an input.
-        kwargs: those of `BERT`.
+        use_task_id: bool. Whether there is a table of tasks. Without custom_task_ids every token has task 0.
+        task_type_vocab_size: int. The number of tasks.
+        custom_task_ids: bool. Whether the task ids are an input of the model; it implies use_task_id.
+        kwargs: the arguments of `BERT`.
+
+    Raises:
+        ConfigError: an argument is unknown.
 
     Example:
-        model = build_transformer_model("ernie-3.0-base-zh")
+        >>> from b4k3.models import ERNIE
+        >>> ernie = ERNIE(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...               intermediate_size=24, hidden_act="gelu", use_task_id=True)
+        >>> ernie.build()
+        >>> ernie.model.output_shape
+        (None, None, 16)
 
     Reference: Sun et al., ERNIE, https://arxiv.org/abs/1904.09223; ERNIE 3.0, https://arxiv.org/abs/2107.02137,
         https://github.com/PaddlePaddle/ERNIE
@@ -28,7 +44,14 @@ class ERNIE(BERT):
     model_key = "ernie"
     network = NETWORK
 
-    def __init__(self, *, use_task_id=False, task_type_vocab_size=3, custom_task_ids=False, **kwargs):
+    def __init__(
+        self,
+        *,
+        use_task_id: bool = False,
+        task_type_vocab_size: int = 3,
+        custom_task_ids: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.use_task_id = bool(use_task_id or custom_task_ids)
         self.task_type_vocab_size = task_type_vocab_size
@@ -36,14 +59,27 @@ class ERNIE(BERT):
 
     # -------------------------------------------------------------------------------------------------- inputs
 
-    def get_inputs(self):
+    def get_inputs(self) -> Tensor | list[Tensor]:
+        """Make the input tensors.
+
+        Returns:
+            The list of the inputs of `BERT` and, with custom_task_ids, the task ids; [batch, n] each.
+        """
         inputs = super().get_inputs()
         return inputs + [self.input_ids("Input-Task")] if self.custom_task_ids else inputs
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
-    def embed_tokens(self, inputs):
-        x = super().embed_tokens(inputs)
+    def embed_tokens(self, inputs: list[Tensor]) -> Tensor:
+        """Add the embeddings of tokens, segments and tasks.
+
+        Arguments:
+            inputs: list of tensors, [batch, n] each. The inputs of the model.
+
+        Returns:
+            Tensor, [batch, n, embedding_size].
+        """
+        x = super().embed_tokens(inputs)  # [batch, n, embedding_size]
         if not self.use_task_id:
             return x
         return self.apply(

@@ -1,6 +1,8 @@
-"""NEZHA: BERT with relative positions in every attention."""
+"""NEZHA: BERT with relative positions in every attention layer."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from b4k3.backend import Sinusoidal
 from b4k3.layers import RelativePositionEmbedding
@@ -9,20 +11,32 @@ from ..errors import ConfigError
 from ..networks.nezha import NEZHA as NETWORK
 from .bert import BERT
 
+if TYPE_CHECKING:
+    from b4k3.backend import Tensor
+
 
 class NEZHA(BERT):
-    """NEZHA. Inputs, outputs and heads are BERT's.
+    """NEZHA: BERT whose attention adds a fixed vector for each distance to the keys and the values.
 
-    Normalisation of embeddings and blocks has the epsilon of bert4keras, 1e-7; Huawei's own code has 1e-12, which
-    `layer_norm_eps=1e-12` gives.
+    The inputs, outputs and heads are the same as in `BERT`. Normalisation of embeddings and blocks has the epsilon of
+    bert4keras, 1e-7; Huawei's own code has 1e-12, which `layer_norm_eps=1e-12` gives.
 
     Arguments:
-        max_relative_position: distances beyond it count as it; 64 in the Chinese releases, 127 in the English one.
-        use_relative_position: True; the configs say so.
-        kwargs: those of `BERT`.
+        max_relative_position: int. Greater distances share the vector of this distance. It is 64 in the Chinese models
+            and 127 in the English model.
+        use_relative_position: bool. Must be true; the published configs have this key.
+        kwargs: the arguments of `BERT`.
 
     Raises:
-        ConfigError: use_relative_position is false, which is BERT; or keys and values of different sizes.
+        ConfigError: use_relative_position is false, which is BERT; or keys and values have different sizes.
+
+    Example:
+        >>> from b4k3.models import NEZHA
+        >>> nezha = NEZHA(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...               intermediate_size=24, hidden_act="gelu", max_relative_position=8)
+        >>> nezha.build()
+        >>> nezha.model.output_shape
+        (None, None, 16)
 
     Reference: Wei et al., NEZHA, https://arxiv.org/abs/1909.00204,
         https://github.com/huawei-noah/Pretrained-Language-Model
@@ -33,26 +47,34 @@ class NEZHA(BERT):
     embedding_epsilon = block_epsilon = 1e-7
     position_kind = "typical_relative"
 
-    def __init__(self, *, max_relative_position=64, use_relative_position=True, **kwargs):
+    def __init__(self, *, max_relative_position: int = 64, use_relative_position: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_relative_position = max_relative_position
         if not use_relative_position:
             raise ConfigError("use_relative_position is false: that network is BERT, model='bert'")
         if self.attention_key_size != self.attention_head_size:
             raise ConfigError(
-                "attention_key_size=%d, attention_head_size=%d: NEZHA adds the same vectors to keys and values"
-                % (self.attention_key_size, self.attention_head_size)
+                f"attention_key_size={self.attention_key_size}, attention_head_size={self.attention_head_size}: NEZHA "
+                "adds the same vectors to keys and values, so both sizes must be equal"
             )
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
-    def embed_positions(self, x, position_ids):
+    def embed_positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
+        """Return the embeddings as they are: the positions enter in the attention layers."""
         return x
 
-    def compute_position_bias(self, inputs=None):
-        """A fixed vector for each distance, the same for all blocks. Arguments: inputs [batch, n, …]."""
+    def compute_position_bias(self, inputs: Tensor | None = None) -> Tensor:
+        """Compute the vector of each distance once; all blocks share it.
+
+        Arguments:
+            inputs: tensor, [batch, n, hidden_size]. The input of a block.
+
+        Returns:
+            Tensor, [n, n, attention_key_size]; with custom_position_ids [batch, n, n, attention_key_size].
+        """
         if self.position_bias is None:
-            ids = self.position_input(self.inputs)
+            ids = self.position_input(self.inputs)  # [batch, n] or None
             x = inputs if ids is None else ids
             self.position_bias = self.apply(
                 [x, x],

@@ -1,29 +1,41 @@
-"""RoBERTa as its authors have it, XLM-R and CamemBERT: BERT with positions that begin after the padding id."""
+"""RoBERTa as its authors have it, XLM-RoBERTa and CamemBERT: BERT whose positions begin after the padding id."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from b4k3.layers import PaddedPositionEmbedding
 
 from ..networks.roberta import ROBERTA as NETWORK
 from .bert import BERT, refuse_heads
 
+if TYPE_CHECKING:
+    from b4k3.backend import Tensor
+
 
 class RoBERTa(BERT):
-    """RoBERTa, XLM-RoBERTa, CamemBERT. Chinese publishers call BERT's network RoBERTa: that is `BERT`.
+    """RoBERTa, XLM-RoBERTa and CamemBERT: BERT with another way to count positions.
 
-    Inputs and outputs are BERT's. The padding id, 1 in the published files, is `pad_token_id`; positions are counted
-    over the tokens that are not padding, from the row after the padding id on. Position ids given with
+    Chinese publishers call BERT's own network RoBERTa; use `BERT` for their files.
+
+    The inputs and outputs are the same as in `BERT`. Positions are counted over the tokens that are not padding, and
+    the first position has the row after the padding id in the table of positions. Position ids given with
     custom_position_ids are counted from 0.
 
     Arguments:
-        pad_token_id: the id of padding, 1 by default.
-        kwargs: those of `BERT`, without the next-sentence head.
+        pad_token_id: int or None. The id of padding; None is 1, as in the published files.
+        kwargs: the arguments of `BERT`, without the next-sentence head.
 
     Raises:
-        ConfigError: with_nsp, which it was not trained with.
+        ConfigError: with_nsp is asked for, which the network was not trained with.
 
     Example:
-        model = build_transformer_model("xlm-roberta-base", with_mlm="linear")
+        >>> from b4k3.models import RoBERTa
+        >>> roberta = RoBERTa(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...                   intermediate_size=24, hidden_act="gelu", max_position=34, segment_vocab_size=1)
+        >>> roberta.build()
+        >>> roberta.model.output_shape
+        (None, None, 16)
 
     Reference: Liu et al., RoBERTa, https://arxiv.org/abs/1907.11692; Conneau et al., XLM-R,
         https://arxiv.org/abs/1911.02116; Martin et al., CamemBERT, https://arxiv.org/abs/1911.03894
@@ -33,14 +45,23 @@ class RoBERTa(BERT):
     network = NETWORK
     absent_heads = {"with_nsp": "it was trained without sentence pairs"}
 
-    def __init__(self, *, pad_token_id=1, **kwargs):
+    def __init__(self, *, pad_token_id: int | None = 1, **kwargs: Any) -> None:
         refuse_heads(type(self), kwargs)
         super().__init__(pad_token_id=1 if pad_token_id is None else pad_token_id, **kwargs)
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
-    def embed_positions(self, x, position_ids):
-        ids = self.inputs[self.token_input] if position_ids is None else position_ids
+    def embed_positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
+        """Add the position embeddings, counted over the tokens that are not padding.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+            position_ids: tensor, [batch, n]; None counts the tokens that are not padding.
+
+        Returns:
+            Tensor, [batch, n, embedding_size].
+        """
+        ids = self.inputs[self.token_input] if position_ids is None else position_ids  # [batch, n]
         return self.apply(
             [x, ids],
             PaddedPositionEmbedding,

@@ -1,6 +1,8 @@
-"""RoFormer: BERT with rotary positions; and RoFormerV2, which also drops biases and the weights of normalisation."""
+"""RoFormer: BERT with rotary positions. RoFormerV2 also has no biases and no weights of normalisation."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from b4k3.backend import activations, keras
 from b4k3.layers import DeepTruncatedNormal, RotaryPositionEmbedding
@@ -8,12 +10,28 @@ from b4k3.layers import DeepTruncatedNormal, RotaryPositionEmbedding
 from ..networks import roformer as networks
 from .bert import BERT
 
+if TYPE_CHECKING:
+    from b4k3.backend import Tensor
+
 
 class RoFormer(BERT):
-    """RoFormer. Inputs, outputs and heads are BERT's.
+    """RoFormer: BERT whose attention rotates queries and keys by an angle that depends on their position.
+
+    The inputs, outputs and heads are the same as in `BERT`.
 
     Arguments:
-        kwargs: those of `BERT`; max_position bounds nothing.
+        kwargs: the arguments of `BERT`. max_position limits nothing, because there is no table of positions.
+
+    Raises:
+        ConfigError: an argument is unknown.
+
+    Example:
+        >>> from b4k3.models import RoFormer
+        >>> roformer = RoFormer(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...                     intermediate_size=24, hidden_act="gelu")
+        >>> roformer.build()
+        >>> roformer.model.output_shape
+        (None, None, 16)
 
     Reference: Su et al., RoFormer, https://arxiv.org/abs/2104.09864, https://github.com/ZhuiyiTechnology/roformer
     """
@@ -25,13 +43,21 @@ class RoFormer(BERT):
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
-    def embed_positions(self, x, position_ids):
+    def embed_positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
+        """Return the embeddings as they are: the positions enter in the attention layers."""
         return x
 
-    def compute_position_bias(self, inputs=None):
-        """The sines and cosines that queries and keys are turned by. Arguments: inputs [batch, n, …]."""
+    def compute_position_bias(self, inputs: Tensor | None = None) -> Tensor:
+        """Compute the sines and cosines by which queries and keys are rotated; all blocks share them.
+
+        Arguments:
+            inputs: tensor, [batch, n, hidden_size]. The input of a block.
+
+        Returns:
+            Tensor, [batch or 1, n, attention_key_size].
+        """
         if self.position_bias is None:
-            ids = self.position_input(self.inputs)
+            ids = self.position_input(self.inputs)  # [batch, n] or None
             self.position_bias = self.apply(
                 self.simplify([inputs, ids]),
                 RotaryPositionEmbedding,
@@ -43,9 +69,24 @@ class RoFormer(BERT):
 
 
 class RoFormerV2(RoFormer):
-    """RoFormerV2: no biases, and RMS normalisation without weights.
+    """RoFormerV2: RoFormer without biases, and with an RMS normalisation that has no weights.
 
-    Inputs and outputs are BERT's. The MLM head is the tied embedding alone; the published files have no pooler.
+    The inputs and outputs are the same as in `BERT`. The masked-language-model head consists of the tied token
+    embeddings alone. The published files have no pooler.
+
+    Arguments:
+        kwargs: the arguments of `BERT`.
+
+    Raises:
+        ConfigError: an argument is unknown.
+
+    Example:
+        >>> from b4k3.models import RoFormerV2
+        >>> roformer = RoFormerV2(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...                       intermediate_size=24, hidden_act="relu", with_mlm=True)
+        >>> roformer.build()
+        >>> roformer.model.output_shape
+        (None, None, 20)
 
     Reference: https://github.com/ZhuiyiTechnology/roformer-v2
     """
@@ -56,30 +97,58 @@ class RoFormerV2(RoFormer):
     initializer_order = 2
 
     @property
-    def initializer(self):
-        """Normal values that are the smaller the deeper the network is."""
+    def initializer(self) -> Any:
+        """An initializer of normal values; the deeper the network, the smaller the values."""
         return DeepTruncatedNormal(self.num_hidden_layers, self.initializer_order)
 
-    def normalize(self, x, name, epsilon=1e-7, **kwargs):
-        """RMS normalisation; with a condition a scale of 1 and an offset of 0 for it to act on."""
+    def normalize(self, x: Tensor, name: str, epsilon: float = 1e-7, **kwargs: Any) -> Tensor:
+        """Apply RMS normalisation.
+
+        Conditional normalisation needs a scale and an offset that the condition changes: they are 1 and 0 then.
+
+        Arguments:
+            x: tensor, [batch, n, d].
+            name: str. The name of the layer.
+            epsilon: float. The epsilon of the architecture; `layer_norm_eps` replaces it.
+            kwargs: further arguments of `LayerNormalization`.
+
+        Returns:
+            Tensor, [batch, n, d].
+        """
         conditional = self.layer_norm_conds[0] is not None
         scale, offset = (1.0, 0.0) if conditional else (False, False)
         return super().normalize(x, name, epsilon, zero_mean=False, scale=scale, offset=offset, **kwargs)
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
-    def apply_embeddings(self, inputs):
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Embed tokens and segments; drop out, normalise and map to the width of the blocks.
+
+        Arguments:
+            inputs: tensors, [batch, n] each. What `get_inputs` returned.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
         x = self.embed_tokens(list(inputs) if isinstance(inputs, (list, tuple)) else [inputs])
-        x = self.drop(x, "Embedding-Dropout")
-        return self.map_embeddings(self.normalize(x, "Embedding-Norm"))
+        x = self.drop(x, "Embedding-Dropout")  # [batch, n, embedding_size]
+        return self.map_embeddings(self.normalize(x, "Embedding-Norm"))  # [batch, n, hidden_size]
 
     # --------------------------------------------------------------------------------------------------- heads
 
-    def apply_mlm(self, x):
+    def apply_mlm(self, x: Tensor) -> Tensor:
+        """Apply the masked-language-model head.
+
+        Arguments:
+            x: tensor, [batch, n, hidden_size].
+
+        Returns:
+            Tensor, [batch, n, vocab_size], in float32.
+        """
         if self.embedding_size != self.hidden_size:
-            x = self.dense(x, self.embedding_size, "Output-Mapping", use_bias=False)
-        x = self.drop(x, "Output-MLM-Dropout")
-        x = self.project_to_vocabulary(x, "MLM-Decoder")
+            x = self.dense(x, self.embedding_size, "Output-Mapping", use_bias=False)  # [batch, n, embedding_size]
+        x = self.drop(x, "Output-MLM-Dropout")  # [batch, n, embedding_size]
+        x = self.project_to_vocabulary(x, "MLM-Decoder")  # [batch, n, vocab_size]
         activation = activations.get("softmax" if self.with_mlm is True else self.with_mlm)
         return self.apply(
             x, keras.layers.Activation, activation=activation, dtype="float32", name="Output-MLM-Activation"

@@ -1,6 +1,8 @@
-"""T5, T5.1.1, mT5 and T5-PEGASUS: encoder, decoder and the two together."""
+"""T5, T5.1.1, mT5 and T5-PEGASUS: the encoder, the decoder, and both together."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from b4k3.backend import activations, keras
 from b4k3.layers import ScaleOffset, ZeroPadding
@@ -11,14 +13,33 @@ from ..registry import network
 from ..transformer import as_list
 from .t5_base import T5_Base
 
+if TYPE_CHECKING:
+    from b4k3.backend import Tensor
+
+    from .bert import Head
+
 
 class T5_Encoder(T5_Base):  # noqa: N801
     """The encoder of T5.
 
-    Inputs: token ids [batch, n]. Output: [batch, n, hidden_size], zeros at padding.
+    The input is the token ids [batch, n]. The output is [batch, n, hidden_size], with zeros at the padding; from the
+    zeros `T5_Decoder` knows the padding.
 
     Arguments:
-        kwargs: those of `T5_Base`.
+        kwargs: the arguments of `T5_Base`.
+
+    Raises:
+        ConfigError: the version is unknown.
+
+    Example:
+        >>> from b4k3.models import T5_Encoder
+        >>> encoder = T5_Encoder(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...                      intermediate_size=24, hidden_act="relu")
+        >>> encoder.build()
+        >>> encoder.model.output_shape
+        (None, None, 16)
+
+    Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683
     """
 
     network = networks.T5_1_0_ENCODER
@@ -26,58 +47,122 @@ class T5_Encoder(T5_Base):  # noqa: N801
 
     # -------------------------------------------------------------------------------------------------- inputs
 
-    def get_inputs(self):
+    def get_inputs(self) -> Tensor | list[Tensor]:
+        """Make the input tensor.
+
+        Returns:
+            The token ids, [batch, n].
+        """
         return self.input_ids("Encoder-Input-Token")
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
-    def apply_embeddings(self, inputs):
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Embed the tokens.
+
+        Arguments:
+            inputs: tensor, [batch, n]. The token ids.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
         return self.embed(as_list(inputs)[0], "Encoder")
 
-    def compute_position_bias(self, inputs=None):
-        """Relative positions, the same for all blocks. Arguments: inputs [batch, n, …]."""
+    def compute_position_bias(self, inputs: Tensor | None = None) -> Tensor:
+        """Compute the bias of the relative positions once; all blocks share it.
+
+        Arguments:
+            inputs: tensor, [batch, n, hidden_size]. The input of a block, read for its length.
+
+        Returns:
+            Tensor, [n, n, num_attention_heads].
+        """
         if self.position_bias is None:
             self.position_bias = self.relative_positions(inputs, inputs, "Encoder")
         return self.position_bias
 
     # -------------------------------------------------------------------------------------------------- blocks
 
-    def apply_main_layers(self, inputs, index):
-        block = "Encoder-Transformer-%d" % index
-        bias, position = self.compute_attention_bias(index), self.compute_position_bias(inputs)
-        x = self.apply_attention(inputs, "%s-MultiHeadSelfAttention" % block, bias=bias, position=position)
-        return self.apply_feed_forward(x, "%s-FeedForward" % block)
+    def apply_main_layers(self, inputs: Tensor, index: int) -> Tensor:
+        """Apply one block: self-attention and feed-forward.
 
-    def apply_final_layers(self, inputs):
-        x = self.normalize(inputs, "Encoder-Output-Norm")
-        x = self.drop(x, "Encoder-Output-Dropout")
+        Arguments:
+            inputs: tensor, [batch, n, hidden_size].
+            index: int. The number of the block.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
+        block = f"Encoder-Transformer-{index}"
+        bias, position = self.compute_attention_bias(index), self.compute_position_bias(inputs)
+        x = self.apply_attention(inputs, f"{block}-MultiHeadSelfAttention", bias=bias, position=position)
+        return self.apply_feed_forward(x, f"{block}-FeedForward")  # [batch, n, hidden_size]
+
+    # --------------------------------------------------------------------------------------------------- heads
+
+    def apply_final_layers(self, inputs: Tensor) -> Tensor | list[Tensor]:
+        """Normalise the last block, drop out and set the padding to zero.
+
+        Arguments:
+            inputs: tensor, [batch, n, hidden_size]. The last block.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
+        x = self.normalize(inputs, "Encoder-Output-Norm")  # [batch, n, hidden_size]
+        x = self.drop(x, "Encoder-Output-Dropout")  # [batch, n, hidden_size]
         return self.apply(x, ZeroPadding, name="Encoder-Output-Masked")
 
 
 class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
     """The decoder of T5.
 
-    Inputs: the encoder's output [batch, m, hidden_size], in which vectors of zeros are padding; token ids [batch, n],
-    of which the first one, usually 0, counts as a token. Output: probabilities of the next token
-    [batch, n, vocab_size], or without with_lm the last block [batch, n, hidden_size].
+    Inputs:
+        the output of the encoder: [batch, m, hidden_size]; vectors of zeros are padding.
+        token ids: [batch, n]. The first one, usually 0, counts as a token even if it is the padding id.
+
+    Output:
+        The probabilities of the next token, [batch, n, vocab_size]; without with_lm the last block,
+        [batch, n, hidden_size].
 
     Arguments:
-        with_lm: True (softmax), False, or the activation of the output: 'linear' for logits.
-        cross_position_bias: whether attention to the encoder has the decoder's position bias. None: only in
-            t5_pegasus; bert4keras has it everywhere unless told otherwise.
-        logit_scale: factor on the decoder's output; True for hidden_size ** -0.5, False for 1. None: True in t5.1.0
-            and t5_pegasus, False in t5.1.1 and mt5.1.1, where bert4keras has it too.
-        decoder_start_token_id: what `generate` starts from, the padding id by default.
-        kwargs: those of `T5_Base`.
+        with_lm: bool, str or callable. Whether the output is projected to the vocabulary; True has the activation
+            softmax, "linear" gives logits.
+        cross_position_bias: bool or None. Whether the attention to the encoder has the position bias of the decoder.
+            None: only t5_pegasus has it. bert4keras has it in every version unless told otherwise.
+        logit_scale: float, bool or None. A factor on the decoder's output; True is hidden_size ** -0.5, False is 1.
+            None: True in t5.1.0 and t5_pegasus, False in t5.1.1 and mt5.1.1. bert4keras has True in every version.
+        decoder_start_token_id: int or None. The id that `generate` starts from; None is the padding id.
+        kwargs: the arguments of `T5_Base`.
+
+    Raises:
+        ConfigError: the version is unknown.
+
+    Example:
+        >>> from b4k3.models import T5_Decoder
+        >>> decoder = T5_Decoder(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...                      intermediate_size=24, hidden_act="relu")
+        >>> decoder.build()
+        >>> decoder.model.output_shape
+        (None, None, 20)
+
+    Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683
     """
 
     network = networks.T5_1_0_DECODER
     side = "_decoder"
     token_input = 1
+    position_bias: Any  # a pair: for the self-attention and for the attention to the encoder
 
     def __init__(
-        self, *, with_lm=True, cross_position_bias=None, logit_scale=None, decoder_start_token_id=None, **kwargs
-    ):
+        self,
+        *,
+        with_lm: Head = True,
+        cross_position_bias: bool | None = None,
+        logit_scale: float | bool | None = None,
+        decoder_start_token_id: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.decoder_start_token_id = decoder_start_token_id
         self.num_hidden_layers = self.num_decoder_layers
@@ -91,87 +176,152 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
 
     # -------------------------------------------------------------------------------------------------- inputs
 
-    def get_inputs(self):
+    def get_inputs(self) -> Tensor | list[Tensor]:
+        """Make the input tensors.
+
+        Returns:
+            The list of the encoder's output, [batch, m, hidden_size], and the token ids, [batch, n].
+        """
         shape = (self.sequence_length, self.hidden_size)
-        context = self.apply(layer=keras.layers.Input, shape=shape, name="Input-Context")
+        context = self.apply(layer=keras.layers.Input, shape=shape, name="Input-Context")  # [batch, m, hidden_size]
         return [context, self.input_ids("Decoder-Input-Token")]
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
-    def apply_embeddings(self, inputs):
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Mask the padding of the encoder's output and embed the tokens.
+
+        Arguments:
+            inputs: list of tensors. What `get_inputs` returned.
+
+        Returns:
+            The list of the encoder's output, [batch, m, hidden_size], and the embeddings, [batch, n, hidden_size].
+        """
         context, ids = inputs[:2]
         context = self.apply(context, keras.layers.Masking, mask_value=0.0, name="Masked-Context")
         return [context, self.embed(ids, "Decoder")]
 
-    def compute_position_bias(self, inputs=None):
-        """Relative positions, the same for all blocks.
+    def compute_position_bias(self, inputs: Any = None) -> Any:
+        """Compute the biases of the relative positions once; all blocks share them.
 
         Arguments:
-            inputs: [x [batch, n, …], context [batch, m, …]].
+            inputs: list of x, [batch, n, hidden_size], and the encoder's output, [batch, m, hidden_size]. They are read
+                for their lengths.
 
         Returns:
-            (those of x, those of x to the context or None)
+            The bias of the self-attention, [n, n, num_attention_heads], and the bias of the attention to the encoder,
+            [n, m, num_attention_heads], or None without cross_position_bias.
         """
         if self.position_bias is None:
             x, context = inputs
-            # In this order: a saved model is rebuilt from what depends on little to what depends on more.
-            own = self.relative_positions(x, x, "Decoder")
-            cross = self.relative_positions(x, context, "Decoder") if self.cross_position_bias else None
+            # The order matters: a saved model is rebuilt layer by layer, and a layer that depends on fewer inputs
+            # must come first.
+            own = self.relative_positions(x, x, "Decoder")  # [n, n, heads]
+            cross = (
+                self.relative_positions(x, context, "Decoder") if self.cross_position_bias else None
+            )  # [n, m, heads]
             self.position_bias = own, cross
         return self.position_bias
 
     # -------------------------------------------------------------------------------------------------- blocks
 
-    def apply_main_layers(self, inputs, index):
-        """Block number `index`. Arguments: inputs: [context, x [batch, n, hidden_size]]. Returns: likewise."""
+    def apply_main_layers(self, inputs: list[Tensor], index: int) -> list[Tensor]:
+        """Apply one block: self-attention, attention to the encoder and feed-forward.
+
+        Arguments:
+            inputs: list of the encoder's output, [batch, m, hidden_size], and x, [batch, n, hidden_size].
+            index: int. The number of the block.
+
+        Returns:
+            The list of the encoder's output, unchanged, and the new x, [batch, n, hidden_size].
+        """
         context, x = inputs
-        block = "Decoder-Transformer-%d" % index
+        block = f"Decoder-Transformer-{index}"
         bias, (position, cross) = self.compute_attention_bias(index), self.compute_position_bias([x, context])
-        x = self.apply_attention(x, "%s-MultiHeadSelfAttention" % block, bias=bias, position=position)
-        x = self.apply_attention(x, "%s-MultiHeadCrossAttention" % block, keys=context, position=cross)
-        return [context, self.apply_feed_forward(x, "%s-FeedForward" % block)]
+        x = self.apply_attention(x, f"{block}-MultiHeadSelfAttention", bias=bias, position=position)
+        x = self.apply_attention(x, f"{block}-MultiHeadCrossAttention", keys=context, position=cross)
+        return [context, self.apply_feed_forward(x, f"{block}-FeedForward")]
 
     # --------------------------------------------------------------------------------------------------- heads
 
-    def apply_final_layers(self, inputs):
-        x = self.normalize(inputs[1], "Decoder-Output-Norm")
-        x = self.drop(x, "Decoder-Output-Dropout")
+    def apply_final_layers(self, inputs: list[Tensor]) -> Tensor | list[Tensor]:
+        """Normalise the last block, scale it and project it to the vocabulary.
+
+        Arguments:
+            inputs: list of the encoder's output and the last block, [batch, n, hidden_size].
+
+        Returns:
+            Tensor, [batch, n, vocab_size]; without with_lm [batch, n, hidden_size].
+        """
+        x = self.normalize(inputs[1], "Decoder-Output-Norm")  # [batch, n, hidden_size]
+        x = self.drop(x, "Decoder-Output-Dropout")  # [batch, n, hidden_size]
         if self.logit_scale != 1:
             x = self.apply(x, ScaleOffset, scale=self.logit_scale, offset=False, name="Decoder-Output-Scale")
         return self.apply_lm(x) if self.with_lm else x
 
-    def apply_lm(self, x):
-        """The output over the vocabulary. Arguments: x [batch, n, hidden_size]. Returns: [batch, n, vocab_size]."""
+    def apply_lm(self, x: Tensor) -> Tensor:
+        """Project the decoder's output to the vocabulary.
+
+        Arguments:
+            x: tensor, [batch, n, hidden_size].
+
+        Returns:
+            Tensor, [batch, n, vocab_size].
+        """
         if self.embedding_size != self.hidden_size:
-            x = self.dense(x, self.embedding_size, "Decoder-Output-Mapping")
+            x = self.dense(x, self.embedding_size, "Decoder-Output-Mapping")  # [batch, n, embedding_size]
         activation = activations.get("softmax" if self.with_lm is True else self.with_lm)
         if not self.tie_word_embeddings:
             return self.dense(x, self.vocab_size, "Decoder-Output-LM", activation, use_bias=False)
-        x = self.project_to_vocabulary(x, "Decoder-Output-LM")
+        x = self.project_to_vocabulary(x, "Decoder-Output-LM")  # [batch, n, vocab_size]
         return self.apply(
             x, keras.layers.Activation, activation=activation, dtype="float32", name="Decoder-Output-LM-Activation"
         )
 
 
 class T5(T5_Base):
-    """T5, encoder and decoder.
+    """T5: the encoder and the decoder in one model.
 
-    Inputs: the encoder's token ids [batch, m]; the decoder's [batch, n]. Output: that of `T5_Decoder`.
+    The inputs are the token ids of the encoder [batch, m] and of the decoder [batch, n]. The output is the same as in
+    `T5_Decoder`, [batch, n, vocab_size].
 
     Arguments:
-        with_lm, cross_position_bias, logit_scale, decoder_start_token_id: as of `T5_Decoder`.
-        kwargs: those of `T5_Base`.
+        with_lm: bool, str or callable. An argument of `T5_Decoder`.
+        cross_position_bias: bool or None. An argument of `T5_Decoder`.
+        logit_scale: float, bool or None. An argument of `T5_Decoder`.
+        decoder_start_token_id: int or None. An argument of `T5_Decoder`.
+        kwargs: the arguments of `T5_Base`.
 
     Attributes (after `build`):
-        encoder, decoder: the Keras models of the two, which share their layers with `model`.
+        encoder: Keras model. From the token ids of the encoder to its output; it shares its layers with `model`.
+        decoder: Keras model. From the encoder's output and token ids to the output; it shares its layers with `model`.
+
+    Raises:
+        ConfigError: the version is unknown.
+
+    Example:
+        >>> from b4k3.models import T5
+        >>> t5 = T5(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...         intermediate_size=24, hidden_act="relu")
+        >>> t5.build()
+        >>> t5.model.output_shape, t5.encoder.output_shape
+        ((None, None, 20), (None, None, 16))
+
+    Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683
     """
 
     network = networks.T5_1_0
-    has_two_halves = True  # `encoder` and `decoder`, which can be run apart
+    has_two_halves = True  # `encoder` and `decoder` can be run separately
 
     def __init__(
-        self, *, with_lm=True, cross_position_bias=None, logit_scale=None, decoder_start_token_id=None, **kwargs
-    ):
+        self,
+        *,
+        with_lm: Head = True,
+        cross_position_bias: bool | None = None,
+        logit_scale: float | bool | None = None,
+        decoder_start_token_id: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.with_lm, self.decoder_start_token_id = with_lm, decoder_start_token_id
         shared = dict(kwargs, layers=self.layers, version=self.version)
@@ -180,32 +330,45 @@ class T5(T5_Base):
         head["decoder_start_token_id"] = decoder_start_token_id
         self._decoder = T5_Decoder(**dict(shared, name=self.name_of("Decoder"), **head))
 
-    def name_of(self, part):
-        return part if self.name is None else "%s_%s" % (self.name, part)
+    def name_of(self, part: str) -> str:
+        """The name of the Keras model of a part, "Encoder" or "Decoder"."""
+        return part if self.name is None else f"{self.name}_{part}"
 
-    def build(self, **kwargs):
-        """Make the three Keras models. Arguments: as of `Transformer.build`. A second call does nothing."""
+    def build(self, **kwargs: Any) -> None:
+        """Make the three Keras models `model`, `encoder` and `decoder`. A second call does nothing.
+
+        Arguments:
+            kwargs: the arguments of `Transformer.build`.
+        """
         if self.built:
             return
         self._encoder.uninitialized = self._decoder.uninitialized = self.uninitialized
         self._encoder.build(**kwargs)
         self._decoder.build(**kwargs)
         self.encoder, self.decoder = self._encoder.model, self._decoder.model
-        ids = self._encoder.inputs[0], self._decoder.inputs[1]
+        ids = self._encoder.inputs[0], self._decoder.inputs[1]  # [batch, m], [batch, n]
         self.set_inputs(list(ids), self._encoder.inputs[1:])
-        self._decoder.position_bias = None  # it depends on the context, which is another one now
+        self._decoder.position_bias = None  # the context is a different tensor now, so the bias is computed again
         self.set_outputs(self._decoder.call([self._encoder.output, ids[1]]))
         self.model = keras.models.Model(self.input, self.output, name=self.name)
         self.built = True
 
 
-def classes_of(version):
-    """(T5, T5_Encoder, T5_Decoder) of another version than t5.1.0."""
+def classes_of(version: str) -> Any:
+    """Make the classes of another version than t5.1.0.
+
+    Arguments:
+        version: str. A key of `VERSIONS` of `b4k3.models.networks.t5`.
+
+    Returns:
+        The list of the classes T5, T5_Encoder and T5_Decoder of this version.
+    """
     classes = []
     for base in (T5, T5_Encoder, T5_Decoder):
         own = {"version": version, "model_key": version, "__module__": __name__, "__doc__": base.__doc__}
         own["network"] = network(version + base.side)
-        classes.append(type("%s_%s" % (base.__name__, version.replace(".", "_")), (base,), own))
+        version_name = version.replace(".", "_")
+        classes.append(type(f"{base.__name__}_{version_name}", (base,), own))
     return classes
 
 
