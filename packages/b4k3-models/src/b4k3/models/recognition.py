@@ -1,10 +1,17 @@
-"""Which network a checkpoint is of: by the names of its variables, by what its config says, and by what was asked."""
+"""Find the network that a checkpoint is of: by the names of its variables, by its config and by the caller's wish.
+
+For example, a file has the variables 'bert/embeddings/word_embeddings', 'bert/encoder/layer_0/…' and so on. Their
+dialect is 'google'. The names are compared with the description of every network that comes into question: BERT
+explains all of them and lacks none, so the file fits BERT. RoFormer has no table of positions, so it leaves one name
+unexplained. If several networks fit, other evidence decides: the sizes in the config, the name of the folder, the
+number of rows of a table.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Any, Sequence
+from typing import Any, Collection, Sequence
 
 from .checkpoints import Checkpoint, CheckpointError
 from .checkpoints.kinds import foreign_kind
@@ -18,12 +25,12 @@ from .renaming import renamings
 
 
 def first_segment(name: str) -> str:
-    """'bert' of 'bert/encoder/…' and of 'bert.encoder.…'."""
+    """The part of a name before the first separator: 'bert' for 'bert/encoder/…' and for 'bert.encoder.…'."""
     return re.split(r"[/.:]", name, maxsplit=1)[0]
 
 
 def is_bare(view: View, of: Network) -> bool:
-    """Whether nothing stands before the names of a body: then every variable of the file is the network's."""
+    """Whether the names of the body have no prefix. Then every variable of the file belongs to the network."""
     if not view.dialect.rules or view.dialect.name == "keras_layers":
         return False
     tables = [v.name for _, layer, v in of.variables() if layer.name == "Embedding-Token"]
@@ -33,7 +40,10 @@ def is_bare(view: View, of: Network) -> bool:
 
 
 class Scope:
-    """Which names of a file are a network's own, known to it or not.
+    """The names of a file that belong to a network, even if its description does not know them.
+
+    A name belongs to the network if it begins with the same word as a variable of the network's body, "bert" for
+    example. `name in scope` tells it.
 
     Arguments:
         of: `Network`.
@@ -42,7 +52,7 @@ class Scope:
 
     def __init__(self, of: Network, view: View) -> None:
         body = {v.skeleton for part in of.body for layer in part.layers for v in layer.variables}
-        self.outside = getattr(view.checkpoint, "outside", ())
+        self.outside: Collection[str] = getattr(view.checkpoint, "outside", ())
         self.bare = is_bare(view, of)
         self.segments = {
             skeleton(first_segment(name))
@@ -55,14 +65,23 @@ class Scope:
 
 
 class Evidence:
-    """What is known of a checkpoint besides a dialect, for `Network.evidence` and `Network.doubt`.
+    """What is known about a checkpoint apart from its dialect, for `Network.evidence` and `Network.doubt`.
+
+    Arguments:
+        view: `View` of the checkpoint.
+        config: dict under our names, as the network in question reads it.
+        model_type: str or None. The `model_type` of the config.
+        asked: bool. Whether the caller named the network.
+        place: str or None. The path of the checkpoint; None takes it from the checkpoint.
 
     Attributes:
-        names: set of canonical names; stored: the `Checkpoint` itself.
-        config: dict under our names, as the network in question reads it; model_type: what it says, or None.
-        place: the names of the checkpoint and of its folder, in lower case.
-        asked: whether the network was asked for by its name.
-        by_google: whether the names are canonical ones, those of the original project.
+        names: set of str. The canonical names of the variables.
+        stored: `Checkpoint`. The file with its own names.
+        config: dict. The argument.
+        model_type: str or None. The argument.
+        asked: bool. The argument.
+        place: str. The last two parts of the path, in lower case.
+        by_google: bool. Whether the names are canonical, so that the file comes from the original project.
     """
 
     def __init__(
@@ -70,7 +89,7 @@ class Evidence:
     ) -> None:
         self._view = view
         self.names = set(view.keys())
-        self.stored = getattr(view.checkpoint, "original", view.checkpoint)
+        self.stored: Checkpoint = getattr(view.checkpoint, "original", view.checkpoint)
         self.config = config
         self.model_type = model_type
         self.asked = asked
@@ -79,22 +98,27 @@ class Evidence:
         self.by_google = view.dialect.rules is None
 
     def shape(self, name: str) -> tuple[int, ...] | None:
-        """The shape of a variable by its canonical name, None if the file lacks it."""
+        """The shape of a variable, by its canonical name; None if the file does not have it."""
         return tuple(self._view.shape(name)) if name in self._view else None
 
     def contradictions(self, other: Network) -> list[str]:
-        """The keys on which the configuration and the sizes of a network in the file disagree."""
+        """The keys for which the configuration and the shapes in the file, read as another network, disagree."""
         return contradictions(self.config, measure(other, self._view))
 
 
 class Fit:
-    """How the names of a file fit a network.
+    """The comparison of the names in a file with the description of a network. The variables of all blocks count once.
+
+    Arguments:
+        of: `Network`.
+        view: `View` of the checkpoint.
+        beside: other networks that may have variables in the same file.
 
     Attributes:
-        matched: number of kinds of variables of the body that the file has.
-        lacking: names of those that it lacks and needs.
-        unknown: names in the network's own scope that no part of it explains.
-        has_blocks: whether there is any variable of a block.
+        matched: int. The number of variables of the body that the file has.
+        lacking: list of str. The canonical names of the variables that the body needs and the file does not have.
+        unknown: list of str. The names that belong to the network and that its description does not explain.
+        has_blocks: bool. Whether the file has any variable of a block.
     """
 
     def __init__(self, of: Network, view: View, beside: Sequence[Network] = ()) -> None:
@@ -130,7 +154,7 @@ class Fit:
 
     @property
     def table(self) -> str:
-        """The name in the file of the token embeddings."""
+        """The name of the token embeddings in the file; "" if the file does not have them."""
         names = [v.name for _, layer, v in self.network.variables() if layer.name == "Embedding-Token"]
         stored = self.view.dialect.read_names(self.view.checkpoint, names[0]) if names else []
         origin = getattr(self.view.checkpoint, "names", {})
@@ -138,26 +162,38 @@ class Fit:
 
     @property
     def full(self) -> bool:
-        """Whether nothing of the body is missing, and nothing unexplained."""
+        """Whether no variable of the body is missing and no name is unexplained."""
         return self.matched > 0 and not self.lacking and not self.unknown
 
     @property
     def order(self) -> tuple[Any, ...]:
+        """A sort key: the better the fit, the greater."""
         return (self.full, -len(self.lacking) - len(self.unknown), self.matched)
 
 
 class Recognised:
-    """The network of a checkpoint. Attributes: network, view, fit, notes (list of str)."""
+    """The result of `recognise`.
+
+    Arguments:
+        fit: `Fit` of the network that was found.
+        notes: list of str. Sentences for the report on how the names were read.
+
+    Attributes:
+        network: `Network` that was found.
+        view: `View` of the checkpoint under canonical names.
+        fit: `Fit`. The argument.
+        notes: list of str. The argument.
+    """
 
     def __init__(self, fit: Fit, notes: list[str]) -> None:
         self.network, self.view, self.fit, self.notes = fit.network, fit.view, fit, notes
 
 
 def has_sign(of: Network, checkpoint: Checkpoint | None) -> bool:
-    """Whether the names or the shapes of a checkpoint show that it is of this network and not of a relative."""
+    """Whether the names or the shapes in a checkpoint show that it is of this network and not of a similar one."""
     dialect = None if checkpoint is None else recognised_dialect(checkpoint)
     own = None if dialect is None else spoken(of, dialect)
-    if own is None:
+    if own is None or checkpoint is None:
         return False
     if own.models and own.recognises(set(checkpoint.keys())):
         return True
@@ -168,17 +204,21 @@ def has_sign(of: Network, checkpoint: Checkpoint | None) -> bool:
 def asked_network(
     asked: Any, model_type: str | None, checkpoint: Checkpoint | None, where: str, config: dict[str, Any]
 ) -> Network:
-    """The network that `model=` names.
+    """Find the network that `model=` names.
 
     Arguments:
-        asked: a name, a class or a `Network`.
-        model_type: what the configuration says, or None.
+        asked: str, class or `Network`. The value of `model=`.
+        model_type: str or None. The `model_type` of the configuration.
         checkpoint: `Checkpoint` or None.
-        where: what the configuration is from, for messages.
-        config: dict, the configuration as it is in the file.
+        where: str. The source of the configuration, for error messages.
+        config: dict. The configuration as it is in the file.
+
+    Returns:
+        `Network`. A name that means another network for files without a certain sign, as "roberta" does, gives that
+        network if neither the configuration nor the checkpoint shows the sign.
 
     Raises:
-        ConfigError: the name is not known, or the configuration is of another network.
+        ConfigError: the name is unknown, or the configuration is of another network.
     """
     wanted = network(asked)
     if wanted.unmarked is not None and isinstance(asked, str) and model_type not in wanted.model_types:
@@ -195,7 +235,18 @@ def asked_network(
 
 
 def of_model_type(model_type: Any, where: str) -> list[Network]:
-    """The networks that a `model_type` may mean. Raises: ConfigError: it means none that b4k3 has."""
+    """Find the networks that a `model_type` may mean.
+
+    Arguments:
+        model_type: str. The `model_type` of a configuration.
+        where: str. The source of the configuration, for error messages.
+
+    Returns:
+        list of `Network`.
+
+    Raises:
+        ConfigError: b4k3 has no network with this model_type.
+    """
     found = [other for other in networks() if model_type in other.model_types]
     if not found:
         known = sorted({name for other in networks() for name in other.model_types})
@@ -214,7 +265,7 @@ def recognised_dialect(checkpoint: Checkpoint) -> Dialect | None:
 
 
 def spoken(of: Network, dialect: Dialect) -> Dialect | None:
-    """The dialect of the same family that is made for a network; None if the family has none for it."""
+    """The dialect of the same family that is made for a network; None if the family has no such dialect."""
     family = [other for other in dialects() if other.family == dialect.family]
     if not any(other.models for other in family):
         return dialect.for_network(of)
@@ -223,15 +274,26 @@ def spoken(of: Network, dialect: Dialect) -> Dialect | None:
 
 
 def sample(names: Any, count: int = 5) -> str:
-    """The first names, for messages."""
+    """The first names in alphabetical order, for error messages."""
     shown = [name if len(name) < 120 else name[:119] + "…" for name in sorted(names)[:count]]
     return ", ".join(shown) + ", …"
 
 
 def fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | None) -> list[Fit]:
-    """How each network fits, as far as the dialect has names for it."""
-    found = []
-    for candidate in pool if dialect is not None else ():
+    """Compare the names in a checkpoint with several networks.
+
+    Arguments:
+        checkpoint: `Checkpoint`.
+        pool: the networks.
+        dialect: `Dialect` of the names in the file; None if no dialect recognises them.
+
+    Returns:
+        list of `Fit`, one for each network that the dialect has names for.
+    """
+    found: list[Fit] = []
+    if dialect is None:
+        return found
+    for candidate in pool:
         own = spoken(candidate, dialect)
         if own is not None:
             beside = [network(name) for name in candidate.beside]
@@ -240,15 +302,18 @@ def fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | Non
 
 
 def best(found: list[Fit], evidence: Any, where: str) -> Fit | None:
-    """The fit that is the best, by names and then by other evidence.
+    """Choose the best fit, by the names and then by other evidence.
 
     Arguments:
-        found: list of `Fit`, in the order of the registry.
+        found: list of `Fit`, in the order of the registry. Of two equally good ones the first is chosen.
         evidence: function from a `Fit` to its `Evidence`.
-        where: for messages.
+        where: str. The path of the checkpoint, for error messages.
+
+    Returns:
+        `Fit`; None if no network has anything in common with the file.
 
     Raises:
-        ConfigError: nothing tells two networks apart.
+        ConfigError: two networks explain the file equally well, and evidence should decide between them but does not.
     """
     found = [fit for fit in found if not is_half_of(fit, found)]
     full = [fit for fit in found if fit.full]
@@ -270,7 +335,7 @@ def best(found: list[Fit], evidence: Any, where: str) -> Fit | None:
 
 
 def is_half_of(fit: Fit, others: Sequence[Fit]) -> bool:
-    """Whether a file has more of another network that all parts of this one belong to: it is not this half alone."""
+    """Whether a network is only one half of a network that the file contains, as the encoder of a whole T5 is."""
     parts = {part.name for part in fit.network.body}
     return any(
         other.network.name in fit.network.beside
@@ -281,21 +346,21 @@ def is_half_of(fit: Fit, others: Sequence[Fit]) -> bool:
 
 
 def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any, partial: bool = False) -> Recognised:
-    """The network of a checkpoint.
+    """Find the network of a checkpoint.
 
     Arguments:
         checkpoint: `Checkpoint`.
-        pool: the networks that come into question: the one that was asked for, or those that the config may mean.
+        pool: the networks that come into question: the network that was asked for, or all that the config may mean.
         evidence: function from a `Fit` to its `Evidence`.
-        partial: whether a file may do that has nothing of the network's blocks.
+        partial: bool. Whether a file without any variable of the network's blocks is accepted.
 
     Returns:
-        `Recognised`: the network that fits best; what it lacks is said when it is loaded. Where the names are a
-        project's own but for a prefix, its view has those of the project.
+        `Recognised` with the network that fits best. If the file has the names of a known project after another
+        prefix, its view has the names without this prefix. Missing variables are no error here; loading reports them.
 
     Raises:
-        CheckpointError: no names of any such network are in the file.
-        ConfigError: they are those of two networks.
+        CheckpointError: the file has no name of any of these networks, or it contains several networks.
+        ConfigError: two networks explain the file equally well.
     """
     dialect = recognised_dialect(checkpoint)
     where = checkpoint.path
@@ -311,8 +376,8 @@ def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any, pa
             f"{where}: several networks are in it, whose token embeddings are {', '.join(sorted(tables)[:4])}: give a "
             "dict of the arrays of one of them"
         )
-    if renamed:
-        fit = best([fit for fit, _ in renamed], evidence, where)
+    fit = best([fit for fit, _ in renamed], evidence, where)
+    if fit is not None:
         return Recognised(fit, [said for other, said in renamed if other is fit])
     if found is not None and (found.has_blocks or partial):
         return Recognised(found, [])
@@ -320,14 +385,22 @@ def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any, pa
 
 
 def fits_another(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | None) -> bool:
-    """Whether the names are those of a network that does not come into question: then they are no prefixed ones."""
+    """Whether a network that does not come into question fits the file. Then its names need no other prefix."""
     others = [other for other in networks() if other not in pool]
     return any(fit.full for fit in fits(checkpoint, others, dialect))
 
 
 def every_renaming(checkpoint: Checkpoint, pool: Sequence[Network]) -> list[tuple[Fit, str]]:
-    """[(fit, what was done)] of each way of renaming by which all of a network fits, for each dialect made for it."""
-    found = []
+    """Find every way to read the names in a file as the names of a whole network after another prefix.
+
+    Arguments:
+        checkpoint: `Checkpoint`.
+        pool: the networks that come into question.
+
+    Returns:
+        list of (`Fit` of the renamed checkpoint, a sentence that says how the names were read).
+    """
+    found: list[tuple[Fit, str]] = []
     words = {first_segment(v.name) for other in networks() for _, _, v in other.variables()}
     words |= {first_segment(prefix) for dialect in dialects() for prefix in dialect.prefixes if prefix}
     for candidate in pool:
@@ -345,7 +418,7 @@ def every_renaming(checkpoint: Checkpoint, pool: Sequence[Network]) -> list[tupl
 
 
 def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | None) -> str:
-    """A message that shows names of both sides, and says what to do."""
+    """The error message for a file that fits no network. It shows names of both sides and says what to do."""
     foreign = foreign_kind(checkpoint.keys())
     theirs = f"The file has {sample(checkpoint.keys())}"
     if foreign is not None:
@@ -366,7 +439,15 @@ def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Diale
 
 
 def hints(checkpoint: Checkpoint, wanted: Network) -> list[str]:
-    """Sentences about the networks that would fit a file better, derived from its names."""
+    """Find the networks that fit a file better than the wanted one, by the names in the file.
+
+    Arguments:
+        checkpoint: `Checkpoint`.
+        wanted: `Network` that was asked for.
+
+    Returns:
+        list of str: one sentence that says how to build the better network, or nothing.
+    """
     found = fits(checkpoint, networks(), recognised_dialect(checkpoint))
     full = [fit for fit in found if fit.full and fit.network.name != wanted.name]
     if not full:
@@ -387,6 +468,6 @@ def hints(checkpoint: Checkpoint, wanted: Network) -> list[str]:
 
 
 def strength_of(fit: Fit) -> float:
-    """What else than names speaks for the network of a fit, where no configuration is known."""
+    """How much speaks for the network of a fit apart from the names, without a configuration."""
     of = fit.network
     return of.evidence(Evidence(fit.view, {}, None, False)) if of.evidence is not None else 0.0

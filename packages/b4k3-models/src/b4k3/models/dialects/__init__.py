@@ -1,32 +1,53 @@
-"""How a project names its variables: rules between its names and those that our architectures use.
+"""A dialect is the way in which one project names the variables of an architecture, written as rules.
 
-An architecture speaks of its variables under canonical names: those of the project that published it first, Google's
-for BERT. A `Dialect` translates them; a new one is one file here and one line in `registry.DIALECTS`.
+An architecture uses canonical names: the names of the project that published it first, for BERT Google's. A `Dialect`
+translates them into the names of another project and back. For example, the rule
+
+    Rule("bert/encoder/layer_{i}/output/dense/kernel", "bert.encoder.layer.{i}.output.dense.weight", transposed=True)
+
+says that Hugging Face transformers stores Google's variable `bert/encoder/layer_3/output/dense/kernel` transposed,
+under the name `bert.encoder.layer.3.output.dense.weight`. A new dialect is one file here and one line in
+`registry.DIALECTS`.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any, Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ..checkpoints import Checkpoint
+    from ..networks.description import Network
 
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
 class Template:
-    """Names of one form: 'layer_{i}/x', or 'layer_{i:03d}/x' for three digits.
+    """A pattern of names with numbers in them.
 
-    The expression is compiled when a name may fit: a program sees the names of one dialect, and compiling those of all
-    took a tenth of a second.
+    The regular expression is compiled only when a name with the right beginning and end is seen: a program reads files
+    of one dialect, and compiling the expressions of all dialects takes a tenth of a second.
+
+    Arguments:
+        text: str. "layer_{i}/x", or "layer_{i:03d}/x" for a number of three digits.
+
+    Example:
+        >>> from b4k3.models.dialects import Template
+        >>> Template("layer_{i:03d}/x").match("layer_007/x")
+        {'i': 7}
+        >>> Template("layer_{i:03d}/x").fill({"i": 7})
+        'layer_007/x'
     """
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         self.text = text
         self._head, self._tail = text.split("{", 1)[0], text.rsplit("}", 1)[-1]
-        self._regex = None
+        self._regex: re.Pattern[str] | None = None
 
-    def match(self, name):
-        """The numbers in a name, a dictionary, or None if the name is of another form."""
+    def match(self, name: str) -> dict[str, int] | None:
+        """The numbers in a name, by the names of their placeholders; None if the name does not fit the pattern."""
         if not (name.startswith(self._head) and name.endswith(self._tail)):
             return None
         if self._regex is None:
@@ -34,58 +55,87 @@ class Template:
         match = self._regex.match(name)
         return match and {key: int(value) for key, value in match.groupdict().items()}
 
-    def _expression(self):
+    def _expression(self) -> str:
         parts, end = [], 0
         for match in _PLACEHOLDER.finditer(self.text):
             parts.append(re.escape(self.text[end : match.start()]))
-            parts.append("(?P<%s>[0-9]+)" % match.group(1))
+            parts.append(f"(?P<{match.group(1)}>[0-9]+)")
             end = match.end()
         return "".join(parts) + re.escape(self.text[end:]) + "$"
 
-    def fill(self, numbers):
-        """The name with these numbers."""
+    def fill(self, numbers: Mapping[str, int]) -> str:
+        """The name with these numbers in the places of the placeholders."""
         return self.text.format(**numbers)
 
 
 class Rule:
-    """One correspondence.
+    """The correspondence of a canonical name and a name in a file.
 
     Arguments:
-        canonical: template of the canonical name, with {i} for numbers.
-        stored: template of the name in the file.
-        transposed: whether the file holds the matrix transposed, as torch's Linear does.
-        part: (k, n) if the variable is part k of n equal ones of which the file holds the last axes joined.
-        also: whether the variable is written under this name too, beside that of an earlier rule.
+        canonical: str. The template of the canonical name, with `{i}` for a number.
+        stored: str. The template of the name in the file.
+        transposed: bool. Whether the file has the transposed matrix, as torch's Linear does.
+        part: (k, n) or None. If the file has n variables of equal size joined along their last axis, this variable is
+            part number k.
+        also: bool. Whether the variable is written under this name in addition to the name of an earlier rule.
+
+    Example:
+        >>> from b4k3.models.dialects import Rule
+        >>> Rule("bert/pooler/dense/kernel", "bert.pooler.dense.weight", True).to_stored("bert/pooler/dense/kernel")
+        'bert.pooler.dense.weight'
     """
 
-    def __init__(self, canonical, stored, transposed=False, part=None, also=False):
+    def __init__(
+        self,
+        canonical: str,
+        stored: str,
+        transposed: bool = False,
+        part: tuple[int, int] | None = None,
+        also: bool = False,
+    ) -> None:
         self._canonical = Template(canonical)
         self._stored = Template(stored)
         self.transposed = transposed
         self.part = part
         self.also = also
 
-    def to_stored(self, name):
-        """The name in the file of a canonical name, or None if the rule does not fit it."""
+    def to_stored(self, name: str) -> str | None:
+        """The name in the file of a canonical name; None if the rule does not fit the name."""
         return _translate(name, self._canonical, self._stored)
 
-    def to_canonical(self, name):
-        """The canonical name of a name in the file, or None if the rule does not fit it."""
+    def to_canonical(self, name: str) -> str | None:
+        """The canonical name of a name in the file; None if the rule does not fit the name."""
         return _translate(name, self._stored, self._canonical)
 
 
-def _translate(name, source, target):
+def _translate(name: str, source: Template, target: Template) -> str | None:
     numbers = source.match(name)
     return None if numbers is None else target.fill(numbers)
 
 
-def linear(canonical, stored):
-    """The rules of a Dense layer: a kernel [in, out] is torch's weight [out, in]."""
+def linear(canonical: str, stored: str) -> list[Rule]:
+    """Make the rules of a Dense layer. Its kernel [in, out] is torch's weight [out, in].
+
+    Arguments:
+        canonical: str. The canonical name of the layer.
+        stored: str. The name of the layer in torch.
+
+    Returns:
+        list of `Rule`: the kernel and the bias.
+    """
     return [Rule(canonical + "/kernel", stored + ".weight", True), Rule(canonical + "/bias", stored + ".bias")]
 
 
-def norm(canonical, stored):
-    """The rules of a layer normalisation; releases before 2019 say gamma and beta."""
+def norm(canonical: str, stored: str) -> list[Rule]:
+    """Make the rules of a layer normalisation. Files from before 2019 have the names gamma and beta.
+
+    Arguments:
+        canonical: str. The canonical name of the layer.
+        stored: str. The name of the layer in torch.
+
+    Returns:
+        list of `Rule`: gamma and beta, under both names.
+    """
     return [
         Rule(canonical + "/gamma", stored + ".weight"),
         Rule(canonical + "/beta", stored + ".bias"),
@@ -95,20 +145,35 @@ def norm(canonical, stored):
 
 
 class Dialect:
-    """A set of rules.
+    """The rules by which one project names its variables.
 
     Arguments:
         name: str.
-        rules: list of `Rule`; of several that fit a name the first that the file has counts, and the first is written.
-            None for the canonical names themselves.
-        sign: function from a set of names to whether a file with them is in this dialect.
-        prefixes: what the names of a body begin with in files of different origin, '' among them where there may be
-            nothing; the first one is that of the rules, and is written.
-        family: name of a set of dialects of one project, of which one is chosen by the model; the name itself if None.
-        models: the architectures, by their `model=`, that this one of its family is for.
+        rules: list of `Rule`, or None if the names are canonical. If several rules fit a canonical name, the first
+            one whose name the file has is read, and the first one is written.
+        sign: function from the set of the names in a file to bool: whether the file is in this dialect.
+        prefixes: the beginnings that the names of a network's body have in files of different origin, "" if there may
+            be none. The rules have the first one, and it is written.
+        family: str or None. The name that several dialects of one project share; the network decides which of them is
+            used. None takes the name of the dialect.
+        models: the networks, by their names for `model=`, that this dialect of its family is for.
+
+    Example:
+        >>> from b4k3.models.dialects import Dialect, Rule
+        >>> mine = Dialect("mine", [Rule("bert/embeddings/word_embeddings", "words")], lambda names: "words" in names)
+        >>> mine.candidates("bert/embeddings/word_embeddings")
+        [('words', False)]
     """
 
-    def __init__(self, name, rules, sign, prefixes=(), family=None, models=()):
+    def __init__(
+        self,
+        name: str,
+        rules: Sequence[Rule] | None,
+        sign: Callable[[Collection[str]], bool],
+        prefixes: Iterable[str] = (),
+        family: str | None = None,
+        models: Iterable[str] = (),
+    ) -> None:
         self.name = name
         self.rules = rules
         self.sign = sign
@@ -117,33 +182,56 @@ class Dialect:
         self.models = tuple(models)
         self._of_parts = [rule for rule in rules or () if rule.part is not None]
 
-    def recognises(self, names):
-        """Whether a file with these variable names speaks this dialect."""
+    def recognises(self, names: Collection[str]) -> bool:
+        """Whether a file with these variable names is in this dialect."""
         return self.sign(names)
 
-    def candidates(self, canonical):
-        """[(name in the file, transposed)] under which a variable may be stored, the one that is written first."""
+    def candidates(self, canonical: str) -> list[tuple[str, bool]]:
+        """The names under which a variable may be stored.
+
+        Arguments:
+            canonical: str. The canonical name.
+
+        Returns:
+            list of (name in the file, whether the array is transposed). The first one is written.
+        """
         if self.rules is None:
             return [(canonical, False)]
-        found = []
+        found: list[tuple[str, bool]] = []
         for rule in self.rules:
             stored = rule.to_stored(canonical)
             if stored is not None:
                 found += [(name, rule.transposed) for name in self._spellings(stored)]
         return found
 
-    def copies(self, canonical):
-        """[(name in the file, transposed)] under which a variable is written besides the first of `candidates`."""
+    def copies(self, canonical: str) -> list[tuple[str, bool]]:
+        """The names under which a variable is written in addition to the first one of `candidates`.
+
+        Arguments:
+            canonical: str. The canonical name.
+
+        Returns:
+            list of (name in the file, whether the array is transposed).
+        """
         found = [(rule.to_stored(canonical), rule.transposed) for rule in self.rules or () if rule.also]
         return [(name, transposed) for name, transposed in found if name is not None]
 
-    def _spellings(self, stored):
+    def _spellings(self, stored: str) -> list[str]:
+        """The names in the file with each of the prefixes."""
         if not self.prefixes or not stored.startswith(self.prefixes[0]):
             return [stored]
         return [prefix + stored[len(self.prefixes[0]) :] for prefix in self.prefixes]
 
-    def canonical(self, stored):
-        """(canonical name, transposed) of a variable in a file, or None if no rule knows it; of several the first."""
+    def canonical(self, stored: str) -> tuple[str, bool] | None:
+        """The canonical name of a variable in a file.
+
+        Arguments:
+            stored: str. The name in the file.
+
+        Returns:
+            (canonical name, whether the file has the transposed array); None if no rule fits. If several rules fit,
+            the first one counts.
+        """
         if self.rules is None:
             return stored, False
         names = [stored]
@@ -157,8 +245,15 @@ class Dialect:
                     return canonical, rule.transposed
         return None
 
-    def canonicals(self, stored):
-        """The canonical names of all that a variable in a file holds."""
+    def canonicals(self, stored: str) -> list[str]:
+        """The canonical names of all variables that a variable in a file contains.
+
+        Arguments:
+            stored: str. The name in the file.
+
+        Returns:
+            list of str: several names if the file has joined variables, none if no rule fits.
+        """
         known = self.canonical(stored)
         if known is None:
             return []
@@ -166,30 +261,60 @@ class Dialect:
         parts = [rule.to_canonical(name) for rule in self._of_parts]
         return [canonical for canonical in parts if canonical is not None] or [known[0]]
 
-    def part(self, canonical):
-        """(k, n) if the file holds a variable as part k of n, else None."""
+    def part(self, canonical: str) -> tuple[int, int] | None:
+        """Return (k, n) if a variable is part k of n joined ones in the file, else None."""
         parts = [rule.part for rule in self._of_parts if rule.to_stored(canonical) is not None]
         return parts[0] if parts else None
 
-    def find(self, checkpoint, canonical):
-        """(stored name, transposed), or None if the file does not have the variable."""
+    def find(self, checkpoint: Checkpoint, canonical: str) -> tuple[str, bool] | None:
+        """Find a variable in a file.
+
+        Arguments:
+            checkpoint: what `open_checkpoint` returned.
+            canonical: str. The canonical name.
+
+        Returns:
+            (name in the file, whether the array is transposed); None if the file does not have the variable.
+        """
         for stored, transposed in self.candidates(canonical):
             if stored in checkpoint:
                 return stored, transposed
         return None
 
-    def shape(self, checkpoint, canonical):
-        """The shape of a variable that the file has."""
-        stored, transposed = self.find(checkpoint, canonical)
+    def _found(self, checkpoint: Checkpoint, canonical: str) -> tuple[str, bool]:
+        """Find a variable that the file has."""
+        found = self.find(checkpoint, canonical)
+        assert found is not None, canonical
+        return found
+
+    def shape(self, checkpoint: Checkpoint, canonical: str) -> tuple[int, ...]:
+        """The shape of a variable, without reading it.
+
+        Arguments:
+            checkpoint: what `open_checkpoint` returned.
+            canonical: str. The canonical name of a variable that the file has.
+
+        Returns:
+            tuple of int. The canonical shape.
+        """
+        stored, transposed = self._found(checkpoint, canonical)
         shape = tuple(checkpoint.shape(stored))
         part = self.part(canonical)
         if part is not None:
             shape = shape[:-1] + (shape[-1] // part[1],)
         return shape[::-1] if transposed else shape
 
-    def read(self, checkpoint, canonical):
-        """(array, the stored names that it is made of) of a variable that the file has."""
-        stored, transposed = self.find(checkpoint, canonical)
+    def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[np.ndarray, list[str]]:
+        """Read a variable.
+
+        Arguments:
+            checkpoint: what `open_checkpoint` returned.
+            canonical: str. The canonical name of a variable that the file has.
+
+        Returns:
+            The array in the canonical shape, and the list of the names in the file that it was made from.
+        """
+        stored, transposed = self._found(checkpoint, canonical)
         value = checkpoint[stored]
         part = self.part(canonical)
         if part is not None:
@@ -197,73 +322,111 @@ class Dialect:
             value = value[..., part[0] * size : (part[0] + 1) * size]
         return (value.T if transposed else value), [stored]
 
-    def read_names(self, checkpoint, canonical):
-        """The stored names that a variable is made of; none if the file does not have it."""
+    def read_names(self, checkpoint: Checkpoint, canonical: str) -> list[str]:
+        """The names in the file that `read` reads for a variable; an empty list if the file does not have it."""
         found = self.find(checkpoint, canonical)
         return [] if found is None else [found[0]]
 
-    def for_network(self, network):
-        """This dialect, with the rules of a network where they follow from its description."""
+    def for_network(self, network: Network) -> Dialect:
+        """This dialect, or one with other rules if the rules follow from the description of the network."""
         return self
 
-    def corrections(self, config):
-        """{key: value} that a configuration published with such a file means, where that is not what it says."""
+    def corrections(self, config: dict[str, Any]) -> dict[str, Any]:
+        """The values that are right for files of this dialect although their configurations say something else.
+
+        Arguments:
+            config: dict under our names.
+
+        Returns:
+            dict from a key to its right value; None leaves the key as it is.
+        """
         return {}
 
 
 class View:
-    """A checkpoint under canonical names.
+    """A checkpoint whose variables are found under their canonical names.
 
     Arguments:
         checkpoint: what `open_checkpoint` returned.
-        dialect: the `Dialect` of its names.
+        dialect: `Dialect`. The dialect of the names in the file.
+
+    Example:
+        >>> import numpy as np
+        >>> from b4k3.models.checkpoints import open_checkpoint
+        >>> from b4k3.models.dialects import Dialect, View, linear
+        >>> mine = Dialect("mine", linear("bert/pooler/dense", "pooler"), lambda names: "pooler.weight" in names)
+        >>> view = View(open_checkpoint({"pooler.weight": np.zeros((2, 3), dtype="float32")}), mine)
+        >>> view.keys(), view.shape("bert/pooler/dense/kernel")
+        (['bert/pooler/dense/kernel'], (3, 2))
     """
 
-    def __init__(self, checkpoint, dialect):
+    def __init__(self, checkpoint: Checkpoint, dialect: Dialect) -> None:
         self.checkpoint = checkpoint
         self.dialect = dialect
-        self.used = set()
-        self.said = []  # how it was found that the names are of the dialect, where that is worth saying
+        self.used: set[str] = set()
+        self.said: list[str] = []  # sentences for the report on how the names were recognised
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         return self.dialect.find(self.checkpoint, name) is not None
 
-    def __getitem__(self, name):
-        """The array [canonical shape]. Raises: KeyError: the file does not have it."""
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Read a variable.
+
+        Arguments:
+            name: str. The canonical name.
+
+        Returns:
+            The array in the canonical shape.
+
+        Raises:
+            KeyError: the file does not have the variable.
+        """
         if name not in self:
             raise KeyError(name)
         value, stored = self.dialect.read(self.checkpoint, name)
         self.used.update(stored)
         return value
 
-    def shape(self, name):
-        """The canonical shape, without reading. Raises: KeyError: the file does not have the variable."""
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a variable, without reading it.
+
+        Arguments:
+            name: str. The canonical name.
+
+        Returns:
+            tuple of int. The canonical shape.
+
+        Raises:
+            KeyError: the file does not have the variable.
+        """
         if name not in self:
             raise KeyError(name)
         return self.dialect.shape(self.checkpoint, name)
 
-    def keys(self):
-        """Canonical names of all variables that the dialect knows."""
+    def keys(self) -> list[str]:
+        """The canonical names of all variables in the file that the dialect knows."""
         names = (name for stored in self.checkpoint.keys() for name in self.dialect.canonicals(stored))
         return list(dict.fromkeys(names))
 
-    def unused(self):
-        """Names in the file that nobody has asked for."""
+    def unused(self) -> list[str]:
+        """The names in the file that nobody has read so far."""
         return [stored for stored in self.checkpoint.keys() if stored not in self.used]
 
 
-def places(names, target):
-    """Where a dialect puts variables.
+def places(names: Iterable[str], target: Dialect) -> tuple[dict[str, tuple[list[str], bool]], list[str]]:
+    """Find the names under which a dialect writes variables.
 
     Arguments:
         names: canonical names.
         target: `Dialect`.
 
     Returns:
-        (dict from its name to (canonical names of what it joins, whether it is transposed), list of the canonical
-        names that it has no name for, or not all parts of)
+        A dict from each name in the file to (the canonical names that are joined there, whether the array is
+        transposed), and the list of the canonical names that cannot be written: the dialect has no name for them, or
+        other variables are missing that would have to be joined with them.
     """
-    found, unknown = {}, []
+    found: dict[str, tuple[list[str], bool]] = {}
+    unknown: list[str] = []
     for canonical in names:
         candidates = target.candidates(canonical)
         if not candidates:
@@ -278,42 +441,51 @@ def places(names, target):
     for name, (parts, _) in list(found.items()):
         part = target.part(parts[0])
         if part is not None:
-            parts.sort(key=lambda canonical: target.part(canonical)[0])
+            parts.sort(key=lambda canonical: target.part(canonical) or (0, 0))
             if len(parts) != part[1]:
                 unknown += found.pop(name)[0]
     return found, unknown
 
 
-def joined(values, transposed):
-    """What a file holds for arrays. Arguments: list of them; whether it is transposed."""
+def joined(values: Sequence[np.ndarray], transposed: bool) -> np.ndarray:
+    """Make the array that a file has for one or several variables.
+
+    Arguments:
+        values: arrays; several ones are joined along their last axis.
+        transposed: bool. Whether the file has the transposed array.
+
+    Returns:
+        Array.
+    """
     value = values[0] if len(values) == 1 else np.concatenate(values, axis=-1)
     return value.T if transposed else value
 
 
-def written(tensors, target):
-    """Arrays under the names of a dialect.
+def written(tensors: Mapping[str, np.ndarray], target: Dialect) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Translate arrays to the names of a dialect.
 
     Arguments:
         tensors: dict from canonical name to array.
         target: `Dialect`.
 
     Returns:
-        (dict from name to array, list of the canonical names that it has no name for)
+        A dict from the name in the dialect to the array, and the list of the canonical names that cannot be written.
     """
     found, unknown = places(tensors, target)
     renamed = {name: joined([tensors[part] for part in parts], t) for name, (parts, t) in found.items()}
     return renamed, unknown
 
 
-def translated(checkpoint, source, target):
-    """Names and arrays of a checkpoint in another dialect.
+def translated(checkpoint: Checkpoint, source: Dialect, target: Dialect) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Translate a checkpoint from one dialect to another.
 
     Arguments:
         checkpoint: what `open_checkpoint` returned.
-        source, target: `Dialect`s.
+        source: `Dialect` of the checkpoint.
+        target: `Dialect` of the result.
 
     Returns:
-        (dict from new name to array, list of names that no rule knows)
+        A dict from the new name to the array, and the list of the names in the checkpoint that cannot be translated.
     """
     view = View(checkpoint, source)
     tensors, unknown = written({name: view[name] for name in view.keys()}, target)

@@ -1,13 +1,20 @@
-"""The early files of brightmart's albert_zh, older than Google's code for ALBERT: 'bert/encoder/layer_shared/…'.
+"""The names in the early files of brightmart's albert_zh, such as 'bert/encoder/layer_shared/output/dense/kernel'.
 
-Their word embeddings are a product of two tables, taken before positions and segments are added. That is an ALBERT
-whose embeddings are of hidden_size, with the product as its table; its MLM head is tied to the product too.
-https://github.com/brightmart/albert_zh
+The files are older than Google's code for ALBERT. Their word embeddings are the product of two tables, and positions
+and segments are added to the product. This is an ALBERT with embedding_size equal to hidden_size and with the product
+as its table; the masked-language-model head is tied to the product too. https://github.com/brightmart/albert_zh
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from . import Dialect, Rule
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..checkpoints import Checkpoint
 
 FACTORS = ("bert/embeddings/word_embeddings", "bert/embeddings/word_embeddings_2")
 _SHARED = "bert/encoder/layer_shared/"
@@ -25,32 +32,46 @@ _PARTS = [
 
 
 class EarlyAlbert(Dialect):
-    """Rules for the blocks; embeddings and heads keep their names, and the word embeddings are multiplied out."""
+    """The dialect of the early albert_zh: rules for the blocks, and word embeddings that are a product of two tables.
 
-    def candidates(self, canonical):
+    Embeddings and heads have canonical names.
+
+    Example:
+        >>> from b4k3.models.dialects.albert_zh import ALBERT_ZH
+        >>> ALBERT_ZH.canonical("bert/encoder/layer_shared/output/dense/kernel")[0]
+        'bert/encoder/transformer/group_0/inner_group_0/ffn_1/intermediate/output/dense/kernel'
+    """
+
+    def candidates(self, canonical: str) -> list[tuple[str, bool]]:
+        """The names under which a variable may be stored, as (name, False); the canonical name if no rule fits."""
         return super().candidates(canonical) or [(canonical, False)]
 
-    def canonical(self, stored):
+    def canonical(self, stored: str) -> tuple[str, bool] | None:
+        """The canonical name of a variable in a file, as (name, False); None for the second of the two tables."""
         if stored == FACTORS[1]:
             return None
         return super().canonical(stored) or (stored, False)
 
-    def shape(self, checkpoint, canonical):
+    def shape(self, checkpoint: Checkpoint, canonical: str) -> tuple[int, ...]:
+        """The shape of a variable; for the word embeddings the shape of the product."""
         if canonical == FACTORS[0] and FACTORS[1] in checkpoint:
             return (checkpoint.shape(FACTORS[0])[0], checkpoint.shape(FACTORS[1])[1])
         return super().shape(checkpoint, canonical)
 
-    def read(self, checkpoint, canonical):
+    def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[np.ndarray, list[str]]:
+        """Read a variable; for the word embeddings compute the product."""
         if canonical == FACTORS[0] and FACTORS[1] in checkpoint:
             return checkpoint[FACTORS[0]].dot(checkpoint[FACTORS[1]]), list(FACTORS)
         return super().read(checkpoint, canonical)
 
-    def read_names(self, checkpoint, canonical):
+    def read_names(self, checkpoint: Checkpoint, canonical: str) -> list[str]:
+        """The names in the file that `read` reads for a variable: both tables for the word embeddings."""
         if canonical == FACTORS[0] and FACTORS[1] in checkpoint:
             return list(FACTORS)
         return super().read_names(checkpoint, canonical)
 
-    def corrections(self, config):
+    def corrections(self, config: dict[str, Any]) -> dict[str, Any]:
+        """The product of the two tables has the width of the blocks, whatever embedding_size the config has."""
         return {"embedding_size": config.get("hidden_size")}
 
 

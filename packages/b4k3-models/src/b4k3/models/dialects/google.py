@@ -1,4 +1,7 @@
-"""The names of google-research's TensorFlow code, which are canonical: 'bert/encoder/layer_0/output/dense/kernel'."""
+"""The names of google-research's TensorFlow code, which are canonical: 'bert/encoder/layer_0/output/dense/kernel'.
+
+https://github.com/google-research/bert
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,11 @@
-"""The names of Hugging Face transformers' PyTorch models: 'bert.encoder.layer.0.output.dense.weight'."""
+"""The names of the PyTorch models in Hugging Face transformers: 'bert.encoder.layer.0.output.dense.weight'.
+
+https://github.com/huggingface/transformers
+"""
 
 from __future__ import annotations
+
+from typing import Any, Callable, Collection
 
 from . import Dialect, Rule, linear, norm
 
@@ -8,17 +13,33 @@ FAMILY = "huggingface"
 _WORDS = "embeddings.word_embeddings.weight"
 
 
-def embeddings(scope, prefix):
-    """The rules of embeddings in the canonical `scope` whose names begin with `prefix`."""
+def embeddings(scope: str, prefix: str) -> list[Rule]:
+    """Make the rules of the embeddings.
+
+    Arguments:
+        scope: str. The beginning of the canonical names, "bert" for example.
+        prefix: str. The beginning of the names in the file, "bert." for example.
+
+    Returns:
+        list of `Rule`.
+    """
     tables = ("word_embeddings", "token_type_embeddings", "position_embeddings")
-    rules = [Rule("%s/embeddings/%s" % (scope, t), "%sembeddings.%s.weight" % (prefix, t)) for t in tables]
+    rules = [Rule(f"{scope}/embeddings/{table}", f"{prefix}embeddings.{table}.weight") for table in tables]
     return rules + norm(scope + "/embeddings/LayerNorm", prefix + "embeddings.LayerNorm")
 
 
-def layers(scope, prefix):
-    """The rules of BERT's blocks."""
+def layers(scope: str, prefix: str) -> list[Rule]:
+    """Make the rules of the blocks of BERT.
+
+    Arguments:
+        scope: str. The beginning of the canonical names, "bert" for example.
+        prefix: str. The beginning of the names in the file, "bert." for example.
+
+    Returns:
+        list of `Rule`.
+    """
     canonical, stored = scope + "/encoder/layer_{i}/", prefix + "encoder.layer.{i}."
-    rules = []
+    rules: list[Rule] = []
     for dense in ("attention/self/query", "attention/self/key", "attention/self/value", "attention/output/dense"):
         rules += linear(canonical + dense, stored + dense.replace("/", "."))
     rules += norm(canonical + "attention/output/LayerNorm", stored + "attention.output.LayerNorm")
@@ -27,23 +48,39 @@ def layers(scope, prefix):
     return rules + norm(canonical + "output/LayerNorm", stored + "output.LayerNorm")
 
 
-def bert(prefix):
-    """The rules of BERT, and of its relatives under their own prefix."""
+def bert(prefix: str) -> list[Rule]:
+    """Make the rules of BERT, or of a similar network that has another prefix.
+
+    Arguments:
+        prefix: str. The beginning of the names in the file, "bert." for example.
+
+    Returns:
+        list of `Rule`.
+    """
     return (
         embeddings("bert", prefix)
         + layers("bert", prefix)
         + linear("bert/pooler/dense", prefix + "pooler.dense")
         + mlm("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions")
         + [
-            # both projects store this one as [2, hidden]
+            # both projects store this matrix as [2, hidden_size]
             Rule("cls/seq_relationship/output_weights", "cls.seq_relationship.weight"),
             Rule("cls/seq_relationship/output_bias", "cls.seq_relationship.bias"),
         ]
     )
 
 
-def mlm(dense, normalisation, output):
-    """The rules of a masked-language-model head: where its Dense layer is, its normalisation, and its output."""
+def mlm(dense: str, normalisation: str, output: str) -> list[Rule]:
+    """Make the rules of a masked-language-model head.
+
+    Arguments:
+        dense: str. The name of its Dense layer in the file.
+        normalisation: str. The name of its normalisation in the file.
+        output: str. The name of its output in the file.
+
+    Returns:
+        list of `Rule`.
+    """
     return (
         linear("cls/predictions/transform/dense", dense)
         + norm("cls/predictions/transform/LayerNorm", normalisation)
@@ -51,16 +88,23 @@ def mlm(dense, normalisation, output):
             Rule("cls/predictions/output_bias", output + ".bias"),
             Rule("cls/predictions/decoder/weights", output + ".decoder.weight"),
             Rule("cls/predictions/decoder/bias", output + ".decoder.bias"),
-            # where the output is tied some files have the bias under this name alone
+            # if the output is tied, some files have the bias only under this name
             Rule("cls/predictions/output_bias", output + ".decoder.bias"),
-            # its classes want this one even where they do not use it
+            # the classes of transformers expect this variable even if they do not use it
             Rule("cls/predictions/decoder/bias", output + ".bias", also=True),
         ]
     )
 
 
-def begins_with(*starts):
-    """A sign: some name begins with one of these."""
+def begins_with(*starts: str) -> Callable[[Collection[str]], bool]:
+    """Make a `sign` for a `Dialect`.
+
+    Arguments:
+        starts: beginnings of names.
+
+    Returns:
+        Function from names to bool: whether any name begins with one of the given beginnings.
+    """
     return lambda names: any(name.startswith(starts) for name in names)
 
 
@@ -108,9 +152,16 @@ ELECTRA = Dialect(
 
 
 class WithErfHead(Dialect):
-    """Of classes whose masked-language-model head has the erf form of gelu, whatever the configuration says."""
+    """The dialect of classes whose masked-language-model head always has the erf form of gelu.
 
-    def corrections(self, config):
+    Example:
+        >>> from b4k3.models.dialects.huggingface import ROBERTA
+        >>> ROBERTA.corrections({"hidden_act": "gelu_tanh"})
+        {'mlm_act': 'gelu_erf'}
+    """
+
+    def corrections(self, config: dict[str, Any]) -> dict[str, Any]:
+        """The head has the erf form of gelu, whatever activation the configuration names."""
         return {"mlm_act": "gelu_erf"}
 
 
@@ -176,8 +227,16 @@ _DISTILBERT = ("bert/encoder/layer_{i}/", "distilbert.transformer.layer.{i}.")
 
 
 class DistilBert(Dialect):
-    def corrections(self, config):
-        """Its normalisation has one epsilon, whatever the configuration says."""
+    """The dialect of DistilBERT, whose classes read neither an epsilon nor a number of segments from the config.
+
+    Example:
+        >>> from b4k3.models.dialects.huggingface import DISTILBERT
+        >>> DISTILBERT.corrections({})
+        {'layer_norm_eps': 1e-12, 'segment_vocab_size': 0}
+    """
+
+    def corrections(self, config: dict[str, Any]) -> dict[str, Any]:
+        """The epsilon is always 1e-12 and there are no segments, whatever the configuration says."""
         return {"layer_norm_eps": 1e-12, "segment_vocab_size": 0}
 
 
@@ -205,7 +264,7 @@ DISTILBERT = DistilBert(
     models=("distilbert",),
 )
 
-# the last to be asked: a body without a prefix is taken for BERT's
+# This dialect is asked last: names without a prefix are taken for BERT's.
 HUGGINGFACE = Dialect(
     "huggingface",
     bert("bert."),

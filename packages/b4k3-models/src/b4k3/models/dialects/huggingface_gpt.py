@@ -1,9 +1,12 @@
 """The names of OpenAI's GPT and GPT-2 in Hugging Face transformers: 'transformer.h.0.attn.c_attn.weight'.
 
-Their matrices are not transposed, and queries, keys and values are one.
+The matrices are not transposed. Queries, keys and values are joined in one matrix.
+https://github.com/huggingface/transformers
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from . import Dialect, Rule, norm
 from .huggingface import FAMILY
@@ -16,20 +19,31 @@ _DENSE = (
 )
 
 
-def blocks():
-    """The rules of matrices and biases in the blocks."""
+def blocks() -> list[Rule]:
+    """Make the rules of the matrices and biases in the blocks.
+
+    Returns:
+        list of `Rule`.
+    """
     canonical, stored = _BLOCK
     rules = []
-    for weight, their in (("kernel", ".weight"), ("bias", ".bias")):
+    for weight, end in (("kernel", ".weight"), ("bias", ".bias")):
         for k, name in enumerate(("query", "key", "value")):
-            ours = "%sattention/self/%s/%s" % (canonical, name, weight)
-            rules.append(Rule(ours, stored + "attn.c_attn" + their, part=(k, 3)))
-        rules += [Rule("%s%s/%s" % (canonical, ours, weight), stored + theirs + their) for ours, theirs in _DENSE]
+            rules.append(Rule(f"{canonical}attention/self/{name}/{weight}", f"{stored}attn.c_attn{end}", part=(k, 3)))
+        rules += [Rule(f"{canonical}{ours}/{weight}", stored + theirs + end) for ours, theirs in _DENSE]
     return rules
 
 
 class OpenAIGPT(Dialect):
-    def corrections(self, config):
+    """The dialect of OpenAI's GPT, whose classes in transformers have no segments.
+
+    Example:
+        >>> from b4k3.models.dialects.huggingface_gpt import OPENAI_GPT
+        >>> OPENAI_GPT.corrections({})
+        {'segment_vocab_size': 0}
+    """
+
+    def corrections(self, config: dict[str, Any]) -> dict[str, Any]:
         """There are no segments, unless the configuration says that they are looked up in the token embeddings."""
         return {} if config.get("shared_segment_embeddings") else {"segment_vocab_size": 0}
 
@@ -39,7 +53,7 @@ OPENAI_GPT = OpenAIGPT(
     [
         Rule("gpt/embeddings/word_embeddings", "transformer.tokens_embed.weight"),
         Rule("gpt/lm_head/weights", "lm_head.weight"),
-        Rule("gpt/embeddings/word_embeddings", "lm_head.weight"),  # of its class with two heads
+        Rule("gpt/embeddings/word_embeddings", "lm_head.weight"),  # the class with two heads has no other name for it
         Rule("gpt/embeddings/position_embeddings", "transformer.positions_embed.weight"),
     ]
     + blocks()

@@ -1,34 +1,59 @@
-"""The names of T5 and mT5 in Hugging Face transformers: 'encoder.block.0.layer.0.SelfAttention.q.weight'."""
+"""The names of T5 and mT5 in Hugging Face transformers: 'encoder.block.0.layer.0.SelfAttention.q.weight'.
+
+https://github.com/huggingface/transformers
+"""
 
 from __future__ import annotations
+
+from typing import Collection
 
 from . import Dialect, Rule
 from .huggingface import FAMILY
 
 
-def stack(part, norm, final_norm):
-    """The rules of 'encoder' or 'decoder'; norm and final_norm: what is canonical for layer_norm, final_layer_norm."""
+def stack(part: str, norm: str, final_norm: str) -> list[Rule]:
+    """Make the rules of the blocks of one side.
+
+    Arguments:
+        part: str. "encoder" or "decoder".
+        norm: str. The canonical name of the normalisation in a block, which transformers calls layer_norm.
+        final_norm: str. The canonical name of the last normalisation, which transformers calls final_layer_norm.
+
+    Returns:
+        list of `Rule`.
+    """
     canonical, stored = part + "/block_{i:03d}/layer_{j:03d}/", part + ".block.{i}.layer.{j}."
-    attention = ["%s/%s" % (kind, name) for kind in ("SelfAttention", "EncDecAttention") for name in "qkvo"]
+    attention = [f"{layer}/{matrix}" for layer in ("SelfAttention", "EncDecAttention") for matrix in "qkvo"]
     matrices = attention + ["SelfAttention/relative_attention_bias"]
     rules = [Rule(canonical + name, stored + name.replace("/", ".") + ".weight", True) for name in matrices]
     for name in ("wi", "wi_0", "wi_1", "wo"):
-        dense = "DenseReluDense/%s" % name
+        dense = f"DenseReluDense/{name}"
         rules.append(Rule(canonical + dense + "/kernel", stored + dense.replace("/", ".") + ".weight", True))
     return rules + [
         Rule(canonical + norm + "/scale", stored + "layer_norm.weight"),
-        Rule("%s/%s/scale" % (part, final_norm), part + ".final_layer_norm.weight"),
+        Rule(f"{part}/{final_norm}/scale", part + ".final_layer_norm.weight"),
     ]
 
 
-def t5(norm, final_norm):
-    tables = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")  # all are one
+def t5(norm: str, final_norm: str) -> list[Rule]:
+    """Make the rules of encoder and decoder.
+
+    Arguments:
+        norm: str. The canonical name of the normalisation in a block.
+        final_norm: str. The canonical name of the last normalisation.
+
+    Returns:
+        list of `Rule`.
+    """
+    # A file may have the shared token embeddings under any of these names.
+    tables = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
     rules = [Rule("shared/embedding", stored) for stored in tables]
     rules.append(Rule("decoder/logits/kernel", "lm_head.weight", True))
     return rules + stack("encoder", norm, final_norm) + stack("decoder", norm, final_norm)
 
 
-def sign(names):
+def sign(names: Collection[str]) -> bool:
+    """Whether a file with these names is a T5 of transformers."""
     return any(name.startswith(("encoder.block.", "decoder.block.")) for name in names)
 
 

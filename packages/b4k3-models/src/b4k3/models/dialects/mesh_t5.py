@@ -1,37 +1,52 @@
 """The names of T5 in mesh-TensorFlow: 'encoder/block_000/layer_000/SelfAttention/q'.
 
-Canonical, but for two things. Files of T5 call normalisation layer_norm, and at the end final_layer_norm, where those
-of mT5 say rms_norm for both; either spelling is read under the other. And the projections of attention may have an axis
-for the heads.
-https://github.com/google-research/text-to-text-transfer-transformer
+They are canonical, with two exceptions. The files of T5 call the normalisation layer_norm, and the last one
+final_layer_norm; the files of mT5 call both rms_norm. Each spelling is read under the other. And the projections of the
+attention may have an axis for the heads. https://github.com/google-research/text-to-text-transfer-transformer
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from . import Dialect
+
+if TYPE_CHECKING:
+    from typing import Sequence
+
+    import numpy as np
+
+    from ..checkpoints import Checkpoint
 
 _FINAL = re.compile(r"^(encoder|decoder)/(final_layer_norm|rms_norm)/scale$")
 _NORM = re.compile(r"/(layer_norm|rms_norm)/scale$")
 _PROJECTION = re.compile(r"/(SelfAttention|EncDecAttention)/([qkvo])$")
 
 
-def spellings(name):
-    """A name, and where it is of a normalisation the other spelling too."""
+def spellings(name: str) -> list[str]:
+    """The spellings of a name: the name itself and, if it belongs to a normalisation, the other spelling."""
     final = _FINAL.match(name)
     if final:
         other = "final_layer_norm" if final.group(2) == "rms_norm" else "rms_norm"
-        return [name, "%s/%s/scale" % (final.group(1), other)]
+        return [name, f"{final.group(1)}/{other}/scale"]
     norm = _NORM.search(name)
     if norm:
         other = "layer_norm" if norm.group(1) == "rms_norm" else "rms_norm"
-        return [name, name[: norm.start()] + "/%s/scale" % other]
+        return [name, f"{name[: norm.start()]}/{other}/scale"]
     return [name]
 
 
-def two_axes(canonical, shape):
-    """The shape of a projection [in, heads, size], or [heads, size, out], as a matrix; any other as it is."""
+def two_axes(canonical: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """Join the axes of the heads and their sizes in the shape of an attention matrix.
+
+    Arguments:
+        canonical: str. The canonical name of a variable.
+        shape: tuple of int. The stored shape, for example [in, heads, size] or, for the output, [heads, size, out].
+
+    Returns:
+        tuple of int, [in, heads · size] or [heads · size, out]; the shape of any other variable as it is.
+    """
     projection = _PROJECTION.search(canonical)
     if projection is None or len(shape) != 3:
         return tuple(shape)
@@ -40,15 +55,24 @@ def two_axes(canonical, shape):
 
 
 class MeshT5(Dialect):
-    """Canonical names, in either spelling of normalisation, and projections of two axes or three."""
+    """The dialect of mesh-TensorFlow: two spellings of normalisation, and attention matrices of two or three axes.
 
-    def candidates(self, canonical):
+    Example:
+        >>> from b4k3.models.dialects.mesh_t5 import MESH_T5
+        >>> MESH_T5.candidates("encoder/final_layer_norm/scale")
+        [('encoder/final_layer_norm/scale', False), ('encoder/rms_norm/scale', False)]
+    """
+
+    def candidates(self, canonical: str) -> list[tuple[str, bool]]:
+        """The names under which a variable may be stored, as (name, False): one or two spellings."""
         return [(name, False) for name in spellings(canonical)]
 
-    def shape(self, checkpoint, canonical):
+    def shape(self, checkpoint: Checkpoint, canonical: str) -> tuple[int, ...]:
+        """The shape of a variable, with two axes for an attention matrix."""
         return two_axes(canonical, super().shape(checkpoint, canonical))
 
-    def read(self, checkpoint, canonical):
+    def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[np.ndarray, list[str]]:
+        """Read a variable, with two axes for an attention matrix."""
         value, stored = super().read(checkpoint, canonical)
         return value.reshape(two_axes(canonical, value.shape)), stored
 

@@ -1,4 +1,7 @@
-"""The names of gpt2-ml, which are canonical: 'newslm/layer00/query_layer/kernel'. https://github.com/imcaspar/gpt2-ml"""
+"""The names of gpt2-ml, which are canonical: 'newslm/layer00/query_layer/kernel'.
+
+https://github.com/imcaspar/gpt2-ml
+"""
 
 from __future__ import annotations
 

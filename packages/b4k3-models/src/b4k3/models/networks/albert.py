@@ -1,4 +1,4 @@
-"""ALBERT: BERT whose blocks share their weights."""
+"""The descriptions of ALBERT, whose blocks share their weights, and of its variant without sharing."""
 
 from __future__ import annotations
 
@@ -11,36 +11,60 @@ _SCOPE = "bert/encoder/transformer/group_{g}/inner_group_{j}"
 
 
 class SharedBlocks(Blocks):
-    """Blocks of a group are one set of layers, called again and again."""
+    """The blocks of ALBERT: the blocks of a group call the same layers again and again.
+
+    Example:
+        >>> from b4k3.models.networks.albert import SharedBlocks
+        >>> SharedBlocks().numbers({"num_hidden_layers": 2})
+        [{'k': 0, 'g': 0, 'j': 0}, {'k': 1, 'g': 0, 'j': 0}]
+    """
 
     def __init__(self) -> None:
         super().__init__("Transformer", g="num_hidden_groups", j="inner_group_num")
 
     def numbers(self, sizes: dict[str, Any]) -> list[dict[str, int]]:
+        """The numbers of each block: `k` counts the blocks, `g` the groups and `j` the inner blocks of a group."""
         layers, groups = sizes.get("num_hidden_layers") or 0, sizes.get("num_hidden_groups") or 1
         inner = sizes.get("inner_group_num") or 1
         return [{"k": i * inner + j, "g": i * groups // layers, "j": j} for i in range(layers) for j in range(inner)]
 
     def block_prefix(self, sizes: dict[str, Any]) -> str:
+        """The template of the beginning of the layers' names, which has numbers only where there are several groups."""
         single = (sizes.get("num_hidden_groups") or 1) == (sizes.get("inner_group_num") or 1) == 1
         return "Transformer" if single else "Transformer-G{g}-I{j}"
 
     def prefixes(self) -> list[str]:
+        """Every template that `block_prefix` may return."""
         return ["Transformer", "Transformer-G{g}-I{j}"]
 
 
 class UnsharedBlocks(SharedBlocks):
-    """Every block has layers of its own, loaded from the shared variables."""
+    """The blocks of ALBERT without sharing: every block has its own layers, loaded from the shared variables.
+
+    Example:
+        >>> from b4k3.models.networks.albert import UnsharedBlocks
+        >>> UnsharedBlocks().block_prefix({})
+        'Transformer-{k}'
+    """
 
     def block_prefix(self, sizes: dict[str, Any]) -> str:
+        """The template of the beginning of the layers' names."""
         return "Transformer-{k}"
 
     def prefixes(self) -> list[str]:
+        """Return no template: several layers have the same variables, so none of them can be found by its name."""
         return []
 
 
 def blocks(repeated: Blocks) -> Part:
-    """The blocks of ALBERT."""
+    """Describe the blocks of ALBERT.
+
+    Arguments:
+        repeated: `Blocks`. How the layers are shared.
+
+    Returns:
+        `Part`.
+    """
     return Part(
         "blocks",
         [

@@ -1,7 +1,7 @@
-"""BERT and the networks that differ from it in little: the parts that they share, and BERT itself.
+"""The description of BERT, and the parts that similar networks share with it.
 
-Chinese publishers call BERT's network RoBERTa, RoBERTa-wwm, MacBERT, LERT, PERT, MiniRBT, BGE, GTE, M3E …: what tells
-them apart is how they were trained. `docs/models.md` lists them.
+Chinese publishers give BERT's network many names: RoBERTa, RoBERTa-wwm, MacBERT, LERT, PERT, MiniRBT, BGE, GTE, M3E ….
+These models differ only in their training. `docs/models.md` lists them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, norm, tied, untied
 
 BLOCKS = Blocks()
-# what to do if a checkpoint lacks a layer
+# What to do if a checkpoint lacks a layer; error messages say it.
 WITHOUT_SEGMENTS = (
     "the file has no segment embeddings: build with segment_vocab_size=0, or, if segments are ids of tokens, with "
     "shared_segment_embeddings=True"
@@ -21,7 +21,15 @@ HEADS_OF_PRETRAINING = ("pooler", "NSP head", "MLM head")
 
 
 def embeddings(scope: str = "bert", mapping: str = "bert/encoder/embedding_hidden_mapping_in") -> Part:
-    """Token, segment and position embeddings, their normalisation, and the mapping to the network's width."""
+    """Describe the token, segment and position embeddings, their normalisation and the mapping to the blocks' width.
+
+    Arguments:
+        scope: str. The beginning of the canonical names.
+        mapping: str. The canonical name of the Dense layer that maps the embeddings to the width of the blocks.
+
+    Returns:
+        `Part`.
+    """
     tables = [
         Layer("Embedding-Token", [Variable(f"{scope}/embeddings/word_embeddings", ("vocab_size", "embedding_size"))]),
         Layer(
@@ -42,17 +50,25 @@ def embeddings(scope: str = "bert", mapping: str = "bert/encoder/embedding_hidde
 
 
 def has_segments(sizes: dict[str, Any]) -> bool:
-    """Whether segments have a table of their own."""
+    """Whether the segments have their own table of embeddings."""
     return bool(sizes.get("segment_vocab_size")) and not sizes.get("shared_segment_embeddings")
 
 
 def maps_embeddings(sizes: dict[str, Any]) -> bool:
-    """Whether a Dense layer stands between embeddings and blocks."""
+    """Whether a Dense layer stands between the embeddings and the blocks."""
     return bool(sizes.get("embedding_mapping")) or sizes.get("embedding_size") != sizes.get("hidden_size")
 
 
 def attention(scope: str, bias: bool = True) -> list[Variable]:
-    """The variables of a MultiHeadAttention under Google's names."""
+    """Describe the variables of a MultiHeadAttention layer under Google's names.
+
+    Arguments:
+        scope: str. The beginning of the canonical names.
+        bias: bool. Whether the four Dense layers have biases.
+
+    Returns:
+        list of `Variable`.
+    """
     return (
         dense(scope + "/self/query", "hidden_size", "query_size", bias)
         + dense(scope + "/self/key", "hidden_size", "query_size", bias)
@@ -62,14 +78,31 @@ def attention(scope: str, bias: bool = True) -> list[Variable]:
 
 
 def feed_forward(inner: str, outer: str, bias: bool = True) -> list[Variable]:
-    """The variables of a FeedForward layer."""
+    """Describe the variables of a FeedForward layer.
+
+    Arguments:
+        inner: str. The canonical name of the first Dense layer.
+        outer: str. The canonical name of the second Dense layer.
+        bias: bool. Whether the two Dense layers have biases.
+
+    Returns:
+        list of `Variable`.
+    """
     return dense(inner, "hidden_size", "intermediate_size", bias) + dense(
         outer, "intermediate_size", "hidden_size", bias
     )
 
 
 def blocks(scope: str = "bert/encoder/layer_{i}", repeated: Blocks = BLOCKS) -> Part:
-    """The blocks of BERT."""
+    """Describe the blocks of BERT.
+
+    Arguments:
+        scope: str. The template of the beginning of the canonical names.
+        repeated: `Blocks`. How many blocks there are and how their layers are named.
+
+    Returns:
+        `Part`.
+    """
     return Part(
         "blocks",
         [
@@ -82,7 +115,14 @@ def blocks(scope: str = "bert/encoder/layer_{i}", repeated: Blocks = BLOCKS) -> 
 
 
 def pooler(scope: str = "bert") -> Part:
-    """The Dense layer on the first token."""
+    """Describe the pooler, a Dense layer on the first token.
+
+    Arguments:
+        scope: str. The beginning of the canonical names.
+
+    Returns:
+        `Part`.
+    """
     return Part(
         "pooler",
         [Layer("Pooler-Dense", dense(f"{scope}/pooler/dense", "hidden_size", "hidden_size"))],
@@ -94,7 +134,11 @@ def pooler(scope: str = "bert") -> Part:
 
 
 def nsp_head() -> Part:
-    """The next-sentence head, whose matrix is stored transposed."""
+    """Describe the next-sentence head, whose matrix is stored transposed.
+
+    Returns:
+        `Part`.
+    """
     scope = "cls/seq_relationship/output_"
     return Part(
         "NSP head",
@@ -113,7 +157,15 @@ def nsp_head() -> Part:
 
 
 def mlm_head(scope: str = "cls/predictions", transform: str | None = None) -> Part:
-    """The masked-language-model head: its output is the token embeddings, unless it is untied."""
+    """Describe the masked-language-model head. Its last matrix is the table of token embeddings, unless it is untied.
+
+    Arguments:
+        scope: str. The beginning of the canonical names.
+        transform: str or None. The scope of the Dense layer and the normalisation; None is `scope`/transform.
+
+    Returns:
+        `Part`.
+    """
     transform = scope + "/transform" if transform is None else transform
     table = "electra/embeddings/word_embeddings" if scope.startswith("generator") else "bert/embeddings/word_embeddings"
     decoder = f"{scope}/decoder"

@@ -1,34 +1,66 @@
-"""The words that a description of a network is made of: `Variable`, `Layer`, `Part`, `Network`."""
+"""The classes by which a network is described: `Variable`, `Layer`, `Blocks`, `Part`, `HuggingFace` and `Network`.
+
+A network consists of parts (the embeddings, the blocks, each head), a part consists of layers, and a layer of
+variables. The names are templates: `{i}` stands for the number of a block. For example, BERT has the variables
+`bert/encoder/layer_0/output/dense/bias`, `bert/encoder/layer_1/output/dense/bias`, …, one for each block. The
+description has one `Variable` for all of them:
+
+    bias = Variable("bert/encoder/layer_{i}/output/dense/bias", ("hidden_size",))
+    Layer("FeedForward", [..., bias], Blocks("Transformer-{i}", i="num_hidden_layers"))
+"""
 
 from __future__ import annotations
 
 import copy
 import functools
 import re
-from typing import Any, Callable, Dict, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Sequence
 
 from ..errors import ConfigError, short
 from ..keys import ACTIVATIONS
 
-Sizes = Dict[str, Any]
+if TYPE_CHECKING:
+    from typing import Collection
+
+    from ..recognition import Evidence
+
+Sizes = Dict[str, Any]  # sizes and other settings of a network, under our names of the keys
 _PLACEHOLDER = re.compile(r"\{\w+(:\w+)?\}")
 _NUMBER = re.compile(r"\d+|\{\w+(?::\w+)?\}")
 
 
 @functools.lru_cache(maxsize=1 << 18)
 def skeleton(name: str) -> str:
-    """A name, or a template of names, with '#' for each number: 'layer_3/x' and 'layer_{i}/x' are 'layer_#/x'."""
+    """Replace each number in a name, or in a template of names, by '#'.
+
+    Arguments:
+        name: str. The name of a variable or a layer, or a template of names.
+
+    Returns:
+        str. Two names that differ only in numbers have the same skeleton.
+
+    Example:
+        >>> from b4k3.models.networks.description import skeleton
+        >>> skeleton("layer_3/x"), skeleton("layer_{i}/x")
+        ('layer_#/x', 'layer_#/x')
+    """
     return _NUMBER.sub("#", name)
 
 
 class Variable:
-    """One variable of a checkpoint.
+    """One variable of a checkpoint, or one variable of each block.
 
     Arguments:
-        name: template of its canonical name, '{i}' stands for a number.
-        axes: its shape as the checkpoint stores it; each axis is a key of the configuration, an int, or None if
-            nothing else follows from it.
-        transposed: True if the layer's weight is the transpose of what is stored.
+        name: str. The template of its canonical name; `{i}` stands for the number of the block.
+        axes: tuple. The stored shape: each axis is a key of the configuration, an int, or None if it follows from no
+            key.
+        transposed: bool. Whether the weight of the layer is the transpose of the stored array.
+
+    Example:
+        >>> from b4k3.models.networks.description import Variable
+        >>> kernel = Variable("bert/encoder/layer_{i}/output/dense/kernel", ("intermediate_size", "hidden_size"))
+        >>> kernel.first, kernel.shape({"intermediate_size": 24, "hidden_size": 16})
+        ('bert/encoder/layer_0/output/dense/kernel', (24, 16))
     """
 
     def __init__(self, name: str, axes: Sequence[Any] = (), transposed: bool = False) -> None:
@@ -39,40 +71,63 @@ class Variable:
 
     @property
     def first(self) -> str:
-        """The canonical name in the first block: that of the template with 0 for every number."""
+        """The canonical name in the first block, in which every number is 0."""
         return _PLACEHOLDER.sub(lambda match: f"{{0{match.group(1) or ''}}}".format(0), self.name)
 
     @property
     def rows_of_vocabulary(self) -> int | None:
-        """The axis of the weight that has an entry for each token, or None."""
+        """The axis of the layer's weight that has one entry for each token, or None."""
         if "vocab_size" not in self.axes:
             return None
         axis = self.axes.index("vocab_size")
         return len(self.axes) - 1 - axis if self.transposed else axis
 
     def shape(self, sizes: Sizes) -> tuple[int, ...] | None:
-        """The stored shape for these sizes, or None if it does not follow from them."""
-        shape = tuple(sizes.get(axis) if isinstance(axis, str) else axis for axis in self.axes)
+        """The stored shape for these sizes; None if the sizes do not determine it."""
+        shape: tuple[Any, ...] = tuple(sizes.get(axis) if isinstance(axis, str) else axis for axis in self.axes)
         return shape if shape and None not in shape else None
 
 
 def dense(scope: str, rows: Any = None, columns: Any = None, bias: bool = True) -> list[Variable]:
-    """The variables of a Dense layer: a kernel [rows, columns] and a bias [columns]."""
+    """Describe the variables of a Dense layer.
+
+    Arguments:
+        scope: str. The canonical name of the layer.
+        rows: str, int or None. The first axis of the kernel.
+        columns: str, int or None. The second axis of the kernel, and the axis of the bias.
+        bias: bool. Whether the layer has a bias.
+
+    Returns:
+        list of `Variable`: the kernel [rows, columns] and the bias [columns].
+    """
     kernel = Variable(scope + "/kernel", (rows, columns))
     return [kernel, Variable(scope + "/bias", (columns,))] if bias else [kernel]
 
 
 def norm(scope: str, size: Any = None) -> list[Variable]:
-    """The variables of a layer normalisation, in the order of the layer's weights."""
+    """Describe the variables of a layer normalisation.
+
+    Arguments:
+        scope: str. The canonical name of the layer.
+        size: str, int or None. The axis of both variables.
+
+    Returns:
+        list of `Variable`: beta [size] and gamma [size], in the order of the layer's weights.
+    """
     return [Variable(scope + "/beta", (size,)), Variable(scope + "/gamma", (size,))]
 
 
 class Blocks:
-    """How layers are repeated: once for each block of a stack.
+    """The repetition of layers: one copy for each block of a stack.
 
     Arguments:
-        prefix: template of what the names of a block's layers begin with.
-        counts: number in the variables' names -> key of the configuration that counts it.
+        prefix: str. The template of the beginning of the layers' names.
+        counts: for each number in the names, here `i`, the key of the configuration that says how many there are.
+
+    Example:
+        >>> from b4k3.models.networks.description import Blocks
+        >>> Blocks("Transformer-{i}", i="num_hidden_layers").numbers({"num_hidden_layers": 2})
+        [{'i': 0}, {'i': 1}]
     """
 
     def __init__(self, prefix: str = "Transformer-{i}", **counts: str) -> None:
@@ -80,12 +135,12 @@ class Blocks:
         self.counts = counts or {"i": "num_hidden_layers"}
 
     def numbers(self, sizes: Sizes) -> list[dict[str, int]]:
-        """The numbers of each block, for `str.format` on the templates of layers and variables."""
+        """The numbers of each block, which `str.format` puts into the templates of layers and variables."""
         (number, key) = next(iter(self.counts.items()))
         return [{number: i} for i in range(sizes.get(key) or 0)]
 
     def block_prefix(self, sizes: Sizes) -> str:
-        """`prefix`, where it depends on the sizes."""
+        """The template of the beginning of the layers' names, for these sizes."""
         return self.prefix
 
     def prefixes(self) -> list[str]:
@@ -94,16 +149,23 @@ class Blocks:
 
 
 class Layer:
-    """One layer of the Keras model and the variables that its weights are loaded from, in their order.
+    """One layer of the Keras model and the variables from which its weights are loaded.
 
     Arguments:
-        name: name of the layer; in blocks what follows the block's prefix.
-        variables: list of `Variable`.
-        blocks: `Blocks` if there is one such layer in each block.
-        when: function from sizes to whether the network has the layer; None if it always has.
-        copies: variable of an untied output -> the variable that a tied one has instead. A file may hold both.
-        advice: what to do if a checkpoint lacks the layer, for messages.
-        needs: the keys that `when` asks about, by which a caller may leave the layer out.
+        name: str. The name of the layer; in blocks the part of the name after the prefix of the block.
+        variables: list of `Variable`, in the order of the layer's weights.
+        blocks: `Blocks` if there is one such layer in each block, else None.
+        when: function from sizes to bool: whether the network has the layer. None means that it always has it.
+        copies: dict. For each variable of an untied output, the variable that a tied output has instead. A file may
+            contain both.
+        advice: str or None. What to do if a checkpoint lacks the layer; error messages say it.
+        needs: the keys that `when` reads. A caller who gives one of them may leave the layer out.
+
+    Example:
+        >>> from b4k3.models.networks.description import Blocks, Layer, dense
+        >>> layer = Layer("Dense", dense("mine/layer_{i}/dense", "hidden_size", "hidden_size"), Blocks())
+        >>> [name for name, numbers in layer.instances({"num_hidden_layers": 2})]
+        ['Transformer-0-Dense', 'Transformer-1-Dense']
     """
 
     def __init__(
@@ -129,7 +191,7 @@ class Layer:
         return self.when is None or bool(self.when(sizes))
 
     def instances(self, sizes: Sizes) -> Iterable[tuple[str, dict[str, int]]]:
-        """(name of the layer, the numbers in its variables' names) for each block, or once."""
+        """Yield (the layer's name, the numbers in its variables' names) for each block, or once outside of blocks."""
         if self.blocks is None:
             yield self.name, {}
             return
@@ -138,25 +200,32 @@ class Layer:
             yield prefix.format(**numbers) + "-" + self.name, numbers
 
     def templates(self) -> list[str]:
-        """Templates of every name that the layer may have."""
+        """The template of every name that the layer may have."""
         if self.blocks is None:
             return [self.name]
         return [prefix + "-" + self.name for prefix in self.blocks.prefixes()]
 
 
 class Part:
-    """A group of layers that people speak of: the embeddings, the blocks, a head.
+    """A group of layers with a name: the embeddings, the blocks, or a head.
 
     Arguments:
-        name: what reports call it: 'embeddings', 'blocks', 'MLM head'.
+        name: str. The name in reports: "embeddings", "blocks", "MLM head".
         layers: list of `Layer`.
-        argument: the argument of `build_transformer_model` that makes the part; None for the body.
-        option: what `--heads` of the command line calls it.
-        implies: other arguments that this one sets.
-        on: whether the part is made unless the argument says otherwise.
-        advice: what to do if a checkpoint lacks it, for messages.
-        marker: name of a layer that a Keras model has only with this part.
-        optional: whether networks may lack it for reasons that are not known here.
+        argument: str or None. The argument of `build_transformer_model` that adds the part. A part without an argument
+            belongs to the body, which every model has.
+        option: str or None. The name of the part for `--heads` of the command line.
+        implies: other arguments that this argument sets too.
+        on: bool. Whether the part is added unless the argument says otherwise.
+        advice: str or None. What to do if a checkpoint lacks the part; error messages say it.
+        marker: str or None. The name of a layer that a Keras model has only with this part.
+        optional: bool. Whether a checkpoint may lack the part and still be of this network.
+
+    Example:
+        >>> from b4k3.models.networks.description import Layer, Part, dense
+        >>> head = Part("my head", [Layer("My-Dense", dense("mine/dense", "hidden_size", 2))], argument="with_mine")
+        >>> head.argument
+        'with_mine'
     """
 
     def __init__(
@@ -183,16 +252,24 @@ class Part:
 
 
 class HuggingFace:
-    """How transformers of Hugging Face knows a network.
+    """The names that Hugging Face transformers has for a network, its classes and the keys of its configs.
 
     Arguments:
-        types: model_type -> what the names of its classes begin with; the first one is written by default.
-        classes: [(end of a class's name, the parts that it needs beside the body)], the fullest first.
-        keys: our name of a key -> theirs, where it is another one than BERT's; None writes BERT's keys.
-        own: keys that only this network has.
-        defaults: what their code assumes where a config file does not say it.
-        complete: function (config under their keys, config under ours) that adds what their classes need.
-        tokenizer: the class of the tokenizer of a vocab.txt; None if `AutoTokenizer` knows it by the model_type.
+        types: dict from a model_type to the beginning of the names of its classes. The first one is written by default.
+        classes: list of (end of a class name, the parts that the class needs beside the body). The class with the most
+            parts comes first.
+        keys: dict from our name of a key to the name in transformers. None takes the names that BERT has there.
+        own: the keys that only this network has.
+        defaults: dict. The values that the code of transformers takes for keys that a config file lacks.
+        complete: function of (config under the keys of transformers, config under our keys). It adds to the first one
+            what the classes of transformers need besides.
+        tokenizer: str or None. The class of the tokenizer of a vocab.txt; None if `AutoTokenizer` finds it by the
+            model_type.
+
+    Example:
+        >>> from b4k3.models.networks.description import HuggingFace
+        >>> HuggingFace({"bert": "Bert"}, [("ForMaskedLM", ("MLM head",)), ("Model", ())]).types
+        {'bert': 'Bert'}
     """
 
     def __init__(
@@ -215,49 +292,58 @@ class HuggingFace:
 
 
 class Network:
-    """A network: what `model=` names, or the description itself.
+    """The description of a network: `model=` takes its name, or the description itself.
+
+    Recognition, loading, `inspect`, `convert` and `verify` are derived from it.
 
     Arguments:
-        name: the name for `model=`.
-        target: 'module:Class' of its class, or the class.
-        what: what a file of it is called in messages: 'a BERT checkpoint'.
-        parts: list of `Part`; those without an argument are the body.
-        keys: keys of a configuration that only this network reads.
-        spellings: our name of a key -> the names that its publishers give it.
-        ignored: keys of its published configurations that change no number.
-        fixed: key -> the values that mean this network; another value is refused.
-        model_types: what `model_type` in a config file may say.
-        huggingface: `HuggingFace`, None if transformers does not have the network.
-        kin: names that dialects know it by, its own if empty.
-        beside: networks, by name, parts of which may lie in the same file.
-        marks: key -> template of a variable; the key is true if the file has the variable.
-        settings: argument of the class -> the value that makes the class this network.
-        activation: function (key, value) from an activation in a config file to our name of it.
-        activation_keys: the keys of a config file that name the activation, the first one that is there counts.
-        interprets: keys of a config file that mean something only together.
-        interpret: function from a config to {our name: (value, the key that says so)} of those keys.
-        absent: keys whose value is 0 if the checkpoint has no variable with such an axis.
-        follows: function from values under our names to those that follow from them, where a file does not say them.
-        default_activation: what a config that names no activation means; None if it must name one.
-        evidence: function (`Evidence`) to a number: how much else than names speaks for this network, 0 for nothing.
-        doubt: function (`Evidence`) to a sentence if a file that fits seems to be another network, else None.
-        unmarked: the network that this name means for files that show no sign of this one.
-        shows: function from a config file to whether it shows that sign.
-        trained_with_tanh: whether the code that trained it means the tanh form by 'gelu'.
-        files: words in the names of its config files, where another network's lie in the same folder.
-        generates: whether it predicts the next token.
-        may_lack_padding: whether a `pad_token_id` of null means that no id is padding, as in a decoder's vocabulary.
+        name: str. The name for `model=`.
+        target: str or class. "module:Class" of the class that computes the network, or the class.
+        what: str. What messages call a file of the network: "a BERT checkpoint".
+        parts: list of `Part`. The parts without an argument are the body.
+        keys: the keys of a configuration that only this network reads.
+        spellings: dict from our name of a key to the names that the network's publishers give it.
+        ignored: the keys of its published configurations that change no number.
+        fixed: dict from a key to the values that mean this network; other values are refused.
+        model_types: the values of `model_type` in a config file that mean this network.
+        huggingface: `HuggingFace`; None if transformers does not have the network.
+        kin: the names by which dialects know the network; its own name if there are none.
+        beside: the names of networks that may have parts in the same file.
+        marks: dict from a key to the template of a variable. The key is true if the file has the variable.
+        settings: dict from an argument of the class to the value that makes the class this network.
+        activation: function of (key, value) that translates an activation of a config file to our name.
+        activation_keys: the keys of a config file that name the activation. The first one that the file has counts.
+        interprets: the keys of a config file that have a meaning only together.
+        interpret: function from a config file to the meaning of these keys: a dict from our name to (value, the key
+            that says so).
+        absent: the keys whose value is 0 if the checkpoint has no variable with such an axis.
+        follows: function from a config under our names to the values that follow where the file does not have them.
+        default_activation: str, list or None. The activation of a config that names none; None if it must name one.
+        evidence: function from `Evidence` to a number: how much speaks for this network apart from the names of the
+            variables. 0 is nothing.
+        doubt: function from `Evidence` to a sentence if a file that fits seems to be of another network, else to None.
+        unmarked: str or None. The network that this name means for a file that shows no sign of this network.
+        shows: function from a config file to bool: whether it shows that sign.
+        trained_with_tanh: bool. Whether the code that trained the network means the tanh form by "gelu".
+        files: words in the names of its config files, if the config of another network may be in the same folder.
+        generates: bool. Whether the network predicts the next token.
+        may_lack_padding: bool. Whether a `pad_token_id` of null means that no id is padding, as in decoders.
         first_position: function from sizes to the row of the position table that the first token has.
-        relatives: [(pattern, what a file with an unread variable of such a name is)], of networks that are not here.
-        constants: [(end of a name, function from a shape to the values)]: what some files store and nobody reads;
-            None for values that are not looked at.
+        relatives: list of (pattern, sentence). If an unread variable matches the pattern, the sentence says which
+            network, not supported here, the file is of.
+        constants: list of (end of a name, function from a shape to the values). Some files contain these variables,
+            which no network reads; None for values that are not checked.
 
     Example:
         >>> from b4k3.models import BERT, build_transformer_model
         >>> class MyBERT(BERT):
-        ...     pass  # overrides what it computes differently
+        ...     pass  # a real one overrides the methods that compute something else
         >>> mine = BERT.network.but("my_bert", MyBERT, what="a checkpoint of my BERT")
-        >>> model = build_transformer_model("bert_config.json", "bert_model.ckpt", model=mine)
+        >>> config = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        ...           "intermediate_size": 24, "hidden_act": "gelu"}
+        >>> model = build_transformer_model(config, model=mine)
+        >>> model.output_shape
+        (None, None, 16)
     """
 
     def __init__(
@@ -268,7 +354,7 @@ class Network:
         parts: list[Part],
         keys: Sequence[str] = (),
         spellings: dict[str, tuple[str, ...]] | None = None,
-        ignored: Sequence[str] = (),
+        ignored: Collection[str] = (),
         fixed: dict[str, tuple[Any, ...]] | None = None,
         model_types: Sequence[str] = (),
         huggingface: HuggingFace | None = None,
@@ -283,8 +369,8 @@ class Network:
         follows: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         absent: Sequence[str] = (),
         default_activation: Any = None,
-        evidence: Callable[[Any], float] | None = None,
-        doubt: Callable[[Any], str | None] | None = None,
+        evidence: Callable[[Evidence], float] | None = None,
+        doubt: Callable[[Evidence], str | None] | None = None,
         unmarked: str | None = None,
         shows: Callable[[dict[str, Any]], bool] | None = None,
         trained_with_tanh: bool = False,
@@ -293,7 +379,7 @@ class Network:
         may_lack_padding: bool = False,
         first_position: Callable[[Sizes], int] | None = None,
         relatives: Sequence[tuple[str, str]] = (),
-        constants: Sequence[tuple[str, Callable[[tuple[int, ...]], Any]]] = (),
+        constants: Sequence[tuple[str, Callable[[tuple[int, ...]], Any] | None]] = (),
     ) -> None:
         self.name = name
         self.target = target
@@ -330,7 +416,19 @@ class Network:
         self._index: tuple[list[Part], dict[str, Any]] | None = None
 
     def but(self, name: str, target: Any, **changes: Any) -> Network:
-        """A network that differs in what is given. Its kin are this one's unless given."""
+        """Make the description of a network that differs from this one.
+
+        Arguments:
+            name: str. The name of the new network.
+            target: str or class. "module:Class" of the class that computes it, or the class.
+            changes: arguments of `Network` that differ. The others, `kin` too, stay as they are here.
+
+        Returns:
+            `Network`.
+
+        Raises:
+            TypeError: a change has a name that `Network` does not have.
+        """
         twin = copy.copy(self)
         twin.name, twin.target = name, target
         twin.model_types = (name,)
@@ -348,50 +446,62 @@ class Network:
 
     @property
     def body(self) -> list[Part]:
+        """The parts that every model of the network has."""
         return [part for part in self.parts if part.argument is None]
 
     @property
     def heads(self) -> list[Part]:
+        """The parts that an argument adds."""
         return [part for part in self.parts if part.argument is not None]
 
     def variables(self) -> Iterable[tuple[Part, Layer, Variable]]:
-        """Every variable with its layer and its part."""
+        """Yield every variable with its part and its layer."""
         return ((part, layer, variable) for part, layer in self.layers() for variable in layer.variables)
 
     def layers(self) -> Iterable[tuple[Part, Layer]]:
-        """Every layer with its part."""
+        """Yield every layer with its part."""
         return ((part, layer) for part in self.parts for layer in part.layers)
 
     def mapping(self, sizes: Sizes) -> dict[str, list[str]]:
-        """{layer name: canonical names of its variables}, heads included, for `variable_mapping`."""
+        """The result of `variable_mapping`: layer name -> canonical names of its variables, with all heads."""
         return {
             name: [variable.name.format(**numbers) for variable in layer.variables]
             for _, layer, name, numbers in self.instances(sizes)
         }
 
     def instances(self, sizes: Sizes) -> Iterable[tuple[Part, Layer, str, dict[str, int]]]:
-        """(part, layer, the layer's name, the numbers in its variables' names) of each layer of these sizes."""
+        """Yield (part, layer, the layer's name, the numbers in its variables' names) for each layer."""
         for part, layer in self.layers():
             for name, numbers in layer.instances(sizes) if layer.exists(sizes) else ():
                 yield part, layer, name, numbers
 
     def by_skeleton(self) -> dict[str, tuple[Part, Layer, Variable]]:
-        """{skeleton of a canonical name: (part, layer, variable)}, made when it is first asked for."""
+        """The dict from the skeleton of a canonical name to (part, layer, variable), made at the first call."""
         if self._index is None or self._index[0] is not self.parts:
             found = {variable.skeleton: (part, layer, variable) for part, layer, variable in self.variables()}
             self._index = (self.parts, found)
         return self._index[1]
 
     def find(self, canonical: str | None) -> tuple[Part, Layer, Variable] | None:
-        """The part, layer and variable of a canonical name; None if it is not of this network."""
+        """The part, layer and variable of a canonical name; None if the network has no such variable."""
         return None if canonical is None else self.by_skeleton().get(skeleton(canonical))
 
     # ---------------------------------------------------------------------------------------------------- sizes
 
     def derive(self, config: dict[str, Any]) -> Sizes:
-        """A configuration with the sizes that follow from others."""
+        """Complete a configuration with the sizes that follow from others.
+
+        Arguments:
+            config: dict under our names.
+
+        Returns:
+            dict. A copy that also has `query_size` and `value_size`, the sizes of all heads together, and defaults for
+            embedding_size, attention_head_size, attention_key_size, num_decoder_layers, tie_word_embeddings and
+            pad_token_id.
+        """
         sizes = dict(config)
-        hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
+        hidden: Any = sizes.get("hidden_size")
+        heads: Any = sizes.get("num_attention_heads")
         if sizes.get("embedding_size") is None:
             sizes["embedding_size"] = hidden
         sane = all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in (hidden, heads))
@@ -412,14 +522,17 @@ class Network:
 
 
 def spelled_activation(key: str, value: Any) -> Any:
-    """Our name, or list of names, for an activation as a config file spells it.
+    """Translate an activation of a config file to our name.
 
     Arguments:
-        key: the key of the file.
-        value: what it says.
+        key: str. The key of the file.
+        value: str or list of str. The value of the key.
+
+    Returns:
+        Our name, or the list of our names.
 
     Raises:
-        ConfigError: an activation that b4k3 does not know, or something that is no name.
+        ConfigError: b4k3 does not know the activation, or the value is no name.
     """
     if isinstance(value, (list, tuple)) and value and all(isinstance(name, str) for name in value):
         return [spelled_activation(key, name) for name in value]
@@ -430,22 +543,22 @@ def spelled_activation(key: str, value: Any) -> Any:
 
 
 def row_zero(sizes: Sizes) -> int:
-    """Positions begin at the first row of their table."""
+    """Return 0: the first token has the first row of the position table."""
     return 0
 
 
 def nothing_more(values: dict[str, Any]) -> dict[str, Any]:
-    """Nothing follows from these values."""
+    """Return an empty dict: nothing follows from these values."""
     return {}
 
 
 def tied(sizes: Sizes) -> bool:
-    """Whether the output is the product with the token embeddings."""
+    """Whether the output layer shares its matrix with the token embeddings."""
     return bool(sizes.get("tie_word_embeddings", True))
 
 
 def untied(sizes: Sizes) -> bool:
-    """Whether the output has a matrix of its own instead of the token embeddings."""
+    """Whether the output layer has a matrix of its own."""
     return not sizes.get("tie_word_embeddings", True)
 
 

@@ -1,4 +1,4 @@
-"""DistilBERT: BERT without segments and pooler."""
+"""The description of DistilBERT: BERT without segments and pooler."""
 
 from __future__ import annotations
 

@@ -1,16 +1,25 @@
-"""ELECTRA: the discriminator, which is the pretrained encoder, and the generator that lies beside it in the files."""
+"""The descriptions of ELECTRA: the discriminator, and the generator that the same files contain."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .bert import BERT, blocks, embeddings, mlm_head
 from .description import HuggingFace, Layer, Part, dense
+
+if TYPE_CHECKING:
+    from ..recognition import Evidence
 
 DEFAULTS = {"layer_norm_eps": 1e-12, "hidden_act": "gelu", "embedding_size": 128}
 KEYS = [key for key in BERT.keys if key not in ("with_pool", "with_nsp", "with_mlm")]
 
 
 def discriminator_head() -> Part:
-    """The head that finds replaced tokens."""
+    """Describe the head that finds replaced tokens.
+
+    Returns:
+        `Part`.
+    """
     return Part(
         "discriminator head",
         [
@@ -24,8 +33,8 @@ def discriminator_head() -> Part:
     )
 
 
-def fits_the_generator_alone(seen) -> bool:
-    """Whether the file, or the configuration by its sizes, is of the generator and not of the discriminator."""
+def fits_the_generator_alone(seen: Evidence) -> bool:
+    """Whether the file is of the generator and not of the discriminator, by its names or by the sizes in its config."""
     names = list(seen.stored)
     head = any(name.startswith(("generator_predictions", "generator_lm_head")) for name in names)
     if head and not any(name.startswith(("discriminator_predictions", "electra/encoder")) for name in names):
@@ -33,8 +42,8 @@ def fits_the_generator_alone(seen) -> bool:
     return bool(seen.contradictions(ELECTRA)) and not seen.contradictions(ELECTRA_GENERATOR)
 
 
-def has_its_word(seen) -> bool:
-    """Whether a name in the file says so: a body without names of its own is BERT's too."""
+def has_its_word(seen: Evidence) -> bool:
+    """Whether a name in the file has a word of ELECTRA. Without such a word the body may as well be BERT's."""
     return any(word in name for name in seen.stored for word in ("electra", "discriminator", "generator"))
 
 

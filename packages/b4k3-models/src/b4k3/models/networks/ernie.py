@@ -1,16 +1,25 @@
-"""ERNIE 1.0 and 3.0 of Baidu: BERT, with an embedding of the task where `use_task_id` says so."""
+"""The description of ERNIE 1.0 and 3.0 of Baidu: BERT, with an embedding of the task if `use_task_id` is true."""
 
 from __future__ import annotations
 
 from .bert import BERT, CLASSES, blocks, embeddings, mlm_head, nsp_head, pooler
-from .description import HuggingFace, Layer, Part, Variable
+from .description import HuggingFace, Layer, Part, Sizes, Variable
 
 
 def task_embeddings() -> Part:
-    """The table of tasks, of which the first row is added where no task is said."""
+    """Describe the table of tasks. Its first row is added to every token if the task is not an input.
+
+    Returns:
+        `Part`.
+    """
     table = Variable("bert/embeddings/task_type_embeddings", ("task_type_vocab_size", "embedding_size"))
-    layer = Layer("Embedding-Task", [table], when=lambda sizes: sizes.get("use_task_id"), needs=("use_task_id",))
+    layer = Layer("Embedding-Task", [table], when=has_tasks, needs=("use_task_id",))
     return Part("task embeddings", [layer])
+
+
+def has_tasks(sizes: Sizes) -> bool:
+    """Whether the network has a table of tasks."""
+    return bool(sizes.get("use_task_id"))
 
 
 ERNIE = BERT.but(

@@ -1,4 +1,4 @@
-"""GAU-alpha: RoFormerV2 whose blocks are gated attention units."""
+"""The description of GAU-alpha: RoFormerV2 whose blocks are gated attention units."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ _SCOPE = "GAU_alpha/encoder/layer_{i}/gau"
 
 
 def blocks() -> Part:
-    """One layer a block. The first matrix makes the gates, the values and the shared queries and keys."""
+    """Describe the blocks. Each is one layer, whose first matrix makes the gates, the values and the shared keys.
+
+    Returns:
+        `Part`.
+    """
     return Part(
         "blocks",
         [

@@ -1,4 +1,4 @@
-"""Decoders of the GPT kind: OpenAI's first (CDial-GPT), GPT-2 (CPM-LM) and the one of gpt2-ml."""
+"""The descriptions of decoders: OpenAI's GPT (CDial-GPT), GPT-2 (CPM-LM) and the network of gpt2-ml."""
 
 from __future__ import annotations
 
@@ -33,7 +33,16 @@ KEYS = [key for key in BERT.keys if not key.startswith("with_")] + ["final_activ
 
 
 def embeddings(words: str, positions: str, segments: str = "") -> list[Layer]:
-    """The tables of tokens, positions and, if there is a name for them, segments."""
+    """Describe the embeddings of tokens, positions and, if there is a name for them, segments.
+
+    Arguments:
+        words: str. The canonical name of the token embeddings.
+        positions: str. The canonical name of the position embeddings.
+        segments: str. The canonical name of the segment embeddings; "" if there are none.
+
+    Returns:
+        list of `Layer`.
+    """
     layers = [Layer("Embedding-Token", [Variable(words, ("vocab_size", "embedding_size"))])]
     if segments:
         table = [Variable(segments, ("segment_vocab_size", "embedding_size"))]
@@ -54,7 +63,15 @@ def embeddings(words: str, positions: str, segments: str = "") -> list[Layer]:
 
 
 def blocks(first_norm: str, second_norm: str) -> Part:
-    """The blocks. Arguments: where the variables of the two normalisations are in a block."""
+    """Describe the blocks.
+
+    Arguments:
+        first_norm: str. The place of the first normalisation within a block, "/attention/output/LayerNorm" for example.
+        second_norm: str. The place of the second normalisation within a block.
+
+    Returns:
+        `Part`.
+    """
     return Part(
         "blocks",
         [
@@ -67,32 +84,44 @@ def blocks(first_norm: str, second_norm: str) -> Part:
 
 
 def output(words: str, scope: str) -> Part:
-    """The output over the vocabulary where it is not tied to the token embeddings."""
+    """Describe the output matrix that the network has if the output is not tied to the token embeddings.
+
+    Arguments:
+        words: str. The canonical name of the token embeddings.
+        scope: str. The beginning of the canonical name of the output matrix.
+
+    Returns:
+        `Part`.
+    """
     name = scope + "/lm_head/weights"
     table = Variable(name, ("vocab_size", "embedding_size"), transposed=True)
     return Part("output", [Layer("LM-Output", [table], when=untied, copies={name: words}, advice=WITHOUT_OUTPUT)])
 
 
 def follows(values: dict[str, Any]) -> dict[str, Any]:
-    """OpenAI's networks have inner layers of four times the width, unless a config says otherwise."""
+    """Return the intermediate size that a config leaves out: four times the hidden size, as in OpenAI's networks."""
     width = values.get("hidden_size")
     return {"intermediate_size": 4 * width} if isinstance(width, int) and not isinstance(width, bool) else {}
 
 
 def openai_activation(key: str, value: Any) -> Any:
-    """Under `afn`, OpenAI's code and transformers mean the tanh form by gelu."""
+    """Translate an activation. OpenAI's code and transformers mean the tanh form by "gelu" under the key `afn`."""
     return "gelu_tanh" if (key, value) == ("afn", "gelu") else spelled_activation(key, value)
 
 
 def complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
-    """What both classes of transformers need."""
+    """Add the keys that the classes of transformers need for GPT and GPT-2."""
     config.setdefault("embd_pdrop", config.get("resid_pdrop", 0.0))
     config.update(bos_token_id=None, eos_token_id=None)
     config["pad_token_id"] = None if ours.get("pad_token_id") == NO_PADDING else ours.get("pad_token_id", 0)
 
 
 def complete_gpt(config: dict[str, Any], ours: dict[str, Any]) -> None:
-    """OpenAI's GPT, whose inner layer has a fixed width and whose gelu is the tanh form."""
+    """Add the keys that transformers needs for OpenAI's GPT.
+
+    Raises:
+        ConfigError: the intermediate size is not four times the hidden size, which transformers takes for granted.
+    """
     complete(config, ours)
     if ours["intermediate_size"] != 4 * config["n_embd"]:
         raise ConfigError("intermediate_size is not 4 · hidden_size, which transformers' GPT has")

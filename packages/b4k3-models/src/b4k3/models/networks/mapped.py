@@ -1,4 +1,12 @@
-"""A description of a class that says by `variable_mapping` where its weights are, as bert4keras' classes do."""
+"""The description of a class that has a `variable_mapping` of its own, as the classes of bert4keras have.
+
+The mapping of a network with two blocks shows the templates. For example, the class returns
+
+    {"Transformer-0-FeedForward": ["mine/layer_0/kernel"], "Transformer-1-FeedForward": ["mine/layer_1/kernel"]}
+
+The two names of layers are equal but for a number, so the layer belongs to the blocks: its name is "FeedForward" after
+the prefix "Transformer-{i}", and its variable is "mine/layer_{i}/kernel".
+"""
 
 from __future__ import annotations
 
@@ -9,7 +17,7 @@ from typing import Any
 from ..errors import ConfigError
 from .description import Blocks, Layer, Network, Part, Variable, skeleton
 
-# a network small enough to be looked at
+# The arguments of a network that is small enough to be made only to look at its mapping.
 SMALL = {
     "vocab_size": 8,
     "hidden_size": 8,
@@ -25,17 +33,26 @@ PLAIN = Network("transformer", None, "a checkpoint of a network that a package o
 
 
 class MappedNetwork(Network):
-    """The description that follows from a class's own `variable_mapping`.
-
-    A network of two blocks is asked for its mapping: names that differ in a number alone are those of blocks.
+    """The description that follows from the `variable_mapping` of a class.
 
     Arguments:
-        base: `Network` of the class that it was derived from, whose heads and sizes it has as far as names agree.
-        name: its name for `model=`.
-        target: the class.
+        base: `Network` of the class that the target is derived from, or None. Layers with the same names have the same
+            parts, sizes and conditions.
+        name: str. The name for `model=`.
+        target: class. A subclass of `Transformer`.
 
     Raises:
-        ConfigError: the class cannot be made with the usual sizes; it needs a `Network` of its own.
+        ConfigError: the class cannot be made with the usual arguments, so that it needs a `Network` of its own.
+
+    Example:
+        >>> from b4k3.models import BERT
+        >>> from b4k3.models.networks.mapped import MappedNetwork
+        >>> class MyBERT(BERT):
+        ...     def variable_mapping(self):
+        ...         mapping = super().variable_mapping()
+        ...         return {layer: [name.replace("bert/", "mine/") for name in mapping[layer]] for layer in mapping}
+        >>> MappedNetwork(BERT.network, "my_bert", MyBERT).find("mine/embeddings/word_embeddings")[0].name
+        'embeddings'
     """
 
     def __init__(self, base: Network | None, name: str, target: Any) -> None:
@@ -45,7 +62,7 @@ class MappedNetwork(Network):
         try:
             mapping = target(**SMALL).variable_mapping()
             mapping.update(target(tie_word_embeddings=False, **SMALL).variable_mapping())
-        except Exception as e:  # whatever a class of somebody else's does with these sizes
+        except Exception as e:  # the class is not ours, so any error may come
             raise ConfigError(
                 f"model={name!r}: {target.__name__} cannot be made of the usual sizes ({e}): describe it by a Network, "
                 "as its attribute `network`"
@@ -55,11 +72,14 @@ class MappedNetwork(Network):
 
 
 def parts_of(mapping: dict[str, list[str]], base: Network) -> list[Part]:
-    """Parts made of the mapping of a small network: those of the base by the names of layers, and one for what is new.
+    """Make parts from the mapping of a small network.
 
     Arguments:
-        mapping: {layer: variables} of a network of two blocks.
-        base: the network whose parts, sizes and conditions the layers of the same names have.
+        mapping: dict from layer name to variable names, of a network with two blocks.
+        base: `Network`. A layer with the same name takes its part, sizes and conditions from there.
+
+    Returns:
+        list of `Part`. A layer that the base does not have is in the part "blocks" or "own variables".
     """
     known = {skeleton(template): (part, layer) for part, layer in base.layers() for template in layer.templates()}
     counts = Counter(skeleton(layer) for layer in mapping)
@@ -89,19 +109,28 @@ def parts_of(mapping: dict[str, list[str]], base: Network) -> list[Part]:
 
 
 def numbered(name: str, of_blocks: bool) -> str:
-    """The template of a block's variable: its first number that is 0 stands for the block's."""
+    """The template of a variable's name. In a block, the first number that is 0 is the number of the block.
+
+    Arguments:
+        name: str. A name in the first block, "mine/layer_00/kernel" for example.
+        of_blocks: bool. Whether the variable is in a block; if not, the name is returned as it is.
+
+    Returns:
+        str, "mine/layer_{i:02d}/kernel" for example.
+    """
     if not of_blocks:
         return name
 
-    def place(match):
+    def place(match: re.Match[str]) -> str:
+        """The placeholder that writes as many digits as the matched number has."""
         digits = len(match.group())
-        return "{i}" if digits == 1 else "{i:0%dd}" % digits
+        return "{i}" if digits == 1 else f"{{i:0{digits}d}}"
 
     return re.sub(r"(?<!\d)0+(?!\d)", place, name, count=1)
 
 
 def split_block(layer: str) -> tuple[str, Blocks]:
-    """('FeedForward', the blocks named 'Transformer-{i}') of 'Transformer-0-FeedForward'."""
+    """Split "Transformer-0-FeedForward" into "FeedForward" and the `Blocks` with the prefix "Transformer-{i}"."""
     match = re.match(r"(.*?)0(?:-(.*))?$", layer)
     if match is None:
         return layer, Blocks("", i="num_hidden_layers")

@@ -1,30 +1,42 @@
-"""NEZHA: BERT with relative positions in every attention, which are computed and not stored."""
+"""The description of NEZHA: BERT with relative positions in every attention layer, which no file stores."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from .bert import BERT, CLASSES, blocks, embeddings, mlm_head, nsp_head, pooler
 from .description import HuggingFace, Part
 
+if TYPE_CHECKING:
+    from ..recognition import Evidence
+
 
 def without_positions(part: Part) -> Part:
-    """The embeddings without a table of positions."""
+    """Copy the description of the embeddings without the table of positions.
+
+    Arguments:
+        part: `Part`. The description of the embeddings.
+
+    Returns:
+        `Part`.
+    """
     return Part(part.name, [layer for layer in part.layers if layer.name != "Embedding-Position"])
 
 
-def evidence(seen) -> float:
-    """Its variables have the same names as RoFormer's."""
+def evidence(seen: Evidence) -> float:
+    """How much speaks for NEZHA and not for RoFormer, whose variables have the same names."""
     config = seen.config
     if config.get("use_relative_position") or config.get("max_relative_position"):
         return 3.0
     if "nezha" in seen.place and "roformer" not in seen.place:
         return 2.0
     if "cls/seq_relationship/output_weights" in seen.names:
-        return 1.0  # RoFormer was trained without sentence pairs
+        return 1.0  # RoFormer was trained without sentence pairs, so its files have no next-sentence head
     return 0.0
 
 
-def doubt(seen):
-    """A sentence where its head for sentence pairs alone speaks for it, and not for RoFormer."""
+def doubt(seen: Evidence) -> str | None:
+    """A sentence for the user if only the next-sentence head speaks for NEZHA and against RoFormer; else None."""
     if seen.asked or seen.model_type == "nezha" or not seen.by_google or evidence(seen) > 1.0:
         return None
     return "it has no position table, and an NSP head: taken for NEZHA; if that is wrong, say model="

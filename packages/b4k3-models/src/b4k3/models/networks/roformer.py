@@ -1,6 +1,11 @@
-"""RoFormer and RoFormerV2: BERT with rotary positions; the second has no biases and normalises without weights."""
+"""The descriptions of RoFormer, BERT with rotary positions, and RoFormerV2, which also has no biases.
+
+RoFormerV2 normalises without weights.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,16 +13,26 @@ from .bert import BERT, BLOCKS, attention, blocks, embeddings, feed_forward, mlm
 from .description import HuggingFace, Layer, Part, Variable, dense, untied
 from .nezha import without_positions
 
+if TYPE_CHECKING:
+    from ..recognition import Evidence
+
 
 def sines(shape: tuple[int, ...]) -> np.ndarray:
-    """The angles that transformers stores as `embed_positions`: [positions, size], sines and then cosines."""
+    """Compute the table that transformers stores as `embed_positions`.
+
+    Arguments:
+        shape: (positions, size).
+
+    Returns:
+        float64 array, [positions, size]: the sines of the angles in the first half, the cosines in the second.
+    """
     positions, size = shape
     angles = np.arange(positions)[:, None] / np.power(10000, 2 * (np.arange(size // 2)) / size)
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
 
 
-def evidence(seen) -> float:
-    """Its variables have the same names as NEZHA's."""
+def evidence(seen: Evidence) -> float:
+    """How much speaks for RoFormer and not for NEZHA, whose variables have the same names."""
     if "roformer" in seen.place and "nezha" not in seen.place:
         return 2.0
     if "bert/pooler/dense/kernel" in seen.names:
@@ -25,8 +40,8 @@ def evidence(seen) -> float:
     return 0.5
 
 
-def doubt(seen):
-    """A sentence where little but the lack of a pooler speaks for RoFormer."""
+def doubt(seen: Evidence) -> str | None:
+    """A sentence for the user if only the lack of a pooler speaks for RoFormer and against NEZHA; else None."""
     said = seen.model_type == "roformer" or seen.asked or "roformer" in seen.place or not seen.by_google
     if said or "bert/pooler/dense/kernel" in seen.names or "cls/seq_relationship/output_weights" in seen.names:
         return None
@@ -49,7 +64,7 @@ ROFORMER = BERT.but(
     evidence=evidence,
     doubt=doubt,
     trained_with_tanh=False,
-    fixed={"use_relative_position": (None, False), "max_relative_position": (None,)},  # which are NEZHA's
+    fixed={"use_relative_position": (None, False), "max_relative_position": (None,)},  # these keys belong to NEZHA
     constants=(("embed_positions.weight", sines),),
     relatives=(
         (
@@ -62,7 +77,14 @@ ROFORMER = BERT.but(
 
 
 def embeddings_without_biases(scope: str = "bert") -> Part:
-    """Token and segment embeddings; what follows them has no weights."""
+    """Describe the token and segment embeddings of RoFormerV2, whose normalisation has no weights.
+
+    Arguments:
+        scope: str. The beginning of the canonical names.
+
+    Returns:
+        `Part`.
+    """
     layers = [layer for layer in without_positions(embeddings(scope)).layers if layer.name != "Embedding-Norm"]
     for layer in layers:
         layer.variables = [variable for variable in layer.variables if not variable.name.endswith("/bias")]
@@ -70,7 +92,14 @@ def embeddings_without_biases(scope: str = "bert") -> Part:
 
 
 def blocks_without_biases(scope: str = "bert/encoder/layer_{i}") -> Part:
-    """The blocks of RoFormerV2."""
+    """Describe the blocks of RoFormerV2.
+
+    Arguments:
+        scope: str. The template of the beginning of the canonical names.
+
+    Returns:
+        `Part`.
+    """
     return Part(
         "blocks",
         [
@@ -81,7 +110,13 @@ def blocks_without_biases(scope: str = "bert/encoder/layer_{i}") -> Part:
 
 
 def tied_head() -> Part:
-    """The masked-language-model head without biases: where widths differ a matrix, then the token embeddings."""
+    """Describe the masked-language-model head of RoFormerV2, which has no biases.
+
+    It is a matrix, where the widths of embeddings and blocks differ, and the token embeddings.
+
+    Returns:
+        `Part`.
+    """
     decoder = "cls/predictions/decoder/weights"
     return Part(
         "MLM head",

@@ -1,12 +1,15 @@
-"""T5, T5.1.1, mT5 and T5-PEGASUS: encoder and decoder, and either alone."""
+"""The descriptions of T5, T5.1.1, mT5 and T5-PEGASUS: encoder and decoder together, and each of them alone."""
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ..errors import ConfigError, short
 from ..keys import THEIR_ACTIVATIONS
 from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, spelled_activation, untied
+
+if TYPE_CHECKING:
+    from ..recognition import Evidence
 
 TABLE = ("num_attention_heads", "relative_attention_num_buckets")
 KEYS = (
@@ -24,14 +27,20 @@ SPELLINGS = {
 
 
 class Version:
-    """What the published versions differ in.
+    """The traits by which the published versions differ.
 
     Arguments:
-        gated: whether the feed-forward layer is gated, and the projection to the vocabulary not the tied embeddings.
-        norm, final_norm: what the files call a block's normalisation, and that at the end of a stack.
-        cross_position_bias: whether attention to the encoder has a position bias.
-        logit_scale: whether logits are scaled by hidden_size ** -0.5.
-        tanh: whether 'gelu' in a configuration of Google means its tanh form.
+        gated: bool. Whether the feed-forward layer is gated; the output is then not tied to the token embeddings.
+        norm: str. The name of a block's normalisation in the files.
+        final_norm: str. The name of the normalisation after the last block in the files.
+        cross_position_bias: bool. Whether the attention to the encoder has a position bias.
+        logit_scale: bool. Whether the logits are multiplied by hidden_size ** -0.5.
+        tanh: bool. Whether "gelu" in a config file means the tanh form.
+
+    Example:
+        >>> from b4k3.models.networks.t5 import VERSIONS
+        >>> VERSIONS["mt5.1.1"].gated
+        True
     """
 
     def __init__(
@@ -57,14 +66,26 @@ VERSIONS = {
 
 
 def embeddings() -> Part:
-    """The table of tokens, which encoder and decoder share."""
+    """Describe the token embeddings, which encoder and decoder share.
+
+    Returns:
+        `Part`.
+    """
     return Part(
         "embeddings", [Layer("Embedding-Token", [Variable("shared/embedding", ("vocab_size", "embedding_size"))])]
     )
 
 
 def stack(side: str, version: Version) -> Part:
-    """The blocks of the 'encoder' or the 'decoder', their table of relative positions and their last normalisation."""
+    """Describe the blocks of one side, its table of relative positions and its last normalisation.
+
+    Arguments:
+        side: str. "encoder" or "decoder".
+        version: `Version`.
+
+    Returns:
+        `Part`.
+    """
     count = "num_decoder_layers" if side == "decoder" else "num_hidden_layers"
     repeated = Blocks(side.capitalize() + "-Transformer-{i}", i=count)
     sublayers = [("MultiHeadSelfAttention", attention("SelfAttention"))]
@@ -74,7 +95,7 @@ def stack(side: str, version: Version) -> Part:
     table = Variable(side + "/block_000/layer_000/SelfAttention/relative_attention_bias", TABLE, transposed=True)
     layers = [Layer(side.capitalize() + "-Embedding-Relative-Position", [table])]
     for j, (name, variables) in enumerate(sublayers):
-        scope = side + "/block_{i:03d}/layer_%03d/" % j
+        scope = f"{side}/block_{{i:03d}}/layer_{j:03d}/"
         inside = [Variable(scope + variable.name, variable.axes) for variable in variables]
         layers.append(Layer(name, inside, repeated))
         layers.append(Layer(name + "-Norm", [Variable(scope + version.norm + "/scale", ("hidden_size",))], repeated))
@@ -82,15 +103,29 @@ def stack(side: str, version: Version) -> Part:
     return Part(side, layers + [Layer(side.capitalize() + "-Output-Norm", [last])])
 
 
-def attention(kind: str) -> list[Variable]:
-    """The four matrices of an attention, in its scope."""
-    return [Variable(f"{kind}/{name}", ("hidden_size", "value_size")) for name in "qkv"] + [
-        Variable(f"{kind}/o", ("value_size", "hidden_size"))
+def attention(name: str) -> list[Variable]:
+    """Describe the four matrices of an attention layer.
+
+    Arguments:
+        name: str. "SelfAttention" or "EncDecAttention".
+
+    Returns:
+        list of `Variable`, whose names begin within the sublayer.
+    """
+    return [Variable(f"{name}/{matrix}", ("hidden_size", "value_size")) for matrix in "qkv"] + [
+        Variable(f"{name}/o", ("value_size", "hidden_size"))
     ]
 
 
 def feed_forward(version: Version) -> list[Variable]:
-    """The matrices of a feed-forward layer, in its scope."""
+    """Describe the matrices of a feed-forward layer.
+
+    Arguments:
+        version: `Version`.
+
+    Returns:
+        list of `Variable`, whose names begin within the sublayer.
+    """
     inner = ("wi_0", "wi_1") if version.gated else ("wi",)
     variables: list[Variable] = []
     for name in inner:
@@ -99,7 +134,11 @@ def feed_forward(version: Version) -> list[Variable]:
 
 
 def output() -> Part:
-    """The projection to the vocabulary, where it is not the token embeddings."""
+    """Describe the output matrix that the network has if the output is not tied to the token embeddings.
+
+    Returns:
+        `Part`.
+    """
     name = "decoder/logits/kernel"
     layer = Layer(
         "Decoder-Output-LM",
@@ -114,14 +153,22 @@ def output() -> Part:
 
 
 def tanh(name: str) -> str:
-    """The tanh form of gelu for gelu."""
+    """The name of the tanh form for "gelu"; any other name as it is."""
     return "gelu_tanh" if name == "gelu" else name
 
 
 def meaning(version: Version) -> Callable[[str, Any], Any]:
-    """What an activation under `hidden_act` means: gelu is its tanh form in Google's code."""
+    """Make the function that translates an activation under `hidden_act`. "gelu" is the tanh form in Google's code.
+
+    Arguments:
+        version: `Version`.
+
+    Returns:
+        Function of (key, value), as `spelled_activation`.
+    """
 
     def activation(key: str, value: Any) -> Any:
+        """Translate an activation of a config file to our name."""
         names = spelled_activation(key, value)
         if not version.tanh:
             return names
@@ -134,10 +181,19 @@ INTERPRETED = ("feed_forward_proj", "dense_act_fn", "is_gated_act", "scale_decod
 
 
 def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
-    """The activation and the scale of logits, which transformers' configs say by several keys together.
+    """Read the activation and the scale of the logits. Several keys of a transformers config determine each of them.
 
-    'gated-gelu' is the tanh form, 'gelu' alone the erf form; `dense_act_fn` wins where both are there. T5 of
-    transformers 4 scales logits if the output is tied; of 5, by `scale_decoder_outputs` if it is there.
+    "gated-gelu" means the tanh form, "gelu" alone the erf form; `dense_act_fn` replaces both. transformers 4 scales the
+    logits of T5 if the output is tied; transformers 5 asks `scale_decoder_outputs`, if the config has it.
+
+    Arguments:
+        config: dict. The config file.
+
+    Returns:
+        dict from our name to (value, the key that says so).
+
+    Raises:
+        ConfigError: a switch is neither true nor false, or the activation is unknown.
     """
     found: dict[str, tuple[Any, str]] = {}
     name = config.get("feed_forward_proj")
@@ -165,20 +221,20 @@ def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
 
 
 def follows(values: dict[str, Any]) -> dict[str, Any]:
-    """T5 has one rate of dropout for both."""
+    """Return the dropout rate of the attention: T5 has one rate for everything."""
     return {"attention_dropout_rate": values.get("dropout_rate")}
 
 
 def complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
-    """What transformers' classes need beside the sizes."""
+    """Add the keys that the classes of transformers need besides the sizes."""
     hidden_act = ours["hidden_act"]
-    config.setdefault("d_kv", ours["hidden_size"] // ours["num_attention_heads"])  # theirs is 64
+    config.setdefault("d_kv", ours["hidden_size"] // ours["num_attention_heads"])  # transformers takes 64 without it
     gated = isinstance(hidden_act, (list, tuple))
     name = hidden_act[0] if gated else hidden_act
-    theirs = THEIR_ACTIVATIONS.get(name, name)
+    theirs: Any = THEIR_ACTIVATIONS.get(name, name)
     if gated:
         config["feed_forward_proj"] = "gated-" + ("gelu" if theirs == "gelu_new" else theirs)
-        if theirs == "gelu":  # 'gated-gelu' is the tanh form
+        if theirs == "gelu":  # "gated-gelu" alone would mean the tanh form
             config.update(dense_act_fn="gelu", is_gated_act=True)
     else:
         config["feed_forward_proj"] = theirs
@@ -219,25 +275,25 @@ RELATIVES = (
 )
 
 
-def looks_like_pegasus(seen) -> bool:
-    """Whether a file with the variables of mT5 is of T5-PEGASUS, which was trained from them.
+def looks_like_pegasus(seen: Evidence) -> bool:
+    """Whether a file with the variables of mT5 is of T5-PEGASUS, whose training started from mT5.
 
-    Its vocabulary is BERT's kind and has 50000 tokens, in the published file; it was written without the training state
-    that all of Google's have.
+    The vocabulary of the published T5-PEGASUS is like BERT's and has 50,000 tokens. The file lacks the training state
+    that all of Google's files have.
     """
     shape = seen.shape("shared/embedding")
     rows = shape[0] if shape else None
     if rows == 50000 or "pegasus" in seen.place:
         return True
-    if rows is None or rows % 128 == 0 or seen.by_google is False:  # Google's have room at the end
+    if rows is None or rows % 128 == 0 or seen.by_google is False:  # Google fills the table up to a multiple of 128
         return False
-    if seen.model_type is not None:  # as `b4k3 convert` writes it, without any training state
+    if seen.model_type is not None:  # `b4k3 convert` writes the model_type, and no training state for any network
         return seen.model_type == "t5_pegasus"
     return "encoder/rms_norm/scale" in seen.stored and "global_step" not in seen.stored
 
 
-def doubt(seen) -> str | None:
-    """A sentence if mT5 or T5.1.1 was asked for and the file looks like T5-PEGASUS."""
+def doubt(seen: Evidence) -> str | None:
+    """A sentence for the user if mT5 or T5.1.1 was asked for and the file looks like T5-PEGASUS; else None."""
     if not looks_like_pegasus(seen):
         return None
     return (
@@ -246,20 +302,32 @@ def doubt(seen) -> str | None:
     )
 
 
-def doubt_pegasus(seen) -> str | None:
-    """A sentence if T5-PEGASUS was asked for and the file looks like one of Google's."""
+def doubt_pegasus(seen: Evidence) -> str | None:
+    """A sentence for the user if T5-PEGASUS was asked for and the file looks like one of Google's; else None."""
     if looks_like_pegasus(seen) or "global_step" not in seen.stored:
         return None
     return (
-        "the file has Google's training state, as those of mT5 and T5.1.1 have, whose attention to the encoder has no "
-        "position bias and whose logits are not scaled: build it with model='mt5.1.1' or 't5.1.1'"
+        "the file has Google's training state, as the files of mT5 and T5.1.1 have. Their attention to the encoder has "
+        "no position bias and their logits are not scaled: build it with model='mt5.1.1' or 't5.1.1'"
     )
 
 
 def networks(
     version: str, cls: str, what: str, model_types: tuple[str, ...], theirs: str | None, **traits: Any
 ) -> list[Network]:
-    """The three networks of a version: encoder and decoder, the encoder alone, the decoder alone."""
+    """Describe the three networks of a version: encoder and decoder, the encoder alone, and the decoder alone.
+
+    Arguments:
+        version: str. The name for `model=`, a key of `VERSIONS`.
+        cls: str. The name of the class of encoder and decoder.
+        what: str. What messages call a file of the version.
+        model_types: the values of `model_type` in a config file that mean the version.
+        theirs: str or None. The beginning of the names of the classes in transformers; None if it has none.
+        traits: further arguments of `Network`.
+
+    Returns:
+        list of three `Network`s.
+    """
     of = VERSIONS[version]
     found = []
     sides = {
