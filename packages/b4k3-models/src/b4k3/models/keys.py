@@ -1,26 +1,29 @@
-"""The keys of configurations: what each means, which change nothing, and which would mean a network that is not here.
+"""The keys of configurations: the meaning of each, and which of them change no number or need another network.
 
-Nothing is read past: a key is used, or stands in a table of those that change no number, or is refused, or is named as
-unknown. `understand` sorts the keys of one file for one network; `validate` checks the values.
+No key is skipped silently. Each one is used, or is in the table of keys that change no number, or is refused, or is
+reported as unknown. `understand` sorts the keys of one file for one network; `validate` checks the values.
 """
 
 from __future__ import annotations
 
 import difflib
 from numbers import Integral, Real
-from typing import Any, Iterable
+from typing import TYPE_CHECKING, Any, Collection, Iterable
 
 from .errors import ConfigError, short
 
-# our name <- what publishers of BERT and its relatives call it; a `Network` adds the spellings of its own publishers
+if TYPE_CHECKING:
+    from .networks.description import Network
+
+# our name of a key -> the names that the publishers of BERT and similar networks give it; a `Network` adds others
 SPELLINGS = {
     "max_position": ("max_position_embeddings",),
     "dropout_rate": ("hidden_dropout_prob",),
     "attention_dropout_rate": ("attention_probs_dropout_prob",),
     "segment_vocab_size": ("type_vocab_size",),
 }
-NO_PADDING = -1  # the pad_token_id of a network none of whose ids is padding
-DEFAULTS = {"max_position": 512, "segment_vocab_size": 2}  # of bert4keras
+NO_PADDING = -1  # the pad_token_id of a network in which no id is padding
+DEFAULTS = {"max_position": 512, "segment_vocab_size": 2}  # the same as in bert4keras
 
 # the arguments that every network has; a `Network` adds its own as `keys`
 ARGUMENTS = (
@@ -31,7 +34,7 @@ ARGUMENTS = (
 ).split()
 
 # Keys of published configs that change no number of a forward pass: labels and dropouts of task heads, training,
-# storage, caches, the defaults of `generate`, and what Google's configs say of a pooler that no code reads.
+# storage, caches, the defaults of `generate`, and the keys of a pooler in Google's configs, which no code reads.
 IGNORED = frozenset(
     (
         "_attn_implementation _attn_implementation_autoset _commit_hash _from_model_config _name_or_path _num_labels "
@@ -52,7 +55,7 @@ IGNORED = frozenset(
         "diversity_penalty tie_last_hidden_states"
     ).split()
 )
-# Keys that would mean another network, and the values that mean none.
+# Keys that can mean another network -> the values that do not.
 FIXED = {
     "add_cross_attention": (None, False),
     "auto_map": (None, {}),
@@ -66,7 +69,7 @@ FIXED = {
     "tie_encoder_decoder": (None, False),
     "use_bias": (None, True),
 }
-# how a config file spells an activation -> our name of it; transformers' constants where it has the name
+# the name of an activation in a config file -> our name; a name that transformers has means the same function there
 ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_erf": "gelu_erf",
@@ -100,7 +103,7 @@ ACTIVATIONS = {
     "exponential": "exponential",
     "hard_sigmoid": "hard_sigmoid",
 }
-# our name of an activation -> that of transformers, where it is another one
+# our name of an activation -> the name that transformers gives it, if the two differ
 THEIR_ACTIVATIONS = {
     "gelu_tanh": "gelu_new",
     "gelu_erf": "gelu",
@@ -108,7 +111,7 @@ THEIR_ACTIVATIONS = {
     "leaky_relu_torch": "leaky_relu",
 }
 
-# Larger than any published model by an order of magnitude: such a number is a slip, and would take all memory.
+# The limits are ten times as large as in any published model: a greater number is a mistake that would take all memory.
 LIMITS = {
     "vocab_size": 10**8,
     "hidden_size": 10**6,
@@ -153,16 +156,16 @@ SWITCHES = (
 REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
 
 
-CALL_ONLY = ("layers", "prefix", "name")  # arguments that no configuration can give
+CALL_ONLY = ("layers", "prefix", "name")  # arguments that a call can give and a configuration cannot
 
 
 class Understood:
-    """The keys of one configuration, sorted.
+    """The keys of one configuration, sorted by `understand`.
 
     Attributes:
-        values: dict under our names.
-        spelled: our name -> the name that the configuration uses.
-        unknown: list of the keys that nobody reads, and of which nobody knows that they change nothing.
+        values: dict. The values under our names.
+        spelled: dict from our name of a key to its name in the configuration.
+        unknown: list of str. The keys that nobody reads and that are not known to change no number.
     """
 
     def __init__(self) -> None:
@@ -171,8 +174,8 @@ class Understood:
         self.unknown: list[str] = []
 
 
-def spellings(network: Any) -> dict[str, list[str]]:
-    """Our name of a key -> every name that may stand for it, ours first."""
+def spellings(network: Network) -> dict[str, list[str]]:
+    """The dict from our name of a key to all names that a configuration may use for it; our name is the first."""
     names = {key: [key] for key in list(ARGUMENTS) + list(DEFAULTS) + list(network.keys)}
     for table in (network.spellings, SPELLINGS):
         for key, others in table.items():
@@ -181,23 +184,36 @@ def spellings(network: Any) -> dict[str, list[str]]:
     return names
 
 
-def understand(network: Any, config: dict[str, Any], where: str, from_call: bool = False) -> Understood:
+def understand(network: Network, config: dict[str, Any], where: str, from_call: bool = False) -> Understood:
     """Sort the keys of a configuration.
 
     Arguments:
-        network: `Network` that it is for.
-        config: dict as the file has it, or the keyword arguments of a call.
-        where: what it is from, for messages.
-        from_call: whether it is a call, whose activations are ours and whose unknown keys somebody else refuses.
+        network: `Network` that the configuration is for.
+        config: dict. The configuration as the file has it, or the keyword arguments of a call.
+        where: str. The source of the configuration, for error messages.
+        from_call: bool. Whether these are the arguments of a call. Their activations have our names, and the caller of
+            this function refuses unknown ones.
+
+    Returns:
+        `Understood`.
 
     Raises:
-        ConfigError: a key says that it is another network, or an activation is not known.
+        ConfigError: a key says that this is another network, two keys contradict each other, or an activation is
+            unknown.
+
+    Example:
+        >>> from b4k3.models.keys import understand
+        >>> from b4k3.models.networks.bert import BERT
+        >>> found = understand(BERT, {"type_vocab_size": 2, "hidden_act": "gelu_new", "color": "red"}, "my config")
+        >>> found.values["segment_vocab_size"], found.values["hidden_act"], found.unknown
+        (2, 'gelu_tanh', ['color'])
     """
     found = Understood()
     names = spellings(network)
     if not from_call:
         names = {key: others for key, others in names.items() if key not in CALL_ONLY}
-    read = set()
+    read: set[str] = set()
+    interpreted: dict[str, tuple[Any, str]] = {}
     for key, others in names.items():
         for other in others:
             if other in config:
@@ -242,7 +258,7 @@ def understand(network: Any, config: dict[str, Any], where: str, from_call: bool
 
 
 def _refuse_contradiction(where: str, config: dict[str, Any], first: str, second: str) -> None:
-    """Raises: ConfigError: two keys for one thing say different things."""
+    """Refuse two keys with the same meaning and different values."""
     if config[first] != config[second]:
         raise ConfigError(
             f"{where}: {first}={short(config[first])} and {second}={short(config[second])} say one thing by two "
@@ -251,6 +267,7 @@ def _refuse_contradiction(where: str, config: dict[str, Any], first: str, second
 
 
 def _refuse_value(where: str, model: str, key: str, value: Any, allowed: Iterable[Any]) -> None:
+    """Refuse a value that means another network."""
     usual = " or ".join(repr(other) for other in allowed if other is not None) or "no such key"
     raise ConfigError(
         f"{where}: {key}={short(value)} is another network than model={model!r}, which has {usual}. If the key is "
@@ -259,8 +276,9 @@ def _refuse_value(where: str, model: str, key: str, value: Any, allowed: Iterabl
 
 
 def _understand_activation(
-    network: Any, config: dict[str, Any], where: str, from_call: bool, found: Understood, read: set
+    network: Network, config: dict[str, Any], where: str, from_call: bool, found: Understood, read: set[str]
 ) -> None:
+    """Put the activation of a configuration into `found` as hidden_act, and the keys that name it into `read`."""
     keys = [key for key in network.activation_keys if key in config]
     read.update(keys)
     said = [key for key in keys if config[key] is not None]
@@ -279,18 +297,20 @@ def _understand_activation(
 
 
 def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None = None) -> None:
-    """Refuse what cannot describe a model.
+    """Refuse a configuration that cannot describe a model.
 
     Arguments:
         config: dict under our names.
-        where: the file it is from, for messages.
-        spelled: our name -> the name in the file, for messages.
+        where: str. The source of the configuration, for error messages.
+        spelled: dict from our name of a key to its name in the file, for error messages; None if they are equal.
 
     Raises:
-        ConfigError: a required key is missing, a size is no positive int or absurd, or sizes contradict each other.
+        ConfigError: a required key is missing, a size is not a positive int or is absurdly large, or two sizes
+            contradict each other.
     """
 
-    def name(key):
+    def name(key: str) -> str:
+        """The name of a key in the file."""
         return (spelled or {}).get(key, key)
 
     missing = [name(key) for key in REQUIRED if config.get(key) is None]
@@ -304,7 +324,7 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
         if value is None and (key in MAY_BE_NONE or key not in config):
             continue
         least = -1 if key == "pad_token_id" else 0 if key in MAY_BE_ZERO else 1
-        if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= limit:
+        if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= limit:
             raise ConfigError(f"{where}: {name(key)}={short(value)}, expected an int from {least} to {limit}")
     heads, hidden = config["num_attention_heads"], config["hidden_size"]
     if hidden % heads and config.get("attention_head_size") is None:
@@ -329,18 +349,22 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
 
 
 def _is_number(value: Any) -> bool:
+    """Whether a value is a number; True and False are none."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def checked_padding_id(pad_token_id: int | None, vocab_size: int) -> int:
-    """The padding id of a configuration as an int.
+    """Check the padding id of a configuration.
 
     Arguments:
-        pad_token_id: int, -1 where no id is padding; None for 0.
-        vocab_size: int, that of the whole vocabulary.
+        pad_token_id: int or None. -1 means that no id is padding, None means 0.
+        vocab_size: int. The size of the whole vocabulary, before `keep_tokens`.
+
+    Returns:
+        int. The padding id.
 
     Raises:
-        ConfigError: there is no such id.
+        ConfigError: the vocabulary has no such id.
     """
     if pad_token_id is None:
         return 0
@@ -353,14 +377,20 @@ def checked_padding_id(pad_token_id: int | None, vocab_size: int) -> int:
 
 
 def padding_id_after(pad_token_id: int, keep_tokens: Iterable[int] | None) -> int:
-    """The padding id once only some rows of the vocabulary are kept: where its row went.
-
-    0 stays 0, because the lists that `load_vocab` of b4k3.tokenizers makes begin with the padding. Where another id's
-    row is not kept, no id is padding, -1.
+    """Find the padding id after `keep_tokens` has left only some rows of the vocabulary.
 
     Arguments:
-        pad_token_id: int, in the whole vocabulary.
-        keep_tokens: list of ids that are kept, or None.
+        pad_token_id: int. The padding id in the whole vocabulary.
+        keep_tokens: list of int, or None. The ids that are kept.
+
+    Returns:
+        int. The new id of the same token, or -1, no padding, if its row is not kept. 0 stays 0, because the lists that
+        `load_vocab` of b4k3.tokenizers makes begin with the padding token.
+
+    Example:
+        >>> from b4k3.models.keys import padding_id_after
+        >>> padding_id_after(1, [5, 1, 7]), padding_id_after(1, [5, 7])
+        (1, -1)
     """
     if keep_tokens is None or pad_token_id <= 0:
         return pad_token_id
@@ -368,16 +398,16 @@ def padding_id_after(pad_token_id: int, keep_tokens: Iterable[int] | None) -> in
     return kept.index(pad_token_id) if pad_token_id in kept else NO_PADDING
 
 
-def refuse_unknown(given: Iterable[str], known: Iterable[str], owner: str) -> None:
+def refuse_unknown(given: Iterable[str], known: Collection[str], owner: str) -> None:
     """Refuse keyword arguments that nobody reads.
 
     Arguments:
-        given: names from the call.
-        known: names that are read.
-        owner: what reads them, for the message.
+        given: the names of the arguments in the call.
+        known: the names of the arguments that are read.
+        owner: str. The function or class that reads them, for the error message.
 
     Raises:
-        ConfigError: names each unknown one and the nearest that is known.
+        ConfigError: an argument is unknown. The message names each such argument and the known name nearest to it.
     """
     problems = []
     for name in given:

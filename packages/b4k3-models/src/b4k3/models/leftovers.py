@@ -1,4 +1,4 @@
-"""Variables that publishers left in their files and that are part of no network."""
+"""Tell by their names the variables that publishers left in their files and that no network needs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,19 @@ _COMPILED = tuple((re.compile(pattern), kind) for pattern, kind in PATTERNS)
 
 @functools.lru_cache(maxsize=1 << 18)
 def leftover(name: str) -> str | None:
-    """What a variable is that no network needs, or None. Arguments: name: as the file has it."""
+    """Tell by its name what a variable is that no network needs.
+
+    Arguments:
+        name: str. The name in the file.
+
+    Returns:
+        str, "optimizer slot" for example; None if the name says nothing.
+
+    Example:
+        >>> from b4k3.models.leftovers import leftover
+        >>> leftover("bert/pooler/dense/kernel/adam_m")
+        'optimizer slot'
+    """
     for pattern, kind in _COMPILED:
         if pattern.search(name):
             return kind
@@ -47,5 +59,5 @@ def leftover(name: str) -> str | None:
 
 
 def is_training_state(name: str) -> bool:
-    """Whether a variable is the optimizer's, not the network's."""
+    """Whether a variable belongs to the optimizer and not to the network, by its name."""
     return leftover(name) in (OPTIMIZER_SLOT, TRAINING_STATE)

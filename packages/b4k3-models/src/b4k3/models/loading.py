@@ -1,10 +1,15 @@
-"""From the variables of a checkpoint to the weights of layers, with a report of what fitted."""
+"""Load the variables of a checkpoint into the weights of layers, and report what fitted and what did not.
+
+`load_weights` goes these steps: `open_view` finds the dialect of the file, `collect` matches the weights of each layer
+with variables and reads them, `require` raises one error for everything that is wrong, and only then the weights are
+changed. `Unread` explains the variables that stay in the file.
+"""
 
 from __future__ import annotations
 
 import re
 import warnings
-from typing import Any, Iterable
+from typing import TYPE_CHECKING, Any, Iterable, Mapping
 
 import numpy as np
 
@@ -19,25 +24,42 @@ from .recognition import Evidence, Scope, hints, recognise
 from .registry import dialects, network
 from .untrained import looks_untrained
 
+if TYPE_CHECKING:
+    from .dialects import Dialect
+    from .transformer import Transformer
+
 NOT_USED = "not used"
-NOT_FLOATS = "biuc"  # numpy's kinds of dtypes: booleans, integers, complex numbers
+NOT_FLOATS = "biuc"  # the `kind` of numpy's dtypes of booleans, signed and unsigned integers, and complex numbers
 
 
 class LoadReport:
-    """What became of every variable of a checkpoint, and of every weight of a model.
+    """What happened to every variable of a checkpoint and to every weight of a model while loading.
+
+    Arguments:
+        path: str. The path of the checkpoint.
+        dialect: str. The name of the dialect of its names.
 
     Attributes:
-        path: the checkpoint.
-        dialect: name of the dialect that its names are in.
-        loaded: list of (layer, variable, shape).
-        missing: list of (layer, variable, shape of the weight): the file does not have it.
-        mismatched: list of (layer, variable, shape in the file, shape of the weight).
-        not_floats: list of (layer, variable, dtype in the file): integers, booleans or complex numbers.
+        path: str. The argument.
+        dialect: str. The argument.
+        loaded: list of (layer, variable, shape). The weights that were loaded.
+        missing: list of (layer, variable, shape of the weight). The file does not have the variable.
+        mismatched: list of (layer, variable, shape in the file, shape of the weight). The two shapes differ.
+        not_floats: list of (layer, variable, dtype in the file). The file has integers, booleans or complex numbers.
         resized: list of (layer, variable, shape in the file, shape of the weight), with `autoresize_weights`.
-        unexpected: list of (variable, what it is known as, or None).
-        unread: list of those of `unexpected` that belong to the network and that nothing explains.
-        initialized: list of (layer, weight) that no checkpoint is asked for, as those of conditional normalisation.
-        notes: list of str.
+        unexpected: list of (variable, what it is, or None). The variables that were not read.
+        unread: list of str. The unexpected variables that belong to the network and that nothing explains.
+        initialized: list of (layer, weight). The weights that no checkpoint has, as in conditional normalisation.
+        notes: list of str. Further remarks.
+
+    Example:
+        >>> from b4k3.models import build_transformer_model
+        >>> config = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        ...           "intermediate_size": 24, "hidden_act": "gelu"}
+        >>> bert = build_transformer_model(config, return_keras_model=False)
+        >>> report = bert.load_weights_from_checkpoint(bert.checkpoint_variables())
+        >>> len(report.loaded), report.missing
+        (37, [])
     """
 
     def __init__(self, path: str, dialect: str) -> None:
@@ -54,7 +76,7 @@ class LoadReport:
         self.notes: list[str] = []
 
     def problems(self) -> list[str]:
-        """One line for each variable that is missing, does not fit its weight, or should be read and is not."""
+        """The list of problems: one line for each variable that is missing, does not fit, or was not read."""
         lines = [f"missing: {name} for {layer} {list(shape)}" for layer, name, shape in self.missing]
         for layer, name, stored, wanted in self.mismatched:
             lines.append(f"shape: {name} is {list(stored)} in the file, {layer} wants {list(wanted)}")
@@ -63,7 +85,7 @@ class LoadReport:
         return lines + [f"not read: {name}" for name in self.unread]
 
     def summary(self) -> str:
-        """A table for a person to read."""
+        """The report as text, for people to read."""
         lines = [f"{self.path} ({self.dialect} names): {len(self.loaded)} variables loaded"]
         for layer, name, stored, wanted in self.resized:
             lines.append(f"resized: {name} {list(stored)} -> {list(wanted)} for {layer}")
@@ -86,12 +108,15 @@ def open_view(checkpoint: Any, of: Network, partial: bool = False) -> View:
     """Open a checkpoint under canonical names.
 
     Arguments:
-        checkpoint: path, dict from name to array, what `open_checkpoint` returned, or a `View`.
-        of: the network that it is for.
-        partial: whether it may lack the network's blocks.
+        checkpoint: path, dict from name to array, what `open_checkpoint` returned, or a `View`, which is returned.
+        of: `Network` that it is loaded into.
+        partial: bool. Whether a file without any variable of the network's blocks is accepted.
+
+    Returns:
+        `View`.
 
     Raises:
-        CheckpointError: it has no names of that network.
+        CheckpointError: the file has no names of this network.
     """
     if isinstance(checkpoint, View):
         return checkpoint
@@ -106,13 +131,13 @@ def open_view(checkpoint: Any, of: Network, partial: bool = False) -> View:
 
 
 class Unread:
-    """Says of the variables that a load leaves in the file what they are.
+    """Explains the variables that loading leaves in the file.
 
     Arguments:
         of: `Network` that is loaded.
         view: `View` of the checkpoint.
-        sizes: its sizes and arguments, under our names.
-        explicit: the keys that the caller gave, None for all.
+        sizes: dict. The sizes and arguments of the model under our names.
+        explicit: the keys that the caller gave; None means all keys of `sizes`.
     """
 
     def __init__(self, of: Network, view: View, sizes: Sizes, explicit: Iterable[str] | None = None) -> None:
@@ -121,11 +146,19 @@ class Unread:
         self.exact = {name for names in of.mapping(sizes).values() for name in names}
         self.beside = [network(name) for name in of.beside]
         self.scope = Scope(of, view)
-        # what names look like of which every variable has to be read: the heads that were built
-        self.unread_kinds = {part.name for part in of.heads if sizes.get(part.argument)} | {FIXED_POSITIONS}
+        # Every variable of a head that was built has to be read: a name that looks like one explains nothing.
+        built = {part.name for part in of.heads if part.argument and sizes.get(part.argument)}
+        self.unread_kinds = built | {FIXED_POSITIONS}
 
     def kind(self, name: str) -> str | None:
-        """What a variable is that is no part of what was built; None if nothing explains it."""
+        """Say what a variable is that no built layer reads.
+
+        Arguments:
+            name: str. The name in the file.
+
+        Returns:
+            str, "NSP head" for example; None if nothing explains the variable.
+        """
         canonicals = self.view.dialect.canonicals(name)
         for canonical in canonicals:
             if self.network.find(canonical) is not None and canonical not in self.exact:
@@ -139,7 +172,14 @@ class Unread:
         return None if kind in self.unread_kinds else kind
 
     def neighbour(self, name: str) -> tuple[Part, Network] | None:
-        """The part and the network that a variable belongs to which lies in the same file."""
+        """Find the other network in the same file that a variable belongs to.
+
+        Arguments:
+            name: str. The name in the file.
+
+        Returns:
+            (`Part`, `Network`) that the variable belongs to; None if there is none.
+        """
         canonicals = self.view.dialect.canonicals(name)
         if any(self.network.find(canonical) is not None and canonical not in self.exact for canonical in canonicals):
             return None
@@ -150,6 +190,7 @@ class Unread:
         return None
 
     def _of_network(self, canonical: str) -> str | None:
+        """Say why a variable of the network itself was not read; None if nothing explains it."""
         entry = self.network.find(canonical)
         if entry is None:
             return None
@@ -164,51 +205,62 @@ class Unread:
                     return f"left out by {key}={self.sizes.get(key)}"
             return None
         for _, other, alike in self.network.variables():
-            numbers = (
-                Template(alike.name).match(canonical) if other.blocks and alike.skeleton == variable.skeleton else None
-            )
+            if other.blocks is None or alike.skeleton != variable.skeleton:
+                continue
+            numbers = Template(alike.name).match(canonical) or {}
             for number, key in other.blocks.counts.items() if numbers else ():
                 if numbers[number] >= (self.sizes.get(key) or 1):
                     return f"blocks beyond {key}"
         return None
 
     def _is_constant(self, name: str) -> bool:
-        """Whether a stored table holds what the network computes, as far as that is known."""
+        """Whether a stored table has the values that the network computes itself, so that nothing is lost."""
         for end, values in self.network.constants:
-            if name.endswith(end) and values is None:
+            if not name.endswith(end):
+                continue
+            if values is None:
                 return True
-            if name.endswith(end):
-                stored = np.asarray(self.view.checkpoint[name], dtype="float64")
-                return bool(np.abs(stored - values(stored.shape)).max() < 1e-5)
+            stored = np.asarray(self.view.checkpoint[name], dtype="float64")
+            return bool(np.abs(stored - values(stored.shape)).max() < 1e-5)
         return False
 
     def sort(self, names: Iterable[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
-        """([(name, what it is)], those that belong to the network and that nothing explains)."""
+        """Explain all variables that no built layer reads.
+
+        Arguments:
+            names: the names in the file.
+
+        Returns:
+            The list of (name, what it is, or None), and the list of the names that belong to the network and that
+            nothing explains.
+        """
         found = [(name, self.kind(name)) for name in sorted(names)]
         return found, [name for name, kind in found if kind is None and self.in_scope(name)]
 
     def in_scope(self, name: str) -> bool:
-        """Whether a name is among the network's own."""
+        """Whether a variable belongs to the network, by its name in the file."""
         return name in self.scope or (name not in self.scope.outside and leftover(name) in self.unread_kinds)
 
 
 # ---------------------------------------------------------------------------------------------------- loading
 
 
-def collect(transformer: Any, view: View, mapping: dict[str, list[str]]) -> tuple[list[Any], LoadReport]:
-    """Match layers with variables, and read what matches.
+def collect(
+    transformer: Transformer, view: View, mapping: Mapping[str, list[str]]
+) -> tuple[list[tuple[Any, np.ndarray]], LoadReport]:
+    """Match the weights of layers with variables, and read the variables that match.
 
     Arguments:
         transformer: a built `Transformer`.
         view: `View` of the checkpoint.
-        mapping: {layer name: [canonical variable names, in the order of the layer's weights]}.
+        mapping: dict from layer name to canonical variable names, in the order of the layer's weights.
 
     Returns:
-        (list of (weight, array), LoadReport)
+        The list of (weight, array) to assign, and the `LoadReport`.
     """
     report = LoadReport(view.checkpoint.path, view.dialect.name)
     pairs = []
-    view = View(view.checkpoint, view.dialect)  # what was read before this load does not count
+    view = View(view.checkpoint, view.dialect)  # a new one, so that variables read before this load do not count
     for name, variables in mapping.items():
         weights = list(transformer.layers[name].weights)
         if len(variables) > len(weights):
@@ -226,15 +278,34 @@ def collect(transformer: Any, view: View, mapping: dict[str, list[str]]) -> tupl
 
 
 def read(
-    transformer: Any, view: View, layer: str, index: int, variable: str, shape: tuple[int, ...], report: LoadReport
+    transformer: Transformer,
+    view: View,
+    layer: str,
+    index: int,
+    variable: str,
+    shape: tuple[int, ...],
+    report: LoadReport,
 ) -> np.ndarray | None:
-    """The array for one weight, or None; what happened goes into the report."""
+    """Read the array for one weight, and write into the report what happened.
+
+    Arguments:
+        transformer: a built `Transformer`.
+        view: `View` of the checkpoint.
+        layer: str. The name of the layer.
+        index: int. The number of the weight in the layer.
+        variable: str. The canonical name of the variable.
+        shape: tuple of int. The shape of the weight.
+        report: `LoadReport`, which is changed.
+
+    Returns:
+        Array of that shape; None leaves the weight as it is.
+    """
     shape = tuple(int(size) for size in shape)
     if variable not in view:
         report.missing.append((layer, variable, shape))
         return None
     value = transformer.load_variable(view, variable)
-    if value is None:  # a subclass that leaves a weight alone says so by None
+    if value is None:  # the `load_variable` of a subclass returns None to leave a weight as it is
         return None
     if value.dtype.kind in NOT_FLOATS:
         report.not_floats.append((layer, variable, value.dtype.name))
@@ -250,8 +321,13 @@ def read(
     return value
 
 
-def require(report: LoadReport, transformer: Any, view: View) -> None:
+def require(report: LoadReport, transformer: Transformer, view: View) -> None:
     """Raise one error that lists everything that is wrong and says what to do.
+
+    Arguments:
+        report: `LoadReport`.
+        transformer: a built `Transformer`.
+        view: `View` of the checkpoint.
 
     Raises:
         CheckpointError: a variable is missing (unless `ignore_invalid_weights`), of another shape, not of a floating
@@ -292,8 +368,8 @@ def require(report: LoadReport, transformer: Any, view: View) -> None:
     )
 
 
-def warn_of_ignored(report: LoadReport, transformer: Any) -> None:
-    """Say what a caller insisted on ignoring."""
+def warn_of_ignored(report: LoadReport, transformer: Transformer) -> None:
+    """Warn of the problems that the caller has chosen to ignore."""
     for names, said in (
         ([name for _, name, _ in report.missing], "stay as they were initialised"),
         (report.unread, "belong to the network and are not read"),
@@ -304,7 +380,16 @@ def warn_of_ignored(report: LoadReport, transformer: Any) -> None:
 
 
 def lost_parts(of: Network, missing: list[Any], view: View) -> list[str]:
-    """What to do about parts of which the file has nothing."""
+    """Advise what to do about parts and layers that a file lacks entirely.
+
+    Arguments:
+        of: `Network` that is loaded.
+        missing: list of (layer, variable, shape). The variables that the file does not have.
+        view: `View` of the checkpoint.
+
+    Returns:
+        list of str.
+    """
     present = {id(entry[1]) for entry in map(of.find, view.keys()) if entry is not None}
     parts = {id(entry[0]) for entry in map(of.find, view.keys()) if entry is not None}
     advice = []
@@ -321,36 +406,36 @@ def lost_parts(of: Network, missing: list[Any], view: View) -> list[str]:
     return advice
 
 
-def load_weights(transformer: Any, checkpoint: Any, mapping: dict[str, list[str]]) -> LoadReport:
+def load_weights(transformer: Transformer, checkpoint: Any, mapping: Mapping[str, list[str]]) -> LoadReport:
     """Load a checkpoint into a built transformer, or change nothing.
 
     Arguments:
-        transformer: a `Transformer`.
-        checkpoint: as of `open_view`.
-        mapping: as of `collect`.
+        transformer: a built `Transformer`.
+        checkpoint: path, dict from name to array, what `open_checkpoint` returned, or a `View`.
+        mapping: dict from layer name to canonical variable names, in the order of the layer's weights.
 
     Returns:
-        LoadReport.
+        `LoadReport`.
 
     Raises:
-        CheckpointError: see `require`.
+        CheckpointError: the checkpoint does not fit; `require` says when.
     """
     view = open_view(checkpoint, transformer.description, transformer.ignore_invalid_weights)
     pairs, report = collect(transformer, view, mapping)
     report.notes += view.said
     require(report, transformer, view)
     report_untrained(report, pairs, transformer.description)
-    backend.assign_weights(pairs)  # here Keras is first asked for
+    backend.assign_weights(pairs)  # the first line of this module that needs Keras
     return report
 
 
 def report_untrained(report: LoadReport, pairs: list[Any], of: Network) -> None:
-    """Note and warn of heads that were loaded and look untrained.
+    """Warn of heads that were loaded and look untrained, and write it into the report.
 
     Arguments:
-        report: `LoadReport`.
+        report: `LoadReport`, which is changed.
         pairs: list of (weight, array), in the order of `report.loaded`.
-        of: the network.
+        of: `Network` that is loaded.
     """
     for part in of.heads:
         found = []
@@ -371,18 +456,18 @@ def report_untrained(report: LoadReport, pairs: list[Any], of: Network) -> None:
 
 
 def in_dialect(tensors: dict[str, np.ndarray], name: str | None, of: Network) -> dict[str, np.ndarray]:
-    """Arrays under the names of a dialect.
+    """Translate arrays to the names of a dialect.
 
     Arguments:
         tensors: dict from canonical name to array.
-        name: of the dialect or its family; None for the canonical names.
-        of: the network that they are of.
+        name: str or None. The name of the dialect or of its family; None leaves the canonical names.
+        of: `Network` that the arrays belong to.
 
     Returns:
         dict from name to array.
 
     Raises:
-        ConfigError: no dialect has that name.
+        ConfigError: no dialect has this name.
         CheckpointError: the dialect has no name for a variable.
     """
     if name is None:
@@ -397,15 +482,18 @@ def in_dialect(tensors: dict[str, np.ndarray], name: str | None, of: Network) ->
     return renamed
 
 
-def dialect_named(name: str, of: Network) -> Any:
-    """The Dialect of a name, or that of a family which is made for a network.
+def dialect_named(name: str, of: Network) -> Dialect:
+    """Find a dialect by its name, or by the name of its family.
 
     Arguments:
-        name: of the dialect or its family.
-        of: the network.
+        name: str. The name of the dialect or of its family.
+        of: `Network`. In a family the dialect made for this network is chosen.
+
+    Returns:
+        `Dialect`.
 
     Raises:
-        ConfigError: no dialect has that name.
+        ConfigError: no dialect has this name.
     """
     known = dialects()
     named = [d for d in known if name in (d.name, d.family)]

@@ -1,6 +1,7 @@
-"""What b4k3 knows by name: networks and dialects, a line each. Others add theirs here or by entry points.
+"""The networks and dialects that b4k3 knows by name, one line each.
 
-A package of yours may declare, in its metadata, entry points of the groups `b4k3.architectures` and `b4k3.dialects`.
+Other packages add theirs by `register_architecture` and `register_dialect`, or by entry points of the groups
+`b4k3.architectures` and `b4k3.dialects` in their metadata.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import difflib
 import functools
 import importlib
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError
 from .networks.description import Network
 
-# model= -> where the description of its network is; of several that fit a file the first one counts
+if TYPE_CHECKING:
+    from .dialects import Dialect
+
+# the name for `model=` -> the place of the network's description; if several networks fit a file, the first one counts
 ARCHITECTURES: dict[str, Any] = {
     "bert": "b4k3.models.networks.bert:BERT",
     "roberta": "b4k3.models.networks.roberta:ROBERTA",
@@ -51,10 +55,10 @@ ARCHITECTURES: dict[str, Any] = {
     "t5_pegasus_decoder": "b4k3.models.networks.t5:T5_PEGASUS_DECODER",
 }
 
-DEFAULT = "bert"  # as in bert4keras, where nothing says otherwise
+DEFAULT = "bert"  # the network if nobody names one, as in bert4keras
 ARCHITECTURES_OF_B4K3 = dict(ARCHITECTURES)
 
-# name -> where its Dialect is; the order is that in which they are asked whether they recognise a file
+# name -> the place of the `Dialect`; in this order they are asked whether they recognise a file
 DIALECTS: dict[str, Any] = {
     "keras_layers": "b4k3.models.dialects.keras_layers:KERAS_LAYERS",
     "albert_zh": "b4k3.models.dialects.albert_zh:ALBERT_ZH",
@@ -79,17 +83,25 @@ DIALECTS: dict[str, Any] = {
 
 
 def register_architecture(name: str, target: Any) -> None:
-    """Make `model=name` known, in `build_transformer_model` and in every command of `b4k3`.
+    """Make `model=name` known to `build_transformer_model` and to every command of `b4k3`.
 
     Arguments:
-        name: str, taken in lower case.
-        target: a `Network` that describes it, or 'module:NETWORK'; or a subclass of `Transformer`, or 'module:Class'.
-            A class has a description of its own as its attribute `network`, or it is a subclass of one of b4k3's and
-            has that one's; a class with a `variable_mapping` of its own is described by what that returns.
+        name: str. Upper and lower case are the same.
+        target: a `Network`, a subclass of `Transformer`, or "module:ATTRIBUTE" of one of these. A class is described by
+            its attribute `network`, which it may inherit from a class of b4k3, or by its own `variable_mapping`.
+
+    Raises:
+        ConfigError: the name is no str, or is empty.
 
     Example:
-        register_architecture("my_bert", MyBERT)
-        build_transformer_model(config, checkpoint, model="my_bert")
+        >>> from b4k3.models import BERT, build_transformer_model, register_architecture
+        >>> class MyBERT(BERT):
+        ...     pass
+        >>> register_architecture("my_bert", MyBERT)
+        >>> config = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        ...           "intermediate_size": 24, "hidden_act": "gelu"}
+        >>> type(build_transformer_model(config, model="my_bert", return_keras_model=False)).__name__
+        'MyBERT'
     """
     if not isinstance(name, str) or not name:
         raise ConfigError(f"register_architecture: the name is {name!r}, expected a str")
@@ -98,11 +110,17 @@ def register_architecture(name: str, target: Any) -> None:
 
 
 def register_dialect(name: str, target: Any) -> None:
-    """Make a way of naming variables known. It is asked before those that are there already.
+    """Make a dialect known. It is asked before the dialects that are known already.
 
     Arguments:
         name: str.
-        target: a `Dialect`, or 'module:ATTRIBUTE'.
+        target: a `Dialect`, or "module:ATTRIBUTE" of one.
+
+    Example:
+        >>> from b4k3.models import register_dialect
+        >>> from b4k3.models.dialects import Dialect, Rule
+        >>> words = Rule("bert/embeddings/word_embeddings", "my_words")
+        >>> register_dialect("mine", Dialect("mine", [words], lambda names: "my_words" in names))
     """
     others = [item for item in DIALECTS.items() if item[0] != name]
     DIALECTS.clear()
@@ -111,18 +129,18 @@ def register_dialect(name: str, target: Any) -> None:
 
 @functools.lru_cache(maxsize=None)
 def entry_points(group: str) -> dict[str, str]:
-    """{name: 'module:attribute'} that installed packages declare."""
+    """The dict from name to "module:attribute" of the entry points that installed packages declare in a group."""
     try:
         from importlib.metadata import entry_points as find
     except ImportError:  # Python 3.7
-        from importlib_metadata import entry_points as find
-    found = find()
+        from importlib_metadata import entry_points as find  # pyright: ignore[reportMissingImports]
+    found: Any = find()
     found = found.select(group=group) if hasattr(found, "select") else found.get(group, ())
     return {e.name: e.value for e in found}
 
 
 def load(target: Any) -> Any:
-    """The object behind 'module:attribute'; anything else is returned as it is."""
+    """The object that "module:attribute" names; anything else than a str is returned as it is."""
     if not isinstance(target, str):
         return target
     module, attribute = target.split(":")
@@ -131,13 +149,21 @@ def load(target: Any) -> Any:
 
 @functools.lru_cache(maxsize=None)
 def network(name: Any) -> Network:
-    """The description of what `model=` names.
+    """Find the description of a network.
 
     Arguments:
-        name: a name; or a `Network`, or a class with one.
+        name: str, `Network` or class. The value of `model=`.
+
+    Returns:
+        `Network`.
 
     Raises:
-        ConfigError: nobody registered the name; it lists those that are there, the nearest first.
+        ConfigError: the name is unknown; the message lists the known names, the nearest one first.
+
+    Example:
+        >>> from b4k3.models.registry import network
+        >>> network("bert")
+        <Network bert>
     """
     if not isinstance(name, str):
         return described(name)
@@ -158,7 +184,18 @@ def network(name: Any) -> Network:
 
 
 def described(target: Any, name: str | None = None) -> Network:
-    """The `Network` of a registered object. Arguments: what was registered; the name that it was registered by."""
+    """Find or make the description of a registered object.
+
+    Arguments:
+        target: `Network` or class. The registered object.
+        name: str or None. The name under which it was registered.
+
+    Returns:
+        `Network`.
+
+    Raises:
+        ConfigError: the object is neither a `Network` nor a subclass of `Transformer`.
+    """
     if isinstance(target, Network):
         return target
     if not isinstance(target, type) or not hasattr(target, "maps_by_itself"):
@@ -175,25 +212,28 @@ def described(target: Any, name: str | None = None) -> Network:
 
 
 def networks() -> list[Network]:
-    """The description of every network once, in the order of the registry."""
+    """The list of all networks, each once, in the order of the registry."""
     others = [name for name in entry_points("b4k3.architectures") if name not in ARCHITECTURES]
     found = {}
     for name in list(ARCHITECTURES) + others:
         try:
             found[network(name)] = None
-        except ConfigError as e:  # somebody's registration must not break the loads of others
+        except ConfigError as e:  # one wrong registration must not prevent other networks from loading
             warnings.warn(f"passed over: {e}", stacklevel=2)
     return list(found)
 
 
 def architecture(name: Any) -> Any:
-    """The class for `model=name`: here Keras is first asked for.
+    """Find the class that computes a network. This imports Keras.
 
     Arguments:
-        name: str, or a class, which is returned as it is.
+        name: str, `Network` or class. The value of `model=`. A class is returned as it is.
+
+    Returns:
+        A subclass of `Transformer`.
 
     Raises:
-        ConfigError: as of `network`.
+        ConfigError: the name is unknown.
     """
     if isinstance(name, type):
         return name
@@ -202,8 +242,16 @@ def architecture(name: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=None)
-def with_network(cls: type, of: Network) -> type:
-    """A class whose description is this one: a description may say what an existing class computes."""
+def with_network(cls: Any, of: Network) -> Any:
+    """Derive a class that has another description, because a `Network` may name a class that has its own.
+
+    Arguments:
+        cls: a subclass of `Transformer`.
+        of: `Network`.
+
+    Returns:
+        The class itself if it has this description already, otherwise a subclass.
+    """
     if cls.network is of or cls.maps_by_itself():
         return cls
     if of.target is cls and cls.network is not None and cls.network.parts is of.parts:
@@ -212,7 +260,7 @@ def with_network(cls: type, of: Network) -> type:
     return type(cls.__name__, (cls,), own)
 
 
-def dialects() -> list[Any]:
-    """Every Dialect, in the order in which they are asked: those of other packages first."""
+def dialects() -> list[Dialect]:
+    """The list of all dialects, in the order in which they are asked. The dialects of other packages come first."""
     others = [target for name, target in entry_points("b4k3.dialects").items() if name not in DIALECTS]
     return [load(target) for target in others + list(DIALECTS.values())]

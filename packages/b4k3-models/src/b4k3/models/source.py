@@ -1,14 +1,19 @@
-"""The walk from what a caller names to what can be built, without any Keras: locate, open, dialect, network, config.
+"""The steps from the arguments of a caller to a model that can be built: locate, open, dialect, network, config.
 
-`build_transformer_model` goes on from here with the class, and every command of `b4k3` looks at the same `Source`: what
-`b4k3 inspect` says is what the build does.
+None of them needs Keras. `build_transformer_model` continues with the class; every command of `b4k3` uses the same
+`Source`, so that `b4k3 inspect` reports exactly what the build does. For example, for the folder of a published BERT:
+
+1. locate: the folder has `bert_config.json` and the checkpoint `bert_model.ckpt`;
+2. open: `open_checkpoint` reads the names and shapes of the variables;
+3. dialect and network: the names are Google's names of BERT;
+4. config: the keys of `bert_config.json` are translated to our names, checked, and compared with the shapes.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from typing import Any
+from typing import Any, Callable, List, Tuple
 
 import numpy as np
 
@@ -21,34 +26,53 @@ from .folders import configs_in
 from .keys import DEFAULTS, FIXED, REQUIRED, understand, validate
 from .measuring import contradictions, measure
 from .networks.description import Network, untied
-from .recognition import Evidence, asked_network, of_model_type, recognise, recognised_dialect
+from .recognition import Evidence, Fit, asked_network, of_model_type, recognise, recognised_dialect
 from .registry import DEFAULT, network, networks
 
+Candidates = List[Tuple[str, dict, int]]  # config files: path, contents, rank; the smallest rank is the best
 STACKS = ("num_hidden_layers", "num_decoder_layers", "num_hidden_groups", "inner_group_num")
 IDENTIFYING = ("vocab_size", "hidden_size", "num_hidden_layers")
 
 
 class Source:
-    """What is known of a network before it is built.
+    """Everything that is known about a network before it is built.
 
     Arguments:
-        config_path: as of `build_transformer_model`.
-        checkpoint_path: likewise; in a folder given as config_path it is found.
-        model: name, class or `Network`; None or 'auto' to recognise it.
-        given: keyword arguments of the call, which win over the config file.
-        look_beside: whether a config is looked for in the checkpoint's folder if none is given.
-        patient: whether problems are collected, as `b4k3 inspect` shows them, instead of raised.
-        application: as of `build_transformer_model`; a language model has its head without being told.
+        config_path: an argument of `build_transformer_model`.
+        checkpoint_path: an argument of `build_transformer_model`. If config_path is a folder and this is None, the
+            checkpoint is looked for in the folder.
+        model: str, class, `Network` or None. The value of `model=`; None and "auto" recognise the network.
+        given: dict or None. The keyword arguments of the call, which replace the keys of the config file.
+        look_beside: bool. Whether a config is looked for in the checkpoint's folder if none is given.
+        patient: bool. Whether problems are collected, as `b4k3 inspect` shows them, instead of raised.
+        application: str. An argument of `build_transformer_model`. A language model has its head without being asked.
 
     Attributes:
-        checkpoint: `Checkpoint`, None without one. view: `View` of it under canonical names.
-        network: `Network`, None if it is not recognised.
-        file_config: dict as the file has it; where: its path, or in words where the configuration is from.
-        config: dict under our names: the file's, completed from names and shapes; without the caller's arguments.
-        given: the caller's arguments under our names.
-        sizes: dict, what the shapes say.
-        spelled: our name of a key -> as the file spells it. unknown_keys: keys of the file that nobody knows.
-        notes: list of str, what was found out. problems: list of str, why it cannot be built as it is.
+        checkpoint: `Checkpoint`, or None without one.
+        view: `View` of the checkpoint under canonical names, or None.
+        network: `Network`, or None if it is not recognised.
+        file_config: dict. The config as the file has it.
+        where: str or None. The path of the config file, or words that name another source.
+        config: dict under our names. The file's config, completed from names and shapes, without the caller's
+            arguments.
+        given: dict. The caller's arguments under our names.
+        sizes: dict. The sizes that follow from the shapes in the checkpoint.
+        spelled: dict from our name of a key to its name in the file.
+        unknown_keys: list of str. The keys of the file that nobody knows.
+        notes: list of str. What was found out.
+        problems: list of str. The reasons why the model cannot be built.
+
+    Raises:
+        ConfigError: the network is not recognised, or the configuration cannot be right; not if `patient`.
+        CheckpointError: the checkpoint cannot be read, or fits no network.
+        FileNotFoundError: a path does not exist.
+
+    Example:
+        >>> from b4k3.models.source import Source
+        >>> config = {"vocab_size": 20, "type_vocab_size": 2, "num_hidden_layers": 2}
+        >>> source = Source(config, model="bert")
+        >>> source.network, source.config["segment_vocab_size"]
+        (<Network bert>, 2)
     """
 
     def __init__(
@@ -75,13 +99,13 @@ class Source:
         self.sizes: dict[str, int] = {}
         self.spelled: dict[str, str] = {}
         self.unknown_keys: list[str] = []
-        self._candidates: list[Any] = []
+        self._candidates: Candidates = []
         self._patient, self._all_parts = patient, look_beside or application != "encoder"
         self._locate(config_path, checkpoint_path, look_beside)
         self.configured = self._step(self._recognise, model) and self._step(self._configure)
 
-    def _step(self, step: Any, *arguments: Any) -> bool:
-        """Take one step of the walk. Returns whether it could be taken."""
+    def _step(self, step: Callable[..., None], *arguments: Any) -> bool:
+        """Take one step and return whether it succeeded. A patient source collects the error."""
         if not self._patient:
             step(*arguments)
             return True
@@ -95,7 +119,7 @@ class Source:
     # ------------------------------------------------------------------------------------------ locate and open
 
     def _locate(self, config_path: Any, checkpoint_path: Any, look_beside: bool) -> None:
-        """Find and open the checkpoint, and the files that may be its configuration."""
+        """Find and open the checkpoint, and find the files that may be its configuration."""
         folder = None
         if config_path is not None and not isinstance(config_path, dict) and os.path.isdir(os.fspath(config_path)):
             folder = os.fspath(config_path)
@@ -105,7 +129,7 @@ class Source:
         if checkpoint_path is not None:
             self.checkpoint = open_checkpoint(checkpoint_path)
         named = isinstance(checkpoint_path, (str, os.PathLike))
-        self.path = os.fspath(checkpoint_path) if named else getattr(self.checkpoint, "path", None)
+        self.path: Any = os.fspath(checkpoint_path) if named else getattr(self.checkpoint, "path", None)
         self.folder = folder or (folder_of(self.path) if named else ".")
         if look_beside and config_path is None and named:
             folder = self.folder
@@ -125,7 +149,7 @@ class Source:
     # -------------------------------------------------------------------------------------- dialect and network
 
     def _recognise(self, asked: Any) -> None:
-        """Find the network, and with it the names under which the checkpoint is read."""
+        """Find the network, and the dialect in which the checkpoint is read."""
         model_type = self._model_type()
         where = self._candidates[0][0] if self._candidates else "the call"
         by_default = asked is None and model_type is None and not self.from_folder
@@ -145,10 +169,11 @@ class Source:
                 self.notes.append(f"recognised as model={pool[0].name!r}")
             return
         dialect = recognised_dialect(self.checkpoint)
-        if dialect is not None and named:  # what inspect shows even if nothing fits
+        if dialect is not None and named:  # `b4k3 inspect` shows these even if nothing fits
             self.network, self.view = pool[0], View(self.checkpoint, dialect.for_network(pool[0]))
 
-        def evidence(fit):
+        def evidence(fit: Fit) -> Evidence:
+            """What is known about the checkpoint if it is of the network of this fit."""
             return Evidence(fit.view, self._seen(fit), model_type, named, self._place())
 
         partial = bool(self.arguments_given.get("ignore_invalid_weights"))
@@ -167,7 +192,7 @@ class Source:
                 self._warn(f"{self.checkpoint.path}: {said}")
 
     def _model_type(self) -> Any:
-        """What the call or the configuration says it is, None if neither does."""
+        """The model_type that the call or the configuration gives; None if neither does."""
         if "model_type" in self.arguments_given:
             return self.arguments_given["model_type"]
         ranks = [rank for _, _, rank in self._candidates]
@@ -178,8 +203,8 @@ class Source:
         ]
         return types[0] if types else None
 
-    def _seen(self, fit: Any) -> dict[str, Any]:
-        """The configuration as the network of a fit reads it, for evidence; {} if it cannot be read so."""
+    def _seen(self, fit: Fit) -> dict[str, Any]:
+        """The configuration as the network of a fit reads it, for `Evidence`; {} if the network refuses it."""
         try:
             words = fit.network.files
             others = [c for c in self._candidates if not any(word in os.path.basename(c[0]) for word in words)]
@@ -190,10 +215,11 @@ class Source:
             return {}
 
     def _place(self) -> str:
-        """Where the checkpoint is: names of files and folders count as evidence."""
+        """The path of the checkpoint, because the names of files and folders count as evidence."""
         return "the checkpoint" if self.checkpoint.format == "dict" else os.path.abspath(self.checkpoint.path)
 
     def _warn(self, sentence: str) -> None:
+        """Add a sentence to the notes and to the warnings that `warn` gives later."""
         sentence = shorten(sentence)
         self.notes.append(sentence)
         self.warned.append(sentence)
@@ -230,7 +256,8 @@ class Source:
             self._examine(where)
 
     def _choose(self) -> None:
-        """The candidate that is this network's and agrees with the checkpoint."""
+        """Choose the config file that is for this network and agrees with the checkpoint."""
+        assert self.network is not None
         found = candidates_for(self.network, self._candidates)
         if len(found) > 1 and self.view is not None:
             fitting = []
@@ -247,11 +274,11 @@ class Source:
 
     @property
     def known(self) -> dict[str, Any]:
-        """What file and call say, under our names."""
+        """The values of the config file and of the call, under our names. The call wins."""
         return dict(self.config, **self.given)
 
     def _complete(self, view: View) -> None:
-        """Fill in what the configuration does not say and the checkpoint determines, where the two agree."""
+        """Add to the configuration what it lacks and the checkpoint determines, if the two agree otherwise."""
         of = self.network
         assert of is not None
         if of.huggingface is not None and view.dialect.family == "huggingface" and self.file_config:
@@ -268,7 +295,7 @@ class Source:
         self._decide_parts(view)
         if contradictions(self.known, self.sizes):
             self._warn_of_blocks()
-            return  # another network is asked for: loading will resize or refuse
+            return  # the caller wants a network of other sizes: loading will resize or refuse
         found = {key: size for key, size in self.sizes.items() if self.known.get(key) is None}
         if not self.file_config:
             self.where = f"the shapes in {view.checkpoint.path}"
@@ -284,7 +311,7 @@ class Source:
             self.notes.append(f"there is no config; from the checkpoint: {derived}")
 
     def _warn_of_blocks(self) -> None:
-        """A config file that says fewer blocks than there are is more often wrong than meant."""
+        """Warn if a config file has fewer blocks than the checkpoint: this is more often a mistake than intended."""
         for key in STACKS:
             said, found = self.config.get(key), self.sizes.get(key)
             if key not in self.given and isinstance(said, int) and found is not None and said < found:
@@ -294,12 +321,13 @@ class Source:
                 )
 
     def _decide_tying(self, view: View) -> None:
-        """Whether the output is the token embeddings: the call says so, else what the file holds.
+        """Decide whether the output is tied to the token embeddings: by the call, else by the numbers in the file.
 
-        transformers 5 writes `tie_word_embeddings` of T5 whatever is true, and from version to version ties outputs
-        that differ from the embeddings or not. The numbers in the file do not lie.
+        A config does not decide it. transformers 5 writes a `tie_word_embeddings` for T5 that may be wrong, and its
+        versions differ in whether an output that differs from the embeddings is tied. So the two matrices are compared.
         """
         of, said = self.network, self.known.get("tie_word_embeddings")
+        assert of is not None
         if "tie_word_embeddings" in self.given:
             return
         copies = {
@@ -323,11 +351,13 @@ class Source:
                 )
 
     def _decide_parts(self, view: View) -> None:
-        """A part that is made by default and that the file does not have is not made, which is said."""
-        for part in self.network.heads:
-            if not part.on or self.known.get(part.argument) is not None:
+        """Leave out a part that is added by default and that the file does not have, and note it."""
+        of = self.network
+        assert of is not None
+        for part in of.heads:
+            if part.argument is None or not part.on or self.known.get(part.argument) is not None:
                 continue
-            sizes = self.network.derive(self.known)
+            sizes = of.derive(self.known)
             wanted = [v for layer in part.layers if layer.exists(sizes) for v in layer.variables]
             if wanted and not any(v.name in view for v in wanted):
                 self.config[part.argument] = False
@@ -336,7 +366,7 @@ class Source:
     # -------------------------------------------------------------------------------------------------- verdict
 
     def _examine(self, where: str) -> None:
-        """Collect what a build would refuse."""
+        """Collect the problems that a build would refuse."""
         for key in contradictions(self.known, self.sizes):
             if key in STACKS and self.known[key] < self.sizes[key]:
                 continue  # the first blocks are built
@@ -353,13 +383,13 @@ class Source:
             self.problems.append(str(e))
 
     def warn(self) -> None:
-        """Warn of what may make the numbers other than the caller expects."""
+        """Give the warnings: reasons why the numbers may differ from what the caller expects."""
         for sentence in self.warned:
             warnings.warn(sentence, stacklevel=4)
 
     @property
     def config_file(self) -> str | None:
-        """The path of the configuration, or of the one that could not be understood; None if there is none."""
+        """The path of the config file, or of the file that could not be understood; None if there is none."""
         if self.file_config or not self._candidates:
             return self.where if self.file_config else None
         return self._candidates[0][0]
@@ -371,13 +401,23 @@ class Source:
 
     @property
     def all_sizes(self) -> dict[str, Any]:
-        """The configuration with bert4keras' defaults and what follows from other sizes."""
+        """The configuration with the defaults of bert4keras and the sizes that follow from others."""
         assert self.network is not None
         return self.network.derive(dict(DEFAULTS, **self.known))
 
 
 def wrong_direction(config: dict[str, Any], application: str, of: Network, where: str) -> str | None:
-    """A sentence if a configuration is a decoder's and an encoder is asked for, else None."""
+    """Check whether the configuration of a decoder is used for an encoder.
+
+    Arguments:
+        config: dict under our names.
+        application: str. The argument of `build_transformer_model`.
+        of: `Network`.
+        where: str. The source of the configuration, for the message.
+
+    Returns:
+        str, an error message; None if there is no contradiction.
+    """
     if not config.get("is_decoder") or of.generates or application == "lm":
         return None
     return (
@@ -387,12 +427,20 @@ def wrong_direction(config: dict[str, Any], application: str, of: Network, where
 
 
 def folder_of(path: str) -> str:
-    """The folder that a checkpoint is in."""
+    """The folder of a checkpoint; the path itself if it is a folder."""
     return path if os.path.isdir(path) else os.path.dirname(path) or "."
 
 
-def candidates_for(of: Network, candidates: list[Any]) -> list[Any]:
-    """The configurations in a folder that may be a network's: those of the best rank, by the words in their names."""
+def candidates_for(of: Network, candidates: Candidates) -> Candidates:
+    """Choose the config files in a folder that may be for a network.
+
+    Arguments:
+        of: `Network`.
+        candidates: list of (path, contents, rank). The config files in the folder.
+
+    Returns:
+        The candidates of the best rank whose names contain a word of this network, or no word of another one.
+    """
     marked = [c for c in candidates if any(word in os.path.basename(c[0]) for word in every_word(candidates, of))]
     if of.files:
         chosen = marked or candidates
@@ -402,30 +450,30 @@ def candidates_for(of: Network, candidates: list[Any]) -> list[Any]:
     return [candidate for candidate in chosen if candidate[2] == best]
 
 
-def every_word(candidates: list[Any], of: Network) -> list[str]:
-    """The words by which the config files of networks beside this one are told from its own."""
+def every_word(candidates: Candidates, of: Network) -> list[str]:
+    """The words in the names of config files that tell this network from the networks in the same folder."""
     if of.files:
         return list(of.files)
     return [word for name in of.beside for word in network(name).files]
 
 
 def differ(view: View, first: str, second: str) -> bool:
-    """Whether two variables differ; a matrix and its transpose are the same."""
+    """Whether two variables of a checkpoint differ. A matrix and its transpose count as equal."""
     one, other = (np.asarray(view.dialect.read(view.checkpoint, name)[0]) for name in (first, second))
     if one.shape != other.shape:
         other = other.T
     return one.shape != other.shape or not np.array_equal(one, other)
 
 
-def released(of: Network, sized: dict[str, Any]) -> Any:
-    """The only ready config with these sizes.
+def released(of: Network, sized: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """Find the ready config of b4k3 with given sizes.
 
     Arguments:
-        of: the network.
-        sized: dict of what is known, from shapes and the call.
+        of: `Network`.
+        sized: dict under our names. The sizes that are known from the shapes and the call.
 
     Returns:
-        (its name, dict); (None, {}) if there is none, or several.
+        (the name of the config, its contents under our names); (None, {}) unless exactly one config fits.
     """
     fitting = []
     for name, path in ready_configs().items():

@@ -1,8 +1,9 @@
-"""Where the weights of an architecture are in a checkpoint, and how they get there and back."""
+"""The part of `Transformer` that loads the weights of an architecture from a checkpoint and saves them to one."""
 
 from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,77 +17,129 @@ from .loading import in_dialect, load_weights, open_view
 from .networks.mapped import PLAIN
 from .registry import network
 
+if TYPE_CHECKING:
+    import os
+    from typing import Union
+
+    from .dialects import View
+    from .loading import LoadReport
+    from .networks.description import Network, Sizes
+
+    CheckpointLike = Union[str, "os.PathLike[str]", Mapping[str, np.ndarray], View]
+    Mapped = Mapping[str, Sequence[str]]  # layer name -> canonical names of its variables
+
 
 class CheckpointWeights:
     """The part of `Transformer` that loads and saves its weights.
 
     Attributes:
-        network: `Network`, the description of the class; None for a class with a `variable_mapping` of its own.
+        network: `Network`. The description of the class; None for a class with its own `variable_mapping`.
+
+    Example:
+        >>> import os, tempfile
+        >>> from b4k3.models import BERT
+        >>> bert = BERT(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        ...             intermediate_size=24, hidden_act="gelu")
+        >>> bert.build()
+        >>> path = os.path.join(tempfile.mkdtemp(), "bert_model.ckpt")
+        >>> bert.save_weights_as_checkpoint(path)
+        >>> len(bert.load_weights_from_checkpoint(path).loaded)
+        37
     """
 
-    network = None
+    network: Network | None = None
+
+    if TYPE_CHECKING:  # what `Transformer` adds, for type checkers
+        layers: Any
+        hidden_act: Any
+        keep_tokens: Any
+        compound_tokens: Any
+        uninitialized: set[str]
+        explicit: set[str] | None
+        load_report: Any
+        ignore_invalid_weights: bool
+        ignore_unread_weights: bool
+        autoresize_weights: bool
+
+        def prefixed(self, name: Any) -> Any:
+            """The name of a layer with the prefix of the model."""
 
     @classmethod
-    def maps_by_itself(cls):
-        """Whether the class says by a `variable_mapping` of its own where its weights are."""
+    def maps_by_itself(cls) -> bool:
+        """Whether the class has its own `variable_mapping`, which says where its weights are."""
         return cls.variable_mapping is not CheckpointWeights.variable_mapping
 
     @property
-    def written_description(self):
-        """The `Network` that was written for the class or for the one that it is derived from."""
+    def written_description(self) -> Network:
+        """The `Network` that was written for the class or for its base class."""
         return self.network or PLAIN
 
     @property
-    def description(self):
-        """The `Network` that describes what this is: what its own `variable_mapping` says, if it has one."""
+    def description(self) -> Network:
+        """The `Network` that describes this model. It is derived from `variable_mapping` if the class has its own."""
         return network(type(self)) if self.maps_by_itself() else self.written_description
 
     @property
-    def sizes(self):
-        """The arguments that a description asks for, under our names, with the sizes that follow from them."""
+    def sizes(self) -> Sizes:
+        """The dict of the arguments that a description reads, under our names, and the sizes that follow from them."""
         of = self.written_description
         return of.derive({key: getattr(self, key) for key in ARGUMENTS + list(of.keys) if hasattr(self, key)})
 
-    def variable_mapping(self):
-        """{layer name: [canonical names of its variables, in the order of its weights]}, of every head too."""
+    def variable_mapping(self) -> dict[str, list[str]]:
+        """Say which variables of a checkpoint each layer has.
+
+        Returns:
+            dict from layer name to the canonical names of its variables, in the order of the layer's weights. The
+            layers of all heads are in it, whether the model has them or not.
+        """
         return self.written_description.mapping(self.sizes)
 
-    def mapping_of_layers(self, mapping=None):
-        """`variable_mapping` with prefixes, of the layers that this model has."""
-        mapping = self.variable_mapping() if mapping is None else mapping
-        mapping = {self.prefixed(layer): variables for layer, variables in mapping.items()}
-        return {layer: variables for layer, variables in mapping.items() if layer in self.layers}
+    def mapping_of_layers(self, mapping: Mapped | None = None) -> dict[str, list[str]]:
+        """Restrict `variable_mapping` to the layers of this model.
 
-    def expect_checkpoint(self, checkpoint):
-        """Leave weights at zero, when layers are built, that this checkpoint is going to fill.
+        Arguments:
+            mapping: dict as `variable_mapping` returns; None calls `variable_mapping`.
+
+        Returns:
+            dict from layer name, with the prefix of the model, to the canonical names of its variables.
+        """
+        mapping = self.variable_mapping() if mapping is None else mapping
+        prefixed = {self.prefixed(layer): variables for layer, variables in mapping.items()}
+        return {layer: list(variables) for layer, variables in prefixed.items() if layer in self.layers}
+
+    def expect_checkpoint(self, checkpoint: CheckpointLike) -> None:
+        """Skip the initialisation of the weights that this checkpoint will fill. To be called before `build`.
 
         Arguments:
             checkpoint: path, or dict from name to array.
 
         Raises:
-            CheckpointError, FileNotFoundError: it cannot be opened.
+            CheckpointError: the file cannot be read, or has no names of this network.
+            FileNotFoundError: the file does not exist.
         """
         view = open_view(checkpoint, self.description, self.ignore_invalid_weights)
         if not type(self).load_variable.__module__.startswith("b4k3."):
-            return  # another load_variable may leave weights alone
+            return  # the `load_variable` of a subclass may leave weights as they are initialised
         for layer, variables in self.variable_mapping().items():
             if all(variable in view for variable in variables):
                 self.uninitialized.add(self.prefixed(layer))
 
-    def load_weights_from_checkpoint(self, checkpoint, mapping=None):
-        """Load a checkpoint, or change nothing.
+    def load_weights_from_checkpoint(self, checkpoint: CheckpointLike, mapping: Mapped | None = None) -> LoadReport:
+        """Load the weights from a checkpoint, or change nothing.
 
         Arguments:
             checkpoint: path, or dict from name to array.
-            mapping: instead of `variable_mapping()`.
+            mapping: dict as `variable_mapping` returns, to use instead of it.
 
         Returns:
-            LoadReport, also kept as `load_report`.
+            `LoadReport`, which is also the attribute `load_report`.
 
         Raises:
-            CheckpointError: a variable is missing or of another shape; it lists all of them and says what to do.
+            CheckpointError: a variable is missing or has another shape. The message lists all problems and says what to
+                do.
         """
-        self.load_report = load_weights(self, checkpoint, self.mapping_of_layers(mapping))
+        transformer: Any = self
+        self.load_report = load_weights(transformer, checkpoint, self.mapping_of_layers(mapping))
         if self.description.trained_with_tanh and not self.load_report.dialect.startswith("huggingface"):
             if self.hidden_act == "gelu" and activations.get("gelu") is activations.gelu_erf:
                 self.load_report.notes.append(
@@ -95,36 +148,53 @@ class CheckpointWeights:
                 )
         return self.load_report
 
-    def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None, format="tf", dialect=None):
-        """Write the weights; no TensorFlow is needed.
+    def save_weights_as_checkpoint(
+        self,
+        filename: str | os.PathLike[str],
+        mapping: Mapped | None = None,
+        dtype: str | None = None,
+        format: str = "tf",
+        dialect: str | None = None,
+    ) -> None:
+        """Write the weights to a checkpoint. TensorFlow is not needed.
 
         Arguments:
-            filename: prefix of the checkpoint ('…/bert_model.ckpt'), or the file for other formats.
-            mapping: instead of `variable_mapping()`.
-            dtype: name of the dtype to store, that of the weights by default.
-            format: of `save_checkpoint`.
-            dialect: name of a dialect, 'huggingface' for instance; None for the canonical names.
+            filename: path. The prefix of a TensorFlow checkpoint (".../bert_model.ckpt"), or the file of other formats.
+            mapping: dict as `variable_mapping` returns, to use instead of it.
+            dtype: str or None. The name of the dtype in the file; None keeps the dtype of the weights.
+            format: str. The `format` of `save_checkpoint`: "tf", "safetensors" or "npz".
+            dialect: str or None. The name of a dialect, "huggingface" for example; None writes the canonical names.
 
         Raises:
-            CheckpointError: the dialect has no name for a variable, layers that share one differ, or no layer has one.
+            CheckpointError: the dialect has no name for a variable, layers that share a variable differ, or no layer
+                has a variable.
+            ConfigError: no dialect has this name.
         """
         tensors = self.checkpoint_variables(mapping, dtype)
         save_checkpoint(filename, in_dialect(tensors, dialect, self.description), format=format)
 
-    def checkpoint_variables(self, mapping=None, dtype=None):
-        """The weights as a checkpoint stores them: dict from canonical name to array.
+    def checkpoint_variables(self, mapping: Mapped | None = None, dtype: str | None = None) -> dict[str, np.ndarray]:
+        """Return the weights in the form in which a checkpoint stores them.
 
-        Arguments and Raises: as of `save_weights_as_checkpoint`.
+        Arguments:
+            mapping: dict as `variable_mapping` returns, to use instead of it.
+            dtype: str or None. The name of the dtype; None keeps the dtype of the weights.
+
+        Returns:
+            dict from canonical name to array.
+
+        Raises:
+            CheckpointError: layers that share a variable differ, or no layer has a variable.
         """
-        tensors = {}
+        tensors: dict[str, np.ndarray] = {}
         for layer, variables in self.mapping_of_layers(mapping).items():
             values = self.layers[layer].get_weights()
             for variable, value in zip(variables, values):
                 value = self.create_variable(variable, np.asarray(value), dtype)
                 if variable in tensors and not np.array_equal(value, tensors[variable]):
                     raise CheckpointError(
-                        "%s differs from another layer that is stored as %s too; give a mapping with a variable "
-                        "for each, or use save_weights of the Keras model" % (layer, variable)
+                        f"{layer} differs from another layer that is stored as {variable} too; give a mapping with a "
+                        "variable for each, or use save_weights of the Keras model"
                     )
                 tensors[variable] = value
         if not tensors:
@@ -134,15 +204,15 @@ class CheckpointWeights:
             )
         return tensors
 
-    def load_variable(self, checkpoint, name):
-        """One variable as its layer wants it.
+    def load_variable(self, checkpoint: Mapping[str, np.ndarray] | View, name: str) -> np.ndarray | None:
+        """Read one variable in the form that its layer needs. A subclass may override it.
 
         Arguments:
             checkpoint: mapping from canonical name to array.
-            name: canonical name.
+            name: str. The canonical name.
 
         Returns:
-            The array; None to leave the weight alone.
+            Array, in the shape of the weight; None leaves the weight as it is.
         """
         value, entry = checkpoint[name], self.description.find(name)
         if entry is None:
@@ -153,23 +223,32 @@ class CheckpointWeights:
             return value
         return self.load_embeddings(value) if axis == 0 else self.load_embeddings(value.T).T
 
-    def create_variable(self, name, value, dtype=None):
-        """The inverse of `load_variable`: one weight as its checkpoint stores it. Returns: array."""
+    def create_variable(self, name: str, value: np.ndarray, dtype: str | None = None) -> np.ndarray:
+        """Convert one weight to the form in which a checkpoint stores it: the inverse of `load_variable`.
+
+        Arguments:
+            name: str. The canonical name.
+            value: array. The weight of the layer.
+            dtype: str or None. The name of the dtype; None keeps the dtype of the weight.
+
+        Returns:
+            Array, in the shape of the stored variable.
+        """
         entry = self.description.find(name)
         value = value if dtype is None else value.astype(dtype)
         return value.T if entry is not None and entry[2].transposed else value
 
-    def load_embeddings(self, embeddings):
-        """Rows of a vocabulary as `keep_tokens` and `compound_tokens` want them.
+    def load_embeddings(self, embeddings: np.ndarray) -> np.ndarray:
+        """Choose and combine the rows of a vocabulary by `keep_tokens` and `compound_tokens`.
 
         Arguments:
-            embeddings: [full vocabulary, …].
+            embeddings: array, [full_vocab_size, ...].
 
         Returns:
-            [vocab_size, …].
+            Array, [vocab_size, ...].
 
         Raises:
-            ConfigError: an id that the checkpoint has no row for.
+            ConfigError: the checkpoint has no row for an id, or an element of compound_tokens is no list of ids.
         """
         if self.keep_tokens is not None:
             check_ids("keep_tokens", self.keep_tokens, len(embeddings))
@@ -185,22 +264,23 @@ class CheckpointWeights:
             rows.append(np.average(np.asarray(embeddings[ids], dtype="float32"), axis=0, weights=weights))
         return np.concatenate([embeddings, np.asarray(rows, dtype=embeddings.dtype)], axis=0)
 
-    def resize_variable(self, layer, index, value, shape):
-        """An array of another shape, resized so that the layer's outputs keep their scale.
+    def resize_variable(self, layer: Any, index: int, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Resize an array so that the outputs of its layer keep their scale.
 
         Arguments:
-            layer: the layer whose weight it becomes.
-            index: number of the weight in the layer.
+            layer: Keras layer whose weight it becomes.
+            index: int. The number of the weight in the layer.
             value: array.
-            shape: the wanted shape.
+            shape: tuple of int. The shape of the weight.
 
         Returns:
-            Array of that shape.
+            Array of this shape.
         """
         resized = orthogonally_resize(value, shape)
         biases = 2 if getattr(layer, "use_bias", False) else 1
         if isinstance(layer, MultiHeadAttention):
-            # queries and keys; a scale that is a number does not depend on the key size, and needs no compensation
+            # These are queries and keys. A scale that is a number does not depend on the key size, so nothing has to
+            # be compensated for.
             if layer.attention_scale is True and index < 2 * biases:
                 resized = resized * (shape[-1] / value.shape[-1]) ** 0.25
         elif isinstance(layer, FeedForward):
@@ -212,10 +292,19 @@ class CheckpointWeights:
         return resized
 
 
-def check_ids(argument, ids, rows):
-    """Raises: ConfigError: an id that there is no row for."""
+def check_ids(argument: str, ids: Iterable[Any], rows: int) -> None:
+    """Check that a vocabulary has a row for each id.
+
+    Arguments:
+        argument: str. The name of the argument, for error messages.
+        ids: iterable of int.
+        rows: int. The number of rows.
+
+    Raises:
+        ConfigError: an id is no whole number, or has no row.
+    """
     for i in ids:
         if isinstance(i, bool) or not isinstance(i, Integral):
             raise ConfigError(f"{argument} names {i!r}, expected ids, which are whole numbers")
         if not 0 <= int(i) < rows:
-            raise ConfigError("%s names id %s, but the checkpoint has rows 0 to %d" % (argument, i, rows - 1))
+            raise ConfigError(f"{argument} names id {i}, but the checkpoint has rows 0 to {rows - 1}")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from b4k3.backend import Tensor
 
+    from ..dialects import View
     from .bert import Head
 
 
@@ -124,7 +125,7 @@ class ELECTRA_Generator(ELECTRA):  # noqa: N801
 
     # ------------------------------------------------------------------------------------------------- weights
 
-    def load_variable(self, checkpoint: Mapping[str, np.ndarray], name: str) -> np.ndarray | None:
+    def load_variable(self, checkpoint: Mapping[str, np.ndarray] | View, name: str) -> np.ndarray | None:
         """Read one variable in the form that its layer needs.
 
         A file in which generator and discriminator do not share their embeddings has a second set of them under

@@ -181,7 +181,9 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
     @property
     def written_description(self) -> Network:
         """The `Network` of this version, unless the class was given one of its own."""
-        return network(self.version + self.side) if self.network in BUILT_IN else self.network
+        if self.network is not None and self.network not in BUILT_IN:
+            return self.network
+        return network(self.version + self.side)
 
 
 BUILT_IN = tuple(network(version + side) for version in VERSIONS for side in ("", "_encoder", "_decoder"))
