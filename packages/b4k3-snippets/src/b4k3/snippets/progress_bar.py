@@ -1,47 +1,65 @@
-"""A bar that says how far a loop is."""
+"""A progress bar for loops on a terminal."""
 
 from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, TypeVar
 
+if TYPE_CHECKING:
+    from typing import IO
+
+Item = TypeVar("Item")
 _WIDTH = 24
 _CLEAR = "\r\x1b[K"
 
 
-def progress(iterable, label="", total=None, file=None):
-    """Iterate, with a bar on a terminal and nothing elsewhere; the bar is wiped away at the end.
+def progress(
+    iterable: Iterable[Item],
+    label: str | Callable[[Item], str] = "",
+    total: int | None = None,
+    file: IO[str] | None = None,
+) -> Iterator[Item]:
+    """Iterate, and show a bar if the output is a terminal. The bar is erased at the end.
 
     Arguments:
-        iterable: what to iterate over.
-        label: str in front of the bar, or a function from an item to such a str.
-        total: how many items there are; by default `len(iterable)`. Without either the bar only counts.
-        file: where to draw; by default stderr.
+        iterable: the items to iterate over.
+        label: str, or a function from an item to str. The text in front of the bar.
+        total: int or None. The number of items; None takes `len(iterable)`. Without a length the bar only counts.
+        file: text file or None. Where the bar is drawn; None is stderr.
 
     Yields:
-        the items of the iterable.
+        The items of the iterable.
+
+    Example:
+        >>> from b4k3.snippets import progress
+        >>> sum(progress([1, 2, 3], "adding"))
+        6
     """
-    file = sys.stderr if file is None else file
-    if not file.isatty():
+    stream: Any = sys.stderr if file is None else file
+    if not stream.isatty():
         yield from iterable
         return
+    sized: Any = iterable
     if total is None and hasattr(iterable, "__len__"):
-        total = len(iterable)
+        total = len(sized)
     start = time.monotonic()
     done = 0
     try:
         for done, item in enumerate(iterable):
             text = label(item) if callable(label) else label
-            file.write(_CLEAR + _bar(text, done, total, time.monotonic() - start))
-            file.flush()
+            stream.write(_CLEAR + _bar(text, done, total, time.monotonic() - start))
+            stream.flush()
             yield item
     finally:
-        file.write(_CLEAR)
-        file.flush()
+        stream.write(_CLEAR)
+        stream.flush()
 
 
-def _bar(label, done, total, seconds):
+def _bar(label: str, done: int, total: int | None, seconds: float) -> str:
+    """The text of the bar, "label [###.....] 3/8, 5 s" for example."""
     if not total:
-        return "%s %d, %.0f s" % (label, done, seconds)
+        return f"{label} {done}, {seconds:.0f} s"
     filled = min(_WIDTH, _WIDTH * done // total)
-    return "%s [%s%s] %d/%d, %.0f s" % (label, "#" * filled, "." * (_WIDTH - filled), done, total, seconds)
+    hashes, dots = "#" * filled, "." * (_WIDTH - filled)
+    return f"{label} [{hashes}{dots}] {done}/{total}, {seconds:.0f} s"

@@ -4,58 +4,142 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any, Iterable
 
 is_py2 = False
 basestring = str
 
-# full-width forms of ASCII, and the ideographic space
+# the full-width form of each ASCII character -> the character; the ideographic space becomes a space
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _HALF_WIDTH[0x3000] = 0x20
 
 
-def is_string(s):
-    """Whether s is a str."""
+def is_string(s: Any) -> bool:
+    """Whether an object is a str.
+
+    Arguments:
+        s: any object.
+
+    Returns:
+        bool.
+
+    Example:
+        >>> from b4k3.snippets import is_string
+        >>> is_string("语言"), is_string(b"bytes")
+        (True, False)
+    """
     return isinstance(s, str)
 
 
-def strQ2B(ustring):
-    """The text with full-width letters, digits, punctuation and spaces as half-width (ASCII) ones."""
+def strQ2B(ustring: str) -> str:
+    """Replace full-width letters, digits, punctuation and spaces by half-width (ASCII) ones.
+
+    Arguments:
+        ustring: str.
+
+    Returns:
+        str.
+
+    Example:
+        >>> from b4k3.snippets import strQ2B
+        >>> strQ2B("ＢＥＲＴ，１２")
+        'BERT,12'
+    """
     return ustring.translate(_HALF_WIDTH)
 
 
-def string_matching(s, keywords):
-    """Whether any of the regular expressions `keywords` is found in s."""
+def string_matching(s: str, keywords: Iterable[str]) -> bool:
+    """Whether any of several regular expressions matches somewhere in a text.
+
+    Arguments:
+        s: str. The text.
+        keywords: regular expressions.
+
+    Returns:
+        bool.
+
+    Example:
+        >>> from b4k3.snippets import string_matching
+        >>> string_matching("b4k3 2.0", [r"^keras", r"[0-9]\\.[0-9]"])
+        True
+    """
     return any(re.search(keyword, s) for keyword in keywords)
 
 
-def convert_to_unicode(text, encoding="utf-8", errors="ignore"):
-    """The str of bytes; anything else comes back as it is."""
+def convert_to_unicode(text: Any, encoding: str = "utf-8", errors: str = "ignore") -> Any:
+    """Decode bytes.
+
+    Arguments:
+        text: bytes, or any other object.
+        encoding: str.
+        errors: str. What happens to bytes that cannot be decoded, as for `bytes.decode`.
+
+    Returns:
+        str for bytes; any other object as it is.
+
+    Example:
+        >>> from b4k3.snippets import convert_to_unicode
+        >>> convert_to_unicode("语言".encode("gbk"), "gbk")
+        '语言'
+    """
     return text.decode(encoding, errors) if isinstance(text, bytes) else text
 
 
-def convert_to_str(text, encoding="utf-8", errors="ignore"):
-    """The same as `convert_to_unicode`, now that str is Unicode."""
+def convert_to_str(text: Any, encoding: str = "utf-8", errors: str = "ignore") -> Any:
+    """Decode bytes. The function is the same as `convert_to_unicode`, because str is Unicode in Python 3.
+
+    Arguments:
+        text: bytes, or any other object.
+        encoding: str.
+        errors: str. What happens to bytes that cannot be decoded, as for `bytes.decode`.
+
+    Returns:
+        str for bytes; any other object as it is.
+
+    Example:
+        >>> from b4k3.snippets import convert_to_str
+        >>> convert_to_str(b"BERT")
+        'BERT'
+    """
     return convert_to_unicode(text, encoding, errors)
 
 
-def lowercase_and_normalize(text):
-    """Lower case, decomposed (NFD), without combining marks: 'É' becomes 'e'."""
+def lowercase_and_normalize(text: str) -> str:
+    """Make a text lower case, decompose its characters (NFD) and remove their accents.
+
+    Arguments:
+        text: str.
+
+    Returns:
+        str.
+
+    Example:
+        >>> from b4k3.snippets import lowercase_and_normalize
+        >>> lowercase_and_normalize("École")
+        'ecole'
+    """
     text = unicodedata.normalize("NFD", text.lower())
     return "".join(c for c in text if unicodedata.category(c) != "Mn")
 
 
-def text_segmentate(text, maxlen, seps="\n", strips=None):
-    """Cut a text into pieces of at most maxlen characters, at separators only.
+def text_segmentate(text: str, maxlen: int, seps: str = "\n", strips: str | None = None) -> list[str]:
+    """Cut a text into pieces of at most maxlen characters, only at separators.
 
     Arguments:
         text: str.
-        maxlen: int. A piece without any of the separators stays whole, however long it is.
-        seps: str of separators, the preferred first: a piece that is too long without cutting at the next one is cut
-            there.
-        strips: characters to strip from both ends of each piece, beside white space.
+        maxlen: int. The greatest length of a piece. A piece that has none of the separators is not cut, however long.
+        seps: str. The separators. The first one is preferred; a piece that is still too long is cut at the next one.
+        strips: str or None. Characters that are removed from both ends of each piece, in addition to white space.
 
     Returns:
-        list of str, each with the separator at its end unless stripped.
+        list of str, each with the separator at its end unless it is stripped.
+
+    Example:
+        >>> from b4k3.snippets import text_segmentate
+        >>> text_segmentate("今天下雨。明天晴。后天多云。", 10, "\\n。")
+        ['今天下雨。明天晴。', '后天多云。']
+
+    Reference: the function of the same name in bert4keras, https://github.com/bojone/bert4keras
     """
     text = text.strip().strip(strips)
     if not seps or len(text) <= maxlen:
@@ -75,6 +159,6 @@ def text_segmentate(text, maxlen, seps="\n", strips=None):
     return [smaller for piece in pieces for smaller in text_segmentate(piece, maxlen, seps[1:], strips)]
 
 
-def _is_full(piece, part, maxlen):
-    """Whether a part, with a separator, does not fit behind a piece."""
+def _is_full(piece: str, part: str, maxlen: int) -> bool:
+    """Whether a part and a separator do not fit after a piece any more."""
     return bool(piece and part) and len(piece) + len(part) > maxlen - 1
