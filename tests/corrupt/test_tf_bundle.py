@@ -243,7 +243,7 @@ def data_file(folder, kind):
         ("pipe", "is not a regular file", None),
         ("link to nowhere", "which is missing", "a"),
         ("link to a device", "is not a regular file", None),
-        ("link in a circle", "symbolic link", None),
+        ("link in a circle", "leads in a circle", None),
     ],
 )
 def test_data_file(tmp_path, kind, message, variable):

@@ -113,7 +113,7 @@ def test_a_broken_gin_file(tmp_path):
 
 
 def test_what_is_no_file_is_passed_over(tmp_path):
-    for name in ("config.json", "bert_config.json", "a.json", "operative_config.gin"):
+    for name in ("my_config.json", "generation_config.json", "a.json", "operative_config.gin"):
         os.mkfifo(str(tmp_path / name))
         os.symlink("/dev/zero", str(tmp_path / ("zero-" + name)))
         os.symlink("nowhere", str(tmp_path / ("dangling-" + name)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from typing import Any, Callable
+from typing import Any, BinaryIO, Callable
 
-from .checkpoints._files import is_dangling, special_kind
+from .checkpoints._files import open_regular
 from .errors import ConfigError
 from .gin import read_gin
 from .git_lfs import describe_pointer
@@ -45,13 +45,13 @@ def read_config(path: Any) -> dict[str, Any]:
     """
     if isinstance(path, dict):
         return dict(path)
-    path = _existing(path)
-    text = _decode(path, _read(path))
+    path, file = _open(path)
+    text = _decode(path, _read(path, file))
     return read_gin(text, path) if path.endswith(".gin") else parse_config(text, path)
 
 
-def _existing(path: Any) -> str:
-    """The path of a file that is there, as str; a name of `ready_configs` becomes the path of its file."""
+def _open(path: Any) -> tuple[str, BinaryIO]:
+    """(path, open file) of a regular file, or of a name of `ready_configs`."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise ConfigError(
             f"config_path is of type {type(path).__name__}; give the path of a JSON file, a dict, or a name of "
@@ -60,33 +60,30 @@ def _existing(path: Any) -> str:
     path = os.fsdecode(path)
     if "\0" in path:
         raise ConfigError(f"config_path: {path!r} contains a NUL character, which no path can")
-    special = special_kind(path)
-    if is_dangling(path):
-        raise FileNotFoundError(f"config_path: {path} is {special}")
-    if special is not None:
-        raise ConfigError(f"{path} is not a regular file, but {special}; config_path is a JSON file")
     if os.path.isdir(path):
         raise ConfigError(f"{path} is a folder; config_path is the JSON file in it")
-    if not os.path.exists(path):
-        ready = ready_configs()
-        if path not in ready:
-            raise FileNotFoundError(f"config_path: there is no file {path[:1000]}")
-        return ready[path]
-    return path
-
-
-def _read(path: str) -> bytes:
     try:
-        size = os.path.getsize(path)
+        return path, open_regular(path, ConfigError)
+    except FileNotFoundError as e:
+        path = ready_configs().get(path, "")
+        if not path:
+            raise FileNotFoundError(f"config_path: {e}") from None
+    return path, open_regular(path, ConfigError)
+
+
+def _read(path: str, file: BinaryIO) -> bytes:
+    """The bytes of an open file, which is closed."""
+    with file:
+        size = os.fstat(file.fileno()).st_size
         if size > MAX_CONFIG:
             raise ConfigError(
                 f"{path} has {size:,} bytes, and a configuration has {MAX_CONFIG:,} at most; is it the checkpoint? "
                 "That is given as checkpoint_path"
             )
-        with open(path, "rb") as f:
-            data = f.read(MAX_CONFIG + 1)
-    except OSError as e:
-        raise ConfigError(f"{path} cannot be read: {e.strerror or e}") from None
+        try:
+            data = file.read(MAX_CONFIG + 1)
+        except OSError as e:
+            raise ConfigError(f"{path} cannot be read: {e.strerror or e}") from None
     pointer = describe_pointer(data)
     if pointer is not None:
         raise ConfigError(f"{path} {pointer}.")

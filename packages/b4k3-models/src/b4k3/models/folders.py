@@ -10,7 +10,7 @@ import os
 import re
 from typing import Any, NamedTuple
 
-from .checkpoints._files import is_regular
+from .checkpoints._files import check_regular, is_regular
 from .config_files import MAX_CONFIG, read_config
 from .errors import ConfigError
 
@@ -28,7 +28,7 @@ _NAMES = (
     re.compile(r"(generator|discriminator)\.json$"),
     re.compile(r".*config.*\.json$"),
 )
-_MUST_BE_READABLE = _NAMES[:4]  # a broken file of such a name is an error
+_MUST_BE_READABLE = _NAMES[:4]  # a broken file of such a name is an error, and so is a pipe
 _NEVER = re.compile(
     r"(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|merges|generation_config|modules|"
     r"sentence_bert_config|config_sentence_transformers|preprocessor_config|processor_config|feature_extractor_config|"
@@ -59,8 +59,9 @@ def configs_in(folder: str) -> list[ConfigFile]:
 
     A JSON file is one if it has vocab_size and a width (hidden_size, d_model, n_embd or dim). Under a name that
     publishers use it is also one if it says model_type or architectures, so that a folder of an unknown network does
-    not look as if it had no configuration. Other JSON files, files that are too large, pipes, devices, sockets, folders
-    and links that lead nowhere are passed over.
+    not look as if it had no configuration. Other JSON files and files that are too large are passed over, and so are
+    pipes, devices, sockets, folders and links that lead nowhere, unless they are called as publishers call their
+    configuration.
 
     Arguments:
         folder: str.
@@ -69,8 +70,10 @@ def configs_in(folder: str) -> list[ConfigFile]:
         list of `ConfigFile`, sorted by rank and, within one, by how common the name is.
 
     Raises:
-        ConfigError: a file that is called as publishers call their configuration cannot be read; or a gin file cannot,
-            and nothing else is there. The folder itself cannot be read.
+        ConfigError: a file that is called as publishers call their configuration cannot be read, or is a pipe, a
+            device, a folder …; or a gin file cannot be read, and nothing else is there. The folder itself cannot be
+            read.
+        FileNotFoundError: a name of publishers is a link that leads nowhere.
     """
     try:
         names = sorted(os.listdir(folder))
@@ -80,6 +83,9 @@ def configs_in(folder: str) -> list[ConfigFile]:
     found, refused, opened = [], None, 0
     for trust, name in candidates:
         rank, path = _rank(trust, name), os.path.join(folder, name)
+        must_be_readable = any(pattern.match(name) for pattern in _MUST_BE_READABLE)
+        if must_be_readable:
+            check_regular(path, ConfigError)
         if _NEVER.match(name) or not _may_be_opened(path, rank):
             continue
         opened += rank == OTHER_JSON
@@ -88,7 +94,7 @@ def configs_in(folder: str) -> list[ConfigFile]:
         try:
             config = read_config(path)
         except (ConfigError, OSError) as e:
-            if any(pattern.match(name) for pattern in _MUST_BE_READABLE):
+            if must_be_readable:
                 raise
             if rank == GIN and refused is None:
                 refused = e

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import builtins
 import json
+import operator
 import os
+import stat
+import uuid
 from array import array
 
 FORMAT = 1
+_MOST_PER_LINE = 24  # bytes of the file of an index
+_WITHOUT_WAITING = 0
+for _flag in ("O_NONBLOCK", "O_NOCTTY"):  # not every system has them
+    _WITHOUT_WAITING |= getattr(os, _flag, 0)
+_KINDS = (
+    (stat.S_ISFIFO, "a named pipe (FIFO)"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 class open:
@@ -26,7 +39,8 @@ class open:
 
     Raises:
         ValueError: indexable with a mode that does not only read, or with an encoding in which a line feed is not one
-            byte.
+            byte; what is to be read is a pipe, a device or a socket, which might never end: it is refused at once.
+        FileNotFoundError, IsADirectoryError: as of the built-in `open`.
     """
 
     def __init__(self, name, mode="r", encoding=None, errors="strict", indexable=False):
@@ -36,11 +50,11 @@ class open:
         if indexable:
             _check_indexable(name, mode, encoding)
         text = {} if "b" in mode else {"encoding": encoding, "errors": errors}
-        self.file = builtins.open(name, mode, **text)
+        self.file = builtins.open(name, mode, opener=_open_regular if mode[:1] == "r" else None, **text)
         self.encoding = getattr(self.file, "encoding", None)
         if indexable:
             self.offsets = _index(name, None if indexable is True else indexable)
-            self._lines = builtins.open(name, "rb")
+            self._lines = builtins.open(name, "rb", opener=_open_regular)
 
     def __getitem__(self, key):
         """Line number key, or a list of the lines of a slice."""
@@ -97,24 +111,55 @@ def _index(name, path):
     status = os.stat(name)
     key = {"format": FORMAT, "size": status.st_size, "time": status.st_mtime_ns}
     if path is not None and os.path.exists(path):
-        with builtins.open(path, encoding="utf-8") as f:
-            try:
-                stored = json.load(f)
-            except ValueError:
-                stored = None
-        if isinstance(stored, dict) and {k: stored.get(k) for k in key} == key:
-            return array("q", stored["offsets"])
+        offsets = _stored_offsets(path, key)
+        if offsets is not None:
+            return offsets
     offsets = _find_lines(name)
     if path is not None:
-        with builtins.open(path + ".tmp", "w", encoding="utf-8") as f:
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        with builtins.open(temporary, "x", encoding="utf-8") as f:
             json.dump(dict(key, offsets=offsets.tolist()), f)
-        os.replace(path + ".tmp", path)
+        os.replace(temporary, path)
     return offsets
+
+
+def _stored_offsets(path, key):
+    """The offsets that the file of an index has, None unless it is whole and of the same text as `key` says."""
+    with builtins.open(path, encoding="utf-8", opener=_open_regular) as f:
+        if os.fstat(f.fileno()).st_size > _MOST_PER_LINE * (key["size"] + 10):
+            return None  # more than any text of this size needs
+        try:
+            stored = json.load(f)
+            if not isinstance(stored, dict) or {k: stored.get(k) for k in key} != key:
+                return None
+            offsets = array("q", stored["offsets"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            return None
+    ascending = all(map(operator.lt, offsets, offsets[1:]))
+    return offsets if ascending and (not offsets or 0 == offsets[0] <= offsets[-1] < key["size"]) else None
+
+
+def _open_regular(path, flags):
+    """An opener for the built-in `open`, for what is read: of a regular file only, and without waiting for anything."""
+    _check_regular(path, os.stat(path))
+    handle = os.open(path, flags | _WITHOUT_WAITING)
+    try:
+        _check_regular(path, os.fstat(handle))
+    except ValueError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _check_regular(path, status):
+    for test, kind in _KINDS:
+        if test(status.st_mode):
+            raise ValueError(f"{os.fsdecode(path)} is {kind}, not a file that can be read to its end")
 
 
 def _find_lines(name):
     offsets, offset = array("q"), 0
-    with builtins.open(name, "rb") as f:
+    with builtins.open(name, "rb", opener=_open_regular) as f:
         for line in f:
             offsets.append(offset)
             offset += len(line)

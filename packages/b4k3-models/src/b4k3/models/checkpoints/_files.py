@@ -1,4 +1,4 @@
-"""Files that are looked at before they are opened, and written whole or not at all."""
+"""Regular files are opened and nothing else is; and they are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import mmap
 import os
 import stat
 import uuid
+from typing import BinaryIO
 
 import numpy as np
 
 from ..git_lfs import MAX_POINTER, describe_pointer
 from .base import CheckpointError
 
+_READ = os.O_RDONLY
+for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):  # not every system has each
+    _READ |= getattr(os, _flag, 0)
 _KINDS = (
-    (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe (FIFO)"),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+_CIRCLE = "a link that leads in a circle"
 
 
 def special_kind(path: str) -> str | None:
@@ -39,7 +43,7 @@ def special_kind(path: str) -> str | None:
         return None
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.ELOOP:
-            return "a link that leads in a circle"
+            return _CIRCLE
         if getattr(error, "errno", None) == errno.ENAMETOOLONG:
             return None
         return f"a path that cannot be looked at ({getattr(error, 'strerror', None) or error})"
@@ -74,36 +78,73 @@ def is_regular(path: str) -> bool:
         return False
 
 
-def check_regular(path: str) -> int:
-    """The size of a regular file. Raises CheckpointError for a pipe, a device, a folder; FileNotFoundError."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no file {path}") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if not stat.S_ISREG(status.st_mode):
-        kind = next((name for test, name in _KINDS if test(status.st_mode)), "something else")
-        raise CheckpointError(f"{path}: is not a regular file, but {kind}")
-    return status.st_size
+def check_regular(path: str, error: type[ValueError] = CheckpointError) -> None:
+    """Raise `error` for a pipe, a device, a folder …, which it names; FileNotFoundError where nothing is."""
+    kind = "a folder" if os.path.isdir(path) else special_kind(path)
+    if is_dangling(path):
+        raise FileNotFoundError(f"{path[:1000]} is {kind}")
+    if kind is not None:
+        raise error(f"{path}: is not a regular file, but {kind}")
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"there is no file {path[:1000]}")
 
 
-def map_file(path: str) -> np.ndarray:
-    """uint8[size], a read-only memory map of a regular file; unmapped when the last array over it is gone."""
+def open_regular(path: str, error: type[ValueError] = CheckpointError) -> BinaryIO:
+    """A regular file, opened to be read; whatever else lies there is refused at once.
+
+    The path is looked at before it is opened, since opening alone sets some devices in motion, and the open file once
+    more, since another may lie there by then. Opening does not wait: a pipe would wait for its writer.
+
+    Arguments:
+        path: str.
+        error: the class of the error for what is not a regular file.
+
+    Raises:
+        FileNotFoundError: nothing is there. An `error`: it is a pipe, a device, a folder …, or cannot be read.
+    """
+    check_regular(path, error)
     try:
-        check_regular(path)
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size == 0:
-                return np.empty(0, dtype=np.uint8)
-            data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
+        handle = os.open(path, _READ)
     except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if size <= MAX_POINTER:
+        raise FileNotFoundError(f"there is no file {path[:1000]}") from None
+    except OSError as e:
+        raise error(f"{path}: cannot be read: {e.strerror or e}") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise error(f"{path}: is not a regular file any more: something else was put there while it was opened")
+    return os.fdopen(handle, "rb")
+
+
+def map_file(path: str, limit: int | None = None) -> np.ndarray:
+    """uint8[size], a read-only memory map of a regular file; unmapped when the last array over it is gone.
+
+    Arguments:
+        path: str.
+        limit: the most bytes that such a file may have.
+    """
+    with open_regular(path) as file:
+        data = map_open(path, file, limit)
+    if data.size <= MAX_POINTER:
         refuse_pointer(path, data.tobytes())
     return data
+
+
+def map_open(path: str, file: BinaryIO, limit: int | None = None) -> np.ndarray:
+    """uint8[size], a read-only memory map of an open file."""
+    size = os.fstat(file.fileno()).st_size
+    if limit is not None:
+        _check_size(path, size, limit)
+    if size == 0:
+        return np.empty(0, dtype=np.uint8)
+    try:
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
+    except (OSError, ValueError) as e:
+        raise CheckpointError(f"{path}: cannot be read: {getattr(e, 'strerror', None) or e}") from None
+
+
+def _check_size(path: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise CheckpointError(f"{path}: {size:,} bytes, more than the {limit:,} that such a file may have")
 
 
 def refuse_pointer(path: str, head: bytes) -> None:
@@ -115,10 +156,7 @@ def refuse_pointer(path: str, head: bytes) -> None:
 
 def read_small(path: str, limit: int) -> bytes:
     """The bytes of a regular file of at most limit bytes."""
-    size = check_regular(path)
-    if size > limit:
-        raise CheckpointError(f"{path}: {size} bytes, more than the {limit} that such a file may have")
-    data = read_head(path, limit)
+    data = _read(path, 0, limit, limit)
     refuse_pointer(path, data[:MAX_POINTER])
     return data
 
@@ -130,17 +168,20 @@ def read_head(path: str, size: int) -> bytes:
 
 def read_tail(path: str, size: int) -> bytes:
     """The last bytes of a regular file."""
-    return _read(path, max(0, check_regular(path) - size), size)
+    return _read(path, -size, size)
 
 
-def _read(path: str, start: int, size: int) -> bytes:
-    check_regular(path)
-    try:
-        with open(path, "rb") as file:
-            file.seek(start)
+def _read(path: str, start: int, size: int, limit: int | None = None) -> bytes:
+    """Bytes of a regular file from start, which counts from the end where it is negative."""
+    with open_regular(path) as file:
+        whole = os.fstat(file.fileno()).st_size
+        if limit is not None:
+            _check_size(path, whole, limit)
+        try:
+            file.seek(max(start + whole, 0) if start < 0 else start)
             return file.read(size)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
+        except OSError as e:
+            raise CheckpointError(f"{path}: cannot be read: {e.strerror or e}") from None
 
 
 def sync_folder(folder):

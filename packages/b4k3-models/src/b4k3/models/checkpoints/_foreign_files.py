@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import zipfile
-import zlib
 
 from ..git_lfs import describe_pointer
-from ._files import is_regular, read_head
+from . import _zip
+from ._files import is_regular, open_regular, read_head
 from ._json import JSONError, parse_json
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # at byte 0, or behind a user block at 512, 1024, 2048 …
 _HEAD = 4096
 _MAX_JSON = 1 << 22
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 
 _SAFETENSORS = (
     "give the model's safetensors file instead; transformers writes it with "
@@ -118,9 +116,9 @@ def looks_like_npz(path: str) -> bool:
 def zip_names(path: str) -> list[str] | None:
     """The names in a zip archive; None if it is damaged."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except _ZIP_ERRORS:
+        with open_regular(path) as file:
+            return [member.filename for member in _zip.read_directory(file)]
+    except _zip.ERRORS:
         return None
 
 

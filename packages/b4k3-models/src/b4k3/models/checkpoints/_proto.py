@@ -7,6 +7,7 @@ import struct
 import numpy as np
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+MAX_REPEATED = 50000  # an empty value takes two bytes in the file and a hundred in memory
 _FIXED_SIZE = {FIXED64: 8, FIXED32: 4}
 
 
@@ -79,7 +80,10 @@ def read_message(data, known):
         if kind != expected:
             raise WireError(f"field {name} has wire type {kind}, expected {expected}")
         if repeated:
-            message.setdefault(name, []).append(value)
+            values = message.setdefault(name, [])
+            if len(values) == MAX_REPEATED:
+                raise WireError(f"field {name} is there more than {MAX_REPEATED:,} times")
+            values.append(value)
         else:
             message[name] = value
     return message

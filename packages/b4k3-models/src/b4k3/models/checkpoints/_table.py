@@ -31,7 +31,7 @@ class TableError(ValueError):
 class Table:
     """A table whose index block is read and whose other blocks are read when they are needed.
 
-    Arguments: data, a bytes-like object with the whole file; only slices of it are copied.
+    Arguments: data, the whole file, a memoryview or bytes; of a view only the keys are copied, values are views too.
     Raises: TableError, also later, where a block turns out to be damaged.
     """
 
@@ -65,7 +65,7 @@ class Table:
             yield key, value
 
     def __iter__(self):
-        """Yields (key, value), both bytes, in ascending order of keys."""
+        """Yields (key, value), bytes and what `data` is, in ascending order of keys."""
         self._budget = [MAX_KEYS_TOTAL]
         for number in range(len(self._handles)):
             yield from self._block(number)
@@ -108,7 +108,7 @@ def _read_block(data, handle, name, budget):
     offset, size = handle
     if offset + size + _TRAILER_SIZE > len(data) - FOOTER_SIZE:
         raise TableError(f"{name}: {size} bytes at {offset} lie beyond the end of the file")
-    block = bytes(data[offset : offset + size + 1])
+    block = data[offset : offset + size + 1]
     (stored,) = struct.unpack("<I", bytes(data[offset + size + 1 : offset + size + _TRAILER_SIZE]))
     found = masked_crc32c(block)
     if found != stored:
@@ -151,7 +151,7 @@ def _read_entries(block, end, name, budget):
             raise TableError(f"{name}: an entry of {unshared + length} bytes, {end - at} are left")
         if shared + unshared > MAX_KEY:
             raise TableError(f"{name}: a key of {shared + unshared} bytes, more than {MAX_KEY}")
-        key = key[:shared] + block[at : at + unshared]
+        key = key[:shared] + bytes(block[at : at + unshared])
         budget[0] -= len(key) + KEY_COST
         if budget[0] < 0:
             raise TableError(f"{name}: too many or too long keys, more than {MAX_KEYS_TOTAL} bytes")

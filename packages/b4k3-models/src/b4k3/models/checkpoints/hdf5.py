@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from ..git_lfs import MAX_POINTER
 from . import _dtypes
-from ._files import check_regular, read_head, refuse_pointer
+from ._files import open_regular, refuse_pointer
 from .base import Checkpoint, CheckpointError, Entry
 
 # what h5py raises for damaged files
@@ -79,16 +81,21 @@ def open_file(path: str):
     Raises:
         ImportError: without h5py. CheckpointError: no HDF5 file, or a damaged one. FileNotFoundError: no file.
     """
-    if check_regular(path) <= MAX_POINTER:
-        refuse_pointer(path, read_head(path, MAX_POINTER))
-    try:
-        import h5py
-    except ImportError:
-        raise ImportError(f"{path}: HDF5 files are read with the package h5py; install it") from None
-    try:
-        return h5py.File(path, "r")
-    except ERRORS as error:
-        raise CheckpointError(f"{path}: is no HDF5 file, or a damaged one: {error}") from None
+    with open_regular(path) as file:
+        head = file.read(MAX_POINTER + 1)
+        if len(head) <= MAX_POINTER:
+            refuse_pointer(path, head)
+        try:
+            import h5py
+        except ImportError:
+            raise ImportError(f"{path}: HDF5 files are read with the package h5py; install it") from None
+        same = f"/dev/fd/{file.fileno()}"  # this very file, whatever lies at the path by now
+        name = same if os.path.exists(same) else path
+        try:
+            return h5py.File(name, "r")
+        except ERRORS as error:
+            text = str(error).replace(same, path)
+            raise CheckpointError(f"{path}: is no HDF5 file, or a damaged one: {text}") from None
 
 
 def dataset_entry(path: str, name: str, dataset) -> Entry | str:

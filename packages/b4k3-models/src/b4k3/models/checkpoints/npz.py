@@ -10,22 +10,13 @@ import zlib
 
 import numpy as np
 
-from . import _dtypes
-from ._files import Staging, map_file
+from . import _dtypes, _zip
+from ._files import Staging, map_open, open_regular
 from .base import Checkpoint, CheckpointError, Entry
 
 _MAX_HEADER = 10000
 _DESCR = re.compile(r"[<>|=]?[?a-zA-Z]\d*$")
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-)
+_RAW_DEFLATE = -zlib.MAX_WBITS  # as in zip archives, without a header of its own
 
 
 class Npz(Checkpoint):
@@ -34,7 +25,7 @@ class Npz(Checkpoint):
     Arguments:
         path: str.
         verify: 'auto' or True checks the checksum of the zip archive when a variable is read; False does so only for
-            compressed members.
+            members that are compressed.
 
     Raises:
         CheckpointError: where the archive or a member is damaged. FileNotFoundError: without the file.
@@ -43,13 +34,13 @@ class Npz(Checkpoint):
     format = "npz"
 
     def __init__(self, path, verify="auto"):
-        self._data = map_file(path)
         self._verify = verify is not False
-        try:
-            self._archive = zipfile.ZipFile(path)
-            members = self._archive.infolist()
-        except _ZIP_ERRORS as error:
-            raise CheckpointError(f"{path}: is no zip archive, or a damaged one: {error}") from None
+        with open_regular(path) as file:
+            self._data = map_open(path, file)
+            try:
+                members = _zip.read_directory(file)
+            except _zip.ERRORS as error:
+                raise CheckpointError(f"{path}: is no zip archive, or a damaged one: {error}") from None
         entries, skipped, end = {}, {}, 0
         for member in sorted(members, key=lambda member: member.header_offset):
             name = member.filename[:-4] if member.filename.endswith(".npy") else member.filename
@@ -70,20 +61,26 @@ class Npz(Checkpoint):
 
     def _bytes(self, path, name, member, size=None):
         """uint8[n], the first bytes of a member, or all of them: a view where it is stored, else inflated."""
-        if member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1:
-            return _stored_bytes(path, name, member, self._data, size)
+        raw = _raw_bytes(path, name, member, self._data)
+        size = member.file_size if size is None else min(size, member.file_size)
+        if member.compress_type == zipfile.ZIP_STORED:
+            return raw[:size]
         try:
-            with self._archive.open(member) as file:
-                return np.frombuffer(file.read(member.file_size if size is None else size), dtype=np.uint8)
-        except _ZIP_ERRORS as error:
+            data = zlib.decompressobj(_RAW_DEFLATE).decompress(memoryview(raw), size + 1)
+        except zlib.error as error:
             raise CheckpointError(f"{path}: variable {name!r} is damaged: {error}") from None
+        if len(data) < size or (len(data) > size == member.file_size):
+            raise CheckpointError(f"{path}: variable {name!r} is damaged: it does not inflate to {size} bytes")
+        if size == member.file_size and zlib.crc32(data) != member.CRC:
+            raise CheckpointError(f"{path}: variable {name!r} is damaged: its checksum is wrong")
+        return np.frombuffer(data[:size], dtype=np.uint8)
 
     def _read(self, name, entry):
-        if self._archive is None:
+        if self._data is None:
             raise self._error(name, "cannot be read: the checkpoint is closed")
         member, dtype, fortran, begin = entry.where
         data = self._bytes(self.path, name, member)
-        if self._verify and member.compress_type == zipfile.ZIP_STORED and zlib.crc32(data) != member.CRC:
+        if self._verify and zlib.crc32(data) != member.CRC:
             raise self._error(name, "has a wrong checksum; the file is damaged")
         if data.size != begin + entry.size:
             raise self._error(name, f"has {data.size - begin} bytes, expected {entry.size}")
@@ -97,24 +94,27 @@ class Npz(Checkpoint):
         return array.T if fortran else array
 
     def close(self):
-        if self._archive is not None:
-            self._archive.close()
-        self._archive = self._data = None
+        self._data = None
 
 
 def open_(path, verify="auto"):
     return Npz(path, verify)
 
 
-def _stored_bytes(path, name, member, data, size):
+def _raw_bytes(path, name, member, data):
+    """uint8[n], a view of the bytes of a member as they lie in the archive."""
+    if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        how = "encrypted" if member.flag_bits & 1 else f"compressed by method {member.compress_type}"
+        raise CheckpointError(f"{path}: variable {name!r} is {how}, which cannot be read; save it by numpy.savez")
     start = member.header_offset
     local = data[start : start + 30].tobytes()
     if len(local) < 30 or not local.startswith(b"PK\3\4"):
         raise CheckpointError(f"{path}: variable {name!r} has no local header; the archive is damaged")
     start += 30 + sum(struct.unpack("<HH", local[26:30]))
-    if member.compress_size != member.file_size or start + member.file_size > data.size:
+    stored = member.compress_type == zipfile.ZIP_STORED
+    if (stored and member.compress_size != member.file_size) or start + member.compress_size > data.size:
         raise CheckpointError(f"{path}: variable {name!r} lies beyond the end of the file")
-    return data[start : start + (member.file_size if size is None else min(size, member.file_size))]
+    return data[start : start + member.compress_size]
 
 
 def _read_header(path, name, member, data):

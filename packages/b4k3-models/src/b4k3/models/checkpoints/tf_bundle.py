@@ -18,6 +18,8 @@ from ._tf_writer import data_path, save  # noqa: F401  (save is part of what a c
 from .base import Checkpoint, CheckpointError, Entry
 
 MAX_SHARDS = 10000
+MAX_INDEX = 16 << 20  # bytes; the indices of the largest models have less than one million
+MAX_SLICES = 100000  # of all variables
 
 
 class TensorBundle(Checkpoint):
@@ -130,9 +132,9 @@ def _refuse(path, name, message):
 
 def _read_index(path):
     """(header, dict: key in bytes -> BundleEntry) of an index file."""
-    header, raw = None, {}
+    header, raw, slices = None, {}, 0
     try:
-        for key, value in Table(memoryview(map_file(path))):
+        for key, value in Table(memoryview(map_file(path, MAX_INDEX))):
             if header is None:
                 header = _read_header(path, key, value)
                 continue
@@ -140,6 +142,9 @@ def _read_index(path):
                 raw[key] = _format.BundleEntry(value)
             except WireError as error:
                 raise _refuse(path, key, f"has a damaged entry: {error}") from None
+            slices += len(raw[key].slices)
+            if slices > MAX_SLICES:
+                raise CheckpointError(f"{path}: more than {MAX_SLICES:,} slices of variables")
     except (TableError, WireError) as error:
         raise CheckpointError(f"{path}: {error}") from None
     if header is None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from ..checkpoints import WRITABLE, CheckpointError, open_checkpoint, save_checkpoint
-from ..checkpoints._files import Staging
+from ..checkpoints._files import Staging, is_regular
 from ..dialects import joined, places
 from ..errors import ConfigError
 from ..leftovers import OPTIMIZER_SLOT, TRAINING_STATE, leftover
@@ -260,7 +260,7 @@ class Target:
             copies[usual.get(end, os.path.basename(self.source.vocabulary))] = self.source.vocabulary
         for name in BESIDE:
             path = os.path.join(self.source.folder, name)
-            if os.path.exists(path):
+            if is_regular(path):
                 copies[name] = path
         written = []
         for name, path in sorted(copies.items()):

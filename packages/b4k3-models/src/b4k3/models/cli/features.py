@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from .subject import Subject
-from .text import compare_vocabulary, need_vocabulary, open_tokenizer
+from .text import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
 from .vectors import Jsonl, open_output
 
 EXAMPLES = """examples:
@@ -59,7 +59,7 @@ def run(args, out):
     if note:
         sys.stderr.write("note: %s\n" % note)
     settings = {key: getattr(args, key) for key in ("path", "model", "pooling", "maxlen", "case", "vocab")}
-    with open(0 if args.file == "-" else args.file, encoding="utf-8", newline="\n", closefd=args.file != "-") as lines:
+    with open_lines(args.file) as lines:
         with open_output(args.output, settings, args.restart) if args.output else Jsonl(out) as output:
             output.skip(lines)
             progress = Progress(output.rows, args.quiet)

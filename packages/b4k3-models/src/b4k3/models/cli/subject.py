@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from ..checkpoints import CheckpointError
+from ..checkpoints._files import is_regular
 from ..keys import LIMITS
 from ..leftovers import leftover
 from ..loading import NOT_FLOATS, NOT_USED, Unread
@@ -205,7 +206,7 @@ class Subject(Source):
 
 def find_vocabulary(folder: str) -> str | None:
     """The path of the only vocabulary in a folder, or of the usual one; None if there is none or nothing decides."""
-    names = sorted(os.listdir(folder))
+    names = [name for name in sorted(os.listdir(folder)) if is_regular(os.path.join(folder, name))]
     for name in VOCABULARIES:
         if name in names:
             return os.path.join(folder, name)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+from typing import TextIO
 
+from ..checkpoints._files import check_regular, open_regular
 from ..errors import ConfigError
+from .subject import VOCABULARIES
+
+_MAX_VOCABULARY = 64 << 20  # bytes of a vocab.txt
 
 
 def open_tokenizer(path, case="auto"):
@@ -28,8 +34,11 @@ def open_tokenizer(path, case="auto"):
 
 def has_capitals(path):
     """Whether a vocab.txt is that of a cased model: more than one in a hundred tokens has a capital of ASCII."""
-    with open(path, encoding="utf-8", errors="replace") as f:
-        tokens = [line.strip() for line in f]
+    with open_regular(path, ConfigError) as file:
+        data = file.read(_MAX_VOCABULARY + 1)
+    if len(data) > _MAX_VOCABULARY:
+        raise ConfigError(f"{path} has more than the {_MAX_VOCABULARY:,} bytes that a vocabulary may have")
+    tokens = [line.strip() for line in data.decode("utf-8", "replace").split("\n")]
     capitals = [token for token in tokens if re.search("[A-Z]", token) and not re.match(r"\[.*\]$|<.*>$", token)]
     return 100 * len(capitals) > len(tokens)
 
@@ -57,7 +66,22 @@ def need_vocabulary(source, path=None):
     """The path of the vocabulary to use. Raises: FileNotFoundError: none is given and none is beside the checkpoint."""
     path = path or source.vocabulary
     if path is None:
-        raise FileNotFoundError("there is no vocabulary in %s: name it by --vocab" % source.folder)
-    if not os.path.exists(path):
-        raise FileNotFoundError("there is no vocabulary %s" % path)
+        for usual in (os.path.join(source.folder, name) for name in VOCABULARIES):
+            if os.path.lexists(usual):
+                check_regular(usual, ConfigError)  # it says what lies there
+        raise FileNotFoundError(f"there is no vocabulary in {source.folder}: name it by --vocab")
+    try:
+        check_regular(path, ConfigError)
+    except FileNotFoundError as e:
+        raise FileNotFoundError(f"there is no vocabulary {path}: {e}") from None
     return path
+
+
+def open_lines(path: str) -> TextIO:
+    """The lines of a text in UTF-8. Arguments: path: '-' is standard input. Raises: ConfigError: not a regular file."""
+    if path == "-":
+        return open(0, encoding="utf-8", newline="\n", closefd=False)
+    try:
+        return io.TextIOWrapper(open_regular(path, ConfigError), encoding="utf-8", newline="\n")
+    except ConfigError as e:
+        raise ConfigError(f"{e}; - reads standard input") from None

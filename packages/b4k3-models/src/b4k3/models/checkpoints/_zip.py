@@ -1,0 +1,48 @@
+"""The list of files in a zip archive, limited before it is read: `zipfile` alone reads as much as the archive says."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from typing import BinaryIO
+
+MAX_DIRECTORY = 4 << 20  # bytes of the list of files
+MAX_FILES = 50000  # each takes half a kilobyte of memory, however short its name
+ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+)
+_MARK = b"PK\1\2"  # begins every file's entry in the list
+
+
+def read_directory(file: BinaryIO) -> list[zipfile.ZipInfo]:
+    """The entries of an archive, in the order of its list of files.
+
+    Arguments:
+        file: open, binary.
+
+    Raises:
+        one of ERRORS: it is no zip archive, a damaged one, or one with a list of files that is too long.
+    """
+    with zipfile.ZipFile(_Limited(file)) as archive:
+        return archive.infolist()
+
+
+class _Limited:
+    """A file of which `zipfile` reads only as much at once as a list of files may have."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek, self.tell, self._read = file.seek, file.tell, file.read
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._read(MAX_DIRECTORY + 1 if size < 0 else min(size, MAX_DIRECTORY + 1))
+        if len(data) > MAX_DIRECTORY or data.count(_MARK) > MAX_FILES:
+            raise ValueError(f"its list of files has more than {MAX_DIRECTORY:,} bytes or {MAX_FILES:,} entries")
+        return data
