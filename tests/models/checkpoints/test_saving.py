@@ -1,11 +1,14 @@
 """`save_checkpoint` and what `open_checkpoint` reads back, for every container that is written."""
 
+import errno
 import os
+import re
+import shutil
 
 import numpy as np
 import pytest
 
-from b4k3.models.checkpoints import CheckpointError, _files, open_checkpoint, save_checkpoint
+from b4k3.models.checkpoints import CheckpointError, _staging, open_checkpoint, save_checkpoint
 
 from .conftest import check_equal, make_arrays
 
@@ -121,22 +124,26 @@ def test_a_checkpoint_may_be_written_over_itself(tmp_path, format):
     check_equal(open_checkpoint(path), arrays)
 
 
-class Crash(Exception):
-    """At the given call of fsync or replace; nothing cleans up after it."""
+STEPS = ("replace", "rename", "fsync", "link", "unlink")  # the calls by which anything gets or loses its place
+
+
+class Crash(BaseException):
+    """At the given call of one of STEPS the process dies: nothing cleans up after it, and its locks are gone."""
 
     def __init__(self, patch, step):
         super().__init__(step)
         self.left = step
-        patch.setattr(_files.os, "replace", self.crashing(os.replace))
-        patch.setattr(_files.os, "fsync", self.crashing(os.fsync))
-        patch.setattr(_files.Staging, "__exit__", lambda staging, *error: None)
+        for name in STEPS:
+            patch.setattr(_staging.os, name, self.crashing(getattr(os, name)))
+        patch.setattr(_staging.Staging, "__exit__", lambda staging, *error: _staging.unlock(staging._handle))
+        patch.setattr(_staging.Staging, "_roll_back", lambda staging: None)
 
     def crashing(self, function):
-        def wrapper(*args):
+        def wrapper(*args, **kwargs):
             self.left -= 1
             if self.left < 0:
                 raise self
-            return function(*args)
+            return function(*args, **kwargs)
 
         return wrapper
 
@@ -160,9 +167,101 @@ def test_a_crash_leaves_the_old_checkpoint_or_the_new_one(tmp_path, monkeypatch,
         found = open_checkpoint(path)
         assert all(len(set(found[name])) == 1 for name in "abc")
         assert {found[name][0] for name in "abc"} in ([{1.0}] if finished else [{0.0}, {1.0}])
-        save_checkpoint(path_for(folder, format), new, format=format)  # and the next one succeeds
+        path = save_checkpoint(path_for(folder, format), new, format=format, max_shard_size=size)
+        check_equal(open_checkpoint(path), new)  # the next one succeeds, and removes what the crash left
+        names = os.listdir(str(folder))
+        assert len({match for name in names for match in re.findall(r"-of-\d+", name)}) <= 1
+        assert not [name for name in names if ".b4k3" in name]
         step += 1
     assert step >= 3
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("size", [None, 16])
+@pytest.mark.parametrize("format", ["tf", "safetensors", "npz"])
+def test_an_error_at_any_step_leaves_everything_as_it_was(tmp_path, monkeypatch, format, size, error):
+    """A full disk, for instance: whichever call it strikes, the old checkpoint is there, and nothing else."""
+    size = None if format == "npz" else size
+    path = path_for(tmp_path / "folder", format)
+    for old in ({}, {"a": np.zeros(4), "b": np.zeros(4)}):
+        if old:
+            save_checkpoint(path, old, format=format, max_shard_size=size)
+        before = contents(tmp_path / "folder") if old else None
+        for name in ("replace", "fsync"):
+            for step in range(20):
+                calls = []
+
+                def failing(*args, function=getattr(os, name), step=step, calls=calls):
+                    calls.append(args)
+                    if len(calls) == step + 1:
+                        raise error
+                    return function(*args)
+
+                with monkeypatch.context() as patch:
+                    patch.setattr(_staging.os, name, failing)
+                    patch.setattr(_staging, "sync_folder", lambda folder: None)  # which passes over errors
+                    new = {name: np.ones(4) for name in "abc"}
+                    try:
+                        save_checkpoint(path, new, format=format, max_shard_size=size)
+                        break
+                    except type(error) as caught:
+                        assert type(error) is KeyboardInterrupt or f"{path}: No space" in str(caught)
+                assert (contents(tmp_path / "folder") if old else os.listdir(str(tmp_path))) == (before or [])
+            assert step == len(calls) > 0
+            shutil.rmtree(str(tmp_path / "folder"))
+            if old:
+                save_checkpoint(path, old, format=format, max_shard_size=size)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("format, sizes", [("tf", (None, None)), ("tf", (16, None)), ("safetensors", (16, 32))])
+def test_of_two_writers_one_whole_checkpoint_is_left(tmp_path, format, sizes):
+    for attempt in range(8):
+        path, children = path_for(tmp_path / str(attempt), format), []
+        start = os.pipe()
+        for value, size in enumerate(sizes):
+            children.append(os.fork())
+            if not children[-1]:
+                status = 1
+                try:
+                    os.read(start[0], 1)
+                    arrays = {name: np.full(20000, value, "float32") for name in "abcdef"}
+                    save_checkpoint(path, arrays, format=format, max_shard_size=size and size * 10000)
+                    status = 0
+                finally:
+                    os._exit(status)
+        os.write(start[1], b"go")
+        assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+        found = open_checkpoint(str(tmp_path / str(attempt)), verify=True)
+        assert len({float(found[name][0]) for name in "abcdef"}) == 1
+        used = len(os.listdir(str(tmp_path / str(attempt))))
+        save_checkpoint(path, found, format=format)
+        assert len(os.listdir(str(tmp_path / str(attempt)))) <= used
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_without_replace_nothing_is_replaced(tmp_path, monkeypatch, format):
+    path = save_checkpoint(path_for(tmp_path, format), {"a": np.zeros(4)}, format=format, replace=False)
+    before = contents(tmp_path)
+    with pytest.raises(CheckpointError, match="is there already"):
+        save_checkpoint(path, {"a": np.ones(4)}, format=format, replace=False)
+    assert contents(tmp_path) == before
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_has_is_not(tmp_path):
+    with _staging.Staging(str(tmp_path / "x")) as living:
+        stale, handle = _staging.temporary_folder(str(tmp_path))
+        with open(os.path.join(stale, "1"), "w") as file:
+            file.write("half of it")
+        _staging.unlock(handle)
+        foreign = tmp_path / (".b4k3-00000000-%032x.tmp" % 1)  # of another machine, which may be alive
+        foreign.mkdir()
+        _staging.write_file(str(tmp_path / "y"), b"y")
+        assert not os.path.exists(stale) and os.path.isdir(living.temporary) and foreign.is_dir()
+        os.utime(str(foreign), (1, 1))
+        _staging.write_file(str(tmp_path / "y"), b"z")
+        assert not foreign.exists()
+    assert contents(tmp_path) == {"y": b"z"}
 
 
 @pytest.mark.parametrize("format", FORMATS)

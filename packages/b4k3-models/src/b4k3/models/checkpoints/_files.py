@@ -1,13 +1,11 @@
-"""Regular files are opened and nothing else is; and they are written whole or not at all."""
+"""Regular files are opened and nothing else is."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import mmap
 import os
 import stat
-import uuid
 from typing import BinaryIO
 
 import numpy as np
@@ -182,57 +180,3 @@ def _read(path: str, start: int, size: int, limit: int | None = None) -> bytes:
             return file.read(size)
         except OSError as e:
             raise CheckpointError(f"{path}: cannot be read: {e.strerror or e}") from None
-
-
-def sync_folder(folder):
-    """Makes renames in a folder durable, where the system can do that."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-class Staging:
-    """New files of one checkpoint under temporary names. `commit` renames them; without it they vanish on exit.
-
-    The files are renamed in the order in which they are named to `commit`; the last rename is what makes the new
-    checkpoint the current one, so a writer names last the file that points to the others.
-    """
-
-    def __init__(self, path):
-        self.folder = os.path.dirname(os.path.abspath(path))
-        os.makedirs(self.folder, exist_ok=True)
-        self._temporary = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        for name in self._temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-
-    def open(self):
-        """A new binary file under a temporary name, to be closed with `finish`."""
-        name = os.path.join(self.folder, f".b4k3-{uuid.uuid4().hex}.tmp")
-        file = open(name, "xb")
-        self._temporary.append(name)
-        return file
-
-    @staticmethod
-    def finish(file):
-        """Flushes a file to the disk and closes it. Returns its temporary name."""
-        file.flush()
-        os.fsync(file.fileno())
-        file.close()
-        return file.name
-
-    def commit(self, names):
-        """names: list of (temporary name, final path)."""
-        for number, (temporary, final) in enumerate(names, 1):
-            if number == len(names):
-                sync_folder(self.folder)
-            os.replace(temporary, final)
-        sync_folder(self.folder)

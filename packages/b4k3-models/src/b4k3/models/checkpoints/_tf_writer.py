@@ -2,49 +2,75 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
+from typing import Any
 
 from . import _bundle_format as _format
 from ._crc32c import masked_crc32c
-from ._files import Staging
+from ._staging import Staging
 from ._table import TableError, write_table
 from .base import CheckpointError
 
 
-def save(path, plan, max_shard_size=None):
-    """Writes `path.data-…` and then `path.index`, whose renaming makes the new bundle the current one."""
-    prefix = path[: -len(".index")] if path.endswith(".index") else path
+def prefix_of(path: str) -> str:
+    """The prefix of a bundle, which may be given by its index."""
+    return path[: -len(".index")] if path.endswith(".index") else path
+
+
+def save(path: str, plan: Any, max_shard_size: int | None = None) -> str:
+    """Write `path.data-…` and then `path.index`, whose renaming makes the new bundle the current one.
+
+    TensorFlow derives the names of the data files from the prefix and from their number, which the index says. A
+    bundle never takes the name of a data file that is there, be it of the bundle that it replaces or of another writer:
+    it gets one more, empty data file instead. So no index ever points to the data of another bundle.
+    """
+    prefix = prefix_of(path)
     shards = plan.shards(max_shard_size, key=lambda spec: spec.name.encode("utf-8"))
-    while os.path.exists(data_path(prefix, 0, len(shards))):
-        shards.append([])  # the old data files must stay as they are until the index is replaced
-    pairs, files = [], []
-    with Staging(prefix) as staging:
+    with Staging(prefix, plan.replace) as staging:
+        pairs, data = [], []
         for number, specs in enumerate(shards):
-            with staging.open() as file:
-                pairs += _write_data(file, number, specs, plan)
-                files.append((staging.finish(file), data_path(prefix, number, len(shards))))
-        with staging.open() as file:
-            file.write(_index(prefix, [(b"", _format.header_bytes(len(shards)))] + sorted(pairs)))
-            files.append((staging.finish(file), prefix + ".index"))
-        staging.commit(files)
-    _remove_others(prefix, len(shards))
+            file = staging.open()
+            pairs += _write_data(file, number, specs, plan)
+            data.append(staging.finish(file))
+        pairs.sort()
+        _index(prefix, len(data), pairs)  # what cannot be written is refused before anything is renamed
+        with staging.commit():
+            _place(staging, prefix, data, pairs)
     return prefix
 
 
-def _index(prefix, pairs):
+def _place(staging: Staging, prefix: str, data: list[str], pairs: list[tuple[bytes, bytes]]) -> None:
+    """Give data and index their names. It runs while no other writer commits, so that the names stay free."""
+    old = files(prefix)
+    if old and not staging.replace:
+        raise CheckpointError(f"{old[0]} is there already")
+    while any(os.path.lexists(data_path(prefix, i, len(data))) for i in range(len(data))):
+        data.append(staging.finish(staging.open()))
+    file = staging.open()
+    file.write(_index(prefix, len(data), pairs))
+    index = staging.finish(file)
+    for number, temporary in enumerate(data):
+        staging.place(temporary, data_path(prefix, number, len(data)))
+    staging.sync()
+    staging.place(index, prefix + ".index")
+    for path in _data_files(prefix) if staging.replace else ():
+        if not path.endswith(f"-of-{len(data):05d}"):
+            staging.remove(path)
+
+
+def _index(prefix: str, count: int, pairs: list[tuple[bytes, bytes]]) -> bytes:
     try:
-        return write_table(pairs)
+        return write_table([(b"", _format.header_bytes(count))] + pairs)
     except TableError as error:
         raise CheckpointError(f"{prefix}.index: {error}") from None
 
 
-def data_path(prefix, number, count):
+def data_path(prefix: str, number: int, count: int) -> str:
     return f"{prefix}.data-{number:05d}-of-{count:05d}"
 
 
-def _write_data(file, shard, specs, plan):
+def _write_data(file: Any, shard: int, specs: list[Any], plan: Any) -> list[tuple[bytes, bytes]]:
     pairs, offset = [], 0
     for spec in specs:
         data = plan.data(spec)
@@ -57,12 +83,16 @@ def _write_data(file, shard, specs, plan):
     return pairs
 
 
-def _remove_others(prefix, count):
-    """Removes the data files of the bundle that was replaced."""
+def _data_files(prefix: str) -> list[str]:
+    """The data files of a prefix, of whatever number of files they say that they are part."""
     folder, name = os.path.split(prefix)
-    pattern = re.compile(re.escape(name) + r"\.data-\d{5}-of-(\d{5})$")
-    for other in os.listdir(folder or "."):
-        match = pattern.match(other)
-        if match and int(match.group(1)) != count:
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(folder, other))
+    pattern = re.compile(re.escape(name) + r"\.data-\d{5}-of-\d{5}$")
+    names = sorted(os.listdir(folder or ".")) if os.path.isdir(folder or ".") else []
+    return [os.path.join(folder, other) for other in names if pattern.match(other)]
+
+
+def files(path: str) -> list[str]:
+    """The files that a new bundle of this name would replace. Data without an index are what a killed writer left."""
+    prefix = prefix_of(path)
+    index = prefix + ".index"
+    return [index] + _data_files(prefix) if os.path.lexists(index) else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import struct
 import zipfile
@@ -11,7 +12,8 @@ import zlib
 import numpy as np
 
 from . import _dtypes, _zip
-from ._files import Staging, map_open, open_regular
+from ._files import map_open, open_regular
+from ._staging import Staging
 from .base import Checkpoint, CheckpointError, Entry
 
 _MAX_HEADER = 10000
@@ -172,14 +174,20 @@ def save(path, plan, max_shard_size=None):
     for spec in plan.specs:
         if spec.dtype == "bfloat16":
             raise CheckpointError(f"{path}: variable {spec.name!r}: npz has no bfloat16; use dtype='float32'")
-    with Staging(path) as staging:
-        with staging.open() as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-                for spec in plan.specs:
-                    _write_member(archive, spec, plan)
-            temporary = staging.finish(file)
-        staging.commit([(temporary, path)])
+    with Staging(path, plan.replace) as staging:
+        file = staging.open()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+            for spec in plan.specs:
+                _write_member(archive, spec, plan)
+        temporary = staging.finish(file)
+        with staging.commit():
+            staging.place(temporary, path)
     return path
+
+
+def files(path):
+    """The files that a new checkpoint of this name would replace."""
+    return [path] if os.path.lexists(path) else []
 
 
 def _write_member(archive, spec, plan):

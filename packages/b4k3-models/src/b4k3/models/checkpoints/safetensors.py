@@ -12,8 +12,9 @@ import re
 import struct
 
 from . import _dtypes
-from ._files import Staging, map_file, read_small
+from ._files import map_file, read_small
 from ._json import JSONError, parse_json
+from ._staging import Staging
 from .base import Checkpoint, CheckpointError, Entry
 
 # In the order in which the project's own writer puts variables: larger items first, so that all are aligned.
@@ -167,7 +168,7 @@ def _read_index(path):
 
 def save(path, plan, max_shard_size=None):
     """Writes `path`, or with several shards `name-00001-of-0000n.safetensors` and then the index beside it."""
-    path = path[: -len(".index.json")] if path.endswith(".safetensors.index.json") else path
+    path = _file_of(path)
     if not path.endswith(".safetensors"):
         raise CheckpointError(f"{path}: the name of the file should end in .safetensors")
     for spec in plan.specs:
@@ -175,34 +176,62 @@ def save(path, plan, max_shard_size=None):
             raise _refuse(path, spec.name, f"of dtype {spec.dtype} cannot be stored in safetensors")
     order = list(NAMES)
     shards = plan.shards(max_shard_size, key=lambda spec: (order.index(CODES[spec.dtype]), spec.name))
-    with Staging(path) as staging:
-        if len(shards) == 1:
-            files = [(_write_file(staging, path, shards[0], plan), path)]
-        else:
-            while os.path.exists(_shard_path(path, 1, len(shards))):
-                shards.append([])  # the old files must stay as they are until the index is replaced
-            files = _write_shards(staging, path, shards, plan)
-        staging.commit(files)
-    _remove_others(path, [final for _, final in files])
-    return files[-1][1]
+    with Staging(path, plan.replace) as staging:
+        temporaries = [_write_file(staging, path, specs, plan) for specs in shards]
+        with staging.commit():
+            return _place(staging, path, shards, temporaries, plan)
+
+
+def _place(staging, path, shards, temporaries, plan):
+    """Give the files their names, the one by which they are opened last. Returns the path of that one."""
+    old = files(path)
+    if old and not staging.replace:
+        raise CheckpointError(f"{old[0]} is there already")
+    if len(shards) == 1:
+        written = [path]
+    else:
+        while any(os.path.lexists(_shard_path(path, n, len(shards))) for n in range(1, len(shards) + 1)):
+            shards = shards + [[]]  # the old files must stay as they are until the index is replaced
+            temporaries = temporaries + [_write_file(staging, path, [], plan)]
+        written = [_shard_path(path, number, len(shards)) for number in range(1, len(shards) + 1)]
+        temporaries = temporaries + [_write_index(staging, written, shards, plan)]
+        written.append(path + ".index.json")
+    for number, (temporary, final) in enumerate(zip(temporaries, written), 1):
+        if number == len(written):
+            staging.sync()
+        staging.place(temporary, final)
+    for other in _all_files(path) if staging.replace else ():
+        if other not in written:
+            staging.remove(other)
+    return written[-1]
+
+
+def _file_of(path):
+    """The name without shards of a checkpoint, which may be given by its index."""
+    return path[: -len(".index.json")] if path.endswith(".safetensors.index.json") else path
 
 
 def _shard_path(path, number, count):
     return f"{path[: -len('.safetensors')]}-{number:05d}-of-{count:05d}.safetensors"
 
 
-def _remove_others(path, written):
-    """Removes the files of the checkpoint that was replaced, the one by which it is opened first."""
-    stem = path[: -len(".safetensors")]
-    shard = re.compile(re.escape(os.path.basename(stem)) + r"-\d{5}-of-\d{5}\.safetensors$")
+def _all_files(path):
+    """The files under the names of a checkpoint: the ones by which it is opened first, then shards."""
+    shard = re.compile(re.escape(os.path.basename(path)[: -len(".safetensors")]) + r"-\d{5}-of-\d{5}\.safetensors$")
     folder = os.path.dirname(path)
-    shards = [os.path.join(folder, name) for name in sorted(os.listdir(folder or ".")) if shard.match(name)]
-    for other in [path + ".index.json", path] + shards:
-        if other not in written and os.path.exists(other):
-            os.unlink(other)
+    names = sorted(os.listdir(folder or ".")) if os.path.isdir(folder or ".") else []
+    whole = [other for other in (path + ".index.json", path) if os.path.lexists(other)]
+    return whole + [os.path.join(folder, name) for name in names if shard.match(name)]
+
+
+def files(path):
+    """The files that a new checkpoint of this name replaces. Shards alone are what a killed writer left."""
+    found = _all_files(_file_of(path))
+    return found if found and found[0].startswith(_file_of(path)) else []
 
 
 def _write_file(staging, path, specs, plan):
+    """Write some variables into a temporary file. Returns its name."""
     header, offset = {"__metadata__": {"format": "pt"}}, 0  # without it transformers refuses the file
     for spec in specs:
         place = [offset, offset + spec.size]
@@ -212,22 +241,18 @@ def _write_file(staging, path, specs, plan):
     text += b" " * (-len(text) % 8)
     if len(text) > MAX_HEADER:
         raise CheckpointError(f"{path}: a header of {len(text)} bytes, more than {MAX_HEADER}; use max_shard_size")
-    with staging.open() as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for spec in specs:
-            file.write(memoryview(plan.data(spec)))
-        return staging.finish(file)
+    file = staging.open()
+    file.write(struct.pack("<Q", len(text)) + text)
+    for spec in specs:
+        file.write(memoryview(plan.data(spec)))
+    return staging.finish(file)
 
 
-def _write_shards(staging, path, shards, plan):
-    files, places = [], {}
-    for number, specs in enumerate(shards, 1):
-        final = _shard_path(path, number, len(shards))
-        files.append((_write_file(staging, path, specs, plan), final))
-        places.update((spec.name, os.path.basename(final)) for spec in specs)
+def _write_index(staging, names, shards, plan):
+    """Write the index of some shards into a temporary file. Returns its name."""
+    places = {spec.name: os.path.basename(name) for name, specs in zip(names, shards) for spec in specs}
     size = sum(spec.size for spec in plan.specs)
     index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(places.items()))}
-    with staging.open() as file:
-        file.write(json.dumps(index, ensure_ascii=False, indent=2).encode("utf-8"))
-        files.append((staging.finish(file), path + ".index.json"))
-    return files
+    file = staging.open()
+    file.write(json.dumps(index, ensure_ascii=False, indent=2).encode("utf-8"))
+    return staging.finish(file)

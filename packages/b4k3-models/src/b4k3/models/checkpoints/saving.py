@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from . import _dtypes
+from ._staging import describe_failure
 from .base import CheckpointError
 from .opening import WRITABLE, container
 
@@ -25,11 +27,12 @@ class Spec:
 class Plan:
     """What to write: `specs`, and the bytes of each by `data(spec)`.
 
-    Arguments: path, str, for messages; tensors, mapping: name -> array; dtype, name or None.
+    Arguments: path, str, for messages; tensors, mapping: name -> array; dtype, name or None; replace, whether files
+    that are there may be replaced.
     """
 
-    def __init__(self, path, tensors, dtype=None):
-        self.path, self._tensors, self._dtype = path, tensors, dtype
+    def __init__(self, path, tensors, dtype=None, replace=True):
+        self.path, self._tensors, self._dtype, self.replace = path, tensors, dtype, replace
         self.specs = [self._spec(name) for name in tensors]
 
     def _spec(self, name):
@@ -77,13 +80,21 @@ class Plan:
         return shards
 
 
-def save_checkpoint(path, tensors, format="tf", dtype=None, max_shard_size=None):
+def save_checkpoint(
+    path: Any,
+    tensors: Mapping[str, Any],
+    format: str = "tf",
+    dtype: str | None = None,
+    max_shard_size: int | None = None,
+    replace: bool = True,
+) -> str:
     """Writes a checkpoint, whole or not at all.
 
     The files get temporary names and are renamed when all of them are on the disk. A crash at any moment leaves either
-    the old checkpoint or the new one. To make that true for tensor bundles, whose parts cannot be renamed together, a
-    bundle that replaces another of the same number of data files has one more, empty data file. The files of the
-    checkpoint that is replaced are removed.
+    the old checkpoint or the new one; so do several writers of one name, of which the last one counts. To make that
+    true for tensor bundles, whose parts cannot be renamed together, a bundle that replaces another of the same number
+    of data files has one more, empty data file. The files of the checkpoint that is replaced are removed. After an
+    error, a full disk for instance, everything is as it was.
 
     Arguments:
         path: str or path. For 'tf' the prefix (`…/bert_model.ckpt`), for the others the file (`…/model.safetensors`).
@@ -95,12 +106,14 @@ def save_checkpoint(path, tensors, format="tf", dtype=None, max_shard_size=None)
             variables keep their dtype.
         max_shard_size: None, or the number of bytes from which on a further data file is begun. Sharded safetensors
             have an index, `model.safetensors.index.json`.
+        replace: whether a checkpoint of this name is replaced. False refuses it, even if it appears in the meantime.
 
     Returns:
         str, the path to give to `open_checkpoint`.
 
     Raises:
-        CheckpointError: a name or an array that cannot be stored, a finite number too large for dtype.
+        CheckpointError: a name or an array that cannot be stored, a finite number too large for dtype, a checkpoint
+            that is there without replace. OSError: the disk is full, the folder cannot be written.
     """
     path = os.fspath(path)
     if not isinstance(tensors, Mapping):
@@ -113,4 +126,13 @@ def save_checkpoint(path, tensors, format="tf", dtype=None, max_shard_size=None)
         raise CheckpointError(f"{path}: max_shard_size is {max_shard_size!r}, expected a positive number")
     if os.path.isdir(path) or not os.path.basename(path):
         raise CheckpointError(f"{path}: is a folder; name the file or prefix to write in it")
-    return container(format).save(path, Plan(path, tensors, dtype), max_shard_size)
+    plan = Plan(path, tensors, dtype, replace)
+    try:
+        return container(format).save(path, plan, max_shard_size)
+    except OSError as error:
+        raise describe_failure(path, error) from error
+
+
+def existing_files(path: str, format: str) -> list[str]:
+    """The paths of the files that a checkpoint of this name and format replaces or removes."""
+    return container(format).files(path)

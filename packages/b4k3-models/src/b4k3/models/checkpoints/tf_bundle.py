@@ -14,7 +14,7 @@ from ._crc32c import masked_crc32c
 from ._files import map_file
 from ._proto import WireError
 from ._table import Table, TableError
-from ._tf_writer import data_path, save  # noqa: F401  (save is part of what a container module offers)
+from ._tf_writer import data_path, files, save  # noqa: F401  (a container module offers save and files)
 from .base import Checkpoint, CheckpointError, Entry
 
 MAX_SHARDS = 10000

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from ..checkpoints import WRITABLE, CheckpointError, open_checkpoint, save_checkpoint
-from ..checkpoints._files import Staging, is_regular
+from ..checkpoints._files import is_regular
+from ..checkpoints._staging import Staging
 from ..dialects import joined, places
 from ..errors import ConfigError
 from ..leftovers import OPTIMIZER_SLOT, TRAINING_STATE, leftover
