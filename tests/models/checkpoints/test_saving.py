@@ -189,9 +189,9 @@ def test_an_error_at_any_step_leaves_everything_as_it_was(tmp_path, monkeypatch,
         before = contents(tmp_path / "folder") if old else None
         for name in ("replace", "fsync"):
             for step in range(20):
-                calls = []
+                calls, function = [], getattr(os, name)
 
-                def failing(*args, function=getattr(os, name), step=step, calls=calls):
+                def failing(*args, function=function, step=step, calls=calls):
                     calls.append(args)
                     if len(calls) == step + 1:
                         raise error

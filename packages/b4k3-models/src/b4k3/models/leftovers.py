@@ -6,7 +6,7 @@ import functools
 import re
 
 OPTIMIZER_SLOT, TRAINING_STATE, AVERAGE = "optimizer slot", "training state", "moving average"
-FIXED_POSITIONS = "fixed positions"
+FIXED_POSITIONS, TASK_HEAD = "fixed positions", "head of a task"
 PATTERNS = (
     (r"(^|/)(adam_[mv]|AdamWeightDecayOptimizer.*|lamb_[mv]|Adam(_\d+)?|LAMB(_\d+)?)$", OPTIMIZER_SLOT),
     (r"(/adafactor|[/_]slot)_(v[rc]?|m)$", OPTIMIZER_SLOT),
@@ -30,9 +30,9 @@ PATTERNS = (
     (
         r"^(classifier|qa_outputs|score|pre_classifier|logits_proj|sequence_summary|multiple_choice_head|"
         r"classification_head|summary)\.",
-        "head of a task",
+        TASK_HEAD,
     ),
-    (r"^(loss/)?output_(weights|bias)$", "head of a task"),
+    (r"^(loss/)?output_(weights|bias)$", TASK_HEAD),
 )
 _COMPILED = tuple((re.compile(pattern), kind) for pattern, kind in PATTERNS)
 

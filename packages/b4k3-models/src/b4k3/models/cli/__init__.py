@@ -12,6 +12,8 @@ import os
 import sys
 import warnings
 
+from ..__about__ import __version__
+
 # command -> what it does
 COMMANDS = {
     "inspect": "what a checkpoint is, what is in it, what of it would load",
@@ -30,6 +32,7 @@ def parser():
     """The arguments of the command line."""
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(prog="b4k3", description=__doc__.split("\n")[0], epilog=_EPILOG, formatter_class=raw)
+    top.add_argument("--version", action="version", version=f"b4k3-models {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for name, text in COMMANDS.items():
         module = importlib.import_module("." + name, __name__)
@@ -70,8 +73,15 @@ def main(argv=None):
         print("interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError) as e:
-        print("error: %s" % " ".join(str(e).split()), file=sys.stderr)
+        print(f"error: {' '.join(said(e).split())}", file=sys.stderr)
         return 1
+
+
+def said(error):
+    """What an error says, without the number that the system gives it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def show_note(message, *where):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
+
 from ..checkpoints import CheckpointError
+from ..checkpoints._staging import Staging, describe_failure, sync_file
 from ..errors import ConfigError
 from ..registry import network
 
@@ -36,10 +40,36 @@ def build(arguments, heads):
     return build_transformer_model(return_keras_model=False, **dict(arguments, **heads))
 
 
-def write(source, path, heads):
-    """Build the model of a `Source` and save it, whole or its weights, as the name of the file says."""
+def write(source, path, heads, replace=True):
+    """Build the model of a `Source` and save it, whole or its weights, as the name of the file says.
+
+    Raises:
+        CheckpointError: the file is there, without replace. OSError: it cannot be written; nothing was.
+    """
     model = build(source.arguments, heads).model
-    (model.save_weights if path.endswith(".weights.h5") else model.save)(path)
+    try:
+        with Staging(path, replace) as staging:
+            temporary = os.path.join(staging.temporary, os.path.basename(path))
+            (model.save_weights if path.endswith(".weights.h5") else model.save)(temporary)
+            check_whole(temporary)
+            with staging.commit():
+                staging.place(temporary, path)
+    except (OSError, RuntimeError) as error:  # h5py says by a RuntimeError that the disk is full
+        raise describe_failure(path, error) from error
+
+
+def check_whole(path):
+    """Flush a file that Keras wrote to the disk, and look whether all of it is there. Raises: OSError: it is not."""
+    sync_file(path)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+        if broken is not None:
+            raise OSError(f"{broken} in it is damaged")
+    else:
+        import h5py
+
+        h5py.File(path, "r").close()
 
 
 def read(path, config, model, heads):
