@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from itertools import islice
@@ -9,9 +10,10 @@ from itertools import islice
 import numpy as np
 
 from ..errors import ConfigError
+from .fingerprints import settings
 from .subject import Subject
-from .text import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
-from .vectors import Jsonl, open_output
+from .text import compare_vocabulary, lines_of, need_vocabulary, open_tokenizer
+from .vectors import Jsonl, open_output, writer_class
 
 EXAMPLES = """examples:
   b4k3 features chinese_L-12_H-768_A-12 --output vectors.npy < lines.txt
@@ -20,7 +22,8 @@ EXAMPLES = """examples:
 
 Row i of the output belongs to line i, an empty line included. Lines are read as they come, a window at a time, and
 batched by length within it. If it is interrupted, the same command on the same lines goes on where it stopped:
-the rows so far are in OUTPUT.part, which gets its name when all are done.
+the rows so far are in OUTPUT.part, which gets its name when all are done. It goes on only with the same weights,
+config, vocabulary and settings, by content and not by name; --restart begins anew.
 
 exit codes: 0 done, 1 wrong input; what was finished is kept in OUTPUT.part
 """
@@ -36,6 +39,7 @@ def add_arguments(add):
         help=".npy (float32 [lines, d]) or .jsonl; JSON lines to standard output if not given",
     )
     add("--pooling", choices=POOLINGS, default="cls", help="of the last block (default: %(default)s, the first token)")
+    add("--normalize", action="store_true", help="divide each vector by its length: a dot product is a cosine")
     add("--maxlen", type=int, default=128, help="at most so many tokens of a line (default: %(default)s)")
     add("--batch-size", type=int, default=32, help="rows at a time (default: %(default)s)")
     add("--window", type=int, default=1024, help="lines that are sorted by length together (default: %(default)s)")
@@ -50,27 +54,46 @@ def add_arguments(add):
 def run(args, out):
     for name in ("batch_size", "window", "maxlen"):
         if getattr(args, name) < 1:
-            raise ConfigError("--%s is %d, expected 1 or more" % (name.replace("_", "-"), getattr(args, name)))
+            raise ConfigError(f"--{name.replace('_', '-')} is {getattr(args, name)}, expected 1 or more")
     source = Subject(args.path, args.config, args.model).require()
     maxlen = min(args.maxlen, source.longest or args.maxlen)
     path = need_vocabulary(source, args.vocab)
+    check_output(args, path)
     tokenizer = open_tokenizer(path, args.case)
     note = compare_vocabulary(tokenizer, path, source)
     if note:
-        sys.stderr.write("note: %s\n" % note)
-    settings = {key: getattr(args, key) for key in ("path", "model", "pooling", "maxlen", "case", "vocab")}
-    with open_lines(args.file) as lines:
-        with open_output(args.output, settings, args.restart) if args.output else Jsonl(out) as output:
+        sys.stderr.write(f"note: {note}\n")
+    with open(0 if args.file == "-" else args.file, "rb", closefd=args.file != "-") as file:
+        lines = lines_of(file, "standard input" if args.file == "-" else args.file)
+        with open_rows(args, out, source, path, maxlen) as output:
             output.skip(lines)
             progress = Progress(output.rows, args.quiet)
             model = Model(source, args.pooling, args.batch_size)
             for texts in windows(lines, args.window):
                 ids = tokenizer.encode_batch([text.rstrip("\r\n") for text in texts], maxlen=maxlen).ids
-                output.add(model.vectors(ids), texts)
+                vectors = model.vectors(ids)
+                output.add(normalized(vectors) if args.normalize else vectors, texts)
                 progress.show(output.rows)
             progress.finish(output.rows)
             output.finish(model.size)
     return 0
+
+
+def check_output(args, vocabulary):
+    """Raise ConfigError if the output is a file that is read."""
+    for read in (args.file, vocabulary, args.config):
+        if args.output and read not in (None, "-") and os.path.exists(args.output) and os.path.exists(read):
+            if os.path.samefile(read, args.output):
+                raise ConfigError(f"--output {args.output} is {read}, which is read; name another")
+
+
+def open_rows(args, out, source, vocabulary, maxlen):
+    """Where the rows go: standard output, or a file that an interrupted run may have begun."""
+    if not args.output:
+        return Jsonl(out)
+    writer_class(args.output)
+    same = {"pooling": args.pooling, "maxlen": maxlen, "case": args.case, "normalize": args.normalize}
+    return open_output(args.output, settings(source, vocabulary, **same), args.restart)
 
 
 def windows(lines, size):
@@ -145,6 +168,12 @@ def pooled(hidden, mask, pooling):
     if pooling == "max":
         return np.where(mask, hidden, -np.inf).max(axis=1)
     return (hidden * mask).sum(axis=1) / mask.sum(axis=1)
+
+
+def normalized(vectors):
+    """[n, d], each row divided by its Euclidean length; a row of zeros stays as it is."""
+    lengths = np.sqrt(np.square(vectors, dtype="float64").sum(axis=1, keepdims=True))
+    return (vectors / np.where(lengths == 0, 1, lengths)).astype("float32")
 
 
 class Progress:

@@ -32,6 +32,27 @@ def open_tokenizer(path, case="auto"):
     return opened(path, lower=not says_itself and case != "keep" and (case == "lower" or not has_capitals(path)))
 
 
+def lines_of(file, name):
+    """The lines of a file, as str with their line ends, read as they come.
+
+    Arguments:
+        file: binary, open for reading.
+        name: of the file, for messages.
+
+    Raises:
+        ConfigError: bytes that are not UTF-8; it names the line.
+    """
+    for number, line in enumerate(file, 1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"{name}, line {number}: byte 0x{line[error.start]:02x} at position {error.start} of the line is not "
+                "UTF-8; save the text as UTF-8"
+            ) from None
+        yield text[1:] if number == 1 and text[:1] == "\ufeff" else text
+
+
 def has_capitals(path):
     """Whether a vocab.txt is that of a cased model: more than one in a hundred tokens has a capital of ASCII."""
     with open_regular(path, ConfigError) as file:
