@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ import warnings
 from itertools import islice
 
 from . import _unicode, vocab
+from .__about__ import __version__
 
 _LINES_AT_ONCE = 2000
 
@@ -32,7 +34,7 @@ def open_tokenizer(path, lower=False, **kwargs):
     """
     kind = os.path.splitext(path)[1].lower()
     if kind in (".json", ".model") and lower:
-        raise ValueError("--lower is for vocabulary files; %s says itself how text is normalised" % path)
+        raise ValueError(f"--lower is for vocabulary files; {path} says itself how text is normalised")
     if kind == ".json":
         from .tokenizer_json import load_tokenizer_json
 
@@ -70,7 +72,7 @@ def decode(args, lines, write):
         try:
             ids = [int(i) for i in line.replace("[", " ").replace("]", " ").replace(",", " ").split()]
         except ValueError:
-            raise ValueError("line %d of the ids: %r is no list of ids" % (number, line.strip()[:60])) from None
+            raise ValueError(f"line {number} of the ids: {line.strip()[:60]!r} is no list of ids") from None
         write(tokenizer.decode(ids))
 
 
@@ -119,6 +121,7 @@ def parser():
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"b4k3-tokenizers {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     helps = {
         encode: "ids, tokens or offsets of each line",
@@ -150,15 +153,41 @@ def main(argv=None):
         return 2
     out = open(1, "w", encoding="utf-8", closefd=False, newline="\n")
     try:
-        with out, _lines_of(getattr(args, "file", os.devnull)) as lines:
+        with out, open_lines(getattr(args, "file", os.devnull)) as lines:
             args.function(args, lines, lambda line: out.write(line + "\n"))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who reads us has seen enough
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as e:
-        print("error: %s" % e, file=sys.stderr)
+        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
         return 1
     return 0
 
 
-def _lines_of(path):
-    return open(0 if path == "-" else path, encoding="utf-8", newline="\n", closefd=path != "-")
+@contextlib.contextmanager
+def open_lines(path):
+    """The lines of a text in UTF-8, as str with their line ends, read as they come.
+
+    Arguments:
+        path: '-' is standard input.
+
+    Raises:
+        ValueError: bytes that are not UTF-8; it names the file and the line.
+    """
+    name = "standard input" if path == "-" else path
+    with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
+        yield _decoded(file, name)
+
+
+def _decoded(file, name):
+    for number, line in enumerate(file, 1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as e:
+            raise ValueError(
+                f"{name}, line {number}: byte 0x{line[e.start]:02x} at position {e.start} of the line is not UTF-8; "
+                "save the text as UTF-8"
+            ) from None
+        yield text[1:] if number == 1 and text[:1] == "\ufeff" else text

@@ -6,7 +6,7 @@ import json
 import os
 from importlib import import_module
 
-from ._files import write_text
+from ._writing import write_text
 from .vocab import VocabError
 
 # type of the model -> module of this package with `from_json(path, description, **kwargs)`, which gives the tokenizer,

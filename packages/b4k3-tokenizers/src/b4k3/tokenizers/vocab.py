@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 
-from ._files import write_text
 from ._unicode import is_cjk_character, is_punctuation
+from ._writing import write_text
 
 
 class VocabError(ValueError):

@@ -59,7 +59,7 @@ def main(argv=None):
     if args.command is None:
         top.print_help()
         return 2
-    out = open(1, "w", encoding="utf-8", closefd=False, newline="\n")
+    out = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False, newline="\n")
     try:
         with out, warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ConfigError
 from .fingerprints import settings
 from .subject import Subject
-from .text import compare_vocabulary, lines_of, need_vocabulary, open_tokenizer
+from .text import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
 from .vectors import Jsonl, open_output, writer_class
 
 EXAMPLES = """examples:
@@ -63,8 +63,7 @@ def run(args, out):
     note = compare_vocabulary(tokenizer, path, source)
     if note:
         sys.stderr.write(f"note: {note}\n")
-    with open(0 if args.file == "-" else args.file, "rb", closefd=args.file != "-") as file:
-        lines = lines_of(file, "standard input" if args.file == "-" else args.file)
+    with open_lines(args.file) as lines:
         with open_rows(args, out, source, path, maxlen) as output:
             output.skip(lines)
             progress = Progress(output.rows, args.quiet)

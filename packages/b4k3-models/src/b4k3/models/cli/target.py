@@ -7,6 +7,7 @@ import os
 import re
 
 from ..checkpoints import WRITABLE, CheckpointError, save_checkpoint
+from ..checkpoints._files import is_regular
 from ..checkpoints._staged_folder import StagedFolder
 from ..checkpoints._staging import describe_failure, write_file
 from ..checkpoints.opening import locate
@@ -186,7 +187,7 @@ class Target:
             end = os.path.splitext(self.source.vocabulary)[1]
             usual = {".txt": "vocab.txt", ".model": "spiece.model"}
             found[usual.get(end, os.path.basename(self.source.vocabulary))] = self.source.vocabulary
-        return {name: path for name, path in sorted(found.items()) if os.path.exists(path)}
+        return {name: path for name, path in sorted(found.items()) if is_regular(path)}
 
     def _copy_vocabulary(self, folder):
         written = [copy_file(path, os.path.join(folder, name)) for name, path in self.copies.items()]

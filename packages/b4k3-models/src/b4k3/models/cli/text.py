@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
 import re
-from typing import TextIO
+from collections.abc import Iterator
 
 from ..checkpoints._files import check_regular, open_regular
 from ..errors import ConfigError
@@ -32,16 +32,30 @@ def open_tokenizer(path, case="auto"):
     return opened(path, lower=not says_itself and case != "keep" and (case == "lower" or not has_capitals(path)))
 
 
-def lines_of(file, name):
-    """The lines of a file, as str with their line ends, read as they come.
+@contextlib.contextmanager
+def open_lines(path: str) -> Iterator[Iterator[str]]:
+    """Give the lines of a text in UTF-8, as str with their line ends, read as they come.
 
     Arguments:
-        file: binary, open for reading.
-        name: of the file, for messages.
+        path: str. '-' is standard input, which may be a pipe.
 
     Raises:
-        ConfigError: bytes that are not UTF-8; it names the line.
+        ConfigError: the path is no regular file, or has bytes that are not UTF-8; it names the file and the line.
     """
+    if path == "-":
+        with open(0, "rb", closefd=False) as file:
+            yield decoded(file, "standard input")
+        return
+    try:
+        file = open_regular(path, ConfigError)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; - reads standard input") from None
+    with file:
+        yield decoded(file, path)
+
+
+def decoded(file, name):
+    """The lines of a binary file as str. Arguments: name: of the file, for messages."""
     for number, line in enumerate(file, 1):
         try:
             text = line.decode("utf-8")
@@ -96,13 +110,3 @@ def need_vocabulary(source, path=None):
     except FileNotFoundError as e:
         raise FileNotFoundError(f"there is no vocabulary {path}: {e}") from None
     return path
-
-
-def open_lines(path: str) -> TextIO:
-    """The lines of a text in UTF-8. Arguments: path: '-' is standard input. Raises: ConfigError: not a regular file."""
-    if path == "-":
-        return open(0, encoding="utf-8", newline="\n", closefd=False)
-    try:
-        return io.TextIOWrapper(open_regular(path, ConfigError), encoding="utf-8", newline="\n")
-    except ConfigError as e:
-        raise ConfigError(f"{e}; - reads standard input") from None

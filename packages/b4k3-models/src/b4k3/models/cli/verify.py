@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from .subject import Subject
-from .text import compare_vocabulary, lines_of, need_vocabulary, open_tokenizer
+from .text import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
 
 EXAMPLES = """examples:
   b4k3 verify chinese_L-12_H-768_A-12
@@ -135,8 +135,8 @@ def ids_for(first, second, args):
     path = need_vocabulary(first, args.vocab)
     tokenizer = open_tokenizer(path)
     compare_vocabulary(tokenizer, path, first)
-    with open(args.text, "rb") as f:
-        lines = [line.rstrip("\r\n") for line in islice(lines_of(f, args.text), 64)]
+    with open_lines(args.text) as f:
+        lines = [line.rstrip("\r\n") for line in islice(f, 64)]
     encoded = tokenizer.encode_batch(lines, maxlen=length).ids
     ids = np.full((len(lines), max(map(len, encoded), default=0)), padding_id, dtype="int64")
     for row, values in zip(ids, encoded):
