@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import unittest.mock
 
 import numpy as np
 
@@ -108,6 +109,36 @@ def call_with_unknown_sizes(function, *arrays):
     outputs = tf.nest.map_structure(tf.identity, function(*inputs))
     session = keras.backend.get_session() if hasattr(keras.backend, "get_session") else _session()
     return session.run(outputs, dict(zip(inputs, arrays)))
+
+
+def compiled_call(function, *arrays):
+    """`evaluate(function(*tensors))` in a compiled graph, where nobody sees a value; the numpy backend only acts so."""
+    from b4k3.backend import ops, row
+
+    if row.backend == "jax":
+        import jax
+
+        return evaluate(jax.jit(function)(*arrays))
+    if row.backend == "torch":
+        import torch
+
+        tensors = [ops.convert_to_tensor(a) for a in arrays]
+        return evaluate(torch.jit.trace(function, tensors, check_trace=False)(*tensors))
+    if row.backend == "numpy":
+        with unittest.mock.patch("b4k3.backend.tables.concrete", lambda x: None):
+            return evaluate(function(*arrays))
+    if row.is_keras3:
+        import tensorflow as tf
+
+        return evaluate(tf.function(function, autograph=False)(*[tf.constant(a) for a in arrays]))
+    return call_with_unknown_sizes(function, *arrays)
+
+
+def sees_values():
+    """Whether a layer that is called on arrays sees their values: not in TensorFlow's graphs."""
+    from b4k3.backend import row
+
+    return runs_eagerly() or row.backend != "tensorflow"
 
 
 def _session():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 from b4k3.backend import Layer, custom_objects, keras, ops, row, weight_path
-from harness import answer, as_list, runs_eagerly, unwrapped
+from harness import answer, as_list, evaluate, runs_eagerly, sees_values, unwrapped
 
 SIZES = ((2, 5), (3, 8))  # (batch, length): every model runs on both
 TRAINS = row.backend != "numpy"
@@ -214,3 +215,37 @@ def check_gradients(trainer, layer, arrays, still):
         path = weight_path(weight)[len(layer.name) + 1 :]
         moved = np.abs(a - b).max()
         assert moved < 2e-6 if path in still else moved > 2e-6, "%s moved by %g" % (path, moved)
+
+
+def check_ids(make, inputs_of, limit):
+    """Ids that have no row: an error where they can be seen, else NaN for them and for nothing else.
+
+    Arguments:
+        make: function that makes a layer.
+        inputs_of: function from ids [1, n] to the list of the layer's inputs, arrays.
+        limit: int, how many ids there are.
+    """
+    right, wrong = [0, limit - 1], [-1, limit, 0.5, np.nan, 1e20, -np.inf, 2.0**32]
+    ids = np.array([right + wrong], "float32")
+    model = model_of(make(), inputs_of(ids))
+    if row.backend in ("jax", "tensorflow"):
+        got = np.asarray(model.predict_on_batch(unwrapped(inputs_of(ids))))
+        assert np.isfinite(got[0, :2]).all() and np.isnan(got[0, 2:]).all()
+        again = np.asarray(model.predict_on_batch(unwrapped(inputs_of(np.where(ids == ids[:, :1], ids, limit - 1)))))
+        np.testing.assert_array_equal(got[:, :2], again[:, :2])
+    for value in wrong if sees_values() else ():
+        inputs = inputs_of(np.array([[0, limit - 1], [value, 0]], "float32"))
+        with pytest.raises(ValueError, match=r"layer.*: id .* at \[1, 0\], expected whole numbers from 0 to"):
+            model(unwrapped(inputs))
+    for dtype in ("int64", "uint8") if sees_values() else ():
+        got, wide = (evaluate(make()(unwrapped(inputs_of(np.array([[0, 1]], d))))) for d in (dtype, "float32"))
+        assert got.shape == wide.shape
+    if sees_values():
+        with pytest.raises(ValueError, match=r"layer.*: id 4294967297 at \[0, 1\]"):
+            make()(unwrapped(inputs_of(np.array([[0, 2**32 + 1]], "int64"))))
+
+
+def model_of(layer, arrays):
+    """A Keras model of one layer, with inputs of float32 like these arrays."""
+    inputs = [keras.Input((None,) + a.shape[2:]) for a in arrays]
+    return keras.models.Model(inputs, layer(unwrapped(inputs)))

@@ -8,7 +8,7 @@ import pytest
 from b4k3.backend import K, custom_objects, keras, ops
 from b4k3.layers import ConditionalRandomField, Embedding, MaximumEntropyMarkovModel
 from b4k3.snippets import ViterbiDecoder
-from harness import call_with_unknown_sizes, evaluate, gradient, whole_model_suffix
+from harness import call_with_unknown_sizes, compiled_call, evaluate, gradient, sees_values, whole_model_suffix
 from layer_checks import check_layer
 
 LABELS = 3
@@ -283,3 +283,24 @@ def test_training_saving_and_loading(cls, config, kind, tmp_path):
     np.testing.assert_allclose(K.eval(loaded.get_layer("chain").trans), decoder.trans, rtol=1e-6)
     compile(loaded, loaded.get_layer("chain"))
     assert loaded.test_on_batch(tokens, y)[0] < 0.5 * history["loss"][0]
+
+
+@pytest.mark.parametrize("wrong", [-1, LABELS, 0.5, np.nan])
+def test_labels_that_there_are_not(wrong):
+    """They are no other label: an error where they are seen, else a loss of NaN for their row, and never accurate."""
+    labels, scores = batch()
+    labels[1, 2] = wrong
+    layer, _ = new(ConditionalRandomField)
+    got = compiled_call(layer.sparse_loss, labels, scores)
+    assert np.isnan(got).tolist() == [False, True, False, False]
+    scores[1, 2] = [9, 0, 0]  # the label that a wrong one would be taken for
+    right = labels.copy()
+    right[1, 2] = 0
+    lost = compiled_call(layer.sparse_accuracy, right, scores) - compiled_call(layer.sparse_accuracy, labels, scores)
+    np.testing.assert_allclose(lost, 1 / sum(LENGTHS), rtol=1e-5)
+    other, _ = new(MaximumEntropyMarkovModel)
+    assert np.isnan(compiled_call(other.sparse_loss, labels, scores))
+    if sees_values():
+        for each in (layer, other):
+            with pytest.raises(ValueError, match=r"y_true: id .* at \[1, 2\], expected whole numbers from 0 to 2"):
+                each.sparse_loss(labels, scores)

@@ -5,7 +5,8 @@ import pytest
 
 from b4k3.backend import keras
 from b4k3.layers import Embedding, TaskEmbedding
-from layer_checks import as_list, check_layer, known_objects, randomize, same, static_shape
+from harness import evaluate, sees_values
+from layer_checks import as_list, check_ids, check_layer, known_objects, randomize, same, static_shape
 
 
 def ids(rng, batch, n):
@@ -212,3 +213,35 @@ def test_tasks_as_an_input(masked, tmp_path):
 def test_a_task_that_is_not_there(task_id):
     with pytest.raises(ValueError, match="the tasks 0 to 2"):
         TaskEmbedding(3, 4, task_id=task_id)
+
+
+# --------------------------------------------------------------------------------------------- ids without a row
+
+
+def test_ids_without_a_row():
+    check_ids(lambda: Embedding(11, 4, mask_zero=True, name="layer"), lambda ids: [ids], 11)
+
+
+def test_tasks_without_a_row():
+    check_ids(
+        lambda: TaskEmbedding(3, 4, embeddings_initializer="uniform", custom_task_ids=True, name="layer"),
+        lambda ids: [np.ones(ids.shape + (4,), "float32"), ids],
+        3,
+    )
+
+
+@pytest.mark.parametrize("padding_id", [-1, -100])
+def test_padding_outside_of_the_table(padding_id):
+    """It has zeros, whatever its neighbours are, and is masked; without mask_zero it is an id like others."""
+    ids = np.array([[3, padding_id, 0, padding_id], [padding_id, 2, 10, 1]], "float32")
+    layer = Embedding(11, 4, mask_zero=True, padding_id=padding_id, name="layer")
+    x = keras.Input((None,))
+    got = np.asarray(keras.models.Model(x, layer(x)).predict_on_batch(ids))
+    real = ids != padding_id
+    np.testing.assert_allclose(got[real], layer.get_weights()[0][ids[real].astype(int)], rtol=1e-6)
+    assert (got[~real] == 0).all()
+    if sees_values():
+        mask = evaluate(layer.compute_mask(ids))
+        assert mask.tolist() == (real | (np.arange(4) == 0)).tolist()
+        with pytest.raises(ValueError, match=rf"layer.*id {padding_id} at \[0, 1\]"):
+            Embedding(11, 4, name="layer")(ids)

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from b4k3.backend import keras, ops
+from b4k3.backend import keras, ops, row
 from b4k3.layers import (
     PaddedPositionEmbedding,
     PositionEmbedding,
@@ -14,8 +14,8 @@ from b4k3.layers import (
     RotaryPositionEmbedding,
     SinusoidalPositionEmbedding,
 )
-from harness import evaluate
-from layer_checks import check_layer, randomize
+from harness import evaluate, sees_values
+from layer_checks import check_ids, check_layer, randomize
 
 BUCKETS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden", "t5_buckets.npz")
 
@@ -92,11 +92,11 @@ def vectors_and_tokens(rng, batch, n):
 
 def padded_rows(ids, padding_id):
     out = np.zeros(ids.shape, dtype=int)
-    for row, tokens in zip(out, ids):
+    for rows, tokens in zip(out, ids):
         count = 0
         for i, token in enumerate(tokens):
             count += token != padding_id
-            row[i] = count + padding_id if token != padding_id else padding_id
+            rows[i] = count + padding_id if token != padding_id else padding_id
     return out
 
 
@@ -306,3 +306,55 @@ def test_a_sequence_known_to_be_longer_than_the_table():
     layer = PositionEmbedding(5, 4, name="layer")
     with pytest.raises(ValueError, match="layer: the sequence is longer than its 5 positions"):
         keras.Model(x, layer(x)).predict_on_batch(np.zeros((2, 6, 4), "float32"))
+
+
+# --------------------------------------------------------------------------------------------- ids without a row
+
+LEARNED = {
+    "plain": (PositionEmbedding, 9, {"input_dim": 9}),
+    "hierarchical": (PositionEmbedding, 9, {"input_dim": 3, "hierarchical": True}),
+    "padded": (PaddedPositionEmbedding, 9, {"input_dim": 11, "padding_id": 1}),
+}
+
+
+@pytest.mark.parametrize("kind", list(LEARNED))
+def test_positions_without_a_row(kind):
+    cls, limit, config = LEARNED[kind]
+    check_ids(
+        lambda: cls(output_dim=4, embeddings_initializer="uniform", custom_position_ids=True, name="layer", **config),
+        lambda ids: [np.ones(ids.shape + (4,), "float32"), ids],
+        limit,
+    )
+
+
+def test_padding_without_a_row():
+    """Where no id of the vocabulary is padding, the table has no row for it: -1 gets zeros."""
+    layer = PaddedPositionEmbedding(9, 4, padding_id=-1, embeddings_initializer="uniform", name="layer")
+    inputs = [keras.Input((None, 4)), keras.Input((None,))]
+    model = keras.models.Model(inputs, layer(inputs))
+    ids = np.array([[5, 0, 2, -1], [4, -1, -1, -1]], "float32")
+    x = np.random.RandomState(0).randn(2, 4, 4).astype("float32")
+    table = layer.get_weights()[0]
+    want = [[table[0], table[1], table[2], 0 * table[0]], [table[0]] + 3 * [0 * table[0]]]
+    np.testing.assert_allclose(np.asarray(model.predict_on_batch([x, ids])), x + np.array(want), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("cls", [RelativePositionEmbedding, RelativePositionEmbeddingT5])
+def test_relative_positions_may_be_negative_but_not_fractional(cls):
+    layer = cls(8, 2, embeddings_initializer="uniform", custom_position_ids=True, name="layer")
+    inputs = [keras.Input((None,)), keras.Input((None,))]
+    model = keras.models.Model(inputs, layer(inputs))
+    q, v = np.array([[0.0, -3.0, 1e6]], "float32"), np.array([[-3.0, 0.0, 1e6, 5.0]], "float32")
+    np.testing.assert_allclose(
+        np.asarray(model.predict_on_batch([q, v])), np.asarray(model.predict_on_batch([q + 2, v + 2])), rtol=1e-6
+    )
+    wrong = v.copy()
+    wrong[0, 1], wrong[0, 3] = 0.5, 1e20
+    if row.backend in ("jax", "tensorflow"):
+        got = np.isnan(np.asarray(model.predict_on_batch([q, wrong])))
+        assert got.all((0, 1, 3)).tolist() == got.any((0, 1, 3)).tolist() == [False, True, False, True]
+        got = np.isnan(np.asarray(model.predict_on_batch([wrong, q])))
+        assert got.all((0, 2, 3)).tolist() == got.any((0, 2, 3)).tolist() == [False, True, False, True]
+    if sees_values():
+        with pytest.raises(ValueError, match=r"layer.*: id 0.5 at \[0, 1\] \(1 more like it\)"):
+            layer([q, wrong])

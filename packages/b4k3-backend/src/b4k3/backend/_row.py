@@ -26,11 +26,13 @@ weight_path = implementation.weight_path
 cache_orders = implementation.cache_orders
 call_layer = implementation.call_layer
 compiled = implementation.compiled
+concrete = implementation.concrete
 runs_eagerly = implementation.runs_eagerly
 while_loop = implementation.while_loop
 write_at = implementation.write_at
 fused_attention = implementation.fused_attention
 fused_layer_normalization = implementation.fused_layer_normalization
 matmul_transposed = implementation.matmul_transposed
+rows_at = implementation.rows_at
 
 from . import activations  # noqa: E402, F401 (a layer that names one of our activations must find it)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._row import ops, register
+from .tables import checked_ids
 from .tensors import dtype, logsumexp, wide
 
 
@@ -45,16 +46,20 @@ def sparse_multilabel_categorical_crossentropy(y_true, y_pred, mask_zero=False):
         mask_zero: whether class 0 is no class but the padding of y_true.
 
     Returns:
-        Float [...].
+        Float [...]; in a compiled graph NaN where y_true names a class that there is not.
+
+    Raises:
+        ValueError: y_true names a class that there is not, in an eager call.
     """
     scores = wide(y_pred)
     classes = ops.shape(scores)[-1]
     flat = ops.reshape(scores, (-1, classes))
-    labels = ops.reshape(ops.cast(y_true, "int32"), (-1, ops.shape(y_true)[-1]))
+    labels, known = checked_ids(y_true, "sparse_multilabel_categorical_crossentropy: y_true", 0, classes - 1)
+    labels = ops.reshape(labels, (-1, ops.shape(labels)[-1]))
     rows = ops.arange(ops.shape(labels)[0], dtype="int32")[:, None] + ops.zeros_like(labels)
     cells = ops.stack([ops.reshape(rows, (-1,)), ops.reshape(labels, (-1,))], axis=-1)  # [rows * k, 2]
     marked = ops.scatter_update(ops.zeros_like(flat), cells, ops.ones_like(cells[:, 0], dtype=dtype(flat)))
     if mask_zero:
         flat = ops.where(ops.equal(ops.arange(classes), 0), float("-inf"), flat)
-    loss = multilabel_categorical_crossentropy(marked, flat)
-    return ops.reshape(loss, ops.shape(scores)[:-1])
+    loss = ops.reshape(multilabel_categorical_crossentropy(marked, flat), ops.shape(scores)[:-1])
+    return loss if known is None else ops.where(ops.all(known, axis=-1), loss, float("nan"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Sequence
 
 from ._row import ops, register
+from .tables import checked_ids
 from .types import Tensor
 
 
@@ -163,15 +164,20 @@ def logsumexp(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool
     return result if keepdims else ops.squeeze(result, axis=tuple(axis) if isinstance(axis, list) else axis)
 
 
-def batch_gather(params: Tensor, indices: Tensor) -> Tensor:
+def batch_gather(params: Tensor, indices: Tensor, checked: bool = True) -> Tensor:
     """Pick along one axis, row by row: result[b, i] is `params[b, indices[b, i]]`.
 
     Arguments:
         params: [..., n, *rest]. The values to pick from.
         indices: int or whole float, [..., k], with the same leading axes. The positions on the axis of size n.
+        checked: bool. Whether indices may be wrong; False saves the time if no user gave them.
 
     Returns:
-        [..., k, *rest], of the dtype of `params`.
+        [..., k, *rest], of the dtype of `params`. In a compiled graph, which does not know the values, a wrong index
+        gives NaN, or -1 if `params` are integers.
+
+    Raises:
+        ValueError: an index is negative, fractional or above n - 1, in an eager call.
 
     Example:
         >>> y = batch_gather(ops.ones((2, 5, 8)), ops.zeros((2, 3)))  # [2, 3, 8]
@@ -179,10 +185,15 @@ def batch_gather(params: Tensor, indices: Tensor) -> Tensor:
     axis = len(indices.shape) - 1
     shape, picked = ops.shape(params), ops.shape(indices)
     n, rest = shape[axis], tuple(shape[axis + 1 :])
-    indices = ops.reshape(ops.cast(indices, "int32"), (-1, picked[-1]))
+    indices, known = checked_ids(indices, "batch_gather", 0, n - 1) if checked else (ops.cast(indices, "int32"), None)
+    indices = ops.reshape(indices, (-1, picked[-1]))
     rows = ops.arange(ops.shape(indices)[0], dtype="int32")[:, None]
     flat = ops.reshape(params, (-1,) + rest)
-    return ops.reshape(ops.take(flat, indices + rows * n, axis=0), tuple(picked) + rest)
+    found = ops.reshape(ops.take(flat, indices + rows * n, axis=0), tuple(picked) + rest)
+    if known is None:
+        return found
+    known = ops.reshape(known, tuple(picked) + (1,) * len(rest))
+    return where(known, found, float("nan") if "float" in dtype(params) else -1)
 
 
 def pool1d(

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from b4k3.backend import Layer, Tensor, dtype, keras, logsumexp, ops, register, sequence_masking, upcast
+from b4k3.backend import (
+    Layer,
+    Tensor,
+    checked_ids,
+    dtype,
+    keras,
+    logsumexp,
+    nan_unless,
+    ops,
+    register,
+    sequence_masking,
+    upcast,
+)
 
 
 class _LabelChain(Layer):
@@ -87,8 +99,10 @@ class _LabelChain(Layer):
         Returns:
             float32, []. The mean over the positions of the batch that are not padding.
         """
-        labels, scores, present = _read(y_true, y_pred)
-        return _mean(ops.equal(labels, ops.cast(ops.argmax(scores, axis=-1), "int32")), present)
+        best = ops.argmax(y_pred, axis=-1)
+        y_true = ops.reshape(y_true, ops.shape(best))
+        present = ops.any(y_pred > float("-inf"), axis=-1)
+        return _mean(ops.equal(y_true, ops.cast(best, dtype(y_true))), present)
 
     def dense_accuracy(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute `sparse_accuracy` of labels in one-hot form.
@@ -113,8 +127,10 @@ def _read(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return labels int32 [b, n], scores float [b, n, labels], and present bool [b, n]. At padding all are 0."""
     scores = upcast(y_pred)
     present = ops.any(scores > float("-inf"), axis=-1)
-    labels = ops.cast(ops.reshape(y_true, ops.shape(scores)[:-1]), "int32")
-    return ops.where(present, labels, 0), ops.where(present[..., None], scores, 0.0), present
+    labels = ops.convert_to_tensor(ops.reshape(y_true, ops.shape(scores)[:-1]))
+    labels = ops.where(present, labels, ops.zeros_like(labels))
+    labels, known = checked_ids(labels, "y_true", 0, ops.shape(scores)[-1] - 1)
+    return labels, nan_unless(known, ops.where(present[..., None], scores, 0.0)), present
 
 
 def _linked(present: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from b4k3.backend import Layer, keras, matmul_transposed, ops, register
+from b4k3.backend import Layer, keras, matmul_transposed, ops, register, take_rows
 
 
 @register
@@ -14,6 +14,10 @@ class Embedding(Layer):
     Mask in: that of the input. Mask out: with `mask_zero`, True at ids that are not the padding id; the first token is
     never masked, because T5 starts with its padding id. In mode 'dense', and for ids of other than two axes, the mask
     of the input.
+
+    An id that is negative, beyond the table, fractional or NaN has no row. Where its value can be seen, in an eager
+    call, it is an error; in a compiled graph it gets NaN, and never the row of another id. With `mask_zero`, a padding
+    id that has no row, such as -1 where no id of a vocabulary is padding, gets zeros.
 
     Arguments:
         input_dim: number of rows.
@@ -67,18 +71,21 @@ class Embedding(Layer):
         """Look up or project.
 
         Arguments:
-            inputs: ids [batch, n] of any dtype; in mode 'dense' float [..., output_dim].
+            inputs: ids [batch, n], integers or whole floats; in mode 'dense' float [..., output_dim].
             mode: 'embedding' or 'dense'.
 
         Returns:
             [batch, n, output_dim]; in mode 'dense' [..., input_dim].
+
+        Raises:
+            ValueError: an id has no row, in an eager call; it names the id, its place and the limits.
         """
         self._set_mode(mode)
         if mode == "dense":
             table = ops.cast(ops.convert_to_tensor(self.embeddings), self.compute_dtype)
             return matmul_transposed(ops.cast(inputs, self.compute_dtype), table)
-        rows = ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0)
-        return ops.cast(rows, self.compute_dtype)
+        padding_id = self.padding_id if self.mask_zero else None
+        return ops.cast(take_rows(self.embeddings, inputs, self.name, padding_id), self.compute_dtype)
 
     def _set_mode(self, mode):
         """Keras asks for masks and shapes after a call without repeating its arguments."""
@@ -121,7 +128,8 @@ class Embedding(Layer):
 class TaskEmbedding(Layer):
     """Adds a learned vector for the task to every token, as ERNIE does with its task types.
 
-    The mask of x goes in and comes out unchanged.
+    The mask of x goes in and comes out unchanged. A task id that has no row is an error or gives NaN, as with
+    `Embedding`.
 
     Arguments:
         input_dim: number of tasks.
@@ -175,13 +183,16 @@ class TaskEmbedding(Layer):
 
         Returns:
             float [batch, n, output_dim].
+
+        Raises:
+            ValueError: there is no such task, in an eager call.
         """
         x, task_ids = inputs if self.custom_task_ids else (inputs, None)
         table = ops.convert_to_tensor(self.embeddings)
         if task_ids is None:
             rows = table[self.task_id]  # [d]
         else:
-            rows = ops.take(table, ops.cast(task_ids, "int32"), axis=0)  # [b, n, d]
+            rows = take_rows(table, task_ids, self.name)  # [b, n, d]
         return ops.cast(x, self.compute_dtype) + ops.cast(rows, self.compute_dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

@@ -6,7 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from b4k3.backend import Layer, Sinusoidal, assert_at_most, keras, ops, register, sinusoidal_embeddings
+from b4k3.backend import (
+    Layer,
+    Sinusoidal,
+    assert_at_most,
+    checked_ids,
+    keras,
+    nan_unless,
+    ops,
+    register,
+    sinusoidal_embeddings,
+)
+
+FARTHEST = 2**30  # position from 0 on either side: int32 holds the distance of two of them
 
 
 def split_positions(inputs, custom):
@@ -90,7 +102,8 @@ class _Positions(Layer):
 class PositionEmbedding(_Positions):
     """Learned absolute positions.
 
-    Mask in and out: that of x.
+    Mask in and out: that of x. Position ids are whole numbers from 0 to `position_limit` - 1; another one is an error,
+    or gives NaN in a compiled graph, as with `Embedding`.
 
     Arguments:
         input_dim: number of positions.
@@ -130,7 +143,8 @@ class PositionEmbedding(_Positions):
 
     def positions(self, x, position_ids):
         if position_ids is not None:
-            return self._rows(ops.convert_to_tensor(self.embeddings), ops.cast(position_ids, "int32"))
+            ids, valid = checked_ids(position_ids, self.name, 0, self.position_limit - 1)
+            return nan_unless(valid, self._rows(ops.convert_to_tensor(self.embeddings), ids))
         n = ops.shape(x)[1]
         table = self._table_for(n)
         if self.hierarchical:
@@ -172,7 +186,8 @@ class PaddedPositionEmbedding(PositionEmbedding):
         ids   0  31  97   2   1   1
         rows  2   3   4   5   1   1
 
-    The mask of x goes in and comes out unchanged.
+    The mask of x goes in and comes out unchanged. Padding gets zeros where the table has no row for it, that is where
+    first_row is 0. Position ids are refused as by `PositionEmbedding`.
 
     Arguments:
         input_dim: number of rows of the table. A sequence has at most input_dim - first_row tokens.
@@ -237,7 +252,10 @@ class PaddedPositionEmbedding(PositionEmbedding):
         table = self._table_for(ops.shape(x)[1])
         real = ops.cast(ops.not_equal(ids, self.padding_id), "int32")  # [b, n]
         rows = ops.cumsum(real, axis=1) * real + (self.first_row - 1)  # [b, n]
-        return self._merged(x, ops.take(table, rows, axis=0))
+        found = ops.take(table, ops.maximum(rows, 0), axis=0)  # [b, n, output_dim]
+        if self.first_row < 1:  # there is no row for padding
+            found = ops.where(ops.expand_dims(rows >= 0, -1), found, ops.zeros_like(found))
+        return self._merged(x, found)
 
     def decode(self, inputs: Any, session: Any) -> Any:
         """`call` on the newest tokens alone. None of them is padding, and the session counts their positions."""
@@ -259,7 +277,7 @@ class PaddedPositionEmbedding(PositionEmbedding):
 class SinusoidalPositionEmbedding(_Positions):
     """Fixed positions, sin and cos interleaved.
 
-    Mask in and out: that of x.
+    Mask in and out: that of x. There is no table: position ids may be any numbers, negative and fractional ones too.
 
     Arguments:
         output_dim: size of an embedding.
@@ -295,7 +313,8 @@ class RotaryPositionEmbedding(SinusoidalPositionEmbedding):
 class RelativePositionEmbedding(Layer):
     """A vector for each clipped distance between a query and a key.
 
-    Mask out: None, as its output has no batch axis.
+    Mask out: None, as its output has no batch axis. Position ids are whole numbers up to 2**30 on either side of 0, for
+    only their distances are looked up; another one is an error, or gives NaN in a compiled graph, as with `Embedding`.
 
     Arguments:
         input_dim: odd number of distances, 2 · max_relative_position + 1.
@@ -328,8 +347,12 @@ class RelativePositionEmbedding(Layer):
         Returns: float [n, m, output_dim], or [batch, n, m, output_dim].
         """
         if not self.custom_position_ids:
-            inputs = [positions_in(x) for x in inputs]
-        return self._rows(*inputs)
+            return self._rows(*[positions_in(x) for x in inputs])
+        (q, known_q), (v, known_v) = (checked_ids(x, self.name, -FARTHEST, FARTHEST) for x in inputs)
+        rows = self._rows(q, v)
+        for known, axis in ((known_q, -1), (known_v, -2)):
+            rows = rows if known is None else nan_unless(ops.expand_dims(known, axis), rows)
+        return rows
 
     def decode(self, inputs, session):
         """`call` on the newest tokens alone, whose positions, and those of the keys, the session knows.

@@ -84,3 +84,16 @@ def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
     z = tf.reshape(z, tf.concat([tf.shape(x)[:-1], [rows[0]]], 0))  # [..., n, m]
     z.set_shape(shape[:-1] + [rows[0]])
     return z
+
+
+def rows_at(table, ids):
+    """Rows of a table by ids that are known to be inside it.
+
+    Arguments:
+        table: float [rows, d].
+        ids: int32 [...].
+
+    Returns:
+        float [..., d].
+    """
+    return tf.gather(table, ids)

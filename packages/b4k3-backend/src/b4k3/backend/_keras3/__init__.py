@@ -7,10 +7,10 @@ from keras import ops
 
 from .._initialization import skip_initialization
 from .._serialization import custom_objects
-from .checks import assert_at_most
+from .checks import assert_at_most, concrete
 from .compiling import cache_orders, call_layer, compiled, runs_eagerly, while_loop, write_at
 from .dense import Dense
-from .fused import fused_attention, fused_layer_normalization, matmul_transposed
+from .fused import fused_attention, fused_layer_normalization, matmul_transposed, rows_at
 from .initializers import TruncatedNormal
 from .layer import Layer, assign_weights, build_sublayer, register, weight_path
 
@@ -24,6 +24,7 @@ __all__ = [
     "cache_orders",
     "call_layer",
     "compiled",
+    "concrete",
     "custom_objects",
     "fused_attention",
     "fused_layer_normalization",
@@ -31,6 +32,7 @@ __all__ = [
     "matmul_transposed",
     "ops",
     "register",
+    "rows_at",
     "runs_eagerly",
     "skip_initialization",
     "weight_path",

@@ -1,15 +1,21 @@
-"""Checks of what is not known before the graph runs."""
+"""Checks of values: at once where they are known, and else when the graph runs."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
+import numpy as np
 
 from ..types import Tensor
 
-if keras.config.backend() == "tensorflow":
+BACKEND = keras.config.backend()
+if BACKEND == "tensorflow":
     import tensorflow as tf
+elif BACKEND == "jax":
+    import jax
+elif BACKEND == "torch":
+    import torch
 
 
 def assert_at_most(x: Tensor, size: Any, limit: int, message: str) -> Tensor:
@@ -40,3 +46,66 @@ def assert_at_most(x: Tensor, size: Any, limit: int, message: str) -> Tensor:
     check = tf.debugging.assert_less_equal(size, tf.constant(limit, size.dtype), message=message)
     with tf.control_dependencies([] if check is None else [check]):
         return tf.identity(x)
+
+
+def concrete(x: Any) -> Any:
+    """Return the values of a tensor as an array; None while a graph is built, which does not know them.
+
+    Arguments:
+        x: a tensor, an array, or a list of numbers.
+
+    Returns:
+        Array of the shape of x, or None.
+
+    Example:
+        >>> concrete(np.arange(3))
+        array([0, 1, 2])
+    """
+    if isinstance(x, keras.KerasTensor):
+        return None
+    if BACKEND == "numpy" and _describes_a_graph():
+        return None
+    if not keras.ops.is_tensor(x):
+        return np.asarray(x)
+    return VALUES.get(BACKEND, _unknown)(x)
+
+
+def _of_jax(x: Any) -> Any:
+    """The values of an array of JAX that is no tracer and of which this process has all."""
+    if isinstance(x, jax.core.Tracer) or not (x.is_fully_addressable or x.is_fully_replicated):
+        return None
+    return np.asarray(x)
+
+
+def _of_tensorflow(x: Any) -> Any:
+    """The values of an eager tensor."""
+    return x.numpy() if type(x).__name__ == "EagerTensor" else None
+
+
+def _of_torch(x: Any) -> Any:
+    """The values of a tensor that is no stand-in for others: of a compiler, an exporter or a CUDA graph."""
+    if type(x) is not torch.Tensor or x.is_meta or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return None
+    if x.is_cuda and torch.cuda.is_current_stream_capturing():
+        return None
+    try:
+        return (x.detach().float() if x.dtype == torch.bfloat16 else x.detach()).cpu().numpy()
+    except RuntimeError:  # within torch.func.vmap
+        return None
+
+
+def _describes_a_graph() -> bool:
+    """Whether Keras calls a layer on numpy arrays of no meaning, to learn the shape of what it returns."""
+    try:
+        from keras.src.backend.common.symbolic_scope import in_symbolic_scope
+    except ImportError:
+        return True
+    return in_symbolic_scope()
+
+
+def _unknown(x: Any) -> Any:
+    """Nothing is known of the values of other backends."""
+    return None
+
+
+VALUES = {"jax": _of_jax, "tensorflow": _of_tensorflow, "torch": _of_torch, "numpy": np.asarray}

@@ -318,6 +318,23 @@ def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
     return keras.ops.matmul(x, y.swapaxes(-1, -2)) if z is None else z
 
 
+def rows_at(table: Any, ids: Tensor) -> Tensor:
+    """Look up rows of a table by ids that are known to be inside it.
+
+    Arguments:
+        table: float, [rows, d]. The weight.
+        ids: int32, [...]. The numbers of the rows.
+
+    Returns:
+        float, [..., d]. The rows.
+    """
+    if BACKEND == "torch" and isinstance(ids, torch.Tensor):  # `keras.ops` looks for negative ids once more
+        return torch.nn.functional.embedding(ids, keras.ops.convert_to_tensor(value_of(table)))
+    if BACKEND == "tensorflow" and not isinstance(ids, keras.KerasTensor):
+        return tf.gather(value_of(table), ids)
+    return keras.ops.take(table, ids, axis=0)
+
+
 def row_times_rows_in_blocks(x: Tensor, y: Tensor) -> Tensor | None:
     """Multiply a single row by the rows of a table in four blocks, so that XLA uses more than one core of the CPU.
 

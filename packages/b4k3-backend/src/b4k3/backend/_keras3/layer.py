@@ -29,6 +29,13 @@ class Layer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
+    if keras.config.backend() == "jax":
+
+        def __call__(self, *args, **kwargs):
+            if self.reads_ids:
+                refuse_wide_ids(self.name, args)
+            return super().__call__(*args, **kwargs)
+
     @property
     def sublayer_dtype(self):
         """The dtype policy for layers that this one owns."""
@@ -37,6 +44,17 @@ class Layer(keras.layers.Layer):
     def add_loss(self, loss, inputs=None):
         """Keras' own, with the argument of Keras 2 that says what the loss depends on."""
         super().add_loss(loss)
+
+
+def refuse_wide_ids(name, inputs):
+    """Raises: ValueError: ids that int32 does not hold; JAX keeps 32 bits of an integer, which may be another id."""
+    from ..tables import misfit  # which stands on this folder
+
+    for x in keras.tree.flatten(inputs):
+        if isinstance(x, np.ndarray) and x.dtype in ("int64", "uint64"):
+            problem = misfit(x, -(2**31), 2**31 - 1)
+            if problem is not None:
+                raise ValueError(f"{name}: {problem}")
 
 
 def build_sublayer(layer, input_shape):

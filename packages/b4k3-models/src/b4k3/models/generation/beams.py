@@ -70,7 +70,7 @@ def advance(state, logits, count, options, numbers):
     # the best that go on, in their order, are the next candidates
     values = ops.where(going_on, found["scores"], IMPOSSIBLE * ops.ones_like(found["scores"]))
     scores, picked = ops.top_k(values, options.beams, sorted=True)
-    taken = {name: batch_gather(found[name], picked) for name in ("tokens", "sums", "beams", "ids")}
+    taken = {name: batch_gather(found[name], picked, checked=False) for name in ("tokens", "sums", "beams", "ids")}
     rows = ops.arange(0, ops.shape(scores)[0], dtype="int32")[:, None] * options.beams + taken["beams"]
     rows = ops.reshape(rows, (-1,))  # [batch · beams]
     out = {
@@ -107,13 +107,13 @@ def best_continuations(state, logits, count, options, numbers):
     where = ops.cast(where, "int32")
     beams, ids = where // vocabulary, where % vocabulary
     sums = ops.reshape(ops.reshape(plain, (batch, k, vocabulary)) + state["sums"][:, :, None], (batch, k * vocabulary))
-    tokens = ops.reshape(batch_gather(state["tokens"], beams), (-1, length))
+    tokens = ops.reshape(batch_gather(state["tokens"], beams, checked=False), (-1, length))
     tokens = write_at(tokens, count, ops.reshape(ids, (-1, 1)), 1)
     return {
         "beams": beams,
         "ids": ids,
         "scores": scores,
-        "sums": batch_gather(sums, where),
+        "sums": batch_gather(sums, where, checked=False),
         "tokens": ops.reshape(tokens, (batch, -1, length)),
     }
 

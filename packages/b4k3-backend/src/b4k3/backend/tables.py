@@ -1,0 +1,144 @@
+"""Rows of a table by ids that somebody else gives.
+
+An id that is negative, beyond the table, fractional or NaN has no row, and must not get that of another id:
+
+    table of 3 rows, ids [[0, 2, 3, -1, 0.5]]
+    values are there (an eager call)      ValueError: … id 3 at [0, 2], expected whole numbers from 0 to 2
+    a graph is compiled, they are not     row 0, row 2, NaN, NaN, NaN
+
+Nothing else in the batch changes: the NaN is a constant, so that no gradient of a valid id passes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._row import concrete, ops, rows_at
+
+NARROW = ("bool", "int8", "int16", "uint8", "uint16")  # which cannot hold every limit
+
+
+def take_rows(table: Any, ids: Any, owner: str, padding_id: int | None = None) -> Any:
+    """Look up rows of a table; an id that has no row is an error, or NaN where a graph cannot see it.
+
+    Arguments:
+        table: float [rows, d], whose number of rows is known.
+        ids: [...], integers or whole floats of any dtype.
+        owner: str. What the message begins with, the name of a layer.
+        padding_id: int. The id that is padding, if one is; where the table has no such row (-1) it gets zeros, which
+            a mask hides from everything else.
+
+    Returns:
+        float [..., d] in the dtype of the table.
+
+    Raises:
+        ValueError: an id has no row, and its value can be seen.
+
+    Example:
+        >>> take_rows(np.eye(3), np.array([[2, 0]]), "colours")  # float [1, 2, 3]
+    """
+    count = int(table.shape[0])
+    if padding_id is not None and not 0 <= padding_id < count:
+        real = ops.not_equal(ids, padding_id)
+        rows = take_rows(table, ops.where(real, ids, ops.zeros_like(ids)), owner)
+        return ops.where(ops.expand_dims(real, -1), rows, ops.zeros_like(rows))
+    ids, valid = checked_ids(ids, owner, 0, count - 1)
+    return nan_unless(valid, rows_at(table, ids))
+
+
+def checked_ids(ids: Any, owner: str, least: int, most: int) -> tuple[Any, Any]:
+    """Ids as int32, each of them within limits.
+
+    Arguments:
+        ids: [...], integers or whole floats of any dtype.
+        owner: str. What the message begins with.
+        least, most: int. The limits, both of which are allowed. A graph may know the upper one only as a tensor.
+
+    Returns:
+        (int32 [...] within the limits, bool [...] that is True where this is the id that was given). The second is None
+        where values can be seen: there they are right.
+
+    Raises:
+        ValueError: an id is no whole number within the limits, and its value can be seen.
+
+    Example:
+        >>> ids, valid = checked_ids(np.array([[2.0, 0.0]]), "colours", 0, 2)
+    """
+    values = concrete(ids) if isinstance(most, int) else None
+    if values is not None:
+        problem = misfit(values, least, most)
+        if problem is not None:
+            raise ValueError(f"{owner}: {problem}")
+        return ops.cast(ids, "int32"), None
+    ids = _comparable(ids)
+    valid = ops.logical_and(ops.greater_equal(ids, least), ops.less_equal(ids, most))
+    if "float" in ops.dtype(ids):
+        valid = ops.logical_and(valid, ops.equal(ids, ops.floor(ids)))
+    return ops.cast(ops.where(valid, ids, ops.zeros_like(ids) + least), "int32"), valid
+
+
+def nan_unless(valid: Any, rows: Any) -> Any:
+    """Rows, with NaN in the place of those that are not valid.
+
+    Arguments:
+        valid: bool [...], or None for all.
+        rows: float [..., d].
+
+    Returns:
+        Shape and dtype of the rows.
+
+    Example:
+        >>> nan_unless(np.array([True, False]), np.ones((2, 3)))
+    """
+    if valid is None:
+        return rows
+    return ops.where(ops.expand_dims(valid, -1), rows, ops.full_like(rows, float("nan")))
+
+
+def misfit(values: Any, least: int, most: int) -> str | None:
+    """What is wrong with ids, or None.
+
+    Arguments:
+        values: array of numbers [...].
+        least, most: int. The limits, both of which are allowed.
+
+    Returns:
+        str that names the first wrong id, its place and the limits; None if all are whole numbers within them.
+
+    Example:
+        >>> misfit(np.array([[4, 0, 9]]), 0, 5)
+        'id 9 at [0, 2], expected whole numbers from 0 to 5'
+    """
+    values = np.asarray(values)
+    if values.dtype.kind not in "biuf":
+        values = values.astype("float32" if values.dtype.kind == "V" else "float64")  # bfloat16; Python's large ints
+    if not values.size or _fits(values, least, most):
+        return None
+    wrong = ~((values >= least) & (values <= most))
+    if values.dtype.kind == "f":
+        wrong |= values != np.floor(values)
+    place = [int(i) for i in np.argwhere(wrong)[0]]
+    others = int(wrong.sum()) - 1
+    more = f" ({others} more like it)" if others else ""
+    found = values[tuple(place)]
+    if values.dtype.kind == "f" and float(found).is_integer() and abs(float(found)) < 2**53:
+        found = int(found)  # 30 rather than 30.0
+    return f"id {found} at {place}{more}, expected whole numbers from {least} to {most}"
+
+
+def _fits(values: np.ndarray, least: int, most: int) -> bool:
+    """Whether all are whole numbers within the limits; NaN is in no limits."""
+    inside = values.min() >= least and values.max() <= most
+    return bool(inside and (values.dtype.kind != "f" or (values == np.floor(values)).all()))
+
+
+def _comparable(ids: Any) -> Any:
+    """Ids in a dtype that holds both them and every limit."""
+    name = ops.dtype(ids)
+    if name in NARROW:
+        return ops.cast(ids, "int32")
+    if name in ("uint32", "uint64"):  # what is too large becomes negative
+        return ops.cast(ids, "int64")
+    return ops.cast(ids, "float32") if name in ("float16", "bfloat16") else ids
