@@ -12,6 +12,7 @@ from b4k3.snippets import AutoRegressiveDecoder
 from decoding_tables import PROMPTS, TABLE, VOCABULARY, filled
 
 ENDS = [1, 8]
+NAN = float("nan")
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,38 @@ def test_sampling(engine, rules):
     for row, numbers in enumerate(uniform):
         want.append(tables.sampled(bare()[row // 4], numbers, ENDS, **rules))
     assert got.tolist() == filled(want)
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-30, 1e-38, 1e-45, 1e-320])
+@pytest.mark.parametrize("rules", [{}, {"top_k": 5}, {"top_p": 0.9}], ids=str)
+def test_a_temperature_near_0_gives_the_greedy_tokens(engine, temperature, rules):
+    options = {"end_id": ENDS, "min_new_tokens": 4, "repetition_penalty": 1.3}
+    want = generate(engine, 8, **options)
+    got = generate(engine, 8, do_sample=True, seed=1, temperature=temperature, **rules, **options)
+    assert got.tolist() == want.tolist()
+
+
+@pytest.mark.parametrize("temperature", [1e6, 1e12, 1e38, 1e300])
+def test_a_high_temperature_makes_nothing_possible_that_is_forbidden(engine, temperature):
+    got = generate(
+        engine,
+        6,
+        do_sample=True,
+        seed=2,
+        temperature=temperature,
+        end_id=ENDS,
+        min_new_tokens=6,
+        num_return_sequences=9,
+    )
+    assert got.shape == (27, 6) and not np.isin(got[:, :-1], ENDS).any()
+    assert len(np.unique(got)) > 8
+
+
+@pytest.mark.parametrize("penalty", [1e-300, 1e-30, 1e30, 1e300])
+def test_an_absurd_penalty_gives_tokens_all_the_same(engine, penalty):
+    for options in ({}, {"do_sample": True, "seed": 1}, {"num_beams": 2}):
+        tokens, scores = generate(engine, 5, repetition_penalty=penalty, return_scores=True, **options)
+        assert ((0 <= tokens) & (tokens < VOCABULARY)).all() and not np.isnan(scores).any()
 
 
 def test_samples_depend_on_seed_and_row_alone(engine):
@@ -216,7 +249,51 @@ WRONG = [
     ({"prompts": [[1, 2], [3]]}, "right-padded with 0"),
     ({"prompts": [1, 2]}, "right-padded with 0"),
     ({"prompts": [[1.5, 2.0]]}, "whole numbers"),
-    ({"prompts": [[1, VOCABULARY]]}, "the vocabulary has 12"),
+    ({"prompts": [[1, VOCABULARY]]}, r"ids: id 12 at \[0, 1\], .* from 0 to 11: the vocabulary has 12"),
+    ({"prompts": [[1, -1]]}, r"id -1 at \[0, 1\]"),
+    ({"prompts": [[1, 2], [2**32 + 5, 0]]}, r"id 4294967301 at \[1, 0\]"),
+    ({"prompts": [[1, 2**70]]}, r"id 1.18\d*e\+21 at \[0, 1\]"),
+    ({"prompts": [[1.0, 1e20]]}, r"id 1e\+20 at \[0, 1\]"),
+    ({"prompts": [[1.0, NAN]]}, r"id nan at \[0, 1\]"),
+    ({"prompts": np.array([[1, 2**64 - 1]], "uint64")}, r"id 18446744073709551615 at"),
+    ({"prompts": [["1", "2"]]}, "whole numbers"),
+    ({"prompts": [[True, False]]}, "whole numbers"),
+    ({"prompts": [[None, 2]]}, "whole numbers"),
+    ({"start_id": VOCABULARY}, "start_id=12, expected a whole number from 0 to 11: the vocabulary has 12"),
+    ({"start_id": 2**40}, "start_id=1099511627776"),
+    ({"start_id": -1}, "start_id=-1"),
+    ({"start_id": 1.0}, "start_id=1.0"),
+    ({"start_id": True}, "start_id=True"),
+    ({"end_id": VOCABULARY}, "end_id=12, expected"),
+    ({"end_id": [3, 2**32]}, "end_id=4294967296"),
+    ({"end_id": [3, True]}, "end_id=True"),
+    ({"end_id": [3, 4.5]}, "end_id=4.5"),
+    ({"end_id": np.array([3.0])}, "end_id=3.0"),
+    ({"end_id": []}, r"end_id=\[\] names no id"),
+    ({"end_id": "[SEP]"}, r"end_id='\[SEP\]'"),
+    ({"num_beams": 2, "length_penalty": NAN}, "length_penalty=nan, expected a number"),
+    ({"num_beams": 2, "length_penalty": float("inf")}, "length_penalty=inf"),
+    ({"num_beams": 2, "length_penalty": "1"}, "length_penalty='1'"),
+    ({"num_beams": 2, "length_penalty": True}, "length_penalty=True"),
+    ({"do_sample": True, "temperature": "warm"}, "temperature='warm'"),
+    ({"do_sample": True, "temperature": NAN}, "temperature=nan"),
+    ({"do_sample": True, "temperature": float("inf")}, "temperature=inf"),
+    ({"do_sample": True, "temperature": True}, "temperature=True"),
+    ({"do_sample": True, "temperature": 10**400}, "temperature=1000"),
+    ({"do_sample": True, "temperature": np.ones(2)}, "temperature=array"),
+    ({"do_sample": True, "top_p": NAN}, "top_p=nan"),
+    ({"do_sample": True, "top_p": True}, "top_p=True"),
+    ({"do_sample": True, "top_k": 3.0}, "top_k=3.0"),
+    ({"do_sample": True, "top_k": 2**31}, "top_k=2147483648"),
+    ({"repetition_penalty": NAN}, "repetition_penalty=nan"),
+    ({"repetition_penalty": "1.2"}, "repetition_penalty='1.2'"),
+    ({"repetition_penalty": None}, "repetition_penalty=None"),
+    ({"max_new_tokens": True}, "max_new_tokens=True"),
+    ({"max_new_tokens": 2**40}, "max_new_tokens=1099511627776"),
+    ({"min_new_tokens": 1.0}, "min_new_tokens=1.0"),
+    ({"seed": 1.5}, "seed=1.5"),
+    ({"do_sample": "no"}, "do_sample='no'"),
+    ({"return_scores": None}, "return_scores=None"),
 ]
 
 

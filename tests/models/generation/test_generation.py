@@ -360,6 +360,40 @@ def test_training_is_seen_and_the_model_is_left_as_it_was():
     goldens.forget()
 
 
+SEGMENT_IDS = [9, -1, 0.5, float("nan"), 2**32, 1e20]
+
+
+def test_segments_and_starts_that_there_are_not():
+    transformer = build_transformer_model(return_keras_model=False, **dict(SMALL, model="bert", application="lm"))
+    for wrong in SEGMENT_IDS:
+        segments = np.zeros(PROMPTS.shape)
+        segments[1, 2] = wrong
+        with pytest.raises(ConfigError, match=r"segment_ids: id .* at \[1, 2\], expected whole numbers from 0 to 1"):
+            transformer.generate(PROMPTS, 2, segment_ids=segments)
+    with pytest.raises(ConfigError, match="start_id=20, expected a whole number from 0 to 19"):
+        transformer.generate(PROMPTS, 2, start_id=20)
+    transformer.generated_segment = 2
+    with pytest.raises(ConfigError, match="generated_segment=2, expected a whole number from 0 to 1"):
+        transformer.generate(PROMPTS, 2)
+    shared = build_transformer_model(
+        return_keras_model=False, **dict(SMALL, model="bert", application="lm", shared_segment_embeddings=True)
+    )
+    assert shared.generate(PROMPTS, 2, segment_ids=np.full(PROMPTS.shape, 19)).shape == (3, 2)
+    with pytest.raises(ConfigError, match="from 0 to 19"):
+        shared.generate(PROMPTS, 2, segment_ids=np.full(PROMPTS.shape, 20))
+    goldens.forget()
+
+
+def test_the_decoder_starts_within_its_vocabulary():
+    _, second = padded_pair("t5_1_0")
+    with pytest.raises(ConfigError, match="start_id=200, expected"):
+        second.generate(np.array([[2, 5]]), 2, start_id=200)
+    second._decoder.decoder_start_token_id = 10**9
+    with pytest.raises(ConfigError, match="decoder_start_token_id=1000000000, expected"):
+        second.generate(np.array([[2, 5]]), 2)
+    goldens.forget()
+
+
 def test_what_cannot_generate_says_so():
     for kwargs, message in (
         ({"model": "bert", "with_mlm": True}, "application='lm'"),

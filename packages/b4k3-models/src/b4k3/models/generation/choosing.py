@@ -5,6 +5,7 @@ from __future__ import annotations
 from b4k3.backend import ops
 
 IMPOSSIBLE = -1e9  # finite, so that sums of it stay numbers
+LEAST = -1e4  # of a score less the best one: its exponential is 0
 
 
 def adjust(scores, seen, count, options, numbers):
@@ -54,8 +55,20 @@ def choose(logits, seen, count, options, numbers):
     """
     scores = adjust(logits, seen, count, options, numbers)
     if options.sample:
-        return draw(scores / numbers["temperature"], numbers["uniform"][:, count], options, numbers)
+        return draw(tempered(scores, numbers), numbers["uniform"][:, count], options, numbers)
     return ops.cast(ops.argmax(scores, axis=-1), "int32")
+
+
+def tempered(scores, numbers):
+    """Scores divided by the temperature, less their maximum, so that nothing overflows however low it is.
+
+    The best score becomes 0 and no other one falls below LEAST, whose exponential is 0. An IMPOSSIBLE one stays so,
+    however high the temperature is.
+    """
+    temperature = numbers["temperature"]
+    below = scores - ops.max(scores, axis=-1, keepdims=True)
+    cold = ops.maximum(below, LEAST * temperature) / temperature
+    return ops.where(scores > IMPOSSIBLE / 2, cold, LEAST * ops.ones_like(cold))
 
 
 def draw(scores, uniform, options, numbers):

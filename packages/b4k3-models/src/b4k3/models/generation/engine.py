@@ -8,6 +8,7 @@ from b4k3.backend import compiled, ops, runs_eagerly, while_loop
 
 from ..errors import ConfigError
 from . import beams, single
+from .checks import id_within
 from .network import Network
 from .progress import bar
 from .request import NO_PADDING, Prompts, Request
@@ -68,17 +69,20 @@ class Engine:
         decoder, encoder = network.decoder, network.encoder
         if segment_ids is not None and not network.has_segments:
             raise ConfigError("segment_ids were given, but the model has no segments")
+        request.check_ids(decoder.vocab_size)
         first = {}
         if encoder is not None:
             source = Prompts(ids, None, None, encoder.vocab_size, padding_id=encoder.pad_token_id)
             source.resize(rounded_up(source.lengths.max(), PROMPT_UNIT))
             first["source"] = source.ids
-            ids = np.full((len(source.ids), 1), start_of(decoder) if start_id is None else start_id)
-            start_id = None
+            name = "decoder_start_token_id" if start_id is None else "start_id"
+            start_id = id_within(name, start_of(decoder) if start_id is None else start_id, decoder.vocab_size)
+            ids, start_id = np.full((len(source.ids), 1), start_id), None
         new_segment = getattr(decoder, "generated_segment", None)
         padding_id = decoder.pad_token_id
         fill = padding_id if padding_id != NO_PADDING else (request.end_ids or [0])[0]  # what follows an end id
-        prompts = Prompts(ids, segment_ids, start_id, decoder.vocab_size, new_segment, padding_id)
+        segments = network.segment_limit if network.has_segments else None
+        prompts = Prompts(ids, segment_ids, start_id, decoder.vocab_size, new_segment, padding_id, segments)
         room = self.make_room(prompts, request.max_new)
         options = request.options._replace(room=room)
         rows = len(prompts.ids) * options.copies

@@ -54,6 +54,13 @@ class Network:
         return min((limit for limit in limits if limit is not None), default=None)
 
     @property
+    def segment_limit(self):
+        """How many segments the decoder's table has; None where it is none of ours."""
+        shared = getattr(self.decoder, "shared_segment_embeddings", False)
+        name = "Embedding-Token" if shared else "Embedding-Segment"
+        return getattr(self.decoder.layers.get(self.decoder.prefixed(name)), "input_dim", None)
+
+    @property
     def has_segments(self):
         return "Input-Segment" in self.input_names
 
@@ -129,7 +136,7 @@ class Network:
         for i in range(decoder.num_hidden_layers):
             x = decoder.apply_main_layers(x, i)
         if last is not None and ops.shape(ids)[1] > 1:
-            x = batch_gather(x, last[:, None])  # [b, 1, d]
+            x = batch_gather(x, last[:, None], checked=False)  # [b, 1, d]
         logits = as_list(decoder.apply_final_layers(x))[self.head]
         return ops.cast(logits[:, 0], "float32")
 

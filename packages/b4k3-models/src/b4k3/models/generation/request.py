@@ -7,6 +7,7 @@ import collections
 import numpy as np
 
 from ..errors import ConfigError
+from .checks import LARGEST, flag, id_within, ids_in, matrix, number, positive, whole
 
 # What the compiled functions depend on; the numbers themselves (a temperature, say) are arguments of them.
 Options = collections.namedtuple(
@@ -14,6 +15,9 @@ Options = collections.namedtuple(
 )
 NO_END = -1
 NO_PADDING = -1  # where no id of the vocabulary is padding
+# Beyond these, float32 overflows, or an XLA that takes tiny numbers for 0 divides by it; the tokens would be the same.
+TEMPERATURES = (1.2e-38, 1e30)
+PENALTIES = (1e-25, 1e25)
 
 
 class Request:
@@ -39,37 +43,49 @@ class Request:
         self.max_new = whole("max_new_tokens", max_new_tokens, 1)
         self.beams = whole("num_beams", num_beams, 1)
         self.returned = whole("num_return_sequences", num_return_sequences, 1)
-        self.end_ids = [] if end_id is None else [whole("end_id", i, 0) for i in np.ravel(end_id).tolist()]
-        self.seed, self.return_scores, self.stream = seed, return_scores, stream
+        self.end_ids = ids_in("end_id", end_id)
+        self.seed = None if seed is None else whole("seed", seed, 0, None)
+        self.return_scores, self.stream = flag("return_scores", return_scores), flag("stream", stream)
+        do_sample = flag("do_sample", do_sample)
         minimum = whole("min_new_tokens", min_new_tokens, 0)
+        penalty = positive("repetition_penalty", repetition_penalty)
+        temperature = positive("temperature", temperature)
+        top_k = None if top_k is None else whole("top_k", top_k, 1)
+        top_p = None if top_p is None else positive("top_p", top_p, 1.0)
+        length_penalty = None if length_penalty is None else number("length_penalty", length_penalty)
         refuse_contradictions(self, do_sample, minimum, dict(temperature=temperature, top_k=top_k, top_p=top_p))
         if length_penalty is not None and self.beams == 1:
-            raise ConfigError("length_penalty=%r is of beam search: give num_beams above 1" % (length_penalty,))
+            raise ConfigError(f"length_penalty={length_penalty} is of beam search: give num_beams above 1")
         self.numbers = {
             "ends": np.asarray(self.end_ids or [NO_END], dtype="int32"),
             "max_new": self.max_new,
             "min_new": minimum,
-            "penalty": positive("repetition_penalty", repetition_penalty),
-            "temperature": positive("temperature", temperature),
-            "top_k": 1 if top_k is None else whole("top_k", top_k, 1),
-            "top_p": 1.0 if top_p is None else positive("top_p", top_p, 1.0),
-            "length_penalty": 0.0 if length_penalty is None else float(length_penalty),
+            "penalty": min(max(penalty, PENALTIES[0]), PENALTIES[1]),
+            "temperature": min(max(temperature, TEMPERATURES[0]), TEMPERATURES[1]),
+            "top_k": top_k or 1,
+            "top_p": 1.0 if top_p is None else top_p,
+            "length_penalty": length_penalty or 0.0,
         }
         ranked = length_penalty is not None
         self.options = Options(
-            sample=bool(do_sample),
+            sample=do_sample,
             beams=self.beams,
             ranked=ranked,
             continuations=self.beams * (max(2, 1 + len(self.end_ids)) if ranked else 1),
-            penalty=repetition_penalty != 1.0,
+            penalty=penalty != 1.0,
             minimum=bool(minimum and self.end_ids),
             ends=bool(self.end_ids),
             top_k=top_k is not None,
             top_p=top_p is not None and top_p < 1.0,
-            scores=bool(return_scores),
+            scores=self.return_scores,
             copies=self.beams if self.beams > 1 else self.returned,
             room=None,
         )
+
+    def check_ids(self, vocab_size):
+        """Raises: ConfigError: an end id is beyond the vocabulary."""
+        for i in self.end_ids:
+            id_within("end_id", i, vocab_size)
 
     def uniform(self, rows, length):
         """Random numbers in [0, 1) for drawing: float32 [rows, length]; those of a row depend on seed and row alone."""
@@ -77,7 +93,7 @@ class Request:
             return np.zeros((rows, 1), dtype="float32")
         if self.seed is None:
             return np.random.default_rng().random((rows, length)).astype("float32")
-        generators = [np.random.default_rng([whole("seed", self.seed, 0), row]) for row in range(rows)]
+        generators = [np.random.default_rng([self.seed, row]) for row in range(rows)]
         return np.stack([generator.random(length) for generator in generators]).astype("float32")
 
 
@@ -100,47 +116,36 @@ def refuse_contradictions(request, do_sample, minimum, filters):
         raise ConfigError("min_new_tokens=%d is more than max_new_tokens=%d" % (minimum, request.max_new))
 
 
-def whole(name, value, least):
-    """The value as an int. Raises: ConfigError: it is none, or below the least."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ConfigError("%s=%r, expected a whole number, %d or more" % (name, value, least))
-    return int(value)
-
-
-def positive(name, value, most=float("inf")):
-    """The value as a float. Raises: ConfigError: it is not above 0, or above the most."""
-    if not 0 < value <= most:
-        raise ConfigError("%s=%r, expected a number above 0%s" % (name, value, "" if most > 1 else " and up to 1"))
-    return float(value)
-
-
 class Prompts:
     """The prompts of a batch, checked.
 
     Arguments:
         ids: int array-like [batch, n], right-padded with the padding id.
-        segment_ids: likewise, or None for 0.
+        segment_ids: int array-like [batch, n], or None for 0.
         start_id: put after each prompt; the outputs begin behind it; or None.
         vocab_size: ids are below it.
         new_segment: the segment of the new tokens, or None: that of each prompt's last token.
         padding_id: int. A prompt ends before the last run of this id, but has one token at least. -1 where the
             vocabulary has no padding: then rows are padded with -1, or with 0 where no row has -1.
+        segment_limit: segment ids are below it; None where nobody knows it.
+
+    Raises:
+        ConfigError: an id is no whole number, or out of its limits, or shapes differ.
 
     Attributes:
         ids, segments: int32 [batch, n]; lengths: int32 [batch]; new_segments: int32 [batch].
     """
 
-    def __init__(self, ids, segment_ids, start_id, vocab_size, new_segment=None, padding_id=0):
+    def __init__(self, ids, segment_ids, start_id, vocab_size, new_segment=None, padding_id=0, segment_limit=None):
         self.padding_id = padding_id
-        self.ids = matrix("ids", ids, max(padding_id, 0))
+        reason = f": the vocabulary has {vocab_size}"
+        self.ids = matrix("ids", ids, min(padding_id, 0), vocab_size - 1, max(padding_id, 0), reason)
         if padding_id == NO_PADDING and not (self.ids == NO_PADDING).any():
             self.ids = zeros_as_padding(self.ids)
-        if self.ids.min() < min(padding_id, 0) or self.ids.max() >= vocab_size:
-            raise ConfigError(
-                "ids go from %d to %d, but the vocabulary has %d: 0 to %d"
-                % (self.ids.min(), self.ids.max(), vocab_size, vocab_size - 1)
-            )
-        self.segments = np.zeros_like(self.ids) if segment_ids is None else matrix("segment_ids", segment_ids)
+        last_segment = LARGEST if segment_limit is None else segment_limit - 1
+        self.segments = np.zeros_like(self.ids)
+        if segment_ids is not None:
+            self.segments = matrix("segment_ids", segment_ids, 0, last_segment)
         if self.segments.shape != self.ids.shape:
             shapes = self.segments.shape, self.ids.shape
             raise ConfigError("segment_ids have the shape %s, expected that of the ids, %s" % shapes)
@@ -148,11 +153,10 @@ class Prompts:
         rows = np.arange(len(self.ids))
         self.new_segments = self.segments[rows, self.lengths - 1]
         if new_segment is not None:
-            self.new_segments = np.full_like(self.lengths, new_segment)
+            self.new_segments = np.full_like(self.lengths, whole("generated_segment", new_segment, 0, last_segment))
         if start_id is not None:
-            whole("start_id", start_id, 0)
             self._append(1)
-            self.ids[rows, self.lengths] = start_id
+            self.ids[rows, self.lengths] = id_within("start_id", start_id, vocab_size)
             self.segments[rows, self.lengths] = self.new_segments
             self.lengths = self.lengths + 1
 
@@ -191,18 +195,6 @@ def zeros_as_padding(ids):
             "padded with: pad with -1, or say pad_token_id= when the model is built"
         )
     return np.where(np.arange(ids.shape[1]) < lengths[:, None], ids, NO_PADDING).astype("int32")
-
-
-def matrix(name, x, padding=0):
-    """An int32 array [batch, n]. Raises: ConfigError: it is none; the message names the padding."""
-    try:
-        array = np.asarray(x)
-    except ValueError:  # lists of unequal lengths
-        array = np.zeros(0, dtype=object)
-    whole_numbers = array.dtype.kind in "iu" or (array.dtype.kind == "f" and (array == array.round()).all())
-    if array.ndim != 2 or not array.size or not whole_numbers:
-        raise ConfigError(f"{name}: expected whole numbers [batch, n], shorter rows right-padded with {padding}")
-    return array.astype("int32")
 
 
 def lengths_of(ids, padding_id=0):
