@@ -94,8 +94,28 @@ def test_compound_tokens_follow_keep_tokens():
         np.stack([table[0], table[7], table[9], table[30], (table[7] + table[9]) / 2, (table[7] + 3 * table[30]) / 4]),
         1e-6,
     )
-    with pytest.raises(ConfigError, match="keep_tokens names id 120"):
+    with pytest.raises(ConfigError, match=r"keep_tokens\[1\] is 120, .* from 0 to 119: the vocabulary has 120"):
         build(keep_tokens=[0, 120])
+    short = dict(open_checkpoint(CHECKPOINT).items(), **{"bert/embeddings/word_embeddings": table[:50]})
+    with pytest.raises(ConfigError, match=r"keep_tokens\[1\] is 50, .* from 0 to 49: the checkpoint has 50"):
+        build(short, keep_tokens=[0, 50])
+
+
+def test_ids_without_a_row_leave_other_rows_alone(plain, data):
+    """One sequence with a wrong id: refused where it is seen, else NaN there, and the others as without it."""
+    (ids, segments), _ = data
+    want = outputs(plain, [ids, segments])
+    for i, wrong in ((0, -1), (0, 120), (0, 0.5), (1, 2), (1, -1)):
+        inputs = [ids.astype("float32"), segments.astype("float32")]
+        inputs[i][1, 2] = wrong
+        if row.backend in ("torch", "numpy"):
+            layer = ("Embedding-Token", "Embedding-Segment")[i]
+            with pytest.raises(ValueError, match=rf"{layer}: id {wrong} at \[1, 2\], expected whole numbers"):
+                plain.model.predict_on_batch(inputs)
+        else:
+            got = plain.model.predict_on_batch(inputs)
+            assert np.isnan(got[1]).all()
+            np.testing.assert_allclose(np.delete(got, 1, 0), np.delete(want, 1, 0), atol=1e-5)
 
 
 # ------------------------------------------------------------------------------------------------------ positions

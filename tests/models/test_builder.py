@@ -27,6 +27,10 @@ REFUSED = [
     ({"pad_token_id": "0"}, "pad_token_id='0'"),
     ({"num_hidden_layers": None}, "lacks num_hidden_layers"),
     ({"dropout_rate": 1.5}, "dropout_rate=1.5, expected a number from 0 to below 1"),
+    ({"keep_tokens": []}, r"keep_tokens=\[\] keeps no token"),
+    ({"keep_tokens": [0, 120]}, r"keep_tokens\[1\] is 120"),
+    ({"compound_tokens": [[]]}, r"compound_tokens\[0\] is \[\], which names no id"),
+    ({"keep_tokens": [0, 7], "compound_tokens": [[2]]}, r"compound_tokens\[0\]\[0\] is 2, .*: keep_tokens has 2"),
 ]
 
 

@@ -108,7 +108,8 @@ def build_transformer_model(
             one that lacks some; both warn.
 
     Returns:
-        A Keras model, or a `Transformer`. Its inputs are float32 tensors of ids [batch, n].
+        A Keras model, or a `Transformer`. Its inputs are float32 tensors of ids [batch, n]. An id that the model has no
+        row for is an error in an eager call, and in a compiled one NaN for its sequence.
 
     Raises:
         ConfigError: a keyword that nobody reads, a name that is not known, a configuration that cannot be right.
@@ -181,10 +182,6 @@ def check_arguments(config: dict[str, Any], network: Any) -> None:
                 activations.get(name)
             except (TypeError, ValueError):
                 raise ConfigError(f"{key}={short(names)}: {short(name)} is no activation") from None
-    for key in ("keep_tokens", "compound_tokens"):
-        value = config.get(key)
-        if value is not None and (isinstance(value, (str, dict)) or not hasattr(value, "__len__")):
-            raise ConfigError(f"{key}={short(value)}, expected a list")
     length = config.get("sequence_length")
     if length is not None and (isinstance(length, bool) or not isinstance(length, Integral) or not 0 < length < 10**7):
         raise ConfigError(f"sequence_length={short(length)}, expected a whole number, 1 or more, or None")

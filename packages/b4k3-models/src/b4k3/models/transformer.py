@@ -7,8 +7,8 @@ import inspect
 from b4k3.backend import TruncatedNormal, activations, keras, skip_initialization
 from b4k3.layers import Add, Concatenate1D, Embedding, FeedForward, LayerNormalization, MultiHeadAttention
 
-from .errors import ConfigError
 from .keys import checked_padding_id, padding_id_after, refuse_unknown
+from .token_choice import check_tokens
 from .weights import CheckpointWeights
 
 Dropout = keras.layers.Dropout
@@ -29,7 +29,7 @@ class Transformer(CheckpointWeights):
         attention_head_size: size of a head's values, hidden_size // num_attention_heads by default.
         attention_key_size: size of a head's queries and keys, attention_head_size by default.
         sequence_length: length of the inputs if it is fixed.
-        keep_tokens: list of ids: only these rows of the vocabulary are kept, in this order.
+        keep_tokens: list of ids: only these rows of the vocabulary are kept, in this order. An id may occur twice.
         compound_tokens: list of lists of ids, or of (ids, weights): rows appended as means of others, by their ids
             after `keep_tokens`.
         residual_attention_scores: whether scores of a layer are added to those of the next, as in RealFormer,
@@ -96,13 +96,12 @@ class Transformer(CheckpointWeights):
         **unknown,
     ):
         refuse_unknown(unknown, accepted_arguments(type(self), "__init__"), type(self).__name__)
-        if keep_tokens is not None and not len(keep_tokens):
-            raise ConfigError("keep_tokens=[] keeps no token: give the ids of those to keep, or None for all")
+        check_tokens(keep_tokens, compound_tokens, vocab_size, "the vocabulary")
         self.full_vocab_size = vocab_size
         self.full_pad_token_id = checked_padding_id(pad_token_id, vocab_size)
         self.pad_token_id = padding_id_after(self.full_pad_token_id, keep_tokens)
         self.vocab_size = vocab_size if keep_tokens is None else len(keep_tokens)
-        self.vocab_size += len(compound_tokens or ())
+        self.vocab_size += 0 if compound_tokens is None else len(compound_tokens)
         self.hidden_size = hidden_size
         self.num_hidden_layers = num_hidden_layers
         self.num_attention_heads = num_attention_heads
@@ -458,7 +457,8 @@ class Transformer(CheckpointWeights):
             [batch · num_return_sequences], the summed log-probabilities of the tokens by the model alone.
 
         Raises:
-            ConfigError: the model does not generate, a prompt is too long for it, or an argument is wrong.
+            ConfigError: the model does not generate, a prompt is too long for it, or an argument is wrong: an id of a
+                token or segment that the model does not have, for instance, which it names with its place.
         """
         from .generation import generate
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
@@ -11,11 +10,11 @@ from b4k3.backend import activations, orthogonally_resize
 from b4k3.layers import FeedForward, MultiHeadAttention
 
 from .checkpoints import CheckpointError, save_checkpoint
-from .errors import ConfigError, short
 from .keys import ARGUMENTS
 from .loading import in_dialect, load_weights, open_view
 from .networks.mapped import PLAIN
 from .registry import network
+from .token_choice import check_tokens, parts_of
 
 if TYPE_CHECKING:
     import os
@@ -219,7 +218,7 @@ class CheckpointWeights:
             return value
         value = value.T if entry[2].transposed else value
         axis = entry[2].rows_of_vocabulary
-        if axis is None or not (self.keep_tokens is not None or self.compound_tokens):
+        if axis is None or not (self.keep_tokens is not None or self.compound_tokens is not None):
             return value
         return self.load_embeddings(value) if axis == 0 else self.load_embeddings(value.T).T
 
@@ -250,18 +249,16 @@ class CheckpointWeights:
         Raises:
             ConfigError: the checkpoint has no row for an id, or an element of compound_tokens is no list of ids.
         """
+        check_tokens(self.keep_tokens, self.compound_tokens, len(embeddings), "the checkpoint")
         if self.keep_tokens is not None:
-            check_ids("keep_tokens", self.keep_tokens, len(embeddings))
             embeddings = embeddings[np.asarray(self.keep_tokens, dtype="int64")]
-        if not self.compound_tokens:
+        if self.compound_tokens is None or not len(self.compound_tokens):
             return embeddings
         rows = []
         for item in self.compound_tokens:
-            ids, weights = item if isinstance(item, tuple) else (item, [1] * len(item))
-            check_ids("compound_tokens", ids, len(embeddings))
-            if not len(ids) or len(weights) != len(ids) or not sum(weights):
-                raise ConfigError(f"compound_tokens: {short(item)} is no list of ids, or of (ids, their weights)")
-            rows.append(np.average(np.asarray(embeddings[ids], dtype="float32"), axis=0, weights=weights))
+            ids, weights = parts_of(item)
+            picked = np.asarray(embeddings[np.asarray(ids, dtype="int64")], dtype="float32")
+            rows.append(np.average(picked, axis=0, weights=weights))
         return np.concatenate([embeddings, np.asarray(rows, dtype=embeddings.dtype)], axis=0)
 
     def resize_variable(self, layer: Any, index: int, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -290,21 +287,3 @@ class CheckpointWeights:
             else:
                 resized = resized * (value.shape[0] / shape[0]) ** 0.5
         return resized
-
-
-def check_ids(argument: str, ids: Iterable[Any], rows: int) -> None:
-    """Check that a vocabulary has a row for each id.
-
-    Arguments:
-        argument: str. The name of the argument, for error messages.
-        ids: iterable of int.
-        rows: int. The number of rows.
-
-    Raises:
-        ConfigError: an id is no whole number, or has no row.
-    """
-    for i in ids:
-        if isinstance(i, bool) or not isinstance(i, Integral):
-            raise ConfigError(f"{argument} names {i!r}, expected ids, which are whole numbers")
-        if not 0 <= int(i) < rows:
-            raise ConfigError(f"{argument} names id {i}, but the checkpoint has rows 0 to {rows - 1}")
