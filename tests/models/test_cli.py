@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import goldens
+from b4k3.models import ConfigError
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 from b4k3.models.cli import COMMANDS, features, main, vectors, verify
 from b4k3.models.cli.inspect import describe
@@ -415,6 +416,13 @@ class CountingModel:
 
     def vectors(self, rows):
         return np.array([[len(row), sum(row)] for row in rows], dtype="float32")
+
+
+def test_features_of_ids_without_a_row():
+    model = features.Model.__new__(features.Model)
+    model.vocab_size = 5
+    with pytest.raises(ConfigError, match=r"token id 5 at \[1\], expected whole numbers from 0 to 4: the vocabulary"):
+        model.vectors([[1, 2], [1, 5]])
 
 
 def test_features_as_json_lines(capfd, tmp_path, monkeypatch):

@@ -123,9 +123,19 @@ class Model:
             source.all_sizes["pad_token_id"], 0
         )  # any id will do where none is padding: it comes last
         self.size = int(self.model.outputs[0].shape[-1])
+        self.vocab_size = source.all_sizes["vocab_size"]
 
     def vectors(self, rows):
-        """float32 [len(rows), d] of lists of ids: those of similar length go through the network together."""
+        """float32 [len(rows), d] of lists of ids: those of similar length go through the network together.
+
+        Raises: ConfigError: an id that the network has no row for.
+        """
+        from b4k3.backend import misfit
+
+        for row in rows:
+            problem = misfit(row, 0, self.vocab_size - 1)
+            if problem is not None:
+                raise ConfigError(f"token {problem}: the vocabulary and the checkpoint do not belong together")
         result = np.zeros((len(rows), self.size), dtype="float32")
         order = sorted(range(len(rows)), key=lambda i: rounded(len(rows[i])))
         for start in range(0, len(order), self.batch_size):
