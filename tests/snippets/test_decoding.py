@@ -211,6 +211,48 @@ def test_wrong_predictions(scores, message):
             search(Wrong(None, END, 3))
 
 
+NAN = float("nan")
+WRONG_IDS = [-1, 1.0, 2.5, NAN, True, "2", [2]]
+
+
+@pytest.mark.parametrize("wrong", WRONG_IDS, ids=str)
+@pytest.mark.parametrize("name", ["start_id", "end_id", "maxlen", "minlen"])
+def test_ids_and_lengths_are_whole_numbers(name, wrong):
+    with pytest.raises(ValueError, match=f"{name}=.*expected a whole number, 0 or more"):
+        Chain(**dict({"start_id": None, "end_id": END, "maxlen": 3}, **{name: wrong}))
+
+
+def test_an_end_that_the_model_does_not_know():
+    for search in (lambda d: d.beam_search([0], 2), lambda d: d.random_sample([0], 2)):
+        with pytest.raises(ValueError, match="end_id=5, but predict gives scores of the ids 0 to 4"):
+            search(Chain(None, 5, 3))
+        assert len(np.atleast_2d(search(Chain(None, None, 3)))[0]) == 3  # no end at all is allowed
+
+
+@pytest.mark.parametrize("temperature", [0, -1, NAN, float("inf"), "1", True, None])
+def test_temperatures_are_numbers(temperature):
+    with pytest.raises(ValueError, match="temperature=.*expected a number above 0"):
+        Chain(None, END, 3).beam_search([0], 2, temperature=temperature)
+
+
+@pytest.mark.parametrize("temperature", [1e-38, 1e-300, 5e-324])
+@pytest.mark.parametrize("cls", [Chain, ProbaChain])
+def test_a_temperature_near_0_gives_the_best_ids(cls, temperature):
+    decoder = cls(None, END, 6)
+    want = decoder.beam_search([1], 1).tolist()
+    assert decoder.beam_search([1], 1, temperature=temperature).tolist() == want
+    assert [ids.tolist() for ids in decoder.random_sample([1], 3, temperature=temperature)] == [want] * 3
+
+
+@pytest.mark.parametrize("options", [{"topk": 0}, {"topk": 1.5}, {"topp": 0}, {"topp": NAN}, {"topp": True}, {"n": 0}])
+def test_counts_and_shares_of_sampling(options):
+    with pytest.raises(ValueError, match="=.*expected a"):
+        Chain(None, END, 3).random_sample([0], **dict({"n": 2}, **options))
+    if "topk" in options:
+        with pytest.raises(ValueError, match="topk=.*expected a whole number, 1 or more"):
+            Chain(None, END, 3).beam_search([0], **options)
+
+
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="expected 'probas' or 'logits'"):
         AutoRegressiveDecoder.wraps("probs")

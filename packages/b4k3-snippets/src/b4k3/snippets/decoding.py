@@ -7,6 +7,7 @@ and leaves the user in charge of every step.
 from __future__ import annotations
 
 import functools
+from numbers import Real
 
 import numpy as np
 
@@ -32,12 +33,20 @@ class AutoRegressiveDecoder:
 
     Arguments:
         start_id: the id that every output begins with, or None.
-        end_id: the id that ends an output.
+        end_id: the id that ends an output; None to go on to maxlen.
         maxlen: how many ids are generated at most, without start_id.
         minlen: the least length of an output, with start_id and end_id.
+
+    Raises:
+        ValueError: an id is no whole number, or negative; or a length is.
     """
 
     def __init__(self, start_id, end_id, maxlen, minlen=1):
+        for name, value in (("start_id", start_id), ("end_id", end_id)):
+            if value is not None:
+                _check_whole(name, value, 0)
+        _check_whole("maxlen", maxlen, 0)
+        _check_whole("minlen", minlen, 0)
         self.start_id = start_id
         self.end_id = end_id
         self.maxlen = maxlen
@@ -108,12 +117,15 @@ class AutoRegressiveDecoder:
             int array [m], with start_id and end_id.
 
         Raises:
-            ValueError: predict returned NaN or an array of another shape.
+            ValueError: predict returned NaN or an array of another shape, or has no score for end_id; topk is no whole
+                number from 1 on, or the temperature no number above 0.
         """
+        _check_whole("topk", topk, 1)
         inputs = [np.array([x]) for x in inputs]
         output_ids, output_scores = self.first_output_ids, np.zeros(1)
         for _ in range(self.maxlen):
             scores, states = self.predict(inputs, output_ids, states, temperature, "logits")
+            self._check_end(scores)
             beams, ids, output_scores = _best(output_scores[:, None] + scores, topk)
             output_ids = np.concatenate([output_ids[beams], ids[:, None]], 1)
             finished = self._finished(output_ids, min_ends)
@@ -138,13 +150,20 @@ class AutoRegressiveDecoder:
             list of n int arrays, in the order in which they were finished.
 
         Raises:
-            ValueError: predict returned NaN, no probability above 0, or an array of another shape.
+            ValueError: predict returned NaN, no probability above 0, or an array of another shape, or has no score for
+                end_id; n or topk is no whole number from 1 on, or topp or the temperature no number above 0.
         """
+        _check_whole("n", n, 1)
+        if topk is not None:
+            _check_whole("topk", topk, 1)
+        if topp is not None:
+            _check_positive("topp", topp)
         inputs = [np.array([x]) for x in inputs]
         output_ids, results = self.first_output_ids, []
         rows = np.zeros(n, dtype=int)  # which candidate each draw goes on from: at first all from the only one
         for _ in range(self.maxlen):
             probas, states = self.predict(inputs, output_ids, states, temperature, "probas")
+            self._check_end(probas)
             ids = _draw(probas[rows], topk, topp)
             output_ids = np.concatenate([output_ids[rows], ids[:, None]], 1)
             finished = self._finished(output_ids, min_ends)
@@ -157,11 +176,32 @@ class AutoRegressiveDecoder:
         results.extend(output_ids)
         return results
 
+    def _check_end(self, scores):
+        """Raises: ValueError: no output could ever end."""
+        if self.end_id is not None and self.end_id >= scores.shape[1]:
+            raise ValueError(
+                f"end_id={self.end_id}, but predict gives scores of the ids 0 to {scores.shape[1] - 1}: take the end "
+                "id of the vocabulary that the model has, after keep_tokens; or None to go on to maxlen"
+            )
+
     def _finished(self, output_ids, min_ends):
         """Which candidates end here, bool [k]."""
         if output_ids.shape[1] < self.minlen:
             return np.zeros(len(output_ids), dtype=bool)
         return (output_ids[:, -1] == self.end_id) & ((output_ids == self.end_id).sum(1) >= min_ends)
+
+
+def _check_whole(name, value, least):
+    """Raises: ValueError: it is no whole number, or below the least."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name}={value!r}, expected a whole number, {least} or more")
+
+
+def _check_positive(name, value):
+    """Raises: ValueError: it is no finite number above 0."""
+    is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    if not is_number or not 0 < value < float("inf"):
+        raise ValueError(f"{name}={value!r}, expected a number above 0")
 
 
 def _check_rtype(rtype):
@@ -171,21 +211,21 @@ def _check_rtype(rtype):
 
 def _log_probas(scores, count, rtype, temperature):
     """Logarithms of probabilities at a temperature, float64 [count, vocabulary]."""
-    if not temperature > 0:
-        raise ValueError("temperature=%r, expected a number above 0" % (temperature,))
+    _check_positive("temperature", temperature)
     if scores.ndim != 2 or len(scores) != count:
         message = "predict returned an array of shape %s, expected [%d, vocabulary]; self.last_token(model) gives that"
         raise ValueError(message % (list(scores.shape), count))
     scores = scores.astype("float64")
     if np.isnan(scores).any():
-        raise ValueError("predict returned NaN")
+        raise ValueError("predict returned NaN, as a model gives for an id that it has no row for")
     if rtype == "probas":
         with np.errstate(divide="ignore"):  # 0 stays impossible
             scores = np.log(scores)
         if temperature == 1:
             return scores
-    scores = scores / temperature
-    scores -= scores.max(axis=-1, keepdims=True)
+    scores = scores - scores.max(axis=-1, keepdims=True)  # before the division, which else overflows near 0
+    with np.errstate(over="ignore"):  # to -inf, which is impossible
+        scores = scores / temperature
     return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
 
 
