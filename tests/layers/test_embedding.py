@@ -1,11 +1,13 @@
 """Embedding: rows by ids, the tied projection, its mask. TaskEmbedding."""
 
+import threading
+
 import numpy as np
 import pytest
 
-from b4k3.backend import keras
+from b4k3.backend import keras, ops, row
 from b4k3.layers import Embedding, TaskEmbedding
-from harness import evaluate, sees_values
+from harness import evaluate, runs_eagerly, sees_values
 from layer_checks import as_list, check_ids, check_layer, known_objects, randomize, same, static_shape
 
 
@@ -143,6 +145,58 @@ def test_dense_of_a_vector_and_of_more_axes():
     table = randomize(layer, rng)["embeddings"]
     arrays = [rng.randn(2, 4).astype("float32"), rng.randn(2, 5, 3, 4).astype("float32")]
     same(model.predict_on_batch(arrays), [a @ table.T for a in arrays], 1e-5)
+
+
+def test_nothing_of_a_call_is_kept():
+    layer = Embedding(11, 4, mask_zero=True, name="layer")
+    ids_in = keras.Input((None,))
+    layer(layer(ids_in), mode="dense")
+    assert layer.compute_mask(ids_in) is not None
+    assert tuple(layer.compute_output_shape((None, 5))) == (None, 5, 4)
+    assert tuple(layer.compute_output_shape((None, 5, 4))) == (None, 5, 11)
+
+
+class Disturbed(Embedding):
+    """Calls `meanwhile`, if that is set, between `call` and `compute_mask`, in a thread of its own."""
+
+    meanwhile = None
+
+    def call(self, inputs, mode="embedding"):
+        result = super().call(inputs, mode=mode)
+        function, self.meanwhile = self.meanwhile, None
+        if function:
+            thread = threading.Thread(target=function)
+            thread.start()
+            thread.join()
+        return result
+
+    def compute_mask(self, inputs, mask=None):
+        self.found = super().compute_mask(inputs, mask)
+        return self.found
+
+
+@pytest.mark.parametrize("mode", ["embedding", "dense"])
+def test_another_thread_that_calls_the_layer_changes_no_mask(mode):
+    layer = Disturbed(11, 4, mask_zero=True, name="layer")
+    ids = np.array([[1, 2, 3, 0]], "float32")  # as many as a row has features: only the mode tells them from features
+    symbolic = not row.is_keras3 and not runs_eagerly()
+    x = keras.Input((4,)) if symbolic else ops.convert_to_tensor(ids)
+    layer(x)
+    other = {"embedding": "dense", "dense": "embedding"}[mode]
+
+    done = []
+
+    def meanwhile():
+        if symbolic:  # keras 2.3 cannot call a layer from another thread
+            with x.graph.as_default():
+                layer.call(x, mode=other)
+        else:
+            layer(x, mode=other)
+        done.append(other)
+
+    layer.meanwhile = meanwhile
+    layer(x, mode=mode)
+    assert done == [other] and (layer.found is None) == (mode == "dense")
 
 
 def test_the_tied_table_learns_from_both_uses():

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import Any
 
 from b4k3.backend import Layer, keras, matmul_transposed, ops, register, take_rows
+
+MODES = ("embedding", "dense")
+
+
+class _Calls(threading.local):
+    """The innermost call of an `Embedding` that this thread is in: Keras asks for the mask without its arguments."""
+
+    layer = mode = None
+
+    @contextlib.contextmanager
+    def entered(self, layer, mode):
+        before = self.layer, self.mode
+        self.layer, self.mode = layer, mode
+        try:
+            yield
+        finally:
+            self.layer, self.mode = before
+
+
+_calls = _Calls()
 
 
 @register
@@ -18,6 +40,9 @@ class Embedding(Layer):
     An id that is negative, beyond the table, fractional or NaN has no row. Where its value can be seen, in an eager
     call, it is an error; in a compiled graph it gets NaN, and never the row of another id. With `mask_zero`, a padding
     id that has no row, such as -1 where no id of a vocabulary is padding, gets zeros.
+
+    The layer keeps nothing of a call, so that threads may share it. Where Keras asks for a mask or a shape outside of a
+    call, an input of three axes or more whose last has the size output_dim counts as mode 'dense', another one as ids.
 
     Arguments:
         input_dim: number of rows.
@@ -55,7 +80,6 @@ class Embedding(Layer):
         self.embeddings_constraint = keras.constraints.get(embeddings_constraint)
         self.mask_zero = mask_zero
         self.padding_id = padding_id
-        self._mode = "embedding"
 
     def build(self, input_shape):
         self.embeddings = self.add_weight(
@@ -80,21 +104,30 @@ class Embedding(Layer):
         Raises:
             ValueError: an id has no row, in an eager call; it names the id, its place and the limits.
         """
-        self._set_mode(mode)
-        if mode == "dense":
+        if self._checked(mode) == "dense":
             table = ops.cast(ops.convert_to_tensor(self.embeddings), self.compute_dtype)
             return matmul_transposed(ops.cast(inputs, self.compute_dtype), table)
         padding_id = self.padding_id if self.mask_zero else None
         return ops.cast(take_rows(self.embeddings, inputs, self.name, padding_id), self.compute_dtype)
 
-    def _set_mode(self, mode):
-        """Keras asks for masks and shapes after a call without repeating its arguments."""
-        if mode not in ("embedding", "dense"):
-            raise ValueError("%s: mode=%r, expected 'embedding' or 'dense'" % (self.name, mode))
-        self._mode = mode
+    def __call__(self, inputs, *args, **kwargs):
+        mode = args[0] if args else kwargs.get("mode", "embedding")
+        with _calls.entered(self, self._checked(mode)):
+            return super().__call__(inputs, *args, **kwargs)
+
+    def _checked(self, mode):
+        if mode not in MODES:
+            raise ValueError(f"{self.name}: mode={mode!r}, expected 'embedding' or 'dense'")
+        return mode
+
+    def _mode_for(self, shape):
+        """The mode of the call that this thread is in; outside of one, what the shape of the input tells."""
+        if _calls.layer is self:
+            return _calls.mode
+        return "dense" if len(shape) > 2 and shape[-1] == self.output_dim else "embedding"
 
     def compute_mask(self, inputs, mask=None):
-        if self._mode == "dense" or len(inputs.shape) != 2:
+        if len(inputs.shape) != 2 or self._mode_for(inputs.shape) == "dense":
             return mask
         if not self.mask_zero:
             return None
@@ -102,11 +135,11 @@ class Embedding(Layer):
         return ops.concatenate([ops.ones_like(mask[:, :1]), mask[:, 1:]], axis=1)
 
     def compute_output_spec(self, inputs, mode="embedding"):
-        self._set_mode(mode)
-        return super().compute_output_spec(inputs, mode=mode)
+        with _calls.entered(self, self._checked(mode)):
+            return super().compute_output_spec(inputs, mode=mode)
 
     def compute_output_shape(self, input_shape):
-        if self._mode == "dense":
+        if self._mode_for(tuple(input_shape)) == "dense":
             return tuple(input_shape[:-1]) + (self.input_dim,)
         return tuple(input_shape) + (self.output_dim,)
 
