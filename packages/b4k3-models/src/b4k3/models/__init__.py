@@ -64,6 +64,7 @@ _NAMES = {
     "LoadReport": "loading",
     "NEZHA": "architectures.nezha",
     "Network": "networks.description",
+    "Predictor": "predictor",
     "RoBERTa": "architectures.roberta",
     "RoFormer": "architectures.roformer",
     "RoFormerV2": "architectures.roformer",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import tensorflow.compat.v2 as tf
 
+from .._tracing import tracing
 from . import ops
-from .flavour import keras
 from .layer import TF1
+from .sessions import entered, graph_of
 
 runs_eagerly = False  # whether `compiled` leaves a function as it is
 cache_orders = ((0, 1, 2, 3), (0, 1, 2, 3))  # in which decoding keeps keys and values: batch, n, heads, size
@@ -24,27 +27,47 @@ def compiled(function, variables=(), donate=False):
     Returns:
         A function of nests of arrays and tensors.
     """
-    return GraphFunction(function) if TF1 else tf.function(function, autograph=False)
+    return GraphFunction(function, variables) if TF1 else traced_once(tf.function(function, autograph=False))
+
+
+def traced_once(function):
+    """A `tf.function` whose first call, in which TensorFlow 2.2 has no lock, no second thread joins."""
+    done = []
+
+    def call(*arguments):
+        if done:
+            return function(*arguments)
+        with tracing:
+            result = function(*arguments)
+            done.append(True)
+        return result
+
+    return call
 
 
 class GraphFunction:
-    """`tf.function` for TensorFlow 1: a part of the session's graph with placeholders, run on arrays."""
+    """`tf.function` for TensorFlow 1: a part of a graph with placeholders, which the graph's session runs on arrays.
 
-    def __init__(self, function):
+    Arguments:
+        function: as of `compiled`.
+        variables: likewise. Their graph is the one, in any thread; without any, it is the default graph.
+    """
+
+    def __init__(self, function, variables=()):
         self.function = function
-        self.graph = None
-        self.traces = {}
+        self.graph = graph_of(list(variables))
+        self.traces = weakref.WeakKeyDictionary()  # graph -> {key: (placeholders, results)}
 
     def __call__(self, *arguments):
+        graph = tf.compat.v1.get_default_graph() if self.graph is None else self.graph
         arrays = [np.asarray(x) for x in tf.nest.flatten(arguments)]
-        session = tf.compat.v1.keras.backend.get_session() if keras is tf.keras else keras.backend.get_session()
-        if session.graph is not self.graph:  # the session was cleared
-            self.graph, self.traces = session.graph, {}
         structure = tf.nest.map_structure(lambda x: 0, arguments)
         key = str(structure), tuple((x.dtype, x.shape) for x in arrays)
-        if key not in self.traces:
-            self.traces[key] = self.trace(structure, arrays)
-        feeds, fetches = self.traces[key]
+        with tracing, entered(graph) as session:
+            traces = self.traces.setdefault(graph, {})
+            if key not in traces:
+                traces[key] = self.trace(structure, arrays)
+            feeds, fetches = traces[key]
         return session.run(fetches, dict(zip(feeds, arrays)))
 
     def trace(self, structure, arrays):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from .._runtime import major_minor
 from .._serialization import make_register
 from .flavour import is_standalone, keras, registry
+from .sessions import session_of
 
 register = make_register(registry)
 
@@ -94,7 +95,8 @@ def assign_weights(pairs):
         else:
             batch.append((variable, value))
     if in_graph:
-        tf.compat.v1.keras.backend.get_session().run(batch, feed)
+        if batch:
+            session_of(batch[0].graph).run(batch, feed)
     else:
         keras.backend.batch_set_value(batch)
 

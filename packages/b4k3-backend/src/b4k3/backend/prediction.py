@@ -1,0 +1,202 @@
+"""A model as a function from arrays to arrays that any number of threads may call."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+
+from ._row import implementation as _row
+from ._tracing import map_leaves
+
+_prediction = importlib.import_module(".prediction", _row.__name__)
+
+model_scope = _prediction.model_scope
+
+
+def predict_function(model, max_shapes=128):
+    """Make a function that gives for a batch what `model.predict_on_batch` gives; threads may share it.
+
+    Arguments:
+        model: a Keras model.
+        max_shapes: int. For how many shapes of inputs a compiled form is kept, where each shape has its own.
+
+    Returns:
+        A function of what `predict_on_batch` takes. It reads the newest weights, and an error changes nothing. It
+        raises ValueError for inputs that do not fit the model.
+    """
+    run, inputs = _prediction.forward(model, max_shapes), Inputs(model)
+
+    def predict(x):
+        x, given = inputs.arrange(x)
+        try:
+            return run(x)
+        except Exception as error:
+            if type(error) not in _prediction.INPUT_ERRORS:
+                raise
+            what = ", ".join(f"{name!r} {list(np.shape(value))}" for name, value in given)
+            raise ValueError(f"{model.name} cannot take these inputs: {what or type(x).__name__}. {error}") from error
+
+    return predict
+
+
+class Inputs:
+    """The inputs of a model, by which arrays are checked and put in order.
+
+    Arguments:
+        model: a Keras model. One without symbolic inputs, such as a subclass, takes everything.
+    """
+
+    def __init__(self, model):
+        self.model_name = model.name
+        self.tensors = list(getattr(model, "inputs", None) or [])
+        self.names = list(getattr(model, "input_names", None) or [tensor.name for tensor in self.tensors])
+        self.structure = _prediction.input_structure(model) if self.tensors else None
+
+    def arrange(self, x):
+        """Check what a caller gave.
+
+        Arguments:
+            x: array, or list, tuple or dict of arrays.
+
+        Returns:
+            (the arrays as the model takes them, [(name, array)])
+
+        Raises:
+            ValueError: an input is missing, is no array of numbers, or does not fit; it names the input.
+        """
+        if not self.tensors:
+            return map_leaves(lambda value: _array("x", value), x), []
+        values = [
+            self._checked(name, tensor, value) for name, tensor, value in zip(self.names, self.tensors, self._flat(x))
+        ]
+        given = [(name, value) for name, value in zip(self.names, values) if value is not None]
+        self._check_batch(given)
+        by_tensor = {id(tensor): value for tensor, value in zip(self.tensors, values)}
+        return map_leaves(lambda tensor: by_tensor[id(tensor)], self.structure), given
+
+    def _flat(self, x):
+        """What was given for each input, in their order."""
+        if isinstance(x, dict):
+            return self._of_dict(x)
+        if len(self.tensors) == 1:
+            whole = not isinstance(x, (list, tuple)) or len(x) != 1 or not (hasattr(x[0], "shape") or x[0] is None)
+            return [x if whole else x[0]]
+        if isinstance(self.structure, (list, tuple)) and any(
+            isinstance(s, (list, tuple, dict)) for s in self.structure
+        ):
+            if isinstance(x, (list, tuple)) and len(x) == len(self.structure):
+                return self._by_structure(x)
+        if not isinstance(x, (list, tuple)) or len(x) != len(self.tensors):
+            found = f"{len(x)}" if isinstance(x, (list, tuple)) else f"one {type(x).__name__}"
+            raise ValueError(
+                f"{self.model_name} has {len(self.tensors)} inputs ({', '.join(self.names)}), but {found} was given: "
+                "give a list with an array for each, or a dict from their names to arrays"
+            )
+        return list(x)
+
+    def _is_nested(self):
+        """Whether the inputs are a list that has lists or dicts in it."""
+        listed = isinstance(self.structure, (list, tuple))
+        return listed and any(isinstance(part, (list, tuple, dict)) for part in self.structure)
+
+    def _of_dict(self, x):
+        if isinstance(self.structure, dict):
+            return self._by_structure(x)
+        return [_entry(self.model_name, x, name) for name in self.names]
+
+    def _by_structure(self, x):
+        found = {}
+        self._walk(self.structure, x, found)
+        return [found[id(tensor)] for tensor in self.tensors]
+
+    def _walk(self, structure, x, found):
+        """Enter in `found` what x has in the place of each tensor of the structure."""
+        if isinstance(structure, dict):
+            if not isinstance(x, dict):
+                raise ValueError(f"{self.model_name}: expected a dict of {sorted(structure)}, got {type(x).__name__}")
+            for key, part in structure.items():
+                self._walk(part, _entry(self.model_name, x, key), found)
+        elif isinstance(structure, (list, tuple)):
+            if not isinstance(x, (list, tuple)) or len(x) != len(structure):
+                raise ValueError(
+                    f"{self.model_name}: expected a list of {len(structure)} inputs, got {type(x).__name__}"
+                )
+            for part, value in zip(structure, x):
+                self._walk(part, value, found)
+        else:
+            found[id(structure)] = x
+
+    def _checked(self, name, tensor, value):
+        """The array for an input."""
+        if value is None and _prediction.is_optional(tensor):
+            return None
+        dtype, shape = _prediction.dtype_and_shape(tensor)
+        array = _array(name, value, dtype)
+        if shape is None:
+            return array
+        found = list(array.shape)
+        if len(found) == len(shape) - 1 and shape[-1] == 1:
+            array = array[..., None]
+        elif len(found) == len(shape) + 1 and found[-1] == 1:
+            array = array[..., 0]
+        found = list(array.shape)
+        if len(found) != len(shape) or any(n not in (None, m) for n, m in zip(shape, found)):
+            raise ValueError(
+                f"input {name!r} of {self.model_name}: expected an array of the shape {shape}, got {found} "
+                "(None is any size)"
+            )
+        return array
+
+    def _check_batch(self, given):
+        sizes = {name: value.shape[0] for name, value in given if len(value.shape)}
+        if len(set(sizes.values()) - {1}) > 1:
+            raise ValueError(f"{self.model_name}: the inputs have different numbers of rows: {sizes}")
+
+
+def _entry(model_name, x, key):
+    if key not in x:
+        raise ValueError(f"{model_name}: input {key!r} is missing among {sorted(map(str, x))}")
+    return x[key]
+
+
+def _array(name, value, dtype=None):
+    """A numpy array, or a tensor of the backend as it is.
+
+    Arguments:
+        name: of the input, for errors.
+        value: array-like.
+        dtype: name of the dtype that the model wants, to which arrays of numbers are cast; or None.
+
+    Raises:
+        ValueError: the value is no array of numbers, nor of strings where the model wants those.
+    """
+    if not isinstance(value, np.ndarray) and _prediction.is_tensor(value):
+        return value
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # lists of unequal lengths; tensors of other frameworks
+        raise ValueError(f"input {name!r}: no array can be made of this {type(value).__name__}: {error}") from error
+    if dtype == "string" or (dtype is None and array.dtype.kind in "SU"):
+        return array
+    if array.dtype.kind not in "biufc" and array.dtype.name not in ("bfloat16",):
+        raise ValueError(
+            f"input {name!r}: expected numbers, got {type(value).__name__} of dtype {array.dtype} "
+            "(rows of different lengths must be padded first)"
+        )
+    return array if dtype is None else _cast(name, array, dtype)
+
+
+def _cast(name, array, dtype):
+    """The array in a dtype of numpy; in another one (bfloat16) Keras casts it."""
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        return array
+    if array.dtype.kind == "c" and wanted.kind != "c":
+        raise ValueError(f"input {name!r}: expected {dtype}, got complex numbers")
+    if wanted.kind in "iu" and array.dtype.kind in "iuf" and array.size:
+        limits = np.iinfo(wanted)
+        if not (array.min() >= limits.min and array.max() <= limits.max and (array == np.floor(array)).all()):
+            raise ValueError(f"input {name!r}: expected whole numbers that {dtype} can hold")
+    return array.astype(wanted, copy=False)
