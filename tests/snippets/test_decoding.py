@@ -303,3 +303,30 @@ def test_last_token_projects_the_last_position_alone(tied):
     np.testing.assert_allclose(last.predict(ids), model.predict(ids)[:, -1], rtol=1e-5, atol=1e-6)
     cut = [layer for layer in last.layers if type(layer).__name__ == "LastToken"]
     assert len(cut) == 1 and cut[0].input.shape[-1] == 4
+
+
+def test_last_token_in_threads_and_after_an_error():
+    import threading
+
+    from b4k3.backend import keras
+
+    x = keras.layers.Input((None, 2))
+    model = keras.models.Model(x, keras.layers.Dense(3)(keras.layers.Dense(4)(x)))
+    batches = [np.random.RandomState(n).randn(n, 3, 2).astype("float32") for n in (1, 2, 40)]
+    want = [model.predict(batch)[:, -1] for batch in batches]
+    decoder, answers = AutoRegressiveDecoder(None, END, 3), []
+    last = decoder.last_token(model)
+
+    def run(number):
+        for i in range(3):
+            which = (number + i) % 3
+            with pytest.raises(ValueError):
+                last.predict(np.ones((1, 3, 5)))
+            answers.append(np.allclose(last.predict(batches[which], verbose=0), want[which], rtol=1e-5, atol=1e-6))
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(300)
+    assert answers == [True] * 12

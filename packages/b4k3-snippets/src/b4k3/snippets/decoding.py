@@ -79,11 +79,15 @@ class AutoRegressiveDecoder:
         return decorator
 
     def last_token(self, model):
-        """The model with its outputs at the last position only, [batch, ...]; made once for each model."""
+        """The model with its outputs at the last position only, [batch, ...]; made once for each model.
+
+        Threads may share its `predict`, which an error does not harm. Make it where the model was built.
+        """
         if id(model) not in self.models:
             from .last_token import last_token_model
 
-            self.models[id(model)] = model, last_token_model(model)  # the model too: its id must stay taken
+            # the model too: its id must stay taken; of two threads that come here at once the first one's is kept
+            self.models.setdefault(id(model), (model, last_token_model(model)))
         return self.models[id(model)][1]
 
     def predict(self, inputs, output_ids, states=None, temperature=1, rtype="probas"):

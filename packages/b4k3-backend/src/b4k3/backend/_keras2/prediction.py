@@ -19,13 +19,14 @@ RELAXED = "reduce_retracing" if numbers(tf.__version__) >= (2, 9) else "experime
 
 @contextlib.contextmanager
 def model_scope(model):
-    """A context in which layers of the model may be called to make another model: the model's graph and session."""
-    graph = graph_of(model.outputs or model.weights)
-    if graph is None:
-        yield
-    else:
-        with entered(graph):
+    """A context in which layers of the model may be called to make another model, in any thread."""
+    if not tf.executing_eagerly():
+        with entered(graph_of(model.outputs)):
             yield
+        return
+    if is_standalone and not hasattr(keras.backend.tensorflow_backend._SYMBOLIC_SCOPE, "value"):
+        keras.backend.tensorflow_backend._SYMBOLIC_SCOPE.value = True  # keras 2.3 sets it in the main thread alone
+    yield
 
 
 def is_tensor(x):
