@@ -115,9 +115,11 @@ class Model:
 
     def __init__(self, source, pooling, batch_size):
         from ..builder import build_transformer_model
+        from ..predictor import Predictor
 
         heads = {"with_pool": True} if pooling == "pooler" else {}
         self.model = build_transformer_model(**dict(source.arguments, **heads))
+        self.predictor = Predictor(self.model)
         self.pooling, self.batch_size = pooling, batch_size
         self.padding_id = max(
             source.all_sizes["pad_token_id"], 0
@@ -153,7 +155,7 @@ class Model:
         lengths = [len(row) for row in rows] + [1] * (len(ids) - len(rows))
         mask = np.arange(shape[1]) < np.array(lengths)[:, None]
         inputs = [ids] + [np.zeros_like(ids)] * (len(self.model.inputs) - 1)
-        hidden = np.asarray(self.model.predict_on_batch(inputs if len(inputs) > 1 else ids), dtype="float32")
+        hidden = np.asarray(self.predictor(inputs if len(inputs) > 1 else ids), dtype="float32")
         return pooled(hidden, mask, self.pooling)[: len(rows)]
 
 
