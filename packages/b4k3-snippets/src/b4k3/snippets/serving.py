@@ -2,91 +2,277 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import json
+import socket
 import threading
+from typing import Callable
+from urllib.parse import parse_qsl
+
+MAX_FIELDS = 1000
+MAX_LIMIT = 1 << 30  # of bytes, seconds and connections: what the operating system can still take
 
 
 class WebServing:
     """Serves functions over HTTP, with JSON answers. For demonstrations: there is no access control.
 
-        serving = WebServing(port=8864)
-        serving.route("/similar", similar, {"text": (None, True), "n": (int, False)})
-        serving.start()
-
     Needs bottle: `pip install "b4k3-snippets[serving]"`.
 
-    Arguments:
-        host: the address to listen on; '0.0.0.0' is every address of the machine, '127.0.0.1' only the machine itself.
-        port: int.
-        server: which server bottle shall use; 'wsgiref' is always there, 'waitress' for example must be installed.
+    Each client has a thread, so that one that stalls keeps nobody waiting, but one function runs at a time, so that
+    functions need not care for threads. `concurrent=True` lets them run together: use a `Predictor` of b4k3.models in
+    them, never Keras' own `predict`.
 
-    Requests are answered one after the other, so that functions need not care for threads.
+    Arguments:
+        host: the address to listen on. '127.0.0.1' is only this machine itself, '0.0.0.0' every address that it has.
+        port: int; 0 for a free one.
+        server: which server to use. 'wsgiref' is that of the standard library, with threads and limits of time; any
+            other name is one of bottle's, which must be installed ('waitress' for example) and has its own limits.
+        max_body: how many bytes the body of a request may have; a longer one gets the status 413.
+        timeout: seconds in which a request must have come whole, and a client must have taken the answer; a body that
+            is late gets the status 408. Of 'wsgiref' only.
+        queue_timeout: seconds that a request waits while others are answered; then it gets the status 503.
+        max_connections: how many clients are answered at once; more get the status 503. Of 'wsgiref' only.
+        concurrent: whether functions may run at the same time.
+
+    Raises:
+        ImportError: bottle is not installed.
+        ValueError: a limit is not a number above 0.
+
+    Example:
+        >>> serving = WebServing(port=8864)
+        >>> serving.route("/similar", similar, {"text": (None, True), "n": (int, False)}, method="POST")
+        >>> serving.start()
     """
 
-    def __init__(self, host="0.0.0.0", port=8000, server="wsgiref"):
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        server: str = "wsgiref",
+        max_body: int = 1 << 20,
+        timeout: float = 30.0,
+        queue_timeout: float = 60.0,
+        max_connections: int = 100,
+        concurrent: bool = False,
+    ) -> None:
         try:
             import bottle
         except ImportError:
             raise ImportError('WebServing needs bottle: pip install "b4k3-snippets[serving]"') from None
+        limits = dict(max_body=max_body, timeout=timeout, queue_timeout=queue_timeout, max_connections=max_connections)
+        for name, limit in limits.items():
+            kinds = (int, float) if name.endswith("timeout") else int
+            if isinstance(limit, bool) or not isinstance(limit, kinds) or not 0 < limit <= MAX_LIMIT:
+                raise ValueError(f"{name}={limit!r}, expected a {'' if kinds is not int else 'whole '}number above 0")
         self.host = host
         self.port = port
         self.server = server
+        self.max_body = max_body
+        self.timeout = timeout
+        self.queue_timeout = queue_timeout
+        self.max_connections = max_connections
+        self.concurrent = concurrent
         self.bottle = bottle
         self.app = bottle.Bottle()
+        self.app.default_error_handler = self._error_page
         self._lock = threading.Lock()
 
-    def wraps(self, func, arguments, method="GET"):
-        """The function of a request that calls func; see `route`."""
+    def wraps(self, func: Callable, arguments: dict, method: str = "GET") -> Callable[[], bytes]:
+        """Return the function of a request that calls func; see `route`."""
 
         @functools.wraps(func)
         def answer():
-            request = self.bottle.request
-            fields = request.query if method == "GET" else request.forms
             self.bottle.response.content_type = "application/json; charset=utf-8"
-            with self._lock:
-                return json.dumps(_call(func, arguments, fields.getunicode), ensure_ascii=False)
+            try:
+                fields = self._query() if method == "GET" else self._body_fields()
+                with self._turn():
+                    return _call(func, arguments, fields)
+            except _Refused as error:
+                self.bottle.response.status = error.status
+                return _encoded(_answer(1, str(error)))
 
         return answer
 
-    def route(self, path, func, arguments, method="GET"):
+    def route(self, path: str, func: Callable, arguments: dict, method: str = "GET") -> None:
         """Serve a function.
 
         Arguments:
             path: str, such as '/similar'.
             func: a function of keyword arguments whose result JSON can hold.
-            arguments: name -> (converter from str or None, whether the argument is required).
-            method: 'GET' or 'POST'.
+            arguments: name -> (converter or None, whether the argument is required). Fields of a form or a query are
+                str, which the converter gets; None leaves them as they are. A field of a JSON body may have the type
+                already, if the converter is int, float, str, bool, list or dict; None wants a string.
+            method: 'GET' or 'POST'. The body of a POST is a form, or JSON with the content type application/json.
 
         The answer is {"code": 0, "desc": "succeeded", "data": result}; code 1 is a missing or wrong argument, code 2 an
-        exception of func, and desc says which.
+        exception of func or a result that JSON cannot hold (NaN and lone surrogates are such), and desc says which.
+        What is no proper request has code 1 too, and a status of 400, 408, 411 or 413.
         """
         self.app.route(path, method=method)(self.wraps(func, arguments, method))
 
-    def start(self):
+    def start(self) -> None:
         """Serve until interrupted."""
-        self.app.run(host=self.host, port=self.port, server=self.server)
+        if self.server != "wsgiref":
+            self.app.run(host=self.host, port=self.port, server=self.server)
+            return
+        with self._bind() as server:
+            print(f"b4k3 listens on http://{self.host}:{self.port}/ (Ctrl-C ends it)", flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                server.serve_forever()
+
+    def _bind(self):
+        """The threaded server, which listens already."""
+        from .http_server import Server
+
+        server = Server((self.host, self.port), self.app, self.timeout, self.max_connections)
+        self.port = server.server_port
+        return server
+
+    @contextlib.contextmanager
+    def _turn(self):
+        """Wait until no other function runs, unless they may run together."""
+        if self.concurrent:
+            yield
+        elif self._lock.acquire(timeout=self.queue_timeout):
+            try:
+                yield
+            finally:
+                self._lock.release()
+        else:
+            raise _Refused(503, f"other requests took longer than {self.queue_timeout:g} seconds: try again later")
+
+    def _query(self):
+        return _form(self.bottle.request.environ.get("QUERY_STRING", ""))
+
+    def _body_fields(self):
+        """The fields in the body of a request."""
+        environ = self.bottle.request.environ
+        body, kind = self._body(environ), environ.get("CONTENT_TYPE", "").split(";")[0].strip().lower()
+        if kind == "application/json" or kind.endswith("+json"):
+            return _json_object(body)
+        if not kind.startswith("multipart/"):
+            return _form(body.decode("latin-1"))
+        environ["wsgi.input"] = io.BytesIO(body)
+        try:
+            forms = self.bottle.request.forms
+            return {name: forms.getunicode(name) for name in forms}
+        except Exception as error:
+            raise _Refused(400, f"the form cannot be read: {error}") from error
+
+    def _body(self, environ):
+        """The body, of as many bytes as it says, which are not too many."""
+        if environ.get("HTTP_TRANSFER_ENCODING"):
+            raise _Refused(411, "a body needs a Content-Length")
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if not (length.isascii() and length.isdigit()):
+            raise _Refused(400, "Content-Length is no number")
+        if len(length) > 18 or int(length) > self.max_body:
+            raise _Refused(413, f"the body has {length[:20]} bytes, at most {self.max_body} are taken")
+        try:
+            body = environ["wsgi.input"].read(int(length))
+        except socket.timeout:
+            raise _Refused(408, f"the body did not come within {self.timeout:g} seconds") from None
+        except OSError as error:
+            raise _Refused(400, f"the body cannot be read: {error}") from error
+        if len(body) != int(length):
+            raise _Refused(400, f"the body ends after {len(body)} bytes of {length}")
+        return body
+
+    def _error_page(self, error):
+        """The answer for what no function answers: unknown paths, for example."""
+        self.bottle.response.content_type = "application/json; charset=utf-8"
+        return _encoded(_answer(1, error.status_line))
 
 
-def _call(func, arguments, get):
+class _Refused(Exception):
+    """A request that no function gets to see."""
+
+    def __init__(self, status, message):
+        super().__init__(message)
+        self.status = status
+
+
+def _form(text):
+    """{name: str} of a query or a form; text has a character for each byte, as WSGI wants it."""
+    try:
+        pairs = parse_qsl(
+            text.encode("latin-1").decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except UnicodeError:
+        raise _Refused(400, "the fields are no UTF-8") from None
+    except ValueError:
+        raise _Refused(400, f"there are more than {MAX_FIELDS} fields") from None
+    return dict(pairs)
+
+
+def _json_object(body):
+    """{name: value} of a JSON body."""
+    try:
+        fields = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        json.dumps(fields, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeError:
+        raise _Refused(400, "the body is no UTF-8, or has a lone surrogate") from None
+    except (ValueError, RecursionError) as error:
+        raise _Refused(400, f"the body is no JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise _Refused(400, f"the body is a JSON {type(fields).__name__}, expected an object")
+    return fields
+
+
+def _refuse_constant(name):
+    raise ValueError(f"{name} is no JSON")
+
+
+def _call(func, arguments, fields):
+    """The answer of a function to the fields of a request, as bytes."""
     kwargs = {}
     for name, (convert, required) in arguments.items():
-        value = get(name)
+        value = fields.get(name)
         if value is None:
             if required:
-                return _answer(1, 'lack of "%s" argument' % name)
+                return _encoded(_answer(1, f'lack of "{name}" argument'))
             continue
         try:
-            kwargs[name] = value if convert is None else convert(value)
+            kwargs[name] = _converted(value, convert)
         except Exception as error:
-            return _answer(1, 'argument "%s": %s' % (name, error))
+            return _encoded(_answer(1, f'argument "{name}": {error}'))
     try:
-        data = func(**kwargs)
-        json.dumps(data)
+        return _encoded(_answer(0, "succeeded", func(**kwargs)))
+    except UnicodeEncodeError:
+        return _encoded(_answer(2, "the result has a lone surrogate, which UTF-8 cannot hold"))
     except Exception as error:
-        return _answer(2, "%s: %s" % (type(error).__name__, error))
-    return _answer(0, "succeeded", data)
+        return _encoded(_answer(2, f"{type(error).__name__}: {error}"))
+
+
+def _converted(value, convert):
+    """The argument of a field: of a str by the converter, of another JSON value if that has the type."""
+    if convert is None:
+        convert = str
+    if isinstance(value, str):
+        return value if convert is str else convert(value)
+    if convert not in (int, float, str, bool, list, dict):
+        return convert(value)
+    kinds = (int, float) if convert is float else convert
+    if not isinstance(value, kinds) or (isinstance(value, bool) and convert is not bool):
+        raise TypeError(f"expected {convert.__name__}, got {type(value).__name__}")
+    return convert(value)
 
 
 def _answer(code, desc, data=None):
-    return {"code": code, "desc": desc, "data": {} if data is None else data}
+    return {
+        "code": code,
+        "desc": desc.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "data": {} if data is None else data,
+    }
+
+
+def _encoded(answer):
+    """The answer as bytes of JSON.
+
+    Raises:
+        ValueError: NaN or infinite numbers; a lone surrogate (UnicodeEncodeError).
+        TypeError: something that JSON cannot hold.
+    """
+    return json.dumps(answer, ensure_ascii=False, allow_nan=False).encode("utf-8")
