@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from ._row import ops, register
 from .tables import checked_ids
@@ -87,7 +87,7 @@ def reshape(tensor: Tensor, *args: Any) -> Tensor:
         >>> y = reshape(ops.ones((2, 3, 8)), (2, -1), 2)  # [2, 3, 2, 4]
     """
     if len(args) == 1:
-        return ops.reshape(tensor, args[0])
+        return ops.reshape(tensor, _without_unknown(tensor.shape, args[0]))
     sizes = list(ops.shape(tensor))
     parts = dict(zip([axis % len(sizes) for axis in args[1::2]], args[::2]))
     shape = []
@@ -96,11 +96,38 @@ def reshape(tensor: Tensor, *args: Any) -> Tensor:
     return ops.reshape(tensor, tuple(shape))
 
 
+def _without_unknown(sizes: Sequence[Any], shape: Any) -> Any:
+    """Replace None in a shape, which is a size that no symbolic tensor of Keras 3 tells.
+
+    For a tensor of sizes (None, 2, 3) the shape (None, -1) becomes (-1, 6).
+
+    Arguments:
+        sizes: sequence of int or None. The sizes of the tensor that is reshaped.
+        shape: sequence as Keras 3 gives it, or a tensor.
+
+    Returns:
+        The shape, with -1 in the place of None.
+    """
+    if not isinstance(shape, (list, tuple)) or not any(n is None for n in shape):
+        return shape
+    known = [n for n in sizes if n is not None]
+    if len(known) == len(sizes) - 1 and -1 in shape:
+        rest = _product(known) // _product(n for n in shape if n not in (None, -1))
+        shape = [rest if n == -1 else n for n in shape]
+    return [-1 if n is None else n for n in shape]
+
+
+def _product(sizes: Iterable[Any]) -> Any:
+    """Multiply sizes, which may be tensors."""
+    size = 1
+    for n in sizes:
+        size = size * n
+    return size
+
+
 def _split(size: Any, shape: Sequence[Any]) -> list[Any]:
     """Replace the -1 in a shape, so that an axis of unknown size can be split."""
-    known = 1
-    for n in shape:
-        known = known if isinstance(n, int) and n == -1 else known * n
+    known = _product(n for n in shape if not (isinstance(n, int) and n == -1))
     return [size // known if isinstance(n, int) and n == -1 else n for n in shape]
 
 
@@ -120,10 +147,7 @@ def flatten(tensor: Tensor, start: int | None = None, end: int | None = None) ->
     """
     shape = ops.shape(tensor)
     start, end, _ = slice(start, end).indices(len(shape))
-    size = 1
-    for n in shape[start:end]:
-        size = size * n
-    return ops.reshape(tensor, tuple(shape[:start]) + (size,) + tuple(shape[end:]))
+    return ops.reshape(tensor, tuple(shape[:start]) + (_product(shape[start:end]),) + tuple(shape[end:]))
 
 
 def where(cond: Tensor, x: Any, y: Any) -> Tensor:

@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 import builtins
+import math
+import operator
 
 import keras
 import numpy as np
 from keras import ops
+
+from .drawing import (  # noqa: F401 (a part of K)
+    dropout,
+    random_bernoulli,
+    random_binomial,
+    random_normal,
+    random_uniform,
+    truncated_normal,
+)
+from .sizes import (
+    Sizes,
+    as_sizes,
+    as_tensor,
+    counting,
+    fold,
+    is_number,
+    is_traced,
+    larger,
+    map_sizes,
+    same_dtype,
+    smaller,
+)
 
 GUIDE = "The migration guide of b4k3 shows what to write instead on Keras 3."
 
@@ -58,17 +82,24 @@ def constant(value, dtype=None, shape=None, name=None):
 
 
 def zeros(shape, dtype=None, name=None):
-    """A variable, as on Keras 2; inside a layer use `zeros_like` or `ops.zeros`."""
-    return keras.Variable("zeros", shape=shape, dtype=dtype or floatx(), name=name)
+    """A variable, as on Keras 2; a tensor inside a function that is traced."""
+    return _filled(ops.zeros(shape, dtype=dtype or floatx()), name)
 
 
 def ones(shape, dtype=None, name=None):
-    """A variable, as on Keras 2; inside a layer use `ones_like` or `ops.ones`."""
-    return keras.Variable("ones", shape=shape, dtype=dtype or floatx(), name=name)
+    """A variable, as on Keras 2; a tensor inside a function that is traced."""
+    return _filled(ops.ones(shape, dtype=dtype or floatx()), name)
 
 
 def eye(size, dtype=None, name=None):
-    return variable(np.eye(*(size if isinstance(size, (list, tuple)) else (size, size))), dtype, name)
+    """A variable, as on Keras 2; a tensor inside a function that is traced."""
+    rows, columns = size if isinstance(size, (list, tuple)) else (size, size)
+    return _filled(ops.eye(rows, columns, dtype=dtype or floatx()), name)
+
+
+def _filled(x, name):
+    """A variable of a tensor's value, or the tensor itself where a variable could not outlive the trace."""
+    return x if is_traced(x) else keras.Variable(x, dtype=ops.dtype(x), name=name)
 
 
 def zeros_like(x, dtype=None, name=None):
@@ -147,14 +178,25 @@ def ndim(x):
 
 
 def cast(x, dtype):
-    return ops.cast(x, dtype)
+    """A number stays a number, so that it can be a size."""
+    if isinstance(x, Sizes) or is_number(x):
+        numbers = map_sizes(lambda n: _cast_number(n, dtype) if is_number(n) else ops.cast(n, dtype), x)
+        return numbers if isinstance(x, Sizes) else numbers[0]
+    return ops.cast(as_tensor(x), dtype)
+
+
+def _cast_number(n, dtype):
+    """A number in a dtype; a symbolic size of JAX stays what it is."""
+    return np.asarray(n, dtype).item() if isinstance(n, (int, float, np.generic)) else n
 
 
 def cast_to_floatx(x):
     return ops.cast(x, floatx()) if is_tensor(x) else np.asarray(x, floatx())
 
 
-shape = ops.shape
+def shape(x):
+    """`Sizes`: ints wherever they are known, while a function is traced too."""
+    return Sizes((len(x),)) if isinstance(x, Sizes) else Sizes(ops.shape(as_tensor(x)))
 
 
 def size(x, name=None):
@@ -182,11 +224,15 @@ def transpose(x):
 
 
 def concatenate(tensors, axis=-1):
-    return ops.concatenate(tensors, axis)
+    parts = [as_sizes(x) for x in tensors]
+    if None not in parts:
+        return Sizes(n for part in parts for n in part)
+    return ops.concatenate(same_dtype(tensors), axis)
 
 
 def stack(x, axis=0):
-    return ops.stack(x, axis)
+    sizes = as_sizes(x)
+    return ops.stack(same_dtype(x), axis) if sizes is None else sizes
 
 
 def reverse(x, axes):
@@ -194,6 +240,7 @@ def reverse(x, axes):
 
 
 def tile(x, n):
+    n = [n[i] for i in range(n.shape[0])] if is_tensor(n) and ndim(n) else n  # TensorFlow's would ask its values
     return ops.tile(x, n)
 
 
@@ -228,49 +275,48 @@ def one_hot(indices, num_classes):
 
 # --- arithmetic -----------------------------------------------------------------------------------------------------
 
-abs = ops.abs
-cos = ops.cos
-equal = ops.equal
-exp = ops.exp
-greater = ops.greater
-greater_equal = ops.greater_equal
-less = ops.less
-less_equal = ops.less_equal
-log = ops.log
-maximum = ops.maximum
-minimum = ops.minimum
-not_equal = ops.not_equal
-pow = ops.power
-round = ops.round
-sign = ops.sign
-sin = ops.sin
-square = ops.square
-
-
-def sqrt(x):
-    """The root of negative numbers is 0."""
-    return ops.sqrt(ops.maximum(x, 0))
+abs = counting(ops.abs, builtins.abs)
+cos = counting(ops.cos)
+equal = counting(ops.equal)
+exp = counting(ops.exp)
+greater = counting(ops.greater)
+greater_equal = counting(ops.greater_equal)
+less = counting(ops.less)
+less_equal = counting(ops.less_equal)
+log = counting(ops.log)
+maximum = counting(ops.maximum, larger)
+minimum = counting(ops.minimum, smaller)
+not_equal = counting(ops.not_equal)
+pow = counting(ops.power)
+round = counting(ops.round, builtins.round)
+sign = counting(ops.sign)
+sin = counting(ops.sin)
+square = counting(ops.square, lambda x: x * x)
+sqrt = counting(lambda x: ops.sqrt(ops.maximum(x, 0)), lambda x: math.sqrt(builtins.max(x, 0)))  # 0 of negative numbers
 
 
 def clip(x, min_value, max_value):
     return ops.clip(x, -np.inf if min_value is None else min_value, np.inf if max_value is None else max_value)
 
 
-def _reduction(op):
+def _reduction(op, python=None):
+    """A reduction; with `python`, the same for two numbers, it counts with sizes."""
+
     def reduce(x, axis=None, keepdims=False):
-        return op(x, axis=axis, keepdims=keepdims)
+        sizes = as_sizes(x) if python and axis in (None, 0, -1) and not keepdims else None
+        return op(as_tensor(x), axis=axis, keepdims=keepdims) if sizes is None else fold(python, sizes)
 
     return reduce
 
 
 all = _reduction(ops.all)
 any = _reduction(ops.any)
-max = _reduction(ops.max)
+max = _reduction(ops.max, maximum)
 mean = _reduction(ops.mean)
-min = _reduction(ops.min)
-prod = _reduction(ops.prod)
+min = _reduction(ops.min, minimum)
+prod = _reduction(ops.prod, operator.mul)
 std = _reduction(ops.std)
-sum = _reduction(ops.sum)
+sum = _reduction(ops.sum, operator.add)
 var = _reduction(ops.var)
 
 
@@ -365,6 +411,9 @@ def binary_crossentropy(target, output, from_logits=False):
 
 def switch(condition, then_expression, else_expression):
     """Choose by a scalar, or row by row by a condition of fewer axes; the expressions may be functions."""
+    if is_number(condition):
+        chosen = then_expression if condition else else_expression
+        return chosen() if callable(chosen) else chosen
     if not len(condition.shape):
         branches = [e if callable(e) else (lambda e=e: e) for e in (then_expression, else_expression)]
         return ops.cond(ops.cast(condition, "bool"), *branches)
@@ -375,7 +424,7 @@ def switch(condition, then_expression, else_expression):
     return ops.where(condition, x, y)
 
 
-class _Training(keras.layers.Layer):
+class Training(keras.layers.Layer):
     """A layer that notes what `training` is inside the layer that calls it."""
 
     def call(self, inputs, training=False):
@@ -385,7 +434,7 @@ class _Training(keras.layers.Layer):
 
 def learning_phase():
     """1 inside a layer that is called in training, else 0. Keras 3.5 on JAX tells only layers that declare it."""
-    layer = _Training()
+    layer = Training()
     layer(ops.zeros((1, 1)))
     return int(bool(layer.value))
 
@@ -445,29 +494,9 @@ def rnn(
 # --- random numbers -------------------------------------------------------------------------------------------------
 
 
-def random_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
-    return keras.random.uniform(shape, minval, maxval, dtype=dtype or floatx(), seed=seed)
-
-
-def random_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
-    return keras.random.normal(shape, mean, stddev, dtype=dtype or floatx(), seed=seed)
-
-
-def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
-    return keras.random.truncated_normal(shape, mean, stddev, dtype=dtype or floatx(), seed=seed)
-
-
-def random_binomial(shape, p=0.0, dtype=None, seed=None):
-    return ops.cast(keras.random.uniform(shape, seed=seed) <= p, dtype or floatx())
-
-
 def random_uniform_variable(shape, low, high, dtype=None, name=None, seed=None):
     return variable(random_uniform(shape, low, high, dtype, seed), dtype, name)
 
 
 def random_normal_variable(shape, mean, scale, dtype=None, name=None, seed=None):
     return variable(random_normal(shape, mean, scale, dtype, seed), dtype, name)
-
-
-def dropout(x, level, noise_shape=None, seed=None):
-    return keras.random.dropout(x, level, noise_shape=noise_shape, seed=seed)
