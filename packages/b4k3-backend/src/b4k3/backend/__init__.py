@@ -97,6 +97,7 @@ _NAMES = {
     "Dense": "_row",
     "Dropout": "recomputing",
     "Layer": "_row",
+    "MetricLayer": "_row",
     "Sinusoidal": "positions",
     "Tensor": "types",
     "TruncatedNormal": "_row",

@@ -14,6 +14,7 @@ else:
 keras = implementation.keras
 ops = implementation.ops
 Layer = implementation.Layer
+MetricLayer = implementation.MetricLayer
 Dense = implementation.Dense
 build_sublayer = implementation.build_sublayer
 register = implementation.register

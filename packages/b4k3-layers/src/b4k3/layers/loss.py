@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from b4k3.backend import Layer, keras, ops, register
+from b4k3.backend import MetricLayer, keras, ops, register
 
 
 @register
-class Loss(Layer):
+class Loss(MetricLayer):
     """Adds a loss to the model and lets its inputs pass. Override `compute_loss`, and compile without a loss.
 
         class CrossEntropy(Loss):
@@ -16,6 +16,9 @@ class Loss(Layer):
 
         model = keras.Model([tokens, labels], CrossEntropy(output_axis=1)([labels, logits]))
         model.compile(optimizer="adam")
+
+    `self.add_metric(number, name="…")` in `compute_loss` shows a part of the loss in the history of `fit`: its average
+    over the steps of an epoch. Keras 3 on JAX knows it at the end of the epoch only.
 
     Masks in: any, given to `compute_loss`. Masks out: those of the tensors that pass. Inputs are not cast under a mixed
     dtype policy, as they may be ids.

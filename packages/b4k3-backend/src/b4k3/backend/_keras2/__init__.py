@@ -12,10 +12,12 @@ from .flavour import keras
 from .fused import fused_attention, fused_layer_normalization, matmul_transposed, rows_at
 from .initializers import TruncatedNormal
 from .layer import Layer, assign_weights, build_sublayer, register, weight_path
+from .metric_layer import MetricLayer
 
 __all__ = [
     "Dense",
     "Layer",
+    "MetricLayer",
     "TruncatedNormal",
     "assert_at_most",
     "assign_weights",

@@ -45,6 +45,47 @@ class Layer(keras.layers.Layer):
         """Keras' own, with the argument of Keras 2 that says what the loss depends on."""
         super().add_loss(loss)
 
+    def get_input_at(self, node_index):
+        """What the layer was called on the first (0), second … or last (-1) time: a symbolic tensor or a list."""
+        return self._of_call(node_index, "input_tensors")
+
+    def get_output_at(self, node_index):
+        """What that call gave. `output` is what the first one gave, even of a layer that is called more often."""
+        return self._of_call(node_index, "output_tensors")
+
+    def get_input_mask_at(self, node_index):
+        """The masks of `get_input_at`, None where there is none."""
+        return keras.tree.map_structure(mask_of, self.get_input_at(node_index))
+
+    def get_output_mask_at(self, node_index):
+        """The masks of `get_output_at`, None where there is none."""
+        return keras.tree.map_structure(mask_of, self.get_output_at(node_index))
+
+    def get_input_shape_at(self, node_index):
+        """The shapes of `get_input_at`."""
+        return shapes_of(self.get_input_at(node_index))
+
+    def get_output_shape_at(self, node_index):
+        """The shapes of `get_output_at`."""
+        return shapes_of(self.get_output_at(node_index))
+
+    def _of_call(self, node_index, tensors):
+        nodes = self._inbound_nodes
+        if not -len(nodes) <= node_index < len(nodes):
+            raise ValueError(
+                f"{self.name} was called {len(nodes)} times on symbolic tensors; there is no {node_index}."
+            )
+        found = list(getattr(nodes[node_index], tensors))
+        return found[0] if len(found) == 1 else found
+
+
+def mask_of(x):
+    return getattr(x, "_keras_mask", None)
+
+
+def shapes_of(tensors):
+    return [x.shape for x in tensors] if isinstance(tensors, list) else tensors.shape
+
 
 def refuse_wide_ids(name, inputs):
     """Raises: ValueError: ids that int32 does not hold; JAX keeps 32 bits of an integer, which may be another id."""

@@ -80,17 +80,31 @@ def as_sizes(x):
 
 
 def map_sizes(function, *operands):
-    """The function of each element; numbers and operands of one element count for all. None stays None.
+    """The function of each element; numbers and operands of one element count for all.
 
     Raises:
-        ValueError: operands of other lengths.
+        ValueError: operands of other lengths, or a size that is not known.
     """
-    operands = [tuple(x) if isinstance(x, (list, tuple)) else (x,) for x in operands]
+    operands = [known(x) if isinstance(x, (list, tuple)) else (x,) for x in operands]
     length = max(len(x) for x in operands)
     if any(len(x) not in (1, length) for x in operands):
         raise ValueError(f"Sizes of {' and '.join(str(len(x)) for x in operands)} axes do not go together.")
     rows = zip(*[x * length if len(x) == 1 else x for x in operands])
-    return Sizes(None if any(n is None for n in row) else function(*row) for row in rows)
+    return Sizes(function(*row) for row in rows)
+
+
+def known(sizes):
+    """The sizes, if none of them is None.
+
+    Raises:
+        ValueError: of a symbolic tensor of Keras, there is one that only the data tell.
+    """
+    if any(n is None for n in sizes):
+        raise ValueError(
+            f"K.shape: the sizes {tuple(sizes)} are not all known before there are data; "
+            "what counts with them belongs into the call of a layer."
+        )
+    return tuple(sizes)
 
 
 def larger(x, y):
@@ -104,15 +118,15 @@ def smaller(x, y):
 
 
 def fold(function, sizes):
-    """`function` of two over all sizes, such as their product; None if one is not known."""
-    return None if any(n is None for n in sizes) else functools.reduce(function, sizes)
+    """`function` of two over all sizes, such as their product."""
+    return functools.reduce(function, known(sizes))
 
 
 def as_tensor(x, dtype=None):
     """What Keras 2 takes for a tensor: a list may hold tensors, which are stacked. Anything else stays as it is."""
     if not isinstance(x, (list, tuple)):
         return x
-    if all(isinstance(part, numbers.Number) for part in x):
+    if all(isinstance(part, numbers.Number) for part in known(x)):
         return ops.convert_to_tensor(list(x), dtype=dtype)
     return ops.stack(same_dtype([as_tensor(part, dtype) for part in x]))
 
