@@ -280,6 +280,26 @@ def with_extra_ids(data, count):
     return append_pieces(data, ["\u2581<extra_id_%d>" % i for i in reversed(range(count))]) if count else bytes(data)
 
 
+def with_user_defined(data, pieces, source="<bytes>"):
+    """The bytes of a `.model` file in which these pieces are user-defined symbols: those that it has, and the others
+    appended. Raises `SentencePieceError` for the unknown piece, a byte, and what no piece can be."""
+    left, out, end = dict.fromkeys(pieces), [], 0
+    for index, (number, _, value, at) in enumerate(_fields(data, 0, len(data), source)):
+        if number != 1:
+            continue
+        piece = _piece(data, value[0], value[1], source, index)
+        if piece["piece"] not in left:
+            continue
+        if piece["type"] in (UNKNOWN, BYTE):
+            raise SentencePieceError(f"{source}: {piece['piece']!r} is the unknown piece or a byte; no symbol")
+        del left[piece["piece"]]
+        out += [data[end:at], encode_piece(piece["piece"], piece["score"], USER_DEFINED)]
+        end = value[1]
+    for piece in left:
+        _check_piece(piece, 0.0, USER_DEFINED, f"{source}, piece {piece[:40]!r}")
+    return append_pieces(b"".join(out + [data[end:]]), left)
+
+
 def encode_piece(piece, score, type_):
     """One `pieces` entry in wire format."""
     text = piece.encode("utf-8")

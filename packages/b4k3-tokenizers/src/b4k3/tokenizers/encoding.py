@@ -2,7 +2,67 @@
 
 from __future__ import annotations
 
+import operator
+from typing import Any, NamedTuple
+
+from ._checks import check_text, checked, checked_int, shown
 from ._lazy import lazy
+from .template import around_single, check_room, count_specials
+
+_STRATEGIES = ("longest_first", "only_first", "only_second")
+_SIDES = ("right", "left")
+
+
+class Settings(NamedTuple):
+    """How rows are cut and padded; see `TokenizerBase.encode_batch`."""
+
+    maxlen: int | None = None
+    truncation: str = "longest_first"
+    stride: int = 0
+    padding: Any = False
+    truncation_side: str = "right"
+    padding_side: str = "right"
+    pad_to_multiple_of: int | None = None
+    pad_id: int | None = None
+    pad_type_id: int = 0
+    pad_token: str | None = None
+
+    def checked(self):
+        """The same with every number as int. Raises TypeError and ValueError."""
+        _check_one_of("truncation", self.truncation, _STRATEGIES)
+        _check_one_of("truncation_side", self.truncation_side, _SIDES)
+        _check_one_of("padding_side", self.padding_side, _SIDES)
+        if self.padding == "max_length" and self.maxlen is None:
+            raise ValueError("padding='max_length' needs maxlen")
+        if self.pad_token is not None:
+            check_text(self.pad_token, "pad_token")
+        numbers = {"stride": checked_int(self.stride, "stride", 0), "padding": _checked_padding(self.padding)}
+        numbers["pad_type_id"] = checked_int(self.pad_type_id, "pad_type_id", 0)
+        for name, lowest in (("maxlen", 0), ("pad_to_multiple_of", 0), ("pad_id", 0)):
+            value = getattr(self, name)
+            numbers[name] = None if value is None else checked_int(value, name, lowest)
+        return self._replace(**numbers)
+
+
+def _check_one_of(name, value, expected):
+    if not isinstance(value, str) or value not in expected:
+        raise ValueError(f"{name}={shown(value)}; expected {' or '.join(map(repr, expected))}")
+
+
+def _checked_padding(padding):
+    if (
+        padding is None
+        or isinstance(padding, bool)
+        or isinstance(padding, str)
+        and padding in ("longest", "max_length")
+    ):
+        return padding
+    try:
+        return checked_int(padding, "padding", 0)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"padding={shown(padding)}; expected False, True or 'longest', 'max_length', or a length"
+        ) from None
 
 
 class Side:
@@ -20,6 +80,10 @@ class Side:
         return self._map("_offsets_of_texts")
 
     @lazy
+    def word_ids(self):
+        return self._map("_word_ids_of_texts")
+
+    @lazy
     def lengths(self):
         return [*map(len, self.ids)]
 
@@ -27,7 +91,7 @@ class Side:
         """What `start + row + end` is for the row of each text, without keeping the rows alone."""
         rows = self._map(method)
         self.lengths = [*map(len, rows)]
-        for value in start:
+        for value in reversed(start):
             for row in rows:
                 row.insert(0, value)
         for value in end:
@@ -44,17 +108,19 @@ class Side:
 
 
 class Batch:
-    """What the fields are computed from: two sides and how their texts are cut and padded."""
+    """What the fields are computed from: two sides, the template of their rows, and how they are cut and padded."""
 
-    def __init__(self, tokenizer, first, second, maxlen, truncation, stride, padding):
-        self.tokenizer, self.first, self.second = tokenizer, first, second
-        self.maxlen, self.truncation, self.stride, self.padding = maxlen, truncation, stride, padding
-        self.starts = int(tokenizer._token_start is not None)
-        self.ends = int(tokenizer._token_end is not None)
+    def __init__(self, tokenizer, first, second, settings):
+        self.tokenizer, self.first, self.second, self.settings = tokenizer, first, second, settings
+        self.parts = tokenizer._parts_of_rows(second is not None)
+        self.specials = count_specials(self.parts)
+        self.second_first = [part.sequence for part in self.parts if part.sequence is not None] == [1, 0]
+        if settings.maxlen is not None:
+            check_room(settings.maxlen, self.parts)
 
     @property
-    def specials(self):
-        return self.starts + self.ends * (1 if self.second is None else 2)
+    def sides(self):
+        return [self.first] if self.second is None else [self.first, self.second]
 
     @lazy
     def rows(self):
@@ -69,45 +135,92 @@ class Batch:
         return main, overflow
 
     def _windows_of_pair(self, sample, m, n):
-        if self.maxlen is None or m + n <= self.maxlen - self.specials:
+        maxlen = self.settings.maxlen
+        if maxlen is None or m + n <= maxlen - self.specials:
             return [(sample, slice(0, m), slice(0, n))]
-        a, b = self._lengths(m, n, self.maxlen - self.specials)
+        a, b = self._lengths(m, n, maxlen - self.specials)
         first, second = self._windows(m, a), self._windows(n, b)
-        # the first row has the first window of both; then every later window of the first text with each of the second
-        pairs = [(x, y) for x in first[1:] for y in second] + [(first[0], y) for y in second[1:]]
+        # the first row has the first window of both; then every later window of the text that comes first in a row with
+        # each of the other, then the other's later windows
+        if self.second_first:
+            pairs = [(x, y) for y in second[1:] for x in first] + [(x, second[0]) for x in first[1:]]
+        else:
+            pairs = [(x, y) for x in first[1:] for y in second] + [(first[0], y) for y in second[1:]]
         return [(sample, x, y) for x, y in [(first[0], second[0])] + pairs]
 
     def _lengths(self, m, n, room):
-        if self.truncation == "longest_first":
+        truncation = self.settings.truncation
+        if not room:
+            return 0, 0
+        if truncation == "longest_first":
             return longest_first(m, n, room)
-        a, b = (room - n, n) if self.truncation == "only_first" else (m, room - m)
-        if (a if self.truncation == "only_first" else b) <= 0:
+        a, b = (room - n, n) if truncation == "only_first" else (m, room - m)
+        if (a if truncation == "only_first" else b) <= 0:
             raise ValueError(
-                "truncation=%r cannot bring texts of %d and %d tokens down to maxlen=%d with %d special tokens"
-                % (self.truncation, m, n, self.maxlen, self.specials)
+                f"truncation={truncation!r} cannot bring texts of {m} and {n} tokens down to "
+                f"maxlen={self.settings.maxlen} with {self.specials} special tokens"
             )
         return a, b
 
     def _windows(self, length, size):
-        """Slices of `size`, each beginning `size - stride` after the one before, the last one ending at `length`."""
+        """Slices of `size`, each beginning `size - stride` after the one before, the last one ending at `length`; from
+        the end of the text if its end is kept."""
         if length <= size:
             return [slice(0, length)]
         if size <= 0:
             return [slice(0, 0), slice(0, length)]
-        step = size - self.stride
+        stride = self.settings.stride
+        step = size - stride
         if step <= 0:
-            raise ValueError("stride=%d does not leave anything new in %d tokens" % (self.stride, size))
-        return [slice(i, min(i + size, length)) for i in range(0, max(length - self.stride, 1), step)]
+            raise ValueError(f"stride={stride} does not leave anything new in {size} tokens")
+        if self.settings.truncation_side == "left":
+            return [slice(max(i - size, 0), i) for i in range(length, min(stride, length - 1), -step)]
+        return [slice(i, min(i + size, length)) for i in range(0, max(length - stride, 1), step)]
 
     @lazy
     def width(self):
         """The length that rows are padded to."""
-        if not self.padding:
+        padding, multiple = self.settings.padding, self.settings.pad_to_multiple_of
+        if padding is None or padding is False:
             return 0
-        if self.padding is True or self.padding == "longest":
+        if padding is True or padding == "longest":
             sizes = [a.stop - a.start + b.stop - b.start for _, a, b in self.rows[0]]
-            return max(sizes, default=0) + self.specials
-        return self.maxlen if self.padding == "max_length" else self.padding
+            width = max(sizes) + self.specials if sizes else 0
+        else:
+            width = self.settings.maxlen if padding == "max_length" else padding
+        return -(-width // multiple) * multiple if multiple else width
+
+    def lay(self, rows, sides, of_special, fill):
+        """Rows of values, cut and padded.
+
+        Arguments: `rows`, see `rows`; `sides`, for each side the values of each text; `of_special`, a function from a
+        `Part` to the values of its special tokens; `fill`, the value of padding.
+        """
+        whole = [part.sequence is None and of_special(part) for part in self.parts]
+        before = self.settings.padding_side == "left"
+        out = []
+        for sample, *slices in rows:
+            row = []
+            for part, values in zip(self.parts, whole):
+                row += values if part.sequence is None else sides[part.sequence][sample][slices[part.sequence]]
+            missing = [fill] * (self.width - len(row))
+            out.append(missing + row if before else row + missing)
+        return out
+
+    def lay_constants(self, rows, of_part, fill):
+        """`lay` of values that depend on the part alone: `of_part(part)` for each token of it."""
+        before = self.settings.padding_side == "left"
+        out = []
+        for _, *slices in rows:
+            row = []
+            for part in self.parts:
+                size = len(part.ids)
+                if part.sequence is not None:
+                    size = slices[part.sequence].stop - slices[part.sequence].start
+                row += [of_part(part)] * size
+            missing = [fill] * (self.width - len(row))
+            out.append(missing + row if before else row + missing)
+        return out
 
 
 def longest_first(m, n, room):
@@ -124,15 +237,24 @@ class Encoding:
 
     Fields:
         ids: ids of the tokens, specials and padding included.
-        type_ids: 1 for the second text and its end token, else 0.
+        type_ids: 1 for the second text and its end token, else 0 (unless the file says otherwise).
         tokens: the token of each id.
         offsets: (start, end) in characters of the text that the token is from; (0, 0) for specials and padding.
         attention_mask: 0 for padding, else 1.
         special_tokens_mask: 1 for the specials around texts and for padding, else 0.
+        word_ids: the index in its text of the word that a token is of; None for specials and padding.
+        sequence_ids: 0 for the tokens of the first text, 1 for those of the second, None for specials and padding.
         sample_index: (not a list of lists) the index of the text that each row is from.
         overflowing: an `Encoding` with the rows that `maxlen` cut off; `sample_index` says of which text.
 
-    The names are those of Hugging Face's tokenizers, which has an `Encoding` for each text.
+    The names are those of Hugging Face's tokenizers, which has an `Encoding` for each text: `encoding[0]` is the row of
+    the first one, with the same fields and the same ways to look up words, characters and tokens. They are methods of
+    the batch, too, with the row as their first argument, as in transformers.
+
+    Example:
+        batch = tokenizer.encode_batch(["Hello world"])
+        token = batch.char_to_token(0, 6)  # where "world" begins; or batch[0].char_to_token(6)
+        batch.token_to_chars(0, token)  # (6, 11)
     """
 
     def __init__(self, batch, overflow=False):
@@ -143,7 +265,18 @@ class Encoding:
         return len(self._rows) if self._overflow else len(self._batch.first.texts)
 
     def __repr__(self):
-        return "Encoding(%d rows)" % len(self)
+        return f"Encoding({len(self)} rows)"
+
+    def __getitem__(self, row):
+        """The `RowEncoding` of a row, or a list of them for a slice."""
+        from .lookups import RowEncoding
+
+        if isinstance(row, slice):
+            return [RowEncoding(self, i) for i in range(*row.indices(len(self)))]
+        i = operator.index(row)
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"row {i}; expected an index of {len(self)} rows")
+        return RowEncoding(self, i % len(self))
 
     @lazy
     def _rows(self):
@@ -151,43 +284,63 @@ class Encoding:
 
     @lazy
     def ids(self):
-        tokenizer, batch = self._batch.tokenizer, self._batch
-        start = [tokenizer.token_to_id(tokenizer._token_start)] if batch.starts else []
-        end = [tokenizer.token_to_id(tokenizer._token_end)] if batch.ends else []
+        batch = self._batch
         if self._is_plain:
-            return batch.first.between("_ids_of_texts", start, end)
-        return self._lay(lambda side: side.ids, start, end, _pad_id(tokenizer) if batch.padding else 0)
+            return batch.first.between("_ids_of_texts", *around_single(batch.parts))
+        fill = _pad_id(batch) if batch.width else 0
+        return batch.lay(self._rows, [side.ids for side in batch.sides], lambda part: list(part.ids), fill)
 
     @lazy
     def offsets(self):
-        batch, special = self._batch, [(0, 0)]
-        start, end = special * batch.starts, special * batch.ends
+        batch, nowhere = self._batch, (0, 0)
         if self._is_plain:
-            return batch.first.between("_offsets_of_texts", start, end)
-        return self._lay(lambda side: side.offsets, start, end, (0, 0))
+            before, after = around_single(batch.parts)
+            return batch.first.between("_offsets_of_texts", [nowhere] * len(before), [nowhere] * len(after))
+        sides = [side.offsets for side in batch.sides]
+        return batch.lay(self._rows, sides, lambda part: [nowhere] * len(part.ids), nowhere)
 
     @property
     def _is_plain(self):
         """Is each row a whole text between specials?"""
         batch = self._batch
-        return batch.second is None and batch.maxlen is None and not batch.padding and not self._overflow
+        settings = batch.settings
+        padded = settings.padding is not None and settings.padding is not False
+        return batch.second is None and settings.maxlen is None and not padded and not self._overflow
 
     @lazy
     def tokens(self):
-        to_tokens = self._batch.tokenizer.ids_to_tokens
-        return [to_tokens(ids) for ids in self.ids]
+        batch = self._batch
+        to_tokens, pad_token = batch.tokenizer.ids_to_tokens, batch.settings.pad_token
+        if pad_token is None:
+            return [to_tokens(ids) for ids in self.ids]
+        rows = []
+        for ids, mask in zip(self.ids, self.attention_mask):
+            found = iter(to_tokens([i for i, real in zip(ids, mask) if real]))
+            rows.append([next(found) if real else pad_token for real in mask])
+        return rows
 
     @lazy
     def type_ids(self):
-        return self._from_lengths(lambda s, a, e, b, f: [0] * (s + a + e) + [1] * (b + f))
+        batch = self._batch
+        return batch.lay_constants(self._rows, lambda part: part.type_id, batch.settings.pad_type_id)
 
     @lazy
     def attention_mask(self):
-        return self._from_lengths(lambda s, a, e, b, f: [1] * (s + a + e + b + f))
+        return self._batch.lay_constants(self._rows, lambda part: 1, 0)
 
     @lazy
     def special_tokens_mask(self):
-        return self._from_lengths(lambda s, a, e, b, f: [1] * s + [0] * a + [1] * e + [0] * b + [1] * f, fill=1)
+        return self._batch.lay_constants(self._rows, lambda part: int(part.sequence is None), 1)
+
+    @lazy
+    def word_ids(self) -> list[list[int | None]]:
+        batch = self._batch
+        sides = [side.word_ids for side in batch.sides]
+        return batch.lay(self._rows, sides, lambda part: [None] * len(part.ids), None)
+
+    @lazy
+    def sequence_ids(self) -> list[list[int | None]]:
+        return self._batch.lay_constants(self._rows, lambda part: part.sequence, None)
 
     @lazy
     def sample_index(self):
@@ -197,72 +350,52 @@ class Encoding:
     def overflowing(self):
         return Encoding(self._batch, overflow=True)
 
-    def _lay(self, values, start, end, fill):
-        """Rows of the values of both sides, cut, between the specials, padded."""
-        batch = self._batch
-        first, second = values(batch.first), values(batch.second) if batch.second is not None else None
-        rows = []
-        for sample, a, b in self._rows:
-            row = start + first[sample][a] + end
-            if second is not None:
-                row += second[sample][b] + end
-            rows.append(row + [fill] * (batch.width - len(row)))
-        return rows
+    def token_to_sequence(self, row: int, token: int) -> int | None:
+        """`RowEncoding.token_to_sequence` of a row."""
+        return self[row].token_to_sequence(token)
 
-    def _from_lengths(self, row_of, fill=0):
-        """Rows that depend on lengths only: row_of(start, first, end, second, end of second)."""
-        batch, ends_second = self._batch, 0 if self._batch.second is None else self._batch.ends
-        rows = []
-        for _, a, b in self._rows:
-            row = row_of(batch.starts, a.stop - a.start, batch.ends, b.stop - b.start, ends_second)
-            rows.append(row + [fill] * (batch.width - len(row)))
-        return rows
+    def token_to_chars(self, row: int, token: int) -> tuple[int, int] | None:
+        """`RowEncoding.token_to_chars` of a row."""
+        return self[row].token_to_chars(token)
+
+    def token_to_word(self, row: int, token: int) -> int | None:
+        """`RowEncoding.token_to_word` of a row."""
+        return self[row].token_to_word(token)
+
+    def char_to_token(self, row: int, char: int, sequence_index: int = 0) -> int | None:
+        """`RowEncoding.char_to_token` of a row."""
+        return self[row].char_to_token(char, sequence_index)
+
+    def char_to_word(self, row: int, char: int, sequence_index: int = 0) -> int | None:
+        """`RowEncoding.char_to_word` of a row."""
+        return self[row].char_to_word(char, sequence_index)
+
+    def word_to_tokens(self, row: int, word: int, sequence_index: int = 0) -> tuple[int, int] | None:
+        """`RowEncoding.word_to_tokens` of a row."""
+        return self[row].word_to_tokens(word, sequence_index)
+
+    def word_to_chars(self, row: int, word: int, sequence_index: int = 0) -> tuple[int, int] | None:
+        """`RowEncoding.word_to_chars` of a row."""
+        return self[row].word_to_chars(word, sequence_index)
 
 
-def _pad_id(tokenizer):
+def _pad_id(batch):
+    tokenizer, pad_id = batch.tokenizer, batch.settings.pad_id
+    if pad_id is not None:
+        return pad_id
     try:
         return tokenizer._token_pad_id
     except AttributeError:
-        raise ValueError("padding, but the vocabulary has no %r" % tokenizer._token_pad) from None
+        raise ValueError(f"padding, but the vocabulary has no {tokenizer._token_pad!r}; give pad_id") from None
 
 
-def checked(texts, what):
-    """A list of the texts.
-
-    Raises:
-        TypeError: one text in place of a list of texts, or something that is no text in it.
-    """
-    if isinstance(texts, (str, bytes)):
-        raise TypeError("%s: expected a list of texts, got one %s" % (what, type(texts).__name__))
-    texts = list(texts)
-    wrong = [text for text in texts if not isinstance(text, str)]
-    if wrong:
-        i = next(i for i, text in enumerate(texts) if text is wrong[0])
-        raise TypeError("%s[%d]: expected str, got %s" % (what, i, type(wrong[0]).__name__))
-    return texts
-
-
-def encode_batch(tokenizer, texts, pairs, maxlen, truncation, stride, padding, workers):
+def encode_batch(tokenizer, texts, pairs, workers, settings):
     """What `TokenizerBase.encode_batch` does: check the arguments; nothing is computed yet."""
     texts = checked(texts, "texts")
+    workers = checked_int(workers, "workers", 1)
     if pairs is not None:
         pairs = checked(pairs, "pairs")
         if len(pairs) != len(texts):
-            raise ValueError("%d texts but %d pairs; expected one second text for each" % (len(texts), len(pairs)))
-    if truncation not in ("longest_first", "only_first", "only_second"):
-        raise ValueError("truncation=%r; expected 'longest_first', 'only_first' or 'only_second'" % (truncation,))
-    _check_padding(padding, maxlen)
+            raise ValueError(f"{len(texts)} texts but {len(pairs)} pairs; expected one second text for each")
     second = None if pairs is None else Side(tokenizer, pairs, workers)
-    batch = Batch(tokenizer, Side(tokenizer, texts, workers), second, maxlen, truncation, stride, padding)
-    if maxlen is not None and maxlen < batch.specials:
-        raise ValueError("maxlen=%d has no room for %d special tokens" % (maxlen, batch.specials))
-    if stride < 0:
-        raise ValueError("stride=%d; expected how many tokens an overflowing row repeats" % stride)
-    return Encoding(batch)
-
-
-def _check_padding(padding, maxlen):
-    if padding == "max_length" and maxlen is None:
-        raise ValueError("padding='max_length' needs maxlen")
-    if padding not in (False, None, True, "longest", "max_length") and not isinstance(padding, int):
-        raise ValueError("padding=%r; expected False, True or 'longest', 'max_length', or a length" % (padding,))
+    return Encoding(Batch(tokenizer, Side(tokenizer, texts, workers), second, settings.checked()))

@@ -52,20 +52,21 @@ class WordPieces:
     """Pieces, ids and offsets of words and texts, for one vocabulary.
 
     Arguments:
-        token_dict: token -> id.
+        token_dict: token -> id, of the tokens that words are made of.
         unknown_id: function from a token that is not there to the id it gets.
+        unspelled: function from a word that cannot be spelled to the token that stands for it.
         lower, word_maxlen: as in `Tokenizer`.
         cache_size: of each cache, in entries.
     """
 
-    def __init__(self, token_dict, unknown_id, lower, word_maxlen, cache_size):
-        self.token_dict, self.unknown_id = token_dict, unknown_id
+    def __init__(self, token_dict, unknown_id, unspelled, lower, word_maxlen, cache_size):
+        self.token_dict, self.unknown_id, self._unspelled = token_dict, unknown_id, unspelled
         self.lower, self.word_maxlen = lower, word_maxlen
         # texts with one of these must stay whole; a capital sigma must be seen with all that is around it
         self._whole = _DROPPED_SPACES + (SIGMA if lower else "")
         self._longest = max(map(len, token_dict), default=0)
         self._insides = {token[2:] for token in token_dict if token[:2] == "##"}
-        self.pieces = Cache(lambda word: self._cut(word) or (word,), cache_size).__getitem__
+        self.pieces = Cache(lambda word: self._cut(word) or (self._unspelled(word),), cache_size).__getitem__
         self._ids_of_word = Cache(self._compute_word_ids, cache_size).__getitem__
         self._ids_of_chunk = Cache(self._compute_ids, cache_size).__getitem__
         self._inner_spans = Cache(self._compute_inner_spans, cache_size).__getitem__
@@ -104,6 +105,11 @@ class WordPieces:
             return self._ids_of_word(words[0])
         return tuple(_flat(map(self._ids_of_word, words)))
 
+    def word_ids(self, text):
+        """The index of the word that each of the ids of a text is of: a new list."""
+        counts = map(len, map(self._ids_of_word, spaced(text, self.lower).split()))
+        return [word for word, count in enumerate(counts) for _ in range(count)]
+
     def _compute_inner_spans(self, word):
         """(start, end) in the word for each of its pieces, None if it is one."""
         pieces = self.pieces(word)
@@ -120,8 +126,9 @@ class WordPieces:
         origins = [i for part, i in pairs for c in part if not c.isspace()]
         spans, position = [], 0
         for word in "".join(part for part, _ in pairs).split():
-            for piece in self.pieces(word):
-                end = position + len(stem(piece))
+            pieces = self.pieces(word)
+            for size in map(len, map(stem, pieces)) if len(pieces) > 1 else [len(word)]:
+                end = position + size
                 where = origins[position:end]
                 spans.append((min(where), max(where) + 1))
                 position = end

@@ -7,11 +7,15 @@ import math
 import os
 import random
 import re
+import sys
 from itertools import compress
 
 from ._charsmap import Charsmap
+from ._checks import check_text, checked, checked_ids, checked_int, checked_tokens, shown
 from ._cutter import in_blocks
+from ._metaspace import MetaspaceNormalizer
 from ._normalizer import SPACE, TEXT_END, Normalizer
+from ._reading import read_file
 from ._segmenter import ids_of
 from ._spm import (
     BYTE,
@@ -24,7 +28,9 @@ from ._spm import (
     is_reserved,
     parse_model,
     with_extra_ids,
+    with_user_defined,
 )
+from ._writing import write_bytes
 from .bpe import BPE
 from .unigram import Unigram
 
@@ -46,30 +52,53 @@ class SentencePieceModel:
 
     def __init__(self, path, extra_ids=0, cache_size=1 << 17):
         path = os.fspath(path)
-        size = os.path.getsize(path)
-        if size > MAX_FILE_SIZE:
-            raise SentencePieceError("%s: %d bytes; not a SentencePiece model" % (path, size))
-        with open(path, "rb") as f:
-            data = f.read(size)
-        self._load(data, path, extra_ids, cache_size)
+        self._load(read_file(path, MAX_FILE_SIZE, SentencePieceError), path, extra_ids, cache_size)
 
     @classmethod
-    def from_bytes(cls, data, extra_ids=0, cache_size=1 << 17, source="<bytes>"):
-        """A model from the bytes of a `.model` file; `source` names it in messages."""
+    def from_bytes(cls, data, extra_ids=0, cache_size=1 << 17, source="<bytes>", metaspace=None):
+        """A model from the bytes of a `.model` file; `source` names it in messages, `metaspace` is for the models of a
+        `tokenizer.json`."""
         model = cls.__new__(cls)
-        model._load(bytes(data), source, extra_ids, cache_size)
+        model._load(bytes(data), source, extra_ids, cache_size, metaspace)
         return model
 
     def __reduce__(self):
-        return type(self)._rebuild, (self._data, self._cache_size, self._spec.source)
+        return type(self)._rebuild, (self._data, self._cache_size, self._spec.source, self.metaspace)
 
     @classmethod
-    def _rebuild(cls, data, cache_size, source):
-        return cls.from_bytes(data, 0, cache_size, source)
+    def _rebuild(cls, data, cache_size, source, metaspace=None):
+        return cls.from_bytes(data, 0, cache_size, source, metaspace)
 
-    def _load(self, data, source, extra_ids, cache_size):
-        data = with_extra_ids(data, extra_ids)
-        self._data, self._cache_size = data, cache_size
+    def save(self, path) -> None:
+        """Write the `.model` file, with the pieces of `extra_ids` and `with_user_defined`.
+
+        Arguments:
+            path: str or path-like. It is replaced only when the new file is complete.
+
+        Raises:
+            SentencePieceError: The model is of a `tokenizer.json`.
+        """
+        if self.metaspace is not None:
+            raise SentencePieceError(f"{self._spec.source}: not a .model file; use save_tokenizer_json")
+        write_bytes(os.fspath(path), self._data)
+
+    def with_user_defined(self, pieces):
+        """A new model in which these pieces are user-defined symbols, found in every text before all others; those
+        that the model does not have get the ids after its last one.
+
+        Arguments:
+            pieces: str[].
+
+        Returns:
+            `SentencePieceModel`.
+        """
+        data = with_user_defined(self._data, checked_tokens(pieces, "pieces"), self._spec.source)
+        return self._rebuild(data, self._cache_size, self._spec.source, self.metaspace)
+
+    def _load(self, data, source, extra_ids, cache_size, metaspace=None):
+        data = with_extra_ids(data, checked_int(extra_ids, "extra_ids", 0, sys.maxunicode))
+        cache_size = checked_int(cache_size, "cache_size", 0)
+        self._data, self._cache_size, self.metaspace = data, cache_size, metaspace
         self._spec = spec = parse_model(data, source)
         if spec.model_type not in _SEGMENTERS:
             raise SentencePieceError(
@@ -78,9 +107,12 @@ class SentencePieceModel:
             )
         self._segmenter = _SEGMENTERS[spec.model_type](spec, cache_size)
         symbols = [spec.pieces[i] for i in self._segmenter.user_defined]
-        self._normalizer = _make_normalizer(
-            spec.normalizer, source, spec.trainer["treat_whitespace_as_suffix"], symbols
-        )
+        suffix = spec.trainer["treat_whitespace_as_suffix"]
+        if metaspace is None:
+            self._normalizer = _make_normalizer(spec.normalizer, source, suffix, symbols)
+        else:
+            charsmap = Charsmap(spec.normalizer["precompiled_charsmap"], source)
+            self._normalizer = MetaspaceNormalizer(charsmap, metaspace)
         self._denormalizer = None
         if spec.denormalizer["precompiled_charsmap"]:
             self._denormalizer = _make_normalizer(spec.denormalizer, source)
@@ -138,50 +170,67 @@ class SentencePieceModel:
         i = self._ids.get(self._spec.trainer[name], -1)
         return i if i >= 0 and self.is_control(i) else -1
 
+    @property
+    def space_last(self):
+        """Whether the space symbol is at the end of words."""
+        return self._spec.trainer["treat_whitespace_as_suffix"]
+
     def piece_to_id(self, piece):
-        """The id of a piece, that of the unknown piece if there is none."""
+        """The id of a piece, that of the unknown piece if there is none. Raises TypeError for no str."""
+        check_text(piece, "piece")
         return self._ids.get(piece, self.unk_id)
 
     def id_to_piece(self, i):
-        """The piece of an id. Raises IndexError outside 0 .. len(self) - 1."""
+        """The piece of an id. Raises IndexError outside 0 .. len(self) - 1, TypeError or ValueError for no integer."""
+        return self._spec.pieces[self._checked_id(i)]
+
+    def _checked_id(self, i):
+        if type(i) is not int:
+            i = checked_int(i, "id")
         if not 0 <= i < len(self._spec.pieces):
-            raise IndexError("id %r is outside 0 .. %d" % (i, len(self._spec.pieces) - 1))
-        return self._spec.pieces[i]
+            raise IndexError(f"id {i} is outside 0 .. {len(self._spec.pieces) - 1}")
+        return i
 
     def score(self, i):
         """The score of an id: a log probability (unigram), minus the rank of the merge (BPE)."""
-        return self._spec.scores[i]
+        return self._spec.scores[self._checked_id(i)]
 
     def is_control(self, i):
         """Whether an id is a control symbol, which never comes out of text."""
-        return self._spec.types[i] == CONTROL
+        return self._spec.types[self._checked_id(i)] == CONTROL
 
     def is_unknown(self, i):
         """Whether an id is the unknown piece."""
-        return self._spec.types[i] == UNKNOWN
+        return self._spec.types[self._checked_id(i)] == UNKNOWN
 
     def is_unused(self, i):
         """Whether an id is a piece that the model does not use."""
-        return self._spec.types[i] == UNUSED
+        return self._spec.types[self._checked_id(i)] == UNUSED
 
     def is_byte(self, i):
         """Whether an id is one of the 256 bytes of byte fallback."""
-        return self._spec.types[i] == BYTE
+        return self._spec.types[self._checked_id(i)] == BYTE
 
     # ---- text to pieces
 
     def normalize(self, text):
         """The text that is segmented: charsmap applied, spaces as U+2581 (unless the model keeps them)."""
+        check_text(text)
         return self._normalizer.normalize(text)
+
+    def spelled(self, text):
+        """For a model of a `tokenizer.json` the text after the file's normalizer, and where its characters are from."""
+        return self._normalizer.spelled(text)
 
     def encode(self, text):
         """The ids of a text, a list of int."""
+        check_text(text)
         return self._segmenter.encode(self._normalizer.normalize(text))
 
     def encode_batch(self, texts):
         """The ids of several texts, a list of lists of int."""
         rows = []
-        for block in in_blocks(texts):
+        for block in in_blocks(checked(texts, "texts")):
             plain = list(map(str.isascii, block))  # those need fewer and faster passes
             if any(plain) and not all(plain):
                 plain_rows = iter(self._encode_block(list(compress(block, plain))))
@@ -216,6 +265,7 @@ class SentencePieceModel:
 
     def tokenize(self, text):
         """The pieces of a text, a list of str; neighbouring unknown characters are one piece."""
+        check_text(text)
         normalized = self._normalizer.normalize(text)
         ids = ids_of(self._segmenter.id_text(normalized))
         if not self._segmenter.byte_fallback and self.unk_id in ids:
@@ -228,9 +278,17 @@ class SentencePieceModel:
         Offsets are (start, end) in characters of the text, end exclusive. A piece that begins with the space symbol
         begins at the white space that it stands for; of the bytes of one character all but the last are empty.
         """
-        normalized, origin = self._normalizer.align(text)
+        check_text(text)
+        return self._spell_normalized(*self._normalizer.align(text))
+
+    def encode_part(self, text, first, ready):
+        """`encode_with_offsets` of a part of a text, for a model of a `tokenizer.json`; for `first` and `ready` see
+        `MetaspaceNormalizer.align`."""
+        return self._spell_normalized(*self._normalizer.align(text, first, ready))
+
+    def _spell_normalized(self, normalized, starts, ends=None):
         ids = ids_of(self._segmenter.id_text(normalized))
-        return self._spell(self._nodes(ids), normalized, origin)
+        return self._spell(self._nodes(ids), normalized, starts, starts if ends is None else ends)
 
     def nbest(self, text, n):
         """The `n` (at most 1024) best segmentations of a text: a list of (ids, score), best first. Unigram models
@@ -239,8 +297,8 @@ class SentencePieceModel:
             raise SentencePieceError(
                 "%s: n-best needs a unigram model, this is %r" % (self._spec.source, self.model_type)
             )
-        if n < 1:
-            raise ValueError("n is %r; it has to be 1 or more" % n)
+        n = checked_int(n, "n", 1)
+        check_text(text)
         normalized = self._normalizer.normalize(text)
         found = self._segmenter.n_best(normalized, min(n, 1024))
         return [(self._node_ids(nodes, normalized), score) for nodes, score in found]
@@ -251,8 +309,9 @@ class SentencePieceModel:
         Arguments: `alpha`, the exponent of the probabilities (unigram) or the probability of leaving a merge out (BPE);
         `nbest`, draw from the n best only (unigram), -1 for all; `rng`, a `random.Random`, a seed, or None.
         """
-        if not (alpha >= 0.0 and math.isfinite(alpha)):
-            raise ValueError("alpha is %r; it has to be finite and not negative" % alpha)
+        check_text(text)
+        check_alpha(alpha)
+        nbest = checked_int(nbest, "nbest")
         if not isinstance(rng, random.Random):
             rng = random.Random(rng)
         if nbest > 1 and self.model_type == "unigram":
@@ -286,8 +345,9 @@ class SentencePieceModel:
             ids.extend(ids_of(self._segmenter.unknown(normalized[start:end])) if i == self.unk_id else (i,))
         return ids
 
-    def _spell(self, nodes, normalized, origin):
-        """Ids, pieces and offsets in the original text of nodes of the normalised text."""
+    def _spell(self, nodes, normalized, starts, ends):
+        """Ids, pieces and offsets in the original text of nodes of the normalised text; the node of the characters a to
+        b of that is from `starts[a]` to `ends[b]`."""
         nodes = self._merged(nodes)
         ids = [i for _, _, i in nodes]
         pieces = [normalized[s:e] if i == self.unk_id else self._spec.pieces[i] for s, e, i in nodes]
@@ -297,9 +357,9 @@ class SentencePieceModel:
                 if start < end:
                     first = start
                 last = k + 1 == len(nodes) or nodes[k + 1][0] < nodes[k + 1][1]
-                offsets.append((origin[first], origin[first + 1] if last else origin[first]))
+                offsets.append((starts[first], ends[first + 1] if last else starts[first]))
             else:
-                offsets.append((origin[start], origin[end]))
+                offsets.append((starts[start], ends[end]))
         return ids, pieces, offsets
 
     # ---- pieces to text
@@ -307,10 +367,12 @@ class SentencePieceModel:
     def decode(self, ids):
         """The text of ids. Control symbols vanish, the unknown piece becomes the model's `unk_surface` (" ⁇ "), bytes
         that are not UTF-8 become U+FFFD. Raises IndexError for an id that is not in the model."""
+        ids = checked_ids(ids)
         return self._join([(i, self.id_to_piece(i)) for i in ids])
 
     def decode_pieces(self, pieces):
         """The text of pieces; one that is not in the model is taken as it is."""
+        pieces = checked_tokens(pieces, "pieces")
         return self._join([(self.piece_to_id(piece), piece) for piece in pieces])
 
     def _join(self, pieces):
@@ -338,11 +400,19 @@ class SentencePieceModel:
         return self._denormalizer.normalize(text) if self._denormalizer else text
 
     def _surface(self, i, piece):
-        if self.is_control(i):
+        if self._spec.types[i] == CONTROL:
             return ""
         if i == self.unk_id and piece == self._spec.pieces[i]:
             return self._spec.trainer["unk_surface"]
         return piece
+
+
+def check_alpha(alpha):
+    """Raise TypeError or ValueError for what is no `alpha` of sampling."""
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
+        raise TypeError(f"alpha: expected a number, got {type(alpha).__name__} {shown(alpha)}")
+    if not (alpha >= 0.0 and math.isfinite(alpha)):
+        raise ValueError(f"alpha is {alpha}; it has to be finite and not negative")
 
 
 def _make_normalizer(spec, source, suffix=False, symbols=()):

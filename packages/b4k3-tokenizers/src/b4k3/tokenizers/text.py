@@ -94,6 +94,20 @@ def spelled(text, lower):
     return pairs
 
 
+def normalized(text, lower):
+    """The text as Hugging Face's normalizer for BERT gives it, which puts spaces around ideographs alone; and the index
+    in `text` of each of its characters."""
+    parts, origins = [], []
+    for part, i in spelled(text, lower):
+        if part != " ":
+            part = part.replace(" ", "")
+            if is_cjk_character(text[i]):
+                part = f" {part} "
+        parts.append(part)
+        origins += [i] * len(part)
+    return "".join(parts), origins
+
+
 def spelled_in_context(text):
     """`spelled` for lower case, where neighbours matter.
 

@@ -6,11 +6,12 @@ import json
 import os
 from importlib import import_module
 
+from ._json import read_json
 from ._writing import write_text
-from .vocab import VocabError
 
-# type of the model -> module of this package with `from_json(path, description, **kwargs)`, which gives the tokenizer,
-# and `to_json(tokenizer)`, which gives the description; a tokenizer's class says its type as `_json_model`
+# type of the model -> module of this package with `from_json(description, **kwargs)`, which gives the tokenizer of a
+# file (a `_json.Node`), and `to_json(tokenizer)`, which gives the description; a tokenizer's
+# class says its type as `_json_model`
 _MODELS = {"Unigram": "unigram_json", "WordPiece": "wordpiece_json"}
 
 
@@ -22,26 +23,17 @@ def load_tokenizer_json(path, **kwargs):
         kwargs: for the tokenizer's class, in place of what the file says.
 
     Returns:
-        `Tokenizer` for a WordPiece file (which recognises special tokens in texts, as such files say), `SpTokenizer`
-        for a Unigram file.
+        `Tokenizer` for a WordPiece file, `SpTokenizer` for a Unigram file. It finds the added tokens of the file in
+        texts, and puts the special tokens of its template around them. Truncation and padding of the file are the
+        defaults of `encode_batch` (`tokenizer.batch_defaults`); `encode` does not look at them.
 
     Raises:
         FileNotFoundError: no such file.
-        VocabError: no such JSON, or a setting that would give other ids than Hugging Face's.
+        VocabError: no regular file; no such JSON; or a setting that would give other ids than Hugging Face's, by name.
     """
-    path = os.fspath(path)
-    with open(path, encoding="utf-8-sig") as f:
-        try:
-            description = json.load(f)
-        except (ValueError, RecursionError) as e:
-            raise VocabError("%s is no JSON file: %s" % (path, e)) from e
-    kind = get(path, description, "model", "type")
-    if kind not in _MODELS:
-        raise VocabError("%s: the model is %r; expected one of %s" % (path, kind, ", ".join(sorted(_MODELS))))
-    try:
-        return import_module("." + _MODELS[kind], __package__).from_json(path, description, **kwargs)
-    except (AttributeError, KeyError, IndexError) as e:
-        raise VocabError("%s is not built as a tokenizer.json with a %s model: %r" % (path, kind, e)) from e
+    description = read_json(os.fspath(path))
+    kind = description["model"]["type"].one_of(*sorted(_MODELS))
+    return import_module("." + _MODELS[kind], __package__).from_json(description, **kwargs)
 
 
 def save_tokenizer_json(path, tokenizer):
@@ -56,13 +48,3 @@ def save_tokenizer_json(path, tokenizer):
     """
     module = import_module("." + _MODELS[tokenizer._json_model], __package__)
     write_text(os.fspath(path), json.dumps(module.to_json(tokenizer), ensure_ascii=False, indent=1))
-
-
-def get(path, description, *keys):
-    """What is under the keys of a parsed file, one in the other."""
-    value = description
-    for i, key in enumerate(keys):
-        if not isinstance(value, dict) or key not in value:
-            raise VocabError("%s has no %r; expected a tokenizer.json" % (path, ".".join(keys[: i + 1])))
-        value = value[key]
-    return value

@@ -1,15 +1,18 @@
 """SentencePiece unigram models in Hugging Face's `tokenizer.json`.
 
-A file is read into the bytes of a `.model` and segmented as SentencePiece does it. Hugging Face's tokenizers is not
-exact there: it composes by grapheme, adds scores up in float64, keeps runs of blanks unless the file says otherwise,
-and finds the special tokens and the names of bytes ("<0x41>") in texts. Elsewhere the ids are the same.
+A file is read into the bytes of a `.model`, which is segmented as SentencePiece does it, between the added tokens and
+with the white space that the file says. Hugging Face's tokenizers is not exact in the rest: it composes by grapheme,
+adds scores up in float64, and finds the names of bytes ("<0x41>") and of the unknown piece in texts. Elsewhere the ids
+are the same.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from typing import NamedTuple
 
+from ._metaspace import COLLAPSE, COLLAPSE_TO_SPACE, LSTRIP, RSTRIP, STRIP, TRIM, Metaspace
 from ._normalizer import SPACE
 from ._spm import (
     BYTE,
@@ -17,106 +20,149 @@ from ._spm import (
     CONTROL,
     NORMAL,
     UNKNOWN,
-    USER_DEFINED,
+    UNUSED,
     SentencePieceError,
+    append_pieces,
     encode_model,
+)
+from .added_tokens import AddedToken
+from .json_parts import (
+    added_token,
+    added_tokens,
+    batch_defaults,
+    place_added_tokens,
+    set_template,
+    specials_around,
+    truncation_and_padding,
+    written_template,
 )
 from .sentencepiece_model import SentencePieceModel
 from .sp_tokenizer import SpTokenizer
-from .tokenizer_json import get
 from .vocab import VocabError
-from .wordpiece_json import _added, _specials, _template
 
 _RUNS = {"Regex": " {2,}"}
+_ENDS = {"Regex": "^ +| +$"}
 
 
-def from_json(path, description, **kwargs):
-    """The `SpTokenizer` of a parsed Unigram file."""
+def from_json(description, **kwargs):
+    """The `SpTokenizer` of a Unigram file, given as a `_json.Node`."""
     model = description["model"]
-    pieces = _pieces(path, description)
-    trainer = {"model_type": 1, "byte_fallback": bool(model.get("byte_fallback"))}
-    trainer["unk_piece"] = pieces[model["unk_id"]][0]
-    normalizer = {
-        "precompiled_charsmap": _charsmap(path, description.get("normalizer")),
-        "add_dummy_prefix": _add_dummy_prefix(path, get(path, description, "pre_tokenizer")),
-    }
-    start, end = _specials(path, description.get("post_processor"))
+    byte_fallback = model.get("byte_fallback", False).boolean()
+    blob, steps = _normalizer(description["normalizer"])
+    metaspace = _metaspace(description["pre_tokenizer"], steps)
+    tokens = added_tokens(description)
+    pieces, unk = _pieces(model, tokens, byte_fallback, metaspace)
+    metaspace = metaspace._replace(appended=len(pieces) - len(model["vocab"].value))
+    trainer = {"model_type": 1, "byte_fallback": byte_fallback, "unk_piece": unk}
+    normalizer = {"precompiled_charsmap": blob, "add_dummy_prefix": metaspace.scheme == "always"}
     data = encode_model(pieces, trainer, normalizer)
+    start, end = specials_around(description)
     try:
-        loaded = SentencePieceModel.from_bytes(data, source=path)
+        loaded = SentencePieceModel.from_bytes(data, source=description.path, metaspace=metaspace)
     except SentencePieceError as e:
-        raise VocabError("%s" % e) from e
-    return SpTokenizer(loaded, **dict({"token_start": start, "token_end": end}, **kwargs))
-
-
-def _pieces(path, description):
-    """(piece, score, type) in the order of their ids."""
-    vocab = get(path, description, "model", "vocab")
-    unk_id = get(path, description, "model", "unk_id")
-    byte_fallback = bool(description["model"].get("byte_fallback"))
-    if not isinstance(vocab, list) or not isinstance(unk_id, int) or not 0 <= unk_id < len(vocab):
-        raise VocabError(
-            "%s: model.unk_id is %r; expected the place of the unknown piece in model.vocab" % (path, unk_id)
-        )
+        raise VocabError(str(e)) from e
+    tokenizer = SpTokenizer(loaded, **dict({"token_start": start, "token_end": end}, **kwargs))
     try:
-        pieces = [[str(piece), float(score), NORMAL] for piece, score in vocab]
-    except (TypeError, ValueError) as e:
-        raise VocabError("%s: model.vocab is no list of [piece, score]: %s" % (path, e)) from e
-    for token in sorted(description.get("added_tokens") or [], key=lambda token: token["id"]):
-        i, content = token["id"], token["content"]
-        if i == len(pieces):  # a token that the model was not trained with: text like a user-defined symbol
-            pieces.append([content, 0.0, USER_DEFINED])
-        elif 0 <= i < len(pieces) and pieces[i][0] == content:
-            pieces[i][2] = CONTROL if token.get("special") else USER_DEFINED
-        else:
-            raise VocabError(
-                "%s: the added token %r has id %r; expected the id of that piece, or %d for one more"
-                % (path, content, i, len(pieces))
-            )
+        tokenizer._set_added(tokens)
+    except VocabError as e:
+        raise VocabError(f"{description.path}: {e}") from None
+    tokenizer.batch_defaults = batch_defaults(description)
+    set_template(tokenizer, description, kwargs)
+    return tokenizer
+
+
+def _pieces(model, tokens, byte_fallback, metaspace):
+    """((piece, score, type) in the order of their ids, the unknown piece). `tokens` are the added ones."""
+    pieces = []
+    for entry in model["vocab"].items():
+        piece, score = entry.items(2)
+        pieces.append([piece.text(), score.number(), NORMAL])
+    unk = model["unk_id"].integer(0, len(pieces) - 1)
+    ids = {piece[0]: i for i, piece in enumerate(pieces)}
+    if SPACE not in ids:
+        raise VocabError(f"{model.path}: model.vocab has no {SPACE!r}, and words would not stay apart")
+    place_added_tokens(model.path, tokens, ids.get, len(pieces))
     for piece in pieces:
         if byte_fallback and piece[0] in BYTE_PIECES:
             piece[2] = BYTE
-    pieces[unk_id][2] = UNKNOWN
-    return pieces
+        elif metaspace.split and SPACE in piece[0][1:]:
+            piece[2] = UNUSED  # no word has it
+    for token in tokens:
+        if token.id >= len(ids):
+            pieces.append([token.content, 0.0, UNUSED])  # found before a text is segmented
+        elif token.special and not token.single_word:
+            pieces[token.id][2] = CONTROL  # found wherever it stands
+    pieces[unk][2] = UNKNOWN
+    return pieces, pieces[unk][0]
 
 
-def _steps(path, value, what):
+def with_added(model, contents):
+    """A new model that has more pieces at the end, which no text gives by itself."""
+    data = append_pieces(model._data, contents, UNUSED)
+    metaspace = model.metaspace._replace(appended=model.metaspace.appended + len(contents))
+    return SentencePieceModel.from_bytes(data, 0, model._cache_size, model._spec.source, metaspace)
+
+
+def _steps(node, kind):
     """The parts of a normalizer or pre-tokenizer, `Sequence` or not."""
-    if value is None:
+    if node.is_null:
         return []
-    if value.get("type") == "Sequence":
-        return value["normalizers" if what == "normalizer" else "pretokenizers"]
-    return [value]
+    return node[kind].items() if node["type"].value == "Sequence" else [node]
 
 
-def _charsmap(path, normalizer):
-    blob = b""
-    for step in _steps(path, normalizer, "normalizer"):
-        kind = step.get("type")
-        if kind == "Precompiled" and not blob:
-            try:
-                blob = base64.b64decode(step["precompiled_charsmap"] or "", validate=True)
-            except (TypeError, binascii.Error) as e:
-                raise VocabError("%s: precompiled_charsmap is not base64: %s" % (path, e)) from e
-        elif kind == "Replace" and (step["pattern"], step["content"]) in (
-            (_RUNS, " "),
-            (_RUNS, SPACE),
-            ({"Regex": "^ +| +$"}, ""),
-        ):
-            continue  # SentencePiece does it by itself
-        elif kind != "Strip":
-            raise VocabError("%s: the normalizer has a step %r, which SentencePiece does not have" % (path, kind))
-    return blob
+def _normalizer(node):
+    """(charsmap, steps of a `Metaspace`) of a normalizer."""
+    blob, steps = b"", []
+    for place, step in enumerate(_steps(node, "normalizers")):
+        kind = step["type"].one_of("Precompiled", "Replace", "Strip")
+        if kind == "Precompiled":
+            if place:
+                raise step.error("the charsmap before the other steps")
+            blob = _charsmap(step["precompiled_charsmap"])
+        elif kind == "Strip":
+            left, right = step["strip_left"].boolean(), step["strip_right"].boolean()
+            steps += [STRIP if left and right else LSTRIP if left else RSTRIP] if left or right else []
+        else:
+            steps.append(_replacement(step))
+    return blob, tuple(steps)
 
 
-def _add_dummy_prefix(path, pre_tokenizer):
-    steps = [s for s in _steps(path, pre_tokenizer, "pre_tokenizer") if s.get("type") != "WhitespaceSplit"]
-    if len(steps) != 1 or steps[0].get("type") != "Metaspace" or steps[0].get("replacement") != SPACE:
-        raise VocabError("%s: pre_tokenizer is %r; expected a Metaspace with %r" % (path, pre_tokenizer, SPACE))
-    scheme = steps[0].get("prepend_scheme", "always" if steps[0].get("add_prefix_space") else "never")
-    if scheme not in ("always", "first", "never"):
-        raise VocabError("%s: prepend_scheme is %r; expected 'always', 'first' or 'never'" % (path, scheme))
-    return scheme != "never"
+def _charsmap(node):
+    if node.is_null:
+        return b""
+    try:
+        return base64.b64decode(node.text(), validate=True)
+    except (ValueError, binascii.Error):
+        raise node.error("base64") from None
+
+
+def _replacement(step):
+    found = step["pattern"].value, step["content"].text()
+    if found == (_ENDS, ""):
+        return TRIM
+    if found == (_RUNS, " "):
+        return COLLAPSE
+    if found == (_RUNS, SPACE):
+        return COLLAPSE_TO_SPACE
+    raise step.error("a replacement of runs of blanks, or of blanks at the ends")
+
+
+def _metaspace(node, steps):
+    """The `Metaspace` of a pre-tokenizer, after the steps of a normalizer."""
+    nodes = _steps(node, "pretokenizers")
+    words = len(nodes) == 2 and nodes[0]["type"].value == "WhitespaceSplit"
+    if len(nodes) - words != 1 or nodes[-1]["type"].value != "Metaspace":
+        raise node.error("a Metaspace, after a WhitespaceSplit or alone")
+    node = nodes[-1]
+    node["replacement"].one_of(SPACE)
+    prefix = node.get("add_prefix_space", True).boolean()
+    scheme = node.get("prepend_scheme", "always" if prefix else "never").one_of("always", "first", "never")
+    if words and scheme != "always":
+        raise node["prepend_scheme"].error("'always', after a WhitespaceSplit")
+    split = node.get("split", True)
+    if words and not split.boolean():
+        raise split.error("true, after a WhitespaceSplit")
+    return Metaspace(steps, scheme, words, split.boolean())
 
 
 def to_json(tokenizer):
@@ -125,35 +171,72 @@ def to_json(tokenizer):
     spec = getattr(model, "_spec", None)
     if tokenizer._pre_tokenize or tokenizer._token_translate:
         raise VocabError("a tokenizer.json cannot say pre_tokenize or token_translate")
-    _check_writable(spec)
-    types = spec.types
-    added = [_added(piece, i) for i, piece in enumerate(spec.pieces) if types[i] in (CONTROL, UNKNOWN)]
-    prefix = spec.normalizer["add_dummy_prefix"]
-    metaspace = {
-        "type": "Metaspace",
-        "replacement": SPACE,
-        "prepend_scheme": "always" if prefix else "never",
-        "split": True,
-    }
-    decoders = [dict(metaspace)]
+    written = _of_file(tokenizer) if model.metaspace is not None else _of_model(model, spec)
+    decoders = [_metaspace_node("always" if spec.normalizer["add_dummy_prefix"] else "never", True)]
     if spec.trainer["byte_fallback"]:
         decoders = [{"type": "ByteFallback"}, {"type": "Fuse"}] + decoders
     return {
         "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": added,
-        "normalizer": {"type": "Sequence", "normalizers": _normalizers(spec)},
-        "pre_tokenizer": metaspace,
-        "post_processor": _template(tokenizer._token_start, tokenizer._token_end, tokenizer.token_to_id),
+        **truncation_and_padding(tokenizer),
+        "added_tokens": [added_token(token) for token in written.tokens],
+        "normalizer": {"type": "Sequence", "normalizers": _charsmap_nodes(spec) + written.steps},
+        "pre_tokenizer": written.pre_tokenizer,
+        "post_processor": written_template(tokenizer),
         "decoder": {"type": "Sequence", "decoders": decoders},
         "model": {
             "type": "Unigram",
             "unk_id": model.unk_id,
-            "vocab": [[piece, _score(model, i)] for i, piece in enumerate(spec.pieces)],
+            "vocab": written.vocab,
             "byte_fallback": spec.trainer["byte_fallback"],
         },
     }
+
+
+class _Written(NamedTuple):
+    """The parts of a description that differ between models and files."""
+
+    tokens: list
+    steps: list
+    pre_tokenizer: dict
+    vocab: list
+
+
+def _of_model(model, spec):
+    """Of a SentencePiece model: its control symbols are added tokens."""
+    _check_writable(spec)
+    tokens = [
+        AddedToken(piece, i, special=True) for i, piece in enumerate(spec.pieces) if spec.types[i] in (CONTROL, UNKNOWN)
+    ]
+    scheme = "always" if spec.normalizer["add_dummy_prefix"] else "never"
+    vocab = [[piece, _score(model, i)] for i, piece in enumerate(spec.pieces)]
+    return _Written(tokens, [_step_node(TRIM), _step_node(COLLAPSE)], _metaspace_node(scheme, True), vocab)
+
+
+def _of_file(tokenizer):
+    """Of a model that is of such a file."""
+    model, metaspace = tokenizer.sp_model, tokenizer.sp_model.metaspace
+    pre_tokenizer = _metaspace_node(metaspace.scheme, metaspace.split)
+    if metaspace.words:
+        pre_tokenizer = {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, pre_tokenizer]}
+    size = len(model) - metaspace.appended
+    vocab = [[piece, model.score(i)] for i, piece in enumerate(model.pieces[:size])]
+    return _Written(tokenizer._added_tokens, [*map(_step_node, metaspace.steps)], pre_tokenizer, vocab)
+
+
+def _metaspace_node(scheme, split):
+    return {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": split}
+
+
+def _step_node(step):
+    if step in (STRIP, LSTRIP, RSTRIP):
+        return {"type": "Strip", "strip_left": step != RSTRIP, "strip_right": step != LSTRIP}
+    pattern, content = {TRIM: (_ENDS, ""), COLLAPSE: (_RUNS, " "), COLLAPSE_TO_SPACE: (_RUNS, SPACE)}[step]
+    return {"type": "Replace", "pattern": pattern, "content": content}
+
+
+def _charsmap_nodes(spec):
+    blob = spec.normalizer["precompiled_charsmap"]
+    return [{"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode("ascii")}] if blob else []
 
 
 def _score(model, i):
@@ -167,16 +250,6 @@ def _score(model, i):
             % (model._spec.source, piece)
         )
     return 0.1 * (len(piece.encode("utf-8")) - 1)
-
-
-def _normalizers(spec):
-    steps = []
-    blob = spec.normalizer["precompiled_charsmap"]
-    if blob:
-        steps.append({"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode("ascii")})
-    steps.append({"type": "Replace", "pattern": {"Regex": "^ +| +$"}, "content": ""})
-    steps.append({"type": "Replace", "pattern": _RUNS, "content": " "})
-    return steps
 
 
 def _check_writable(spec):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 
+from ._reading import read_file
 from ._unicode import is_cjk_character, is_punctuation
 from ._writing import write_text
+
+MAX_FILE_SIZE = 1 << 28
 
 
 class VocabError(ValueError):
@@ -35,12 +38,11 @@ def load_vocab(dict_path, encoding="utf-8", simplified=False, startswith=None, t
 
     Raises:
         FileNotFoundError: no such file.
-        VocabError: a Git LFS pointer in place of the file, NUL bytes, bytes that the encoding does not allow, no token
-            at all, no `token_unk`; with `simplified`, a token of `startswith` that is not in the file.
+        VocabError: no regular file; a Git LFS pointer in place of the file, NUL bytes, bytes that the encoding does
+            not allow, no token at all, no `token_unk`; with `simplified`, a token of `startswith` that the file lacks.
     """
     path = os.fspath(dict_path)
-    with open(path, "rb") as f:
-        data = f.read()
+    data = read_file(path, MAX_FILE_SIZE, VocabError)
     if data.startswith(b"version https://git-lfs.github.com/spec/"):
         raise VocabError(
             "%s is a Git LFS pointer, a small text that stands for the vocabulary; fetch the file itself with "

@@ -1,0 +1,139 @@
+"""The white space of Hugging Face's unigram tokenizers: normalizers that strip and join blanks, then `Metaspace`.
+
+SentencePiece strips and joins blanks by itself. Where a file's steps come to the same, which they do in most files, the
+fast ways of `Normalizer` are exact and are taken.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ._normalizer import SPACE, Normalizer
+from .added_tokens import SPACES
+
+COLLAPSE, COLLAPSE_TO_SPACE, TRIM, STRIP, LSTRIP, RSTRIP = range(6)
+_runs = re.compile(" {2,}").sub
+
+
+class Metaspace(NamedTuple):
+    """What a file says of white space.
+
+    Attributes:
+        steps: int[]. The normalizer after the charsmap: blanks joined (to " ", or to the space symbol), blanks at both
+            ends dropped, white space at the ends dropped.
+        scheme: str. Which parts of a text get a space symbol in front: "always", "first" or "never".
+        words: bool. Text is first split at white space, all of which is dropped.
+        split: bool. No piece crosses the beginning of a word.
+        appended: int. How many of the last pieces are added tokens, which the file's model does not have.
+    """
+
+    steps: tuple[int, ...] = ()
+    scheme: str = "always"
+    words: bool = False
+    split: bool = True
+    appended: int = 0
+
+
+class MetaspaceNormalizer(Normalizer):
+    """Normalise text as such a file says it. Arguments: `charsmap`, a `Charsmap`; `metaspace`, a `Metaspace`."""
+
+    def __init__(self, charsmap, metaspace):
+        super().__init__(charsmap, metaspace.scheme != "never", True, True)
+        self._metaspace = metaspace
+        self._usual = _is_usual(metaspace)
+        self.by_words = self.by_words and self._usual
+
+    def normalize(self, text):
+        """The normalised text, str -> str."""
+        replaced = self._replace(text) if self._usual else None
+        if replaced is None or SPACE in replaced:
+            return self.align(text)[0]
+        words = replaced.split(" ")
+        if "" in words:
+            words = list(filter(None, words))
+        if words != replaced.split():  # white space that is no blank
+            return self.align(text)[0]
+        return self._dummy + SPACE.join(words) if words else ""
+
+    def words(self, texts):
+        """See `Normalizer.words`."""
+        found = super().words(texts)
+        return None if found and len("".join(found).split()) != 1 else found
+
+    def spelled(self, text):
+        """The text after the file's normalizer, before `Metaspace`: its characters, and where each of them is from."""
+        spelling, spans = self._spelled(text)
+        return spelling, [start for start, _ in spans]
+
+    def _spelled(self, text):
+        """`spelled`, with (start, end) in the text for each character."""
+        chars, spans, position = [], [], 0
+        while position < len(text):
+            piece, length = self._prefix(text, position)
+            chars.append(piece)
+            spans += [(position, position + length)] * len(piece)
+            position += length
+        spelling = "".join(chars)
+        for step in self._metaspace.steps:
+            spelling, spans = _take(step, spelling, spans)
+        return spelling, spans
+
+    def align(self, text, first=True, ready=False):
+        """The normalised text; for each of its characters the index in `text` where it begins; and from index 1 on
+        where each of them ends. What is put in is from where the next character is, a joined blank the last one.
+
+        Arguments: `first`, whether it is the first part of a text; `ready`, whether it is `spelled` already.
+        """
+        spelling, spans = (text, [(k, k + 1) for k in range(len(text))]) if ready else self._spelled(text)
+        if self._metaspace.words:
+            spelling, spans = _words(spelling, spans)
+        else:
+            spelling = spelling.replace(" ", SPACE)
+            scheme = self._metaspace.scheme
+            prefix = spelling and (scheme == "always" or scheme == "first" and first and not spans[0][0])
+            if prefix and spelling[0] != SPACE:
+                spelling, spans = SPACE + spelling, spans[:1] + spans
+        return spelling, [start for start, _ in spans], [0] + [end for _, end in spans]
+
+
+def _is_usual(metaspace):
+    """Do the steps come to what SentencePiece does?"""
+    steps = metaspace.steps
+    if COLLAPSE_TO_SPACE in steps[:-1]:  # what comes after it does not see that blank
+        return False
+    if metaspace.words or metaspace.scheme == "first":
+        return metaspace.words and COLLAPSE_TO_SPACE not in steps
+    joined = COLLAPSE in steps or COLLAPSE_TO_SPACE in steps
+    left = metaspace.scheme == "always" or not {TRIM, STRIP, LSTRIP}.isdisjoint(steps)
+    return joined and left and not {TRIM, STRIP, RSTRIP}.isdisjoint(steps)
+
+
+def _take(step, text, spans):
+    """The text after a step, with the spans of its characters."""
+    if step in (COLLAPSE, COLLAPSE_TO_SPACE):
+        kept, position = [], 0
+        for match in re.finditer(" {2,}", text):
+            kept += [*spans[position : match.start()], spans[match.end() - 1]]
+            position = match.end()
+        return _runs(" " if step == COLLAPSE else SPACE, text), kept + spans[position:]
+    start, end, dropped = 0, len(text), " " if step == TRIM else SPACES
+    while step != RSTRIP and start < end and text[start] in dropped:
+        start += 1
+    while step != LSTRIP and end > start and text[end - 1] in dropped:
+        end -= 1
+    return text[start:end], spans[start:end]
+
+
+def _words(text, spans):
+    """Each word with a space symbol before it, and the spans of their characters."""
+    spelling, found, start = [], [], None
+    for k, char in enumerate(text + " "):
+        if char not in SPACES:
+            start = k if start is None else start
+        elif start is not None:
+            prefix = SPACE if text[start] != SPACE else ""
+            spelling.append(prefix + text[start:k])
+            found += spans[start : start + len(prefix)] + spans[start:k]
+            start = None
+    return "".join(spelling), found

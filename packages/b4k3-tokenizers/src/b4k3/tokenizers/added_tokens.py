@@ -1,0 +1,140 @@
+"""Tokens that are found in a text before it is cut into words: "[MASK]", "[unused1]", tokens of one's own.
+
+As in Hugging Face's tokenizers, those with `normalized=False` are looked for in the text as it is, then the others in
+what the normalizer makes of the parts between them. The longest token counts at each place, from the left.
+
+    tokens = AddedTokens([AddedToken("[E]", 30522, lstrip=True)])
+    tokens.parts("the [E] end")  # "the", " [E]" as token 30522, " end"
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, NamedTuple, Sequence
+
+from .vocab import VocabError
+
+# what a regular expression of Rust calls \s and \w; Python's have other characters
+SPACES = frozenset("\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000").union(map(chr, range(0x2000, 0x200B)))
+_WORD_CATEGORIES = frozenset("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl Pc".split())
+_LETTERS_IN_CIRCLES = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 0x1F189))
+
+
+class AddedToken(NamedTuple):
+    """A token that is found in texts.
+
+    Attributes:
+        content: str. The token.
+        id: int.
+        single_word: bool. Only where no letter, digit or underscore is next to it.
+        lstrip, rstrip: bool. It takes the white space on its left or right with it.
+        normalized: bool. It is looked for in normalised text, so "Yes" in "YES" if text is lower-cased.
+        special: bool. It stands for no text, like "[MASK]"; `special_tokens="split"` leaves it alone.
+    """
+
+    content: str
+    id: int
+    single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
+    normalized: bool = False
+    special: bool = False
+
+
+class Part(NamedTuple):
+    """A part of a text: its characters, where each of them is from, and the added token that it is, or None."""
+
+    text: str
+    origins: Sequence[int]
+    token: AddedToken | None
+
+
+class AddedTokens:
+    """The added tokens of a tokenizer.
+
+    Arguments:
+        tokens: AddedToken[].
+        normalize: a function from a text to what tokens with `normalized=True` are looked for in, and the index of each
+            of its characters in the text.
+    """
+
+    def __init__(self, tokens: Sequence[AddedToken], normalize: Any = None):
+        self.tokens = tuple(tokens)
+        self._normalize = normalize
+        self._raw = _Finder((token.content, token) for token in tokens if not token.normalized)
+        self._normalized = _Finder((normalize(token.content)[0], token) for token in tokens if token.normalized)
+
+    def __bool__(self):
+        return bool(self.tokens)
+
+    @property
+    def see_normalized(self) -> bool:
+        """Are the parts of a text normalised, because there are tokens with `normalized=True`?"""
+        return bool(self._normalized)
+
+    def may_be_in(self, text: str) -> bool:
+        """False only if the text has none of the tokens."""
+        return bool(self._normalized or self._raw and self._raw.pattern.search(text))
+
+    def parts(self, text: str) -> list[Part]:
+        """The parts of a text, in its order, none of them empty."""
+        parts = []
+        for start, end, token in self._raw.splits(text):
+            part = Part(text[start:end], range(start, end), token)
+            parts += [part] if token or not self._normalized else self._normalized_parts(part)
+        return parts
+
+    def _normalized_parts(self, part):
+        text, origins = self._normalize(part.text)
+        origins = [part.origins[i] for i in origins]
+        return [Part(text[a:b], origins[a:b], token) for a, b, token in self._normalized.splits(text)]
+
+
+class _Finder:
+    """Finds tokens in a text. Arguments: pairs of what is looked for and its `AddedToken`."""
+
+    def __init__(self, pairs):
+        self._tokens = {}
+        for content, token in pairs:
+            other = self._tokens.setdefault(content, token) if content else token
+            if other is not token:  # Hugging Face's tokenizers finds one of them, at random
+                raise VocabError(
+                    f"the added tokens {other.content!r} and {token.content!r} are the same in normalised text, "
+                    f"{content!r}; leave one of them out"
+                )
+        longest_first = sorted(self._tokens, key=len, reverse=True)
+        self.pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def __bool__(self):
+        return self.pattern is not None
+
+    def splits(self, text):
+        """(start, end, token or None) of the parts of a text that are not empty."""
+        found, position = [], 0
+        for match in self.pattern.finditer(text) if self.pattern else ():
+            start, end, token = match.start(), match.end(), self._tokens[match.group()]
+            if token.single_word and (_is_word(text[start - 1 : start]) or _is_word(text[end : end + 1])):
+                continue
+            if token.lstrip:
+                while start and text[start - 1] in SPACES:
+                    start -= 1
+                start = max(start, position)
+            while token.rstrip and end < len(text) and text[end] in SPACES:
+                end += 1
+            if position < start:
+                found.append((position, start, None))
+            found.append((start, end, token))
+            position = end
+        if position < len(text):
+            found.append((position, len(text), None))
+        return found
+
+
+def _is_word(char):
+    """Is a character, or "", part of a word as \\w of Rust's regular expressions says it?"""
+    if not char:
+        return False
+    if unicodedata.category(char) in _WORD_CATEGORIES or char in "\u200c\u200d":
+        return True
+    return any(first <= ord(char) <= last for first, last in _LETTERS_IN_CIRCLES)
