@@ -44,6 +44,18 @@ def chars(keys, values=b"x\0"):
     return charsmap([keys.get(i, 0x80000000) for i in range(256)], values)
 
 
+def all_characters():
+    """A charsmap of 1,000 units in which every character is a key, because the units are shared."""
+    units = {0: unit(256, 0), 700: 0x80000000}
+    for lead in range(0xF1, 0xF4):  # the children of the root are at 256 ^ byte; bases are index ^ offset
+        units[256 ^ lead] = unit(512 ^ 256 ^ lead, lead)
+    for base, after in ((512, 768), (768, 0), (0, 1023)):
+        for byte in range(0x80, 0xC0):
+            units[base ^ byte] = unit(after ^ base ^ byte, byte)
+    units = [units.get(i, 0x80000000) for i in range(1024)]
+    return struct.pack("<I", 4096) + struct.pack("<1024I", *units) + b"x\0"
+
+
 def with_charsmap(blob):
     return build(A, {}, {"precompiled_charsmap": blob})
 
@@ -113,6 +125,13 @@ BROKEN = {
     "charsmap: value outside": (with_charsmap(chars({**GOOD, 2: 0x80000009})), "rule without a replacement"),
     "charsmap: value is no value": (with_charsmap(chars({**GOOD, 2: 5})), "rule without a replacement"),
     "charsmap: replacement is not UTF-8": (with_charsmap(chars(GOOD, b"\xff\0")), "replacement that is not UTF-8"),
+    "charsmap: replacement is not closed": (with_charsmap(chars(GOOD, b"x")), "not closed by a null byte"),
+    "charsmap: replacement of 100,000 characters": (
+        with_charsmap(chars(GOOD, b"x" * 100000 + b"\0")),
+        "longer than the 256 characters that are supported",
+    ),
+    "charsmap: replacement of 257 characters": (with_charsmap(chars(GOOD, b"x" * 257 + b"\0")), "of 257 characters"),
+    "charsmap: a million keys in a small array": (with_charsmap(all_characters()), "262144 steps"),
     "charsmap: key is not UTF-8": (
         with_charsmap(chars({0: unit(1, 0), 1 ^ 0xC3: unit(2 ^ 1 ^ 0xC3, 0xC3), 2 ^ 0x41: unit(9, 0x41)})),
         "key that is not UTF-8",
@@ -153,6 +172,15 @@ def test_a_charsmap_that_leads_in_a_circle_is_read_once():
     assert model.normalize("a" * 32) == "\u2581x" and model.normalize("a" * 5000)
 
 
+def test_a_charsmap_makes_a_text_256_times_as_long_at_most():
+    model = SentencePieceModel.from_bytes(with_charsmap(chars(GOOD, b"x" * 256 + b"\0")))
+    text = "a" * 5000
+    tracemalloc.start()
+    assert len(model.normalize(text)) == 256 * len(text) + 1
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
+
+
 def test_null_piece_that_converters_write_is_left_out():
     model = SentencePieceModel.from_bytes(build(A + [("\0", 0.0, NORMAL)] + BYTES, {"byte_fallback": True}))
     assert model.is_unused(4) and model.tokenize("\0") == ["<0xE2>", "<0x96>", "<0x81>", "<0x00>"]
@@ -164,15 +192,19 @@ def mutations(data, count, seed):
         out = bytearray(data)
         for _ in range(rng.choice([1, 1, 2, 8])):
             at = rng.randrange(len(out))
-            how = rng.choice([0, 0, 0, 0, 1, 2, 3])
+            how = rng.choice([0, 0, 0, 0, 1, 2, 3, 4, 5])
             if how == 0:
                 out[at] = rng.randrange(256)
             elif how == 1:
                 del out[at : at + rng.choice([1, 2, 50])]
             elif how == 2:
                 out[at:at] = bytes(rng.randrange(256) for _ in range(rng.choice([1, 4])))
-            else:
+            elif how == 3:
                 del out[at:]
+            elif how == 4:  # the largest number
+                out[at : at + 1] = b"\xff" * 9 + b"\x01"
+            else:  # another wire type, where that is a field
+                out[at] ^= rng.randrange(1, 8)
             if not out:
                 break
         yield bytes(out)

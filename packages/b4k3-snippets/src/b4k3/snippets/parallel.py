@@ -7,14 +7,13 @@ import itertools
 import multiprocessing
 import queue
 import random
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
-from multiprocessing.sharedctypes import RawValue
 
 import numpy as np
 
-# of a worker process
-_function = _stopped = None
+from b4k3.tokenizers.workers import results_of_processes
 
 
 def parallel_apply_generator(func, iterable, workers, max_queue_size, dummy=False, random_seeds=True):
@@ -34,14 +33,36 @@ def parallel_apply_generator(func, iterable, workers, max_queue_size, dummy=Fals
         (index of the item, result), in no particular order.
 
     Raises:
-        The exception of func, as it was raised in the worker; `BrokenProcessPool` if a process died.
+        The exception of func, as it was raised in the worker; `BrokenProcessPool` if a process died, killed while it
+        computed or while it sent its result: the message names the item. No result is lost without an error.
     """
-    executor, call, stopped = _executor(func, workers, dummy, random_seeds)
-    items, done, pending = enumerate(iterable), queue.Queue(), set()
+    if dummy:
+        yield from _results_of_threads(func, iterable, workers, max_queue_size)
+        return
+    context = multiprocessing.get_context()
+    if context.get_start_method() != "fork":
+        _check_sendable(func)
+    seeded = random_seeds is not None and random_seeds is not False
+    seeds = itertools.repeat(None) if random_seeds is True else itertools.cycle(random_seeds or ())
+    yield from results_of_processes(
+        func, iterable, workers, max(1, max_queue_size), context, _seed if seeded else None, seeds
+    )
+
+
+def _seed(seed):
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+def _results_of_threads(func, iterable, workers, max_queue_size):
+    """(index of the item, result) as threads have them."""
+    stopped = threading.Event()
+    executor, items = ThreadPoolExecutor(workers), enumerate(iterable)
+    done, pending = queue.Queue(), set()
     try:
         while True:
             for i, item in itertools.islice(items, max(1, max_queue_size) - len(pending)):
-                future = executor.submit(call, item)
+                future = executor.submit(lambda item: None if stopped.is_set() else func(item), item)
                 pending.add(future)
                 future.add_done_callback(lambda future, i=i: done.put((i, future)))
             if not pending:
@@ -50,8 +71,7 @@ def parallel_apply_generator(func, iterable, workers, max_queue_size, dummy=Fals
             pending.remove(future)
             yield i, future.result()
     finally:
-        # What is under way comes to nothing by this flag: in Python 3.7 and 3.8 a pool with cancelled futures can hang.
-        stopped.value = True
+        stopped.set()  # what waits comes to nothing
         executor.shutdown()
 
 
@@ -85,45 +105,11 @@ def _in_order(results):
             following += 1
 
 
-def _executor(func, workers, dummy, random_seeds):
-    """(executor, what it is to call with each item, the flag that makes further calls do nothing)"""
-    stopped = RawValue("b", False)  # without a lock, which a dying process could keep
-    if dummy:
-        return ThreadPoolExecutor(workers), lambda item: None if stopped.value else func(item), stopped
-    context = multiprocessing.get_context()
-    if context.get_start_method() != "fork":
-        _check_sendable(func)
-    arguments = func, stopped, _seeds(context, workers, random_seeds)
-    return ProcessPoolExecutor(workers, context, _start_worker, arguments), _call, stopped
-
-
 def _check_sendable(func):
     try:
         ForkingPickler.dumps(func)
     except Exception as error:
-        message = "%r cannot be sent to a spawned process (%s); define it at the top of a module, or use dummy=True"
-        raise ValueError(message % (func, error)) from error
-
-
-def _seeds(context, workers, random_seeds):
-    """A queue with a seed for each worker, or None to leave the seeds alone."""
-    if random_seeds is None or random_seeds is False:
-        return None
-    seeds = context.SimpleQueue()
-    endless = itertools.repeat(None) if random_seeds is True else itertools.cycle(random_seeds)
-    for seed in itertools.islice(endless, workers):
-        seeds.put(seed)
-    return seeds
-
-
-def _start_worker(func, stopped, seeds):
-    global _function, _stopped
-    _function, _stopped = func, stopped
-    if seeds is not None:
-        seed = seeds.get()
-        random.seed(seed)
-        np.random.seed(seed)
-
-
-def _call(item):
-    return None if _stopped.value else _function(item)
+        raise ValueError(
+            f"{func!r} cannot be sent to a spawned process ({error}); define it at the top of a module, or "
+            "use dummy=True"
+        ) from error

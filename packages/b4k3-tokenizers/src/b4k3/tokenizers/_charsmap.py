@@ -15,6 +15,9 @@ from array import array
 from ._spm import SentencePieceError
 
 MAX_KEY_LENGTH = 32  # characters; the longest key of the charsmaps that SentencePiece ships has 4
+MAX_REPLACEMENT = 256  # characters, and so many times longer a text can get; the longest that it ships has 18
+MAX_STEPS = 1 << 18  # of characters while the rules are read; the largest charsmap that it ships takes 74,672
+MAX_CHARACTERS = 1 << 20  # of all replacements of one character
 _IS_VALUE = 1 << 31
 _HAS_VALUE = 1 << 8
 
@@ -48,19 +51,23 @@ class Charsmap:
         if sys.byteorder != "little":  # pragma: no cover
             self._units.byteswap()
         self._values = blob[4 + size :]
+        self._steps = MAX_STEPS
         children = {}
         for index, unit in enumerate(self._units):
             if not unit & _IS_VALUE and unit & 0xFF:
                 children.setdefault(index ^ (unit & 0xFF), []).append(index)
-        first = dict(self._characters(0, children))
+        first, total = dict(self._characters(0, children)), 0
         for char, node in first.items():
             value = self._value(node)
             if value is not None:
                 self.single[char] = value
+                total += len(value)
+                if total > MAX_CHARACTERS:
+                    raise self._broken(f"replaces single characters by more than {MAX_CHARACTERS} characters in all")
         self.continuers = self._find_continuers(first.values(), children)
 
     def _broken(self, what):
-        return SentencePieceError("%s: the charsmap %s" % (self._source, what))
+        return SentencePieceError(f"{self._source}: the charsmap {what}")
 
     def _characters(self, node, children):
         """(character, node after it) for every character that can follow a node."""
@@ -70,6 +77,9 @@ class Charsmap:
             for child in children.get(self._base(node), ()):
                 longer = key + bytes((self._units[child] & 0xFF,))
                 self._value(child)  # every rule is checked when the file is loaded
+                self._steps -= 1
+                if self._steps < 0:
+                    raise self._broken(f"spells more keys than the {MAX_STEPS} steps that are taken to read them")
                 if len(longer) < _utf8_length(longer[0]):
                     stack.append((child, longer))
                     continue
@@ -104,11 +114,19 @@ class Charsmap:
         start = unit & ~_IS_VALUE
         if not unit & _IS_VALUE or start >= len(self._values):
             raise self._broken("has a rule without a replacement")
-        end = self._values.find(b"\0", start)
+        end = self._values.find(b"\0", start, start + 4 * MAX_REPLACEMENT + 1)
+        if end < 0:
+            raise self._broken(
+                f"has a replacement, at byte {start}, that is not closed by a null byte, or is longer than the "
+                f"{MAX_REPLACEMENT} characters that are supported"
+            )
         try:
-            return self._values[start : end if end >= 0 else None].decode("utf-8")
+            value = self._values[start:end].decode("utf-8")
         except UnicodeDecodeError as e:
-            raise self._broken("has a replacement that is not UTF-8: %s" % e) from None
+            raise self._broken(f"has a replacement that is not UTF-8: {e}") from None
+        if len(value) > MAX_REPLACEMENT:
+            raise self._broken(f"has a replacement of {len(value)} characters; at most {MAX_REPLACEMENT} are supported")
+        return value
 
     def longest(self, text, position):
         """The longest key at a position of a text: (replacement, length), or the character itself."""

@@ -18,6 +18,7 @@ from ._reading import read_file
 from .vocab import VocabError
 
 MAX_FILE_SIZE = 1 << 28
+LARGEST_FLOAT = 3.4028234663852886e38
 LARGEST = (1 << 32) - 1  # ids and sizes are 32-bit numbers in Hugging Face's tokenizers
 _LONGEST_NUMBER = 40
 _MISSING = object()
@@ -87,9 +88,9 @@ class Node:
         return self.value
 
     def number(self):
-        """A finite float."""
-        if type(self.value) not in (int, float) or not math.isfinite(self.value):
-            raise self.error("a number")
+        """A float that 32 bits can hold."""
+        if type(self.value) not in (int, float) or not abs(self.value) <= LARGEST_FLOAT:
+            raise self.error("a number of 32 bits")
         return float(self.value)
 
     def one_of(self, *values):

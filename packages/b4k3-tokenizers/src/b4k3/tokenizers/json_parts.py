@@ -11,6 +11,7 @@ from .vocab import VocabError
 
 _STRATEGIES = {"LongestFirst": "longest_first", "OnlyFirst": "only_first", "OnlySecond": "only_second"}
 _SIDES = {"Right": "right", "Left": "left"}
+_LONGEST = 1 << 20  # tokens; rows are not padded to more than a file asks for in earnest
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
@@ -34,12 +35,12 @@ def batch_defaults(description):
     if not padding.is_null:
         strategy = padding["strategy"]
         if isinstance(strategy.value, dict) and len(strategy.value) == 1:
-            defaults["padding"] = strategy["Fixed"].integer()
+            defaults["padding"] = strategy["Fixed"].integer(0, _LONGEST)
         else:
             defaults["padding"] = strategy.one_of("BatchLongest") and "longest"
         defaults["padding_side"] = _SIDES[padding["direction"].one_of(*_SIDES)]
         multiple = padding["pad_to_multiple_of"]
-        defaults["pad_to_multiple_of"] = None if multiple.is_null else multiple.integer()
+        defaults["pad_to_multiple_of"] = None if multiple.is_null else multiple.integer(0, _LONGEST)
         defaults["pad_id"] = padding["pad_id"].integer()
         defaults["pad_type_id"] = padding["pad_type_id"].integer()
         defaults["pad_token"] = padding["pad_token"].text()
