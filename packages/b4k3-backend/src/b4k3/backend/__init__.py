@@ -14,12 +14,7 @@ from ._missing import BackendError as BackendError, missing
 
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
     from . import K as K, activations as activations
-    from ._attention import (
-        attention as attention,
-        lowest as lowest,
-        mask_bias as mask_bias,
-        mask_value as mask_value,
-    )
+    from ._attention import attention as attention, lowest as lowest, mask_bias as mask_bias, mask_value as mask_value
     from ._heads import merge_heads as merge_heads, split_heads as split_heads
     from ._initialization import copy_initializer as copy_initializer
     from ._normalization import layer_normalization as layer_normalization
@@ -27,6 +22,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from ._row import (
         Dense as Dense,
         Layer as Layer,
+        MetricLayer as MetricLayer,
         TruncatedNormal as TruncatedNormal,
         assert_at_most as assert_at_most,
         assign_weights as assign_weights,
@@ -63,6 +59,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         apply_rotary_position_embeddings as apply_rotary_position_embeddings,
         sinusoidal_embeddings as sinusoidal_embeddings,
     )
+    from .prediction import model_scope as model_scope, predict_function as predict_function
     from .recomputing import (
         Dropout as Dropout,
         device_scope as device_scope,
@@ -73,6 +70,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         symbolic as symbolic,
     )
     from .searching import layers_before as layers_before, search_layer as search_layer
+    from .tables import checked_ids as checked_ids, misfit as misfit, nan_unless as nan_unless, take_rows as take_rows
     from .tensors import (
         align as align,
         batch_gather as batch_gather,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     )
     from .networks.description import Network as Network
     from .parallel import data_parallel as data_parallel
+    from .predictor import Predictor as Predictor
     from .registry import register_architecture as register_architecture, register_dialect as register_dialect
     from .transformer import Transformer as Transformer
 

@@ -14,7 +14,7 @@ from b4k3.tokenizers import (
     load_tokenizer_json,
     load_vocab,
 )
-from b4k3.tokenizers._files import read_file
+from b4k3.tokenizers._reading import read_file
 
 OPENERS = [
     (load_vocab, VocabError),
