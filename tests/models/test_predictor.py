@@ -1,14 +1,14 @@
 """Predictor: what `predict_on_batch` gives, from many threads, after errors, with the newest weights."""
 
 import threading
+import traceback
 
 import numpy as np
 import pytest
 
-from b4k3.backend import keras, row
-from b4k3.backend._tracing import ByShape
+from b4k3.backend import keras, ops, row
 from b4k3.models import ConfigError, Predictor, build_transformer_model
-from harness import as_list
+from harness import as_list, evaluate
 from small_models import SMALL, spread
 
 THREADS = 8
@@ -222,17 +222,28 @@ def test_generation_in_threads(transformer):
     assert run_threads(calls, 4) == []
 
 
-def test_compiled_forms_are_bounded():
-    made = []
+def test_a_tied_model_called_by_threads(bert):
+    batches = [[a.astype("float32") for a in batch(rows, n, rows)] for rows, n in [(1, 4), (2, 4), (3, 7)]]
 
-    def make():
-        made.append(lambda x: x.sum() if x.size < 5 else 1 / 0)
-        return made[-1]
+    def call(x):
+        return evaluate(bert([ops.convert_to_tensor(a) for a in x], training=False))
 
-    functions = ByShape(make, 2)
-    for n, count in [(1, 1), (2, 2), (1, 2), (3, 3), (1, 3), (2, 4)]:  # 3 drops 2, the one used longest ago
-        functions(np.ones(n))
-        assert len(made) == count and len(functions.functions) <= 2
-    with pytest.raises(ZeroDivisionError):
-        functions(np.ones(6))
-    assert len(functions.functions) == 2  # what failed is not kept
+    want = [call(x) for x in batches]
+
+    def calls(number):
+        for i in range(3):
+            same(call(batches[(number + i) % 3]), want[(number + i) % 3])
+
+    assert run_threads(calls) == []
+
+
+def test_an_error_holds_no_tensors(predictor):
+    """Keras 3 takes masks out of its table when tensors die, and must not do that in another thread."""
+    with pytest.raises(ValueError) as caught:
+        predictor(WRONG[0][0])
+    frames, error = [], caught.value.__cause__
+    while error is not None:
+        frames += [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        error = error.__cause__ or error.__context__
+    ours = [frame for frame in frames if frame.f_code.co_name == "predict"]
+    assert ours and not [frame for frame in frames if frame not in ours and frame.f_locals]

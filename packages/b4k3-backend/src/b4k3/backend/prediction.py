@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 
 import numpy as np
 
@@ -32,12 +33,25 @@ def predict_function(model, max_shapes=128):
         try:
             return run(x)
         except Exception as error:
+            release(error)
             if type(error) not in _prediction.INPUT_ERRORS:
                 raise
             what = ", ".join(f"{name!r} {list(np.shape(value))}" for name, value in given)
             raise ValueError(f"{model.name} cannot take these inputs: {what or type(x).__name__}. {error}") from error
 
     return predict
+
+
+def release(error):
+    """Let go of the tensors that the failed calls in an exception's traceback hold.
+
+    Keras 3 finds the mask of an array of numpy or JAX by its address, in a table of the thread, and takes it out when
+    the array dies. The garbage collector may free a traceback in another thread: then the mask stays, and belongs to
+    whatever array gets the address next.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 class Inputs:
