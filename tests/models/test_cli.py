@@ -1,9 +1,11 @@
 """The command line `b4k3`: what its commands say, write and refuse."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -14,7 +16,8 @@ import pytest
 import goldens
 from b4k3.models import ConfigError
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
-from b4k3.models.cli import COMMANDS, features, main, vectors, verify
+from b4k3.models.cli import COMMANDS, __version__, features, keras_files, main, vectors, verify
+from b4k3.models.cli.convert import shard_size
 from b4k3.models.cli.inspect import describe
 from b4k3.models.cli.subject import Subject
 
@@ -255,6 +258,173 @@ def test_convert_refuses(capfd, tmp_path, bert):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("t") and path.name != "there.npz"]
 
 
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name", "x.onnx x.PT x.bin x.pth x.msgpack x.gguf x.NPZ x.safetensors.index.json x.hdf5".split()
+)
+def test_convert_refuses_other_suffixes(capfd, tmp_path, bert, name):
+    status, _, err = run(capfd, "convert", bert, tmp_path / name)
+    assert status == 1 and ".safetensors, .npz, .ckpt, .weights.h5, .keras, .h5, or is a folder" in err
+    assert not (tmp_path / name).exists()
+
+
+def test_convert_to_folders_with_dots_and_to_numbered_prefixes(capfd, tmp_path, bert):
+    for name in ("t5.1.1", "bert.v2", "x.onnx/"):
+        assert run(capfd, "convert", bert, "%s/%s" % (tmp_path, name))[0] == 0
+        assert (tmp_path / name / "bert_model.ckpt.index").exists()
+    assert run(capfd, "convert", bert, tmp_path / "bert_model.ckpt-1000")[0] == 0
+    assert (tmp_path / "bert_model.ckpt-1000.index").exists()
+
+
+@pytest.mark.parametrize("there", ["model.safetensors", "config.json", "vocab.txt", "tokenizer_config.json"])
+def test_convert_replaces_nothing_without_force(capfd, tmp_path, bert, there):
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / there).write_text("mine")
+    (target / "notes.md").write_text("mine too")
+    before = contents(target)
+    status, out, err = run(capfd, "convert", bert, target, "--to", "huggingface")
+    assert (status, out) == (1, "") and "%s is there already; --force replaces it" % (target / there) in err
+    assert contents(target) == before
+    assert run(capfd, "convert", bert, target, "--to", "huggingface", "--force")[0] == 0
+    assert contents(target)["notes.md"] == b"mine too" and contents(target)[there] != b"mine"
+
+
+def links(tmp_path, bert):
+    """{what: (source, target, options)} of commands that would replace a part of their own source."""
+    index = bert / "bert_model.ckpt.index"
+    (tmp_path / "soft").symlink_to(bert)
+    (tmp_path / "soft.ckpt.index").symlink_to(index)
+    os.link(str(index), str(tmp_path / "hard.ckpt.index"))
+    sharded = save_checkpoint(str(tmp_path / "x.safetensors"), arrays_of(bert), "safetensors", max_shard_size=30000)
+    os.makedirs(str(tmp_path / "other"))
+    os.link(str(bert / "vocab.txt"), str(tmp_path / "other" / "vocab.txt"))
+    os.makedirs(str(tmp_path / "third"))
+    (tmp_path / "third" / "bert_config.json").symlink_to(bert / "bert_config.json")
+    return {
+        "folder": (bert, bert, []),
+        "folder by a link": (bert, tmp_path / "soft", []),
+        "folder in other names": (bert, bert, ["--to", "huggingface"]),
+        "prefix": (bert, bert / "bert_model.ckpt", []),
+        "relative": (bert, os.path.relpath(str(bert / "bert_model.ckpt")), []),
+        "soft link": (bert, tmp_path / "soft.ckpt", []),
+        "hard link": (bert, tmp_path / "hard.ckpt", []),
+        "shards": (sharded, tmp_path / "x.safetensors", []),
+        "vocabulary": (bert, tmp_path / "other", []),
+        "config": (bert, tmp_path / "third", []),
+    }
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_convert_never_replaces_its_own_source(capfd, tmp_path, bert, force):
+    cases = links(tmp_path, bert)
+    before = contents(tmp_path)
+    for source, target, options in cases.values():
+        status, out, err = run(capfd, "convert", source, target, *options, *["--force"] * force)
+        assert (status, out) == (1, "") and ("a part of" in err or "the folder of SOURCE" in err), err
+        assert contents(tmp_path) == before
+
+
+HEADS = {"output_weights": np.ones((3, 32), "float32"), "output_bias": np.zeros(3, "float32")}
+
+
+def test_convert_keeps_the_head_of_a_task_and_lists_what_it_leaves_out(capfd, tmp_path, bert):
+    rewrite(bert, lambda tensors: tensors.update(HEADS, **{"adam_m": np.zeros(2, "float32")}))
+    kept = "kept under their own names, as no dialect has others: output_bias, output_weights"
+    folder, out = converted(capfd, tmp_path, bert, "--to", "huggingface")
+    assert kept in out and "left out: 1 variables (optimizer slot)" in out
+    again, out = converted(capfd, tmp_path, folder, "--to", "google", target="again")
+    assert kept in out
+    for path in (folder, again):
+        assert all(np.array_equal(arrays_of(path)[name], HEADS[name]) for name in HEADS)
+        assert run(capfd, "inspect", path)[0] == 0
+    folder, _ = converted(capfd, tmp_path, bert, target="x.npz")  # names that stay keep all
+    assert set(HEADS) <= set(arrays_of(folder))
+
+
+def test_convert_to_keras_lists_what_it_leaves_out(capfd, tmp_path, bert):
+    rewrite(bert, lambda tensors: tensors.update(HEADS))
+    _, out = converted(capfd, tmp_path, bert, "--heads", "pool", target="x.weights.h5")
+    assert "left out: 2 variables (head of a task): output_bias, output_weights" in out
+    assert "(NSP head): cls/seq_relationship/output_bias" in out and "(pooler)" not in out
+
+
+@pytest.mark.parametrize("there", ["nothing", "an empty folder", "files", "a folder"])
+@pytest.mark.parametrize("step", range(4))
+def test_an_error_leaves_the_folder_as_it_was(capfd, tmp_path, bert, monkeypatch, there, step):
+    """A full disk when the data, the index, the config or the vocabulary is to be made durable."""
+    target = tmp_path / "deep" / "target"
+    if there != "nothing":
+        target.mkdir(parents=True)
+    if there in ("files", "a folder"):
+        assert run(capfd, "convert", goldens.ROOT / "nezha", target / "bert_model.ckpt", "--to", "google")[0] == 0
+        (target / "vocab.txt").write_text("old")
+    if there == "a folder":
+        (target / "logs").mkdir()
+    before, names = contents(tmp_path), os.listdir(str(tmp_path))
+    calls, fsync = [], os.fsync
+
+    def full(handle):
+        if not stat.S_ISDIR(os.fstat(handle).st_mode):
+            calls.append(handle)
+            if len(calls) > step:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        status, out, err = run(capfd, "convert", bert, target, "--force")
+    assert (status, out) == (1, "") and "No space left on device; nothing was written" in err
+    assert contents(tmp_path) == before and os.listdir(str(tmp_path)) == names
+    status, _, err = run(capfd, "convert", bert, target, "--force")
+    assert (status, err) == (0, "") and run(capfd, "verify", target)[0] == 0
+    assert set(os.listdir(str(target.parent))) == {"target"}
+    assert not [name for name in os.listdir(str(target)) if ".b4k3" in name]
+
+
+def test_a_current_directory_stays_the_same_folder(capfd, tmp_path, bert, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(str(tmp_path / "here"))
+    for _ in range(2):
+        assert run(capfd, "convert", bert, ".", "--force")[0] == 0
+    assert "vocab.txt" in os.listdir(".") and run(capfd, "verify", ".")[0] == 0
+
+
+@pytest.mark.parametrize("keras", [".weights.h5", ".h5"])
+def test_a_keras_file_appears_whole_or_not_at_all(capfd, tmp_path, bert, monkeypatch, keras):
+    path = tmp_path / ("x" + keras)
+    path.write_bytes(b"old")
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(keras_files, "check_room", full)
+    status, _, err = run(capfd, "convert", bert, path)
+    assert status == 1 and "--force replaces it" in err
+    status, _, err = run(capfd, "convert", bert, path, "--force")
+    assert status == 1 and "%s: No space left on device; nothing was written" % path in err
+    assert contents(tmp_path)[path.name] == b"old" and len(os.listdir(str(tmp_path))) == 2
+
+
+@pytest.mark.parametrize(
+    "text, size",
+    [("50kB", 50000), ("50KB", 50000), ("50 kb", 50000), ("50K", 50000), ("2GB", 2 * 10**9), ("2g", 2 * 10**9)]
+    + [("1KiB", 1024), ("3mib", 3 << 20), ("1.5MB", 1500000), ("7", 7), ("1TB", 10**12)],
+)
+def test_sizes(text, size):
+    assert shard_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "5 apples", "KB", "0.1", "1e3", "5KBB"])
+def test_wrong_sizes_are_status_2(capfd, tmp_path, bert, text):
+    with pytest.raises(SystemExit) as stopped:
+        main(["convert", str(bert), str(tmp_path / "x"), "--max-shard-size=" + text])
+    assert stopped.value.code == 2 and "expected for instance 2GB, 500MB or 64KiB" in capfd.readouterr().err
+
+
 # -------------------------------------------------------------------------------------------------------- verify
 
 
@@ -471,6 +641,165 @@ def test_features_go_on_after_an_interruption(capfd, tmp_path, monkeypatch, suff
     assert output.read_bytes() == whole.read_bytes()
 
 
+@pytest.fixture
+def interrupted(capfd, tmp_path, bert, monkeypatch):
+    """Arguments of a run of `features` that was stopped after four of six lines, with its state beside `x.npy.part`."""
+    monkeypatch.setattr(features, "Model", CountingModel)
+    arguments = ["features", bert, lines_file(tmp_path), "--window", 2, "--quiet", "--output", tmp_path / "x.npy"]
+    finish = vectors.OutputFile.write_state
+
+    def stop(self):
+        finish(self)
+        if self.rows == 4:
+            raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vectors.OutputFile, "write_state", stop)
+        with pytest.raises(Interrupted):
+            run(capfd, *arguments)
+    return arguments
+
+
+def shift_bias(tensors):
+    tensors["bert/pooler/dense/bias"] = tensors["bert/pooler/dense/bias"] + 1
+
+
+def change_text(path, old, new):
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "what, change",
+    [
+        ("checkpoint", lambda bert: rewrite(bert, shift_bias)),
+        ("config", lambda bert: change_text(bert / "bert_config.json", '"gelu"', '"relu"')),
+        ("vocabulary", lambda bert: change_text(bert / "vocab.txt", "[MASK]\n", "[MASQ]\n")),
+    ],
+)
+def test_features_go_on_with_the_same_network_only(capfd, tmp_path, bert, interrupted, what, change):
+    """The same command, other content under the same name: of the same size and with the same time of change."""
+    times = {path: path.stat() for path in bert.iterdir()}
+    change(bert)
+    for path, status in times.items():
+        if path.exists():
+            os.utime(str(path), ns=(status.st_atime_ns, status.st_mtime_ns))
+    status, _, err = run(capfd, *interrupted)
+    assert status == 1 and "x.npy.part is of a run with another %s; --restart begins anew" % what in err
+    assert run(capfd, *interrupted, "--restart")[0] == 0
+
+
+def test_features_go_on_where_the_same_network_has_another_name(capfd, bert, interrupted):
+    bert.rename(bert.parent / "moved")
+    interrupted[1] = bert.parent / "moved"
+    assert run(capfd, *interrupted)[0] == 0 and len(np.load(str(bert.parent / "x.npy"))) == len(LINES)
+
+
+@pytest.mark.parametrize(
+    "option, what",
+    [
+        (["--normalize"], "normalize"),
+        (["--pooling", "max"], "pooling"),
+        (["--maxlen", 7], "maxlen"),
+        (["--case", "keep"], "case"),
+    ],
+)
+def test_features_go_on_with_the_same_settings_only(capfd, interrupted, option, what):
+    status, _, err = run(capfd, *interrupted, *option)
+    assert status == 1 and "is of a run with another %s; --restart" % what in err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state, text: "",
+        lambda state, text: text[: len(text) // 2],
+        lambda state, text: "[]",
+        lambda state, text: "null",
+        lambda state, text: "[" * 100000,
+        lambda state, text: b"\xff\xfe",
+        lambda state, text: dict(state, rows=-1),
+        lambda state, text: dict(state, rows="4"),
+        lambda state, text: dict(state, rows=True),
+        lambda state, text: dict(state, bytes=1.5),
+        lambda state, text: dict(state, bytes=-128),
+        lambda state, text: dict(state, crc=None),
+        lambda state, text: dict(state, settings=3),
+        lambda state, text: {key: value for key, value in state.items() if key != "rows"},
+        lambda state, text: {key: value for key, value in state.items() if key != "settings"},
+        lambda state, text: dict(state, rows=3),
+        lambda state, text: dict(state, rows=10**30),
+        lambda state, text: dict(state, bytes=state["bytes"] - 8),
+        lambda state, text: dict(state, bytes=10**9),
+        lambda state, text: dict(state, part_crc=1),
+    ],
+)
+def test_a_damaged_state_is_named(capfd, tmp_path, interrupted, damage):
+    path = tmp_path / "x.npy.part.json"
+    text = path.read_text()
+    value = damage(json.loads(text), text)
+    value = json.dumps(value) if isinstance(value, dict) else value
+    path.write_bytes(value if isinstance(value, bytes) else value.encode("utf-8"))
+    status, out, err = run(capfd, *interrupted)
+    assert (status, out) == (1, "") and err.startswith("error: ") and err.count("\n") == 1
+    assert str(path) in err and "--restart begins anew" in err
+    assert not (tmp_path / "x.npy").exists() and run(capfd, *interrupted, "--restart")[0] == 0
+
+
+def test_damaged_rows_are_named(capfd, tmp_path, interrupted):
+    part = tmp_path / "x.npy.part"
+    data = bytearray(part.read_bytes())
+    data[130] ^= 1
+    part.write_bytes(bytes(data))
+    status, _, err = run(capfd, *interrupted)
+    assert status == 1 and "%s is damaged" % part in err
+
+
+def test_a_state_that_is_over_does_not_matter(capfd, tmp_path, interrupted):
+    """Killed between the two last steps: the output is there, its state too."""
+    state = (tmp_path / "x.npy.part.json").read_text()
+    assert run(capfd, *interrupted)[0] == 0
+    (tmp_path / "x.npy.part.json").write_text(state)
+    assert run(capfd, *interrupted)[0] == 0
+    assert sorted(os.listdir(str(tmp_path))) == ["bert", "lines.txt", "x.npy"]
+
+
+def test_two_runs_do_not_write_into_one_file(capfd, tmp_path, interrupted):
+    with vectors.open_output(str(tmp_path / "x.npy"), {}, True):
+        status, _, err = run(capfd, *interrupted)
+    assert status == 1 and "x.npy.part: another run is writing this file" in err
+
+
+def test_features_normalize(capfd, tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "Model", CountingModel)
+    arguments = ["features", goldens.ROOT / "google_bert", lines_file(tmp_path), "--quiet", "--output"]
+    assert run(capfd, *arguments, tmp_path / "x.npy", "--normalize")[0] == 0
+    assert run(capfd, *arguments, tmp_path / "y.npy")[0] == 0
+    found, plain = (np.load(str(tmp_path / name)) for name in ("x.npy", "y.npy"))
+    np.testing.assert_allclose(found, [row / np.linalg.norm(row) for row in plain], rtol=1e-6)
+    assert features.normalized(np.zeros((1, 3), "float32")).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize("command", ["features", "verify"])
+def test_bad_utf8_is_named_with_file_and_line(capfd, tmp_path, monkeypatch, command):
+    monkeypatch.setattr(features, "Model", CountingModel)
+    path, folder = tmp_path / "bad.txt", goldens.ROOT / "google_bert"
+    path.write_bytes(b"\xef\xbb\xbfgood\nbad \xff line\n")
+    arguments = [folder, path, "--quiet"] if command == "features" else [folder, folder, "--text", path]
+    status, _, err = run(capfd, command, *arguments)
+    assert status == 1 and "%s, line 2: byte 0xff at position 4 of the line is not UTF-8" % path in err
+
+
+def test_the_output_is_none_of_the_inputs(capfd, tmp_path, bert):
+    lines_file(tmp_path).rename(tmp_path / "lines.jsonl")
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "lines.jsonl")
+    for name in ("lines.jsonl", "link.jsonl"):
+        status, _, err = run(capfd, "features", bert, tmp_path / "lines.jsonl", "--output", tmp_path / name)
+        assert status == 1 and "which is read" in err
+    (tmp_path / "x.npy").mkdir()
+    status, _, err = run(capfd, "features", bert, tmp_path / "lines.jsonl", "--output", tmp_path / "x.npy", "--quiet")
+    assert status == 1 and "is not a regular file" in err
+
+
 def test_features_refuse(capfd, tmp_path, bert):
     def refused(message, *options):
         status, out, err = run(capfd, "features", bert, lines_file(tmp_path), "--quiet", *options)
@@ -497,6 +826,13 @@ def test_help_teaches(command, capsys):
     assert stopped.value.code == 0
     out = capsys.readouterr().out
     assert "examples:\n  " in out and "exit codes:" in out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == "b4k3-models %s\n" % __version__
 
 
 def test_no_command_is_status_2(capsys):

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from b4k3.tokenizers import Tokenizer, save_tokenizer_json, save_vocab
+from b4k3.tokenizers.__about__ import __version__
 from b4k3.tokenizers.cli import main
 from tokenizer_goldens import model_path
 
@@ -89,6 +90,25 @@ def test_help(capsys):
         main(["encode", "--help"])
     assert stopped.value.code == 0
     assert "--output" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == "b4k3-tokenizers %s\n" % __version__
+
+
+@pytest.mark.parametrize("command", ["encode", "decode"])
+def test_bad_utf8_is_named_with_file_and_line(capfd, files, command):
+    (files / "bad.txt").write_bytes(b"\xef\xbb\xbf1 2\n3 \xff 4\n")
+    status, _, err = run(capfd, command, files / "vocab.txt", files / "bad.txt")
+    assert status == 1 and "%s, line 2: byte 0xff at position 2 of the line is not UTF-8" % (files / "bad.txt") in err
+
+
+def test_a_byte_order_mark_is_no_text(capfd, files):
+    (files / "bom.txt").write_bytes(b"\xef\xbb\xbf1 2\n")
+    assert run(capfd, "decode", files / "vocab.txt", files / "bom.txt")[0] == 0
 
 
 def test_a_sentencepiece_model(capfd, files):

@@ -35,9 +35,10 @@ class StagedFolder:
     def __enter__(self) -> StagedFolder:
         parent = os.path.dirname(self.target)
         self._made = make_folders(parent)
+        remove_stale(parent)
+        remove_stale(self.target)
         where = self.target if os.path.isdir(self.target) and not may_exchange(self.target) else parent
         try:
-            remove_stale(where)
             self._temporary, self._handle = temporary_folder(where)
             self.path = os.path.join(self._temporary, "new")
             os.mkdir(self.path)
@@ -47,8 +48,10 @@ class StagedFolder:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        shutil.rmtree(self._temporary, ignore_errors=True)
-        unlock(self._handle)
+        try:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+        finally:
+            unlock(self._handle)
         if kind is not None:
             remove_folders(self._made)
 
@@ -57,12 +60,13 @@ class StagedFolder:
 
         Arguments:
             last: names of the files by which the new checkpoint is opened.
-            obsolete: names of files in the target that are parts of the checkpoint that is replaced.
+            obsolete: names of files in the target that are parts of the checkpoint that is replaced, those by which it
+                is opened first.
 
         Raises:
             CheckpointError: a file is there that may not be replaced; the target stays as it is.
         """
-        names, obsolete = os.listdir(self.path), set(obsolete)
+        names, obsolete = os.listdir(self.path), list(obsolete)
         sync_folder(self.path)
         with locked(os.path.dirname(self.target)):
             if not os.path.lexists(self.target):
@@ -73,7 +77,7 @@ class StagedFolder:
             there = [name for name in names if os.path.lexists(os.path.join(self.target, name))]
             if there and not self.replace:
                 raise CheckpointError(f"{os.path.join(self.target, there[0])} is there already")
-            if may_exchange(self.target) and self._exchange(set(names), obsolete):
+            if may_exchange(self.target) and self._exchange(set(names), set(obsolete)):
                 return
         self._move(names, last, obsolete)
 
@@ -102,7 +106,7 @@ class StagedFolder:
 
     def _move(self, names: Sequence[str], last: Sequence[str], obsolete: Iterable[str]) -> None:
         with Staging(os.path.join(self.target, "file"), self.replace) as staging, staging.commit():
-            for name in sorted(obsolete):
+            for name in [*obsolete, *last] if self.replace else ():
                 path = os.path.join(self.target, name)
                 if os.path.lexists(path):
                     staging.remove(path)

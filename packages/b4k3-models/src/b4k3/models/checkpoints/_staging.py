@@ -8,6 +8,7 @@ when the process dies, so that the next writer sees what a killed one left and r
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -47,6 +48,23 @@ def sync_file(path: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def check_room(path: str, size: int) -> None:
+    """Raise OSError if the disk has no room for a new file. HDF5's library crashes where it finds out by itself."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(handle, 0, size)
+            return
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot reserve
+            raise
+    finally:
+        os.close(handle)
+        os.unlink(path)
+    if shutil.disk_usage(os.path.dirname(path)).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 # ------------------------------------------------------------------------------------------------------- locks
@@ -118,8 +136,10 @@ def _remove_if_stale(path: str, ours: bool) -> None:
             return
         handle = _lock(path, wait=False)
         if handle is not None:
-            shutil.rmtree(path, ignore_errors=True)
-            unlock(handle)
+            try:
+                shutil.rmtree(path, ignore_errors=True)
+            finally:
+                unlock(handle)
 
 
 # ------------------------------------------------------------------------------------------------------ staging
@@ -158,8 +178,10 @@ class Staging:
         for file in self._open:
             with contextlib.suppress(OSError):  # what is still in its buffer finds no room either
                 file.close()
-        shutil.rmtree(self.temporary, ignore_errors=True)
-        unlock(self._handle)
+        try:
+            shutil.rmtree(self.temporary, ignore_errors=True)
+        finally:
+            unlock(self._handle)
         if kind is not None:
             remove_folders(self._made)
 

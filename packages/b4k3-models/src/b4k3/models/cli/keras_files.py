@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import zipfile
 
+import numpy as np
+
 from ..checkpoints import CheckpointError
-from ..checkpoints._staging import Staging, describe_failure, sync_file
+from ..checkpoints._staging import Staging, check_room, describe_failure, sync_file
 from ..errors import ConfigError
 from ..registry import network
 
@@ -50,12 +52,24 @@ def write(source, path, heads, replace=True):
     try:
         with Staging(path, replace) as staging:
             temporary = os.path.join(staging.temporary, os.path.basename(path))
+            check_room(temporary, room_for(model))
             (model.save_weights if path.endswith(".weights.h5") else model.save)(temporary)
             check_whole(temporary)
             with staging.commit():
                 staging.place(temporary, path)
     except (OSError, RuntimeError) as error:  # h5py says by a RuntimeError that the disk is full
         raise describe_failure(path, error) from error
+
+
+def room_for(model):
+    """A bound of the bytes that the file of a model takes: HDF5 needs 1.6 kB beside each weight and each layer."""
+    numbers = sum(int(np.prod(weight.shape)) * itemsize(weight) for weight in model.weights)
+    return numbers + 3000 * (len(model.weights) + len(model.layers)) + 65536
+
+
+def itemsize(weight):
+    """The bytes of one number of a weight."""
+    return 2 if "16" in str(weight.dtype) else 8 if "64" in str(weight.dtype) else 4
 
 
 def check_whole(path):

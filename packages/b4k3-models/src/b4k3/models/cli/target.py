@@ -88,17 +88,18 @@ class Target:
         self.changes = dict(setting(text) for text in args.set)
         if args.to == "huggingface" and source.network.huggingface is None:
             raise ConfigError(f"transformers has no model for {source.model!r}")
-        copies = self._vocabularies() if self.folder else {}
+        self.copies = self._vocabularies() if self.folder else {}
         self.makes_tokenizer_config = (
-            args.to == "huggingface" and "vocab.txt" in copies and "tokenizer_config.json" not in copies
+            args.to == "huggingface" and "vocab.txt" in self.copies and "tokenizer_config.json" not in self.copies
         )
-        self.copies = {  # a file that is its own copy stays as it is
-            name: path for name, path in copies.items() if identity(path) != identity(os.path.join(self.folder, name))
-        }
         self._check_what_is_there()
 
     def _check_what_is_there(self):
         """Raise ConfigError if a file would be replaced that may not be."""
+        if self.folder and identity(self.folder) == identity(self.source.folder):
+            raise ConfigError(
+                f"{self.folder} is the folder of SOURCE, whose config would stand beside another; name another folder"
+            )
         self.obsolete = existing_files(self.path, self.format) if self.format in WRITABLE else []
         there = self.obsolete or [self.path]
         if self.folder:
