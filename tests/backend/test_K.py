@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from b4k3.backend import K, keras, ops, row
-from harness import evaluate
+from b4k3.backend import K, compiled, keras, ops, row
+from harness import call_with_unknown_sizes, evaluate
 
 rng = np.random.RandomState(0)
 X = rng.randn(2, 3, 4).astype("float32")
@@ -201,6 +201,113 @@ def test_random():
     assert set(x.tolist()) == {0.0, 1.0} and 0.2 < x.mean() < 0.4
     x = evaluate(K.dropout(K.ones_like(t(rng.rand(1000).astype("float32"))), 0.25))
     np.testing.assert_allclose(np.unique(x), [0, 4 / 3], rtol=1e-6)
+
+
+def count_sizes(x):
+    n = K.shape(x)[1]
+    return K.reshape(x, (K.maximum(n, 2), -1)), K.cast(n, "float32") / 2
+
+
+# name, a function of x [2, 3, 4] whose sizes are not known on TensorFlow before it runs, the shape and values expected
+COUNTED = [
+    ("prod", lambda x: K.reshape(x, (K.prod(K.shape(x)[:2]), -1)), X.reshape(6, 4)),
+    ("prod of a list", lambda x: K.reshape(x, (-1, K.prod([K.shape(x)[1], K.shape(x)[2]]))), X.reshape(2, 12)),
+    ("prod of nothing", lambda x: K.reshape(x, (K.prod(K.shape(x)[3:]), -1)), X.reshape(1, 24)),
+    ("sum", lambda x: K.arange(K.sum(K.shape(x)[1:])), np.arange(7)),
+    ("max", lambda x: K.arange(K.max(K.shape(x))), np.arange(4)),
+    ("min", lambda x: K.arange(K.min(K.shape(x))), np.arange(2)),
+    ("maximum", lambda x: count_sizes(x)[0], X.reshape(3, 8)),
+    ("cast", lambda x: x * count_sizes(x)[1], X * 1.5),
+    ("stack", lambda x: K.reshape(x, K.stack([K.shape(x)[0], K.shape(x)[1] * K.shape(x)[2]])), X.reshape(2, 12)),
+    ("concatenate", lambda x: K.reshape(x, K.concatenate([K.shape(x)[:1], [2, -1]], axis=0)), X.reshape(2, 2, 6)),
+    ("multiply", lambda x: K.reshape(x, K.shape(x)[:2] * [1, K.shape(x)[2]]), X.reshape(2, 12)),
+    ("divide", lambda x: x[:, : K.shape(x)[2] // 2], X[:, :2]),
+    ("tile", lambda x: K.tile(x, K.stack([1, K.shape(x)[1], 1])), np.tile(X, (1, 3, 1))),
+    ("ones", lambda x: K.sum(K.ones(K.shape(x)), 0), np.full((3, 4), 2.0)),
+    (
+        "zeros",
+        lambda x: K.concatenate([x, K.zeros((K.shape(x)[0], 1, K.shape(x)[2]))], 1),
+        np.pad(X, ((0, 0), (0, 1), (0, 0)), "constant"),
+    ),
+    ("eye", lambda x: x + K.eye(4)[:1, : K.shape(x)[2]], X + np.eye(4)[:1]),
+    ("one_hot", lambda x: K.one_hot(K.cast(x[:, 0, 0] * 0 + 1, "int32"), K.shape(x)[1]), np.eye(3)[[1, 1]]),
+    ("sqrt", lambda x: x / K.sqrt(K.cast(K.shape(x)[-1], K.floatx())), X / 2),
+    ("equal", lambda x: K.cast(K.all(K.equal(K.shape(x), K.shape(x))), "int32"), np.int32(1)),
+    ("switch", lambda x: K.switch(K.greater(K.shape(x)[1], 2), x, -x), X),
+    ("axes", lambda x: x * K.cast(K.shape(K.shape(x))[0], "float32"), 3 * X),
+    ("number and tensor", lambda x: K.concatenate([[0], K.reshape(x, [-1])], axis=0), np.append(0, X)),
+    ("list of tensors", lambda x: K.sum([K.max(x), K.min(x)]), X.max() + X.min()),
+]
+if row.kind == "keras2":  # K.ones and K.eye make a variable there, and want ints
+    COUNTED = [case for case in COUNTED if case[0] not in ("ones", "zeros")]
+
+
+@pytest.mark.parametrize("name, function, expected", COUNTED, ids=[c[0] for c in COUNTED])
+def test_sizes_count_in_a_traced_function(name, function, expected):
+    found = evaluate(compiled(function)(t(X))) if row.is_keras3 else call_with_unknown_sizes(function, X)
+    assert found.shape == np.shape(expected)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+class Counting(keras.layers.Layer):
+    """Asks for sizes where Keras 3 has no data yet."""
+
+    def call(self, inputs):
+        return K.reshape(inputs, (K.prod(K.shape(inputs)[:2]), K.max(K.shape(inputs)[2:])))
+
+
+def test_sizes_in_a_layer_before_there_are_data():
+    x = keras.layers.Input(shape=(None, 4))
+    model = keras.Model(x, Counting()(x))
+    np.testing.assert_allclose(model.predict_on_batch(X), X.reshape(6, 4))
+
+
+def test_sizes_of_symbolic_tensors():
+    if not row.is_keras3:
+        return
+    x = keras.layers.Input(shape=(3, 4))
+    model = keras.Model(x, K.reshape(x, (K.shape(x)[0], -1)))
+    np.testing.assert_allclose(evaluate(model(X)), X.reshape(2, 12))
+    with pytest.raises(ValueError, match="call of a layer"):
+        K.prod(K.shape(x)[:2])
+    assert K.shape(x)[1:] * 2 == (6, 8) and 1 + K.shape(x)[1:] == (4, 5) and -K.shape(x)[1:] == (-3, -4)
+    with pytest.raises(ValueError, match="2 and 3 axes"):
+        K.shape(x)[1:] + (1, 2, 3)
+
+
+def test_random_numbers_of_a_traced_function():
+    """They are others in each run, and the same ones after the same seed."""
+    draws = {
+        "uniform": lambda x: K.random_uniform(K.shape(x), 2.0, 3.0),
+        "integers": lambda x: K.random_uniform(K.shape(x), 0, 9, dtype="int32"),
+        "normal": lambda x: K.random_normal(K.shape(x), 5.0, 0.1),
+        "truncated": lambda x: K.truncated_normal(K.shape(x)),
+        "binomial": lambda x: K.random_binomial(K.shape(x), 0.3),
+        "dropout": lambda x: K.dropout(x, 0.25),
+        "seeded": lambda x: K.random_normal(K.shape(x), seed=3),
+    }
+    if not row.is_keras3:
+        return
+
+    def run():
+        keras.utils.set_random_seed(1)
+        function = compiled(lambda x: {name: draw(x) for name, draw in draws.items()})
+        return [evaluate(function(ops.ones((40, 50)))) for _ in range(3)]
+
+    first, again = run(), run()
+    for name in draws:
+        runs = [values[name].astype("float64") for values in first]
+        assert not np.array_equal(runs[0], runs[1]) and not np.array_equal(runs[1], runs[2]), name
+        if name != "seeded":
+            np.testing.assert_array_equal(runs[2], again[2][name], err_msg=name)
+    flat = {name: np.stack([values[name] for values in first]).astype("float64") for name in draws}
+    assert flat["uniform"].min() >= 2 and flat["uniform"].max() < 3 and abs(flat["uniform"].mean() - 2.5) < 0.02
+    assert set(np.unique(flat["integers"])) == set(range(9)) and abs(flat["integers"].mean() - 4) < 0.2
+    assert abs(flat["normal"].mean() - 5) < 0.01 and abs(flat["normal"].std() - 0.1) < 0.005
+    assert np.abs(flat["truncated"]).max() <= 2 and abs(flat["truncated"].std() - 0.88) < 0.03
+    assert set(np.unique(flat["binomial"])) == {0, 1} and abs(flat["binomial"].mean() - 0.3) < 0.03
+    assert abs((flat["dropout"] > 0).mean() - 0.75) < 0.03 and abs(flat["dropout"].max() - 4 / 3) < 1e-6
+    assert abs(flat["seeded"].mean()) < 0.05 and abs(flat["seeded"].std() - 1) < 0.05
 
 
 @K.symbolic

@@ -141,3 +141,46 @@ def test_compute_dtype():
     build(layer)
     assert layer.compute_dtype == "float32"
     assert ops.dtype(ops.convert_to_tensor(np.zeros(2, "float32"))) == "float32"
+
+
+class Twice(Layer):
+    """Twice its input, or the input and its double."""
+
+    def __init__(self, both=False, **kwargs):
+        super().__init__(**kwargs)
+        self.both = both
+
+    def call(self, inputs):
+        return [inputs, inputs * 2] if self.both else inputs * 2
+
+    def compute_output_shape(self, input_shape):
+        return [input_shape, input_shape] if self.both else input_shape
+
+
+def test_what_each_call_took_and_gave():
+    """The names of Keras 2's layers, on every row."""
+    x = keras.Input((3,))
+    layer, pair = Twice(name="twice"), Twice(True, name="pair")
+    once = layer(x)
+    twice = layer(once)
+    same, double = pair(twice)
+    assert layer.get_input_at(0) is x and layer.get_input_at(1) is once and layer.get_input_at(-1) is once
+    assert layer.get_output_at(0) is once and layer.get_output_at(1) is twice and layer.get_output_at(-1) is twice
+    assert pair.get_output_at(0)[1] is double and pair.output[0] is same
+    assert tuple(layer.get_input_shape_at(1)) == (None, 3) == tuple(layer.get_output_shape_at(0))
+    assert [tuple(shape) for shape in pair.get_output_shape_at(0)] == [(None, 3)] * 2
+    assert layer.get_input_mask_at(0) is None and layer.get_output_mask_at(1) is None
+    model = keras.Model(x, [layer.get_output_at(0), layer.get_output_at(1)])
+    found = model.predict_on_batch(np.ones((1, 3), "float32"))
+    np.testing.assert_array_equal(np.concatenate(found), [[2] * 3, [4] * 3])
+    with pytest.raises(ValueError):
+        layer.get_output_at(2)
+
+
+def test_the_masks_of_a_call():
+    tokens = keras.Input((None,))
+    vectors = keras.layers.Embedding(5, 3, mask_zero=True)(tokens)
+    layer = Twice()
+    layer(vectors)
+    for mask in (layer.get_input_mask_at(0), layer.get_output_mask_at(0)):
+        assert mask is not None and len(mask.shape) == 2

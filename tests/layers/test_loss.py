@@ -113,3 +113,53 @@ def test_the_mean_of_several_numbers_counts():
     arrays = [np.ones((4, 3), "float32"), np.zeros((4, 3), "float32")]
     arrays[1][0] = 3
     np.testing.assert_allclose(model.evaluate(arrays, verbose=0), (4 + 3) / 4, rtol=1e-5)
+
+
+class Parts(Loss):
+    """A loss of two parts, each of which the history is to show."""
+
+    def compute_loss(self, inputs, mask=None):
+        squares = ops.mean(ops.square(inputs[0] - inputs[1]))
+        distances = ops.mean(ops.abs(inputs[0] - inputs[1]))
+        self.add_metric(squares, "squares")  # keras 2.3's order of arguments
+        self.add_metric(distances, name="distances")
+        return squares + 2 * distances
+
+
+def test_training_shows_the_metrics_of_the_loss(tmp_path):
+    """The averages over the steps, without a weight more; of a loaded model too."""
+    x, y = keras.Input((3,)), keras.Input((3,))
+    model = keras.Model([x, y], Parts(0, name="parts")([keras.layers.Dense(3)(x), y]))
+    assert len(model.get_weights()) == 2
+    model.set_weights([np.eye(3, dtype="float32"), np.zeros(3, "float32")])
+    arrays = [np.ones((4, 3), "float32"), np.zeros((4, 3), "float32")]
+    arrays[1][0] = 3
+    path = str(tmp_path / ("model" + SUFFIX))
+    model.save(path)
+    model.predict(arrays, batch_size=2, verbose=0)  # which counts for nothing
+    check_history(model, arrays)
+    loaded = keras.models.load_model(path, custom_objects=dict(custom_objects, Parts=Parts), compile=False)
+    check_history(loaded, arrays)
+
+
+def check_history(model, arrays):
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    history = model.fit(arrays, epochs=2, batch_size=2, verbose=0, validation_data=(arrays, None)).history
+    for prefix in ("", "val_"):
+        np.testing.assert_allclose(history[prefix + "squares"], [(4 + 3) / 4] * 2, rtol=1e-5)
+        np.testing.assert_allclose(history[prefix + "distances"], [(2 + 3) / 4] * 2, rtol=1e-5)
+    names = dict(zip(model.metrics_names, np.ravel(model.evaluate(arrays, batch_size=2, verbose=0))))
+    np.testing.assert_allclose([names["squares"], names["distances"]], [7 / 4, 5 / 4], rtol=1e-5)
+
+
+def test_a_metric_needs_a_name():
+    if hasattr(Loss(), "_averages"):  # of Keras 3; Keras 2 has its own errors
+        with pytest.raises(ValueError, match="under a name"):
+            Loss().add_metric(1.0)
+        with pytest.raises(ValueError, match="aggregation"):
+            Loss().add_metric(1.0, name="x", aggregation="sum")
+        layer = Loss()
+        for i in range(16):
+            layer.add_metric(ops.ones(()), name=str(i))
+        with pytest.raises(ValueError, match="at most 16 metrics"):
+            layer.add_metric(ops.ones(()), name="16")

@@ -299,12 +299,12 @@ def clip(x, min_value, max_value):
     return ops.clip(x, -np.inf if min_value is None else min_value, np.inf if max_value is None else max_value)
 
 
-def _reduction(op, python=None):
-    """A reduction; with `python`, the same for two numbers, it counts with sizes."""
+def _reduction(op, python=None, *start):
+    """A reduction; with `python`, the same for two numbers, it counts with sizes. `start`: of no sizes."""
 
     def reduce(x, axis=None, keepdims=False):
         sizes = as_sizes(x) if python and axis in (None, 0, -1) and not keepdims else None
-        return op(as_tensor(x), axis=axis, keepdims=keepdims) if sizes is None else fold(python, sizes)
+        return op(as_tensor(x), axis=axis, keepdims=keepdims) if sizes is None else fold(python, sizes, *start)
 
     return reduce
 
@@ -314,9 +314,9 @@ any = _reduction(ops.any)
 max = _reduction(ops.max, maximum)
 mean = _reduction(ops.mean)
 min = _reduction(ops.min, minimum)
-prod = _reduction(ops.prod, operator.mul)
+prod = _reduction(ops.prod, operator.mul, 1)
 std = _reduction(ops.std)
-sum = _reduction(ops.sum, operator.add)
+sum = _reduction(ops.sum, operator.add, 0)
 var = _reduction(ops.var)
 
 

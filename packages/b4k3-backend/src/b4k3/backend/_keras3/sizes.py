@@ -117,9 +117,9 @@ def smaller(x, y):
     return x.min(y) if is_symbol(x) else y.min(x) if is_symbol(y) else min(x, y)
 
 
-def fold(function, sizes):
-    """`function` of two over all sizes, such as their product."""
-    return functools.reduce(function, known(sizes))
+def fold(function, sizes, *start):
+    """`function` of two over all sizes, such as their product; `start` is that of none."""
+    return functools.reduce(function, known(sizes), *start)
 
 
 def as_tensor(x, dtype=None):
