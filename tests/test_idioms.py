@@ -163,6 +163,7 @@ def choices_oracle():
 
 def sparse_softmax(y_true, y_pred):
     """SPACES: the score of each token against the sum over all."""
+    y_true = K.reshape(y_true, K.shape(y_pred)[:-1])
     right = batch_gather(y_pred, y_true[..., None])[..., 0]
     return K.mean(K.logsumexp(y_pred, axis=-1) - right)
 
