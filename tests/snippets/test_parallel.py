@@ -1,9 +1,11 @@
 import itertools
 import math
-import multiprocessing
+import multiprocessing.connection
 import os
+import signal
 import threading
 import types
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -54,6 +56,41 @@ def dies(item):
     os._exit(3)
 
 
+def killed(item):
+    if item == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def killed_while_it_sends(item):
+    """The first half of a result is in the pipe when the process is killed."""
+
+    def send(self, data):
+        os.write(self.fileno(), bytes(data)[: len(data) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if item == 3:
+        multiprocessing.connection.Connection._send_bytes = send
+    return item
+
+
+def without_hanging(function):
+    """The exception that a function raises, within a minute."""
+    found = []
+
+    def run():
+        try:
+            found.append(function())
+        except Exception as e:
+            found.append(e)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert found, "it hangs"
+    return found[0]
+
+
 class TestForked:
     @pytest.fixture(autouse=True)
     def forked(self, monkeypatch):
@@ -65,8 +102,40 @@ class TestForked:
         assert parallel_apply(lambda x: x + offset, [1, 2], 2, 2, unordered=False) == [4, 5]
 
     def test_a_dead_worker_is_an_error(self):
-        with pytest.raises(Exception, match="terminated abruptly"):
+        with pytest.raises(BrokenProcessPool, match=r"terminated abruptly \(exit code 3\) with item \d"):
             parallel_apply(dies, range(10), 2, 4)
+
+    @pytest.mark.parametrize("function", [killed, killed_while_it_sends])
+    def test_a_killed_worker_is_an_error(self, function):
+        error = without_hanging(lambda: parallel_apply(function, range(10), 3, 6))
+        assert isinstance(error, BrokenProcessPool), error
+        assert "(exit code -9) with item 3" in str(error)
+
+    def test_results_before_the_killed_worker_come(self):
+        results = parallel_apply_generator(killed, range(10), 1, 2)
+        assert [next(results) for _ in range(3)] == [(0, 0), (1, 1), (2, 2)]
+        assert isinstance(without_hanging(lambda: next(results)), BrokenProcessPool)
+        assert not multiprocessing.active_children()
+
+    def test_an_error_says_where_it_was_raised(self):
+        with pytest.raises(ZeroDivisionError) as caught:
+            parallel_apply(lambda x: 1 // x, [1, 0], 2, 2)
+        assert "in <lambda>" in str(caught.value.__cause__) and "test_parallel" in str(caught.value.__cause__)
+
+    def test_an_error_that_cannot_be_sent(self):
+        class Odd(Exception):
+            def __init__(self, first, second):
+                super().__init__(first)
+
+        def fail(item):
+            raise Odd("what", "ever")
+
+        with pytest.raises(RuntimeError, match="Odd: what"):
+            parallel_apply(fail, [1], 1, 1)
+
+    def test_large_items_and_results(self):
+        items = [bytes([k]) * (1 << 20) for k in range(6)]
+        assert parallel_apply(bytes.lower, items, 2, 4, unordered=False) == items
 
     def test_a_result_that_cannot_be_sent_is_an_error(self):
         with pytest.raises(Exception, match="(?i)pickle"):
@@ -87,6 +156,11 @@ class TestForked:
         assert first_of_each_worker([5, 6]) <= {of_seed[5], of_seed[6]}
         assert first_of_each_worker(False) == {of_seed[0]}
         assert of_seed[0] not in first_of_each_worker(True)
+
+
+def test_no_workers_are_an_error(how):
+    with pytest.raises(ValueError):
+        parallel_apply(math.sqrt, [1], 0, 2, **how)
 
 
 def test_a_closure_cannot_be_spawned(monkeypatch):

@@ -28,6 +28,72 @@ def test_the_fields(tokenizer):
     assert repr(batch) == "Encoding(2 rows)"
 
 
+def test_lookups(tokenizer):
+    #           0         1           0    1
+    texts = ["Ab, abab 我"], ["d  hello"]
+    batch = tokenizer.encode_batch(*texts, padding=14)
+    assert batch.tokens[0][:11] == "[CLS] ab , ab ##ab 我 [SEP] d hello [SEP] [PAD]".split()
+    row = batch[0]
+    nothing = [None]
+    assert batch.word_ids == [[None, 0, 1, 2, 2, 3, None, 0, 1, None] + nothing * 4]
+    assert batch.sequence_ids == [[None, 0, 0, 0, 0, 0, None, 1, 1, None] + nothing * 4]
+    assert row.word_ids == batch.word_ids[0] and row.ids == batch.ids[0] and len(row) == 14
+    assert [row.char_to_token(k) for k in range(11)] == [1, 1, 2, None, 3, 3, 4, 4, None, 5, None]
+    assert [row.char_to_token(k, 1) for k in range(5)] == [7, None, None, 8, 8]
+    assert [row.char_to_word(k, 1) for k in range(4)] == [0, None, None, 1]
+    assert [row.token_to_chars(k) for k in (0, 1, 4, 6, 8, 13, 99)] == [None, (0, 2), (6, 8), None, (3, 8), None, None]
+    assert [row.token_to_word(k) for k in (0, 4, 8, 99)] == [None, 2, 1, None]
+    assert [row.token_to_sequence(k) for k in (0, 4, 8, 13)] == [None, 0, 1, None]
+    assert [row.word_to_tokens(k) for k in range(5)] == [(1, 2), (2, 3), (3, 5), (5, 6), None]
+    assert [row.word_to_chars(k, 1) for k in range(3)] == [(0, 1), (3, 8), None]
+    assert batch.char_to_token(0, 3, 1) == row.char_to_token(3, sequence_index=1) == 8
+    assert batch.word_to_chars(0, 2) == (4, 8) and batch.token_to_word(0, 4) == batch.char_to_word(0, 6) == 2
+    assert batch.token_to_chars(0, 1) == (0, 2) and batch.word_to_tokens(0, 2) == (3, 5)
+    assert batch.token_to_sequence(0, 8) == 1
+    with pytest.raises(ValueError, match="char=-1; expected an integer from 0"):
+        row.char_to_token(-1)
+    with pytest.raises(TypeError, match="token: expected an int, got str"):
+        row.token_to_chars("a")
+
+
+def test_rows(tokenizer):
+    batch = tokenizer.encode_batch(["a b c d", "a"], maxlen=4)
+    assert [row.tokens for row in batch] == batch.tokens
+    assert batch[-1].ids == batch.ids[1] and [row.ids for row in batch[:1]] == batch.ids[:1]
+    assert [more.tokens for more in batch[0].overflowing] == [["[CLS]", "c", "d", "[SEP]"]]
+    assert batch[1].overflowing == [] and batch[0].overflowing[0].overflowing == []
+    assert repr(batch[0]) == "RowEncoding(4 tokens)"
+    with pytest.raises(IndexError, match="row 2; expected an index of 2 rows"):
+        batch[2]
+    with pytest.raises(AttributeError, match="no attribute 'words'"):
+        assert batch[0].words
+
+
+def test_the_left_side(tokenizer):
+    batch = tokenizer.encode_batch(
+        ["a b c d e"],
+        maxlen=5,
+        stride=1,
+        truncation_side="left",
+        padding=True,
+        pad_to_multiple_of=4,
+        padding_side="left",
+    )
+    assert batch.tokens == [["[PAD]"] * 3 + ["[CLS]", "c", "d", "e", "[SEP]"]]
+    assert batch.attention_mask == [[0] * 3 + [1] * 5]
+    assert batch.overflowing.tokens == [["[PAD]"] * 3 + ["[CLS]", "a", "b", "c", "[SEP]"]]
+    assert batch.offsets[0][4] == (4, 5) and batch.special_tokens_mask[0] == [1] * 4 + [0] * 3 + [1]
+
+
+def test_the_defaults_of_a_tokenizer(tokenizer):
+    tokenizer.batch_defaults = {"maxlen": 4, "padding": 6, "pad_id": 7, "pad_type_id": 2, "pad_token": "<p>"}
+    batch = tokenizer.encode_batch(["a b c"])
+    assert batch.tokens == [["[CLS]", "a", "b", "[SEP]", "<p>", "<p>"]]
+    assert batch.ids[0][4:] == [7, 7] and batch.type_ids == [[0, 0, 0, 0, 2, 2]]
+    assert tokenizer.encode_batch(["a b c"], maxlen=None, padding=False).ids == [tokenizer.encode("a b c")[0]]
+    assert len(tokenizer.encode_batch(["a b c"], padding="max_length").ids[0]) == 4
+
+
 def test_ids_cost_only_ids(tokenizer, monkeypatch):
     batch = tokenizer.encode_batch(["a b"], maxlen=3, padding="max_length")
     monkeypatch.setattr(type(tokenizer), "_offsets_of_texts", None)
@@ -141,6 +207,20 @@ def test_nothing_to_encode(tokenizer):
         (dict(texts=["a"], truncation="right"), ValueError, "truncation='right'"),
         (dict(texts=["a"], padding="max_length"), ValueError, "needs maxlen"),
         (dict(texts=["a"], padding="left"), ValueError, "padding='left'"),
+        (dict(texts=None), TypeError, "texts: expected a list of texts, got one NoneType"),
+        (dict(texts=3), TypeError, "texts: expected a list of texts, got one int"),
+        (dict(texts=b"ab"), TypeError, "got one bytes"),
+        (dict(texts=[b"ab"]), TypeError, r"texts\[0\]: expected str, got bytes .*decode bytes first"),
+        (dict(texts=["a"], maxlen="5"), TypeError, "maxlen: expected an int, got str '5'"),
+        (dict(texts=["a"], maxlen=5.5), ValueError, "maxlen: expected an integer, got float 5.5"),
+        (dict(texts=["a"], maxlen=True), TypeError, "maxlen: expected an int, got bool True"),
+        (dict(texts=["a"], stride=float("nan")), ValueError, "stride: expected an integer, got float nan"),
+        (dict(texts=["a"], workers=0), ValueError, "workers=0; expected an integer from 1"),
+        (dict(texts=["a"], padding=-1), ValueError, "padding=-1"),
+        (dict(texts=["a"], padding=float("nan")), ValueError, "padding=nan"),
+        (dict(texts=["a"], truncation_side="x"), ValueError, "truncation_side='x'; expected 'right' or 'left'"),
+        (dict(texts=["a"], padding_side=None), ValueError, "padding_side=None"),
+        (dict(texts=["a"], pad_token=3), TypeError, "pad_token: expected str"),
     ],
 )
 def test_wrong_arguments(tokenizer, arguments, error, message):

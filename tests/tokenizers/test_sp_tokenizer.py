@@ -5,7 +5,7 @@ from array import array
 
 import pytest
 
-from b4k3.tokenizers import SentencePieceError, SpTokenizer
+from b4k3.tokenizers import SentencePieceError, SpTokenizer, VocabError
 from sentencepiece_models import UNUSED, build
 
 SPACE = "\u2581"
@@ -107,3 +107,81 @@ def test_errors(path, tmp_path):
     (tmp_path / "text.model").write_text("<html>")
     with pytest.raises(SentencePieceError, match="text.model"):
         SpTokenizer(str(tmp_path / "text.model"))
+
+
+@pytest.mark.parametrize("wrong", [None, 1, 1.5, b"ab", True], ids=lambda value: type(value).__name__)
+def test_what_is_no_text(path, wrong):
+    tokenizer = SpTokenizer(path)
+    model = tokenizer.sp_model
+    for call in (
+        tokenizer.tokenize,
+        tokenizer.encode,
+        tokenizer.token_to_id,
+        lambda text: tokenizer.encode_batch([text]),
+    ):
+        with pytest.raises(TypeError, match="expected str.*got %s" % type(wrong).__name__):
+            call(wrong)
+    for name in ("encode", "tokenize", "encode_with_offsets", "normalize", "piece_to_id", "sample"):
+        with pytest.raises(TypeError, match="expected str.*got %s" % type(wrong).__name__):
+            getattr(model, name)(wrong)
+    with pytest.raises(TypeError, match="pieces: expected"):
+        model.decode_pieces(wrong)
+    with pytest.raises(TypeError, match="texts: expected a list of texts, got one"):
+        model.encode_batch(wrong)
+
+
+@pytest.mark.parametrize(
+    "ids, error, message",
+    [
+        (10**6, TypeError, "ids: expected an iterable of ids, got int 1000000"),
+        (1.5, TypeError, "ids: expected an iterable of ids, got float 1.5"),
+        (None, TypeError, "got NoneType"),
+        ("abc", TypeError, "got str 'abc'"),
+        ([6, 1.5], ValueError, r"ids\[1\]: expected an integer, got float 1.5"),
+        ([float("nan")], ValueError, r"ids\[0\]: expected an integer, got float nan"),
+        ([True], TypeError, r"ids\[0\]: expected an int, got bool True"),
+        ([6, -1], VocabError, r"ids\[1\]: -1 is outside of the model, whose ids are 0 to 11"),
+        ([10**6], VocabError, r"ids\[0\]: 1000000 is outside of the model, whose ids are 0 to 11"),
+    ],
+)
+def test_what_is_no_id(path, ids, error, message):
+    tokenizer = SpTokenizer(path)
+    with pytest.raises(error, match=message):
+        tokenizer.decode(ids)
+    if isinstance(ids, list):
+        with pytest.raises(error):
+            tokenizer.ids_to_tokens(ids)
+        with pytest.raises((error, IndexError)):
+            tokenizer.sp_model.decode(ids)
+        for name in ("id_to_piece", "score", "is_control", "is_unknown", "is_unused", "is_byte"):
+            with pytest.raises((error, IndexError)):
+                getattr(tokenizer.sp_model, name)(ids[-1])
+
+
+def test_add_tokens(path, tmp_path):
+    tokenizer = SpTokenizer(path)
+    assert tokenizer.add_tokens(["<x>", "ab", "z", "<x>"]) == 2  # z was an unused piece
+    assert (
+        tokenizer.encode("hello<x>ab z")[0]
+        == [3, 6, 12, 13, 8, 11, 4]
+        == tokenizer.encode_batch(["hello<x>ab z"]).ids[0]
+    )
+    assert tokenizer.decode([6, 12, 7]) == "hello<x> world" and tokenizer.id_to_token(13) == "ab"
+    tokenizer.sp_model.save(str(tmp_path / "more.model"))
+    for again in (SpTokenizer(str(tmp_path / "more.model")), pickle.loads(pickle.dumps(tokenizer))):
+        assert again.encode("hello<x>ab")[0] == [3, 6, 12, 13, 4]
+    for wrong, error in (
+        ("ab", TypeError),
+        ([None], TypeError),
+        ([""], SentencePieceError),
+        (["<unk>"], SentencePieceError),
+    ):
+        with pytest.raises(error):
+            tokenizer.add_tokens(wrong)
+
+
+def test_words(path):
+    batch = SpTokenizer(path).encode_batch(["hello world a"], ["b hello"])
+    assert batch.tokens == [["[CLS]", "▁hello", "▁world", "▁", "a", "[SEP]", "▁", "b", "▁hello", "[SEP]"]]
+    assert batch.word_ids == [[None, 0, 1, 2, 2, None, 0, 0, 1, None]]
+    assert batch.word_to_chars(0, 2) == (11, 13) and batch[0].char_to_word(3, 1) == 1

@@ -2,10 +2,18 @@
 
 import base64
 import json
+import pickle
 
 import pytest
 
-from b4k3.tokenizers import SentencePieceModel, SpTokenizer, VocabError, load_tokenizer_json, save_tokenizer_json
+from b4k3.tokenizers import (
+    SentencePieceError,
+    SentencePieceModel,
+    SpTokenizer,
+    VocabError,
+    load_tokenizer_json,
+    save_tokenizer_json,
+)
 from sentencepiece_models import BPE, SPECIALS, USER_DEFINED, build
 from tokenizer_goldens import SENTENCEPIECE, model_path, rows
 
@@ -21,7 +29,9 @@ def test_written_and_read_again(name, tmp_path):
     assert isinstance(again, SpTokenizer)
     assert (again._token_start, again._token_end) == (None, "</s>")
     assert again.sp_model.pieces == tokenizer.sp_model.pieces
-    texts = [row["text"] for row in rows(SENTENCEPIECE / "lines.jsonl.xz") if "extra_id" not in row["text"]]
+    special = [piece for i, piece in enumerate(tokenizer.sp_model.pieces) if tokenizer._is_special(i)] + ["extra_id"]
+    texts = [row["text"] for row in rows(SENTENCEPIECE / "lines.jsonl.xz")]
+    texts = [text for text in texts if not any(token in text for token in special)]  # such a file finds them
     want = tokenizer.encode_batch(texts)
     assert again.encode_batch(texts).ids == want.ids
     assert load_tokenizer_json(path, token_end=None).encode("a")[0] == tokenizer.encode("a")[0][:-1]
@@ -49,6 +59,11 @@ def description():
         },
         "model": {"type": "Unigram", "unk_id": 2, "vocab": vocab},
     }
+
+
+def without_space():
+    """A vocabulary without the space symbol."""
+    return [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], [SPACE + "a", -2.5]]
 
 
 def load(tmp_path, value):
@@ -83,21 +98,39 @@ def changed(*keys):
     [
         (("model", "unk_id"), None, "model.unk_id is None"),
         (("model", "unk_id"), 6, "model.unk_id is 6"),
-        (("model", "vocab"), {"a": 1}, "model.unk_id is 2; expected"),
-        (("model", "vocab", 3), ["a"], "no list of .piece, score."),
-        (("model", "vocab", 3, 1), "x", "no list of .piece, score."),
-        (("model", "vocab", 3, 0), "b", "'b' is already piece 3"),
-        (("model", "vocab", 3, 0), "", "piece 3 is empty"),
+        (("model", "vocab"), {"a": 1}, "model.vocab is .*expected a list"),
+        (("model", "vocab", 3), ["a"], r"model.vocab.3. is .*expected a list of 2 values"),
+        (("model", "vocab", 3, 1), "x", r"model.vocab.3..1. is 'x'; expected a number"),
+        (("model", "vocab", 4, 0), "b", "'b' is already piece 4"),
+        (("model", "vocab", 4, 0), "", "piece 4 is empty"),
+        (("model", "vocab"), without_space(), "no .*, and words would not stay apart"),
+        (("model", "vocab", 4, 1), 1e300, "expected a number of 32 bits"),
+        (("model", "byte_fallback"), 1, "byte_fallback is 1; expected true or false"),
+        (
+            ("pre_tokenizer", "pretokenizers", 1, "split"),
+            False,
+            "split is False; expected true",
+        ),
+        (
+            ("pre_tokenizer", "pretokenizers", 1, "prepend_scheme"),
+            "first",
+            "expected 'always', after",
+        ),
+        (("pre_tokenizer", "pretokenizers", 1, "prepend_scheme"), "x", "prepend_scheme is 'x'"),
         (("model", "byte_fallback"), True, "0 of 256 byte pieces"),
-        (("added_tokens", 3, "id"), 9, "'<extra_id_0>' has id 7; expected .* or 6"),
-        (("added_tokens", 0, "content"), "<s>", "'<s>' has id 0"),
-        (("added_tokens", 0), {"id": 0}, "not built as a tokenizer.json"),
-        (("normalizer",), {"type": "Lowercase"}, "step 'Lowercase'"),
-        (("normalizer",), {"type": "Replace", "pattern": {"String": "x"}, "content": "y"}, "step 'Replace'"),
-        (("normalizer", "precompiled_charsmap"), "?", "not base64"),
+        (("added_tokens", 3, "id"), 9, "'<extra_id_0>' has id 7; expected 6, the id after the last one"),
+        (("added_tokens", 0, "content"), "<s>", "'<s>' has id 0; expected 6"),
+        (("added_tokens", 0), {"id": 0}, r"has no 'added_tokens.0..content'"),
+        (("normalizer",), {"type": "Lowercase"}, "normalizer.type is 'Lowercase'"),
+        (
+            ("normalizer",),
+            {"type": "Replace", "pattern": {"String": "x"}, "content": "y"},
+            "normalizer is .*expected a replacement of runs of blanks",
+        ),
+        (("normalizer", "precompiled_charsmap"), "?", "precompiled_charsmap is .*expected base64"),
         (("normalizer", "precompiled_charsmap"), base64.b64encode(b"abcdef").decode(), "the charsmap says"),
         (("pre_tokenizer",), {"type": "Whitespace"}, "expected a Metaspace"),
-        (("pre_tokenizer",), {"type": "Metaspace", "replacement": "_"}, "expected a Metaspace"),
+        (("pre_tokenizer",), {"type": "Metaspace", "replacement": "_"}, "replacement is '_'"),
         (
             ("pre_tokenizer",),
             {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "x"},
@@ -136,3 +169,60 @@ def test_settings_that_such_a_file_cannot_say(tmp_path):
             save_tokenizer_json(
                 str(tmp_path / "x.json"), SpTokenizer(model, token_start=None, token_end=None, **settings)
             )
+
+
+def blanks(normalizer, **metaspace):
+    """A file with other white space."""
+    value = description()
+    value["normalizer"] = normalizer
+    value["pre_tokenizer"] = dict({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always"}, **metaspace)
+    value["post_processor"] = None
+    return value
+
+
+RUNS = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
+RIGHT = {"type": "Strip", "strip_left": False, "strip_right": True}
+
+
+@pytest.mark.parametrize(
+    "value, wanted",
+    [
+        (blanks(None), "_a _ _ b _"),
+        (blanks(RUNS), "_a _ b _"),
+        (blanks({"type": "Sequence", "normalizers": [RUNS, RIGHT]}), "_a _ b"),
+        (blanks(None, prepend_scheme="never"), "_a _ _ b _"),
+        (description(), "_a _ b </s>"),
+    ],
+)
+def test_blanks_stay_unless_the_file_says_otherwise(tmp_path, value, wanted):
+    tokenizer = load(tmp_path, value)
+    ids = tokenizer.encode(" a  b ")[0]
+    assert " ".join(tokenizer.ids_to_tokens(ids)).replace(SPACE, "_") == wanted
+    assert tokenizer.encode_batch([" a  b "]).ids == [ids]
+    path = str(tmp_path / "again.json")
+    save_tokenizer_json(path, tokenizer)
+    assert load_tokenizer_json(path).encode(" a  b ")[0] == ids
+
+
+def test_parts_between_added_tokens(tmp_path):
+    text = "a<extra_id_0>b</s>"
+    for scheme, wanted in (("always", [4, 7, 3, 5, 1]), ("first", [4, 7, 5, 1])):
+        tokenizer = load(tmp_path, blanks(RUNS, prepend_scheme=scheme))
+        assert tokenizer.encode(text)[0] == wanted
+        batch = tokenizer.encode_batch([text, "a"])
+        assert batch.ids == [wanted, [4]]
+        assert batch.offsets[0][:2] == [(0, 1), (1, 13)] and batch.offsets[0][-1] == (14, 18)
+        assert batch.word_ids[0] == [0, 1] + [2] * (len(wanted) - 3) + [3]
+
+
+def test_add_tokens_to_such_a_file(tmp_path):
+    tokenizer = load(tmp_path, blanks(RUNS))
+    assert tokenizer.add_tokens(["<e>", "b", "<e>"]) == 1
+    assert tokenizer.encode("a<e>b")[0] == [4, 8, 5]
+    assert tokenizer._is_decodable(8) and tokenizer.id_to_token(8) == "<e>"
+    path = str(tmp_path / "again.json")
+    save_tokenizer_json(path, tokenizer)
+    for other in (load_tokenizer_json(path), pickle.loads(pickle.dumps(tokenizer))):
+        assert other.encode("a<e>b a<extra_id_1>")[0] == tokenizer.encode("a<e>b a<extra_id_1>")[0]
+    with pytest.raises(SentencePieceError, match="not a .model file; use save_tokenizer_json"):
+        tokenizer.sp_model.save(str(tmp_path / "x.model"))

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 import wordpiece_oracle as oracle
-from b4k3.tokenizers import Tokenizer, VocabError, load_vocab
+from b4k3.tokenizers import Tokenizer, VocabError, load_vocab, save_vocab
 
 # characters that make trouble: spaces of all kinds, controls, marks, sigmas, ligatures, ideographs in four planes
 CHARACTERS = (
@@ -279,3 +279,161 @@ def test_from_a_file(tmp_path, vocab):
     path.write_text("\n".join(vocab) + "\n", encoding="utf-8")
     assert load_vocab(str(path)) == vocab
     assert Tokenizer(str(path)).encode("abcs") == Tokenizer(path).encode("abcs") == Tokenizer(vocab).encode("abcs")
+
+
+WRONG_TEXTS = [None, 1, 1.5, b"ab", bytearray(b"ab"), True, {}.keys]
+
+
+@pytest.mark.parametrize("settings", [{}, {"special_tokens": "recognise"}, {"pre_tokenize": str.split}], ids=str)
+@pytest.mark.parametrize("wrong", WRONG_TEXTS, ids=lambda value: type(value).__name__)
+def test_what_is_no_text(vocab, wrong, settings):
+    tokenizer = Tokenizer(vocab, **settings)
+    kind = type(wrong).__name__
+    for call, place in (
+        (tokenizer.tokenize, "text"),
+        (tokenizer.encode, "first_text"),
+        (lambda text: tokenizer.rematch(text, []), "text"),
+        (lambda text: tokenizer.rematch("a", text), "tokens"),
+        (tokenizer.token_to_id, "token"),
+        (lambda text: tokenizer.encode_batch([text]), r"texts\[0\]"),
+        (lambda text: tokenizer.encode(["a", text]), r"first_text\[1\]"),
+    ):
+        with pytest.raises(TypeError, match=f"{place}: expected .*got {kind}"):
+            call(wrong)
+    if wrong is not None:
+        with pytest.raises(TypeError, match=f"second_text: expected .*got {kind}"):
+            tokenizer.encode("a", wrong)
+
+
+class Five:
+    """What stands for an int, as numpy's integers do."""
+
+    def __index__(self):
+        return 5
+
+
+@pytest.mark.parametrize(
+    "ids, error, message",
+    [
+        (1.5, TypeError, "ids: expected an iterable of ids, got float 1.5"),
+        (5, TypeError, "ids: expected an iterable of ids, got int 5"),
+        (None, TypeError, "got NoneType"),
+        ("abc", TypeError, "got str 'abc'"),
+        (b"abc", TypeError, "got bytes"),
+        (["5"], TypeError, r"ids\[0\]: expected an int, got str '5'"),
+        ([5, None], TypeError, r"ids\[1\]: expected an int, got NoneType"),
+        ([5, True], TypeError, r"ids\[1\]: expected an int, got bool True"),
+        ([5, 1.5], ValueError, r"ids\[1\]: expected an integer, got float 1.5"),
+        ([float("nan")], ValueError, r"ids\[0\]: expected an integer, got float nan"),
+        ([float("inf")], ValueError, r"ids\[0\]: expected an integer, got float inf"),
+        ([[5]], TypeError, r"ids\[0\]: expected an int, got list"),
+        ([5, 6, -1], VocabError, r"ids\[2\]: id -1 is outside of the vocabulary, whose ids are 0 to 102"),
+        ([10**6], VocabError, r"ids\[0\]: id 1000000 is outside of the vocabulary, whose ids are 0 to 102"),
+    ],
+)
+def test_what_is_no_id(vocab, ids, error, message):
+    tokenizer = Tokenizer(vocab)
+    for call in (tokenizer.decode, tokenizer.ids_to_tokens):
+        with pytest.raises(error, match=message):
+            call(ids)
+    if isinstance(ids, list):
+        with pytest.raises(error):
+            tokenizer.id_to_token(ids[-1])
+
+
+def test_what_stands_for_an_id(vocab):
+    tokenizer = Tokenizer(vocab)
+    assert tokenizer.ids_to_tokens(iter([5, Five(), 5.0])) == ["a"] * 3
+    assert tokenizer.decode((Five(),)) == "a" and tokenizer.id_to_token(Five()) == "a"
+
+
+def test_other_arguments(vocab):
+    tokenizer = Tokenizer(vocab)
+    for call, error, message in (
+        (lambda: tokenizer.encode("a", maxlen="3"), TypeError, "maxlen: expected an int, got str"),
+        (lambda: tokenizer.encode("a", maxlen=-1), ValueError, "maxlen=-1; expected an integer from 0"),
+        (lambda: tokenizer.tokenize("a", maxlen=2.5), ValueError, "maxlen: expected an integer, got float 2.5"),
+        (lambda: tokenizer.encode("a", maxlen=3, truncate_from=1.5), ValueError, "truncate_from=1.5"),
+        (lambda: tokenizer.tokens_to_ids(3), TypeError, "tokens: expected .*got int"),
+        (lambda: tokenizer.tokens_to_ids([["a"]]), TypeError, "token: expected str, got list"),
+        (lambda: Tokenizer(["a"]), TypeError, "token_dict: expected the path .*got list"),
+        (lambda: Tokenizer(vocab, word_maxlen="9"), TypeError, "word_maxlen: expected an int"),
+    ):
+        with pytest.raises(error, match=message):
+            call()
+
+
+def test_a_vocabulary_without_the_tokens_around_texts_warns():
+    with pytest.warns(UserWarning) as caught:
+        Tokenizer({"[UNK]": 0, "a": 1})
+    wanted = (
+        "token_%s='%s' is no token of the vocabulary and becomes the unknown one; pass another one, or None for none"
+    )
+    assert [str(w.message) for w in caught] == [wanted % pair for pair in (("start", "[CLS]"), ("end", "[SEP]"))]
+    assert caught[0].filename == __file__
+
+
+def test_unused_tokens_are_recognised(vocab):
+    vocab["[unused1]"] = vocab_size = len(vocab)
+    tokenizer = Tokenizer(vocab, special_tokens="recognise")
+    assert tokenizer.encode("a[unused1]b")[0] == [2, 5, vocab_size, 6, 3]
+    assert tokenizer.encode("[unused2]")[0] == Tokenizer(vocab).encode("[unused2]")[0]
+    assert Tokenizer(vocab).tokenize("[unused1]")[1] == "["
+
+
+def test_add_tokens(vocab):
+    size = len(vocab)
+    tokenizer = Tokenizer(vocab, do_lower_case=True)
+    assert tokenizer.add_tokens(["<e>", "hello", "[E 1]"]) == 2
+    assert len(vocab) == size and tokenizer._vocab_size == size + 2
+    assert tokenizer.token_dict == dict(vocab, **{"<e>": size, "[E 1]": size + 1})
+    assert tokenizer.tokenize("a<e>[E 1]") == ["[CLS]", "a", "<e>", "[E 1]", "[SEP]"]
+    assert tokenizer.encode("a<e>[E 1]")[0] == [2, 5, size, size + 1, 3]
+    assert tokenizer.encode_batch(["a<e>[E 1]"]).ids == [[2, 5, size, size + 1, 3]]
+    assert tokenizer.encode_batch(["a <e> b"]).offsets == [[(0, 0), (0, 1), (2, 5), (6, 7), (0, 0)]]
+    assert tokenizer.encode_batch(["abab<e>b"]).word_ids == [[None, 0, 0, 1, 2, None]]
+    assert tokenizer.tokenize("xhello") == ["[CLS]", "x", "hello", "[SEP]"]  # found inside of words, too
+    assert tokenizer.decode([5, size]) == "a <e>" and tokenizer.id_to_token(size + 1) == "[E 1]"
+    again = pickle.loads(pickle.dumps(tokenizer))
+    assert again.encode("a<e>")[0] == tokenizer.encode("a<e>")[0] == [2, 5, size, 3]
+    assert tokenizer.add_tokens([]) == 0
+
+
+def test_the_flags_of_added_tokens(vocab):
+    def tokens(text, **flags):
+        tokenizer = Tokenizer(vocab, do_lower_case=True, token_start=None, token_end=None)
+        tokenizer.add_tokens(["Yes"], **flags)
+        return tokenizer.tokenize(text), tokenizer.encode_batch([text]).offsets[0]
+
+    assert tokens("a Yes b") == (["a", "Yes", "b"], [(0, 1), (2, 5), (6, 7)])
+    assert tokens("a Yes b", lstrip=True)[1] == [(0, 1), (1, 5), (6, 7)]
+    assert tokens("a Yes b", rstrip=True)[1] == [(0, 1), (2, 6), (6, 7)]
+    assert tokens("aYes Yesb Yes", single_word=True)[0] == ["ayes", "yesb", "Yes"]
+    assert tokens("YES yes") == (["yes"] * 2, [(0, 3), (4, 7)])
+    assert tokens("YES \u00ddes", normalized=True) == (["Yes"] * 2, [(0, 3), (4, 7)])
+    assert tokens("Yes", special=True)[0] == ["yes"]
+
+
+def test_tokens_that_cannot_be_added(vocab):
+    tokenizer = Tokenizer(vocab, do_lower_case=True)
+    for wrong, error, message in (
+        ("abc", TypeError, "expected a list of str, got one str 'abc'"),
+        ([1], TypeError, r"tokens\[0\]: expected str, got int"),
+        (None, TypeError, "got NoneType"),
+        (["x", ""], ValueError, r"tokens\[1\] is empty"),
+    ):
+        with pytest.raises(error, match=message):
+            tokenizer.add_tokens(wrong)
+    with pytest.raises(ValueError, match="are the same in normalised text"):
+        tokenizer.add_tokens(["Yes", "yes"], normalized=True)
+    assert tokenizer.token_dict == vocab
+
+
+def test_added_tokens_in_a_vocabulary_file(vocab, tmp_path):
+    tokenizer = Tokenizer(vocab)
+    tokenizer.add_tokens(["<e>"])
+    path = str(tmp_path / "vocab.txt")
+    save_vocab(path, tokenizer.token_dict)
+    again = Tokenizer(path)
+    assert again.add_tokens(["<e>"]) == 0
+    assert again.encode("a<e>")[0] == tokenizer.encode("a<e>")[0]

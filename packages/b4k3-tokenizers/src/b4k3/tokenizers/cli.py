@@ -52,11 +52,12 @@ def encode(args, lines, write):
     """One line out for each line in."""
     bare = {"token_start": None, "token_end": None} if args.no_specials else {}
     tokenizer = open_tokenizer(args.tokenizer, args.lower, **bare)
+    limit = {} if args.maxlen is None else {"maxlen": args.maxlen}  # or what a tokenizer.json says
     while True:
         texts = [line.rstrip("\r\n") for line in islice(lines, _LINES_AT_ONCE)]
         if not texts:
             return
-        batch = tokenizer.encode_batch(texts, maxlen=args.maxlen)
+        batch = tokenizer.encode_batch(texts, padding=False, **limit)
         for row in getattr(batch, args.output):
             write(json.dumps(row, ensure_ascii=False) if args.json else " ".join(map(_plain, row)))
 

@@ -80,7 +80,7 @@ class SpTokenizer(TokenizerBase):
         """
         if isinstance(tokens, str):
             raise TypeError(f"tokens: expected a list of str, got one str {tokens[:60]!r}")
-        tokens, model, size = checked_tokens(tokens), self.sp_model, len(self.sp_model)
+        tokens, model, size = [*dict.fromkeys(checked_tokens(tokens))], self.sp_model, len(self.sp_model)
         if model.metaspace is None:
             self._set_model(model.with_user_defined(tokens))
         else:

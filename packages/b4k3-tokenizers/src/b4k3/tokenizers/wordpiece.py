@@ -92,9 +92,9 @@ class Tokenizer(TokenizerBase):
 
     def _set_added(self, tokens):
         """Set the tokens that texts are searched for; `_sought` are those of them that count in this tokenizer."""
-        self._added_tokens = tuple(tokens)
         sought = [t for t in tokens if not t.special or self._special_tokens != "split"]
         self._sought = AddedTokens(sought, partial(normalized, lower=self._do_lower_case))
+        self._added_tokens = tuple(tokens)
 
     def add_tokens(
         self,
@@ -144,8 +144,8 @@ class Tokenizer(TokenizerBase):
                 token_dict[token] = last
             added[token] = AddedToken(token, token_dict[token], single_word, lstrip, rstrip, normalized, special)
         count = len(token_dict) - len(self._token_dict)
-        self._set_vocabulary(token_dict)
         self._set_added(sorted(added.values(), key=lambda token: token.id))
+        self._set_vocabulary(token_dict)
         self._set_word_pieces()
         return count
 

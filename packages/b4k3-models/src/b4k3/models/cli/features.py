@@ -69,7 +69,7 @@ def run(args, out):
             progress = Progress(output.rows, args.quiet)
             model = Model(source, args.pooling, args.batch_size)
             for texts in windows(lines, args.window):
-                ids = tokenizer.encode_batch([text.rstrip("\r\n") for text in texts], maxlen=maxlen).ids
+                ids = tokenizer.encode_batch([text.rstrip("\r\n") for text in texts], maxlen=maxlen, padding=False).ids
                 vectors = model.vectors(ids)
                 output.add(normalized(vectors) if args.normalize else vectors, texts)
                 progress.show(output.rows)

@@ -137,7 +137,7 @@ def ids_for(first, second, args):
     compare_vocabulary(tokenizer, path, first)
     with open_lines(args.text) as f:
         lines = [line.rstrip("\r\n") for line in islice(f, 64)]
-    encoded = tokenizer.encode_batch(lines, maxlen=length).ids
+    encoded = tokenizer.encode_batch(lines, maxlen=length, padding=False).ids
     ids = np.full((len(lines), max(map(len, encoded), default=0)), padding_id, dtype="int64")
     for row, values in zip(ids, encoded):
         row[: len(values)] = values
