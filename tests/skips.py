@@ -77,6 +77,11 @@ SKIPS = [
     ("tests/packaging/test_docstring_examples.py::*", "keras* tf*", "examples of docstrings: run once, on Keras 3"),
     ("tests/packaging/test_workspace.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_wheels.py::*", "default keras* tf*", "has an environment of its own: hatch run wheels:test"),
+    (
+        "tests/stress/*",
+        "keras* tf*",
+        "measures under load, once, in the default environment; each backend's own tests are elsewhere",
+    ),
     ("tests/huggingface/*", "default keras* tf*", "has an environment of its own: hatch run huggingface:test"),
     (
         "tests/models/checkpoints/test_tensorflow.py::*",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Mapping, Union, overload
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Union, overload
 
 from b4k3.backend import activations
 
 from .errors import ConfigError, short
 from .keys import ARGUMENTS, DEFAULTS, FIXED, refuse_unknown, spellings, validate
 from .masks import extend_with_language_model, extend_with_unified_language_model
+from .measuring import contradictions
 from .networks.description import Network
 from .registry import architecture, networks
-from .source import Source, wrong_direction
+from .source import MORE_BLOCKS, STACKS, Source, wrong_direction
 from .transformer import Transformer, accepted_arguments
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     CheckpointPath = Union[str, "os.PathLike[str]", Mapping[str, "np.ndarray"], None]
     Architecture = Union[str, Network, Type[Transformer], None]
 
+MORE_WEIGHTS = (16, 1 << 22)  # so many times those of the checkpoint, and some more
 CALL = {"config_path", "checkpoint_path", "model", "application", "return_keras_model", "model_type", "is_decoder"}
 APPLICATIONS = {
     "encoder": None,
@@ -136,6 +138,7 @@ def build_transformer_model(
     if direction is not None:
         raise ConfigError(direction)
     check_arguments(config, network)
+    refuse_far_larger(source, config, where)
     source.warn()
     transformer = cls(**taken(config, accepted_arguments(cls, "__init__")))
     transformer.explicit = set(source.given)
@@ -185,6 +188,46 @@ def check_arguments(config: dict[str, Any], network: Any) -> None:
     length = config.get("sequence_length")
     if length is not None and (isinstance(length, bool) or not isinstance(length, Integral) or not 0 < length < 10**7):
         raise ConfigError(f"sequence_length={short(length)}, expected a whole number, 1 or more, or None")
+
+
+def refuse_far_larger(source: Source, config: dict[str, Any], where: str) -> None:
+    """Refuse a network that is far larger than its checkpoint before it takes the memory and time that it claims.
+
+    Loading would refuse it too, but only once it is built. A caller may resize the vocabulary or let weights be missing
+    (`ignore_invalid_weights`), so that some more is no fault.
+
+    Raises:
+        ConfigError: hundreds of blocks more than the checkpoint has, or many times its number of weights.
+    """
+    if source.view is None or source.given.get("ignore_invalid_weights"):
+        return
+    for key in STACKS:
+        said, found = config.get(key), source.sizes.get(key, 1)
+        if said is not None and said > found + MORE_BLOCKS:
+            blocks = "1 block" if found == 1 else f"{found} blocks"
+            raise ConfigError(f"{where}: {source.spelled.get(key, key)}={said}, and the checkpoint has {blocks}")
+    sizes = source.network.derive(config)
+    shapes = {  # by name, since blocks may share their variables
+        variable.name.format(**numbers): variable.shape(sizes)
+        for _, layer, _, numbers in source.network.instances(sizes)
+        for variable in layer.variables
+    }
+    asked = sum(product(shape) for shape in shapes.values() if shape is not None)
+    there = sum(product(source.checkpoint.shape(name)) for name in source.checkpoint)
+    if asked > MORE_WEIGHTS[0] * there + MORE_WEIGHTS[1]:
+        wrong = [f"{source.spelled.get(key, key)}={config[key]}" for key in contradictions(config, source.sizes)]
+        raise ConfigError(
+            f"{where}: a network of these sizes has {asked:,} weights, and the checkpoint {there:,}; "
+            f"{'they disagree on ' + ', '.join(wrong) if wrong else 'compare its sizes with those of the file'}"
+        )
+
+
+def product(shape: Iterable[int]) -> int:
+    """How many numbers an array of a shape has."""
+    count = 1
+    for size in shape:
+        count *= size
+    return count
 
 
 def taken(config: dict[str, Any], accepted: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from .checkpoints import CheckpointError, open_checkpoint
 from .checkpoints.opening import locate
 from .config_files import read_config, ready_configs
 from .dialects import View
-from .errors import ConfigError, shorten
+from .errors import ConfigError, short, shorten
 from .folders import configs_in
 from .keys import DEFAULTS, FIXED, REQUIRED, understand, validate
 from .measuring import contradictions, measure
@@ -31,6 +31,7 @@ from .registry import DEFAULT, network, networks
 
 Candidates = List[Tuple[str, dict, int]]  # config files: path, contents, rank; the smallest rank is the best
 STACKS = ("num_hidden_layers", "num_decoder_layers", "num_hidden_groups", "inner_group_num")
+MORE_BLOCKS = 100  # than in the checkpoint: a config with so many is refused before any of them is looked at
 IDENTIFYING = ("vocab_size", "hidden_size", "num_hidden_layers")
 
 
@@ -368,10 +369,11 @@ class Source:
     def _examine(self, where: str) -> None:
         """Collect the problems that a build would refuse."""
         for key in contradictions(self.known, self.sizes):
-            if key in STACKS and self.known[key] < self.sizes[key]:
+            said = self.known[key]
+            if key in STACKS and isinstance(said, int) and said < self.sizes[key]:
                 continue  # the first blocks are built
             named = self.spelled.get(key, key)
-            self.problems.append(f"{self.where} says {named}={self.known[key]}, the shapes say {self.sizes[key]}")
+            self.problems.append(f"{self.where} says {named}={short(said)}, the shapes say {self.sizes[key]}")
         complete = dict(DEFAULTS, **self.known)
         missing = [key for key in REQUIRED if complete.get(key) is None]
         if missing:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
 from ..git_lfs import MAX_POINTER
 from . import _dtypes
 from ._files import open_regular, refuse_pointer
+from ._hdf5_heaps import check_heaps
 from .base import Checkpoint, CheckpointError, Entry
 
 # what h5py raises for damaged files
 ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError)
+MAX_ATTRIBUTE = 16 << 20  # bytes
+MAX_NAMES = 100000  # of variables
 _MAX_RATIO = 1100  # deflate shrinks at most 1032 times; data that claim more are not there
 
 
@@ -47,6 +51,8 @@ class Hdf5(Checkpoint):
             if isinstance(node, h5py.Dataset):
                 entry = dataset_entry(path, name, node)
                 (skipped if isinstance(entry, str) else entries)[name] = entry
+                if len(entries) + len(skipped) > MAX_NAMES:
+                    raise CheckpointError(f"{path}: more than {MAX_NAMES} datasets")
 
         file.visititems(visit)
         return entries, skipped
@@ -56,7 +62,7 @@ class Hdf5(Checkpoint):
             raise self._error(name, "cannot be read: the checkpoint is closed")
         try:
             array = entry.where[()]
-        except ERRORS as error:
+        except ERRORS + (MemoryError,) as error:
             raise self._error(name, f"cannot be read: {error}") from None
         array = np.asarray(array)
         if entry.dtype == "bfloat16":
@@ -101,7 +107,7 @@ def open_file(path: str):
 def dataset_entry(path: str, name: str, dataset) -> Entry | str:
     """The Entry of a dataset, or the name of a dtype that is not numeric."""
     dtype = dataset.dtype.name
-    if dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2 and dataset.attrs.get("dtype") == "bfloat16":
+    if dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2 and read_text(path, dataset, "dtype") == "bfloat16":
         dtype = "bfloat16"
     if dtype not in _dtypes.ITEM_SIZE or dataset.shape is None:
         return dtype
@@ -111,7 +117,31 @@ def dataset_entry(path: str, name: str, dataset) -> Entry | str:
     size = count * _dtypes.ITEM_SIZE[dtype]
     if dataset.is_virtual or dataset.external:
         raise CheckpointError(f"{path}: variable {name!r} lies in another file")
-    if size > _MAX_RATIO * dataset.id.get_storage_size():
-        message = f"of {size} bytes has only {dataset.id.get_storage_size()} in the file"
+    stored = min(dataset.id.get_storage_size(), os.path.getsize(path))
+    if size > _MAX_RATIO * stored:
+        message = f"of {size} bytes has only {stored} in the file"
         raise CheckpointError(f"{path}: variable {name!r} {message}")
     return Entry(tuple(dataset.shape), dtype, size, dataset)
+
+
+def decode(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"{type(value).__name__} is no string")
+
+
+def read_text(path: str, node, name: str) -> str | None:
+    """The string of an attribute; None if there is none, or it is no string of a sensible size."""
+    try:
+        if name not in node.attrs:
+            return None
+        attribute = node.attrs.get_id(name)
+        if attribute.shape != () or attribute.dtype.kind not in "SO" or attribute.get_storage_size() > MAX_ATTRIBUTE:
+            return None
+        if attribute.dtype.kind == "O":
+            check_heaps(path)
+        return decode(node.attrs[name])
+    except ERRORS:
+        return None

@@ -15,15 +15,14 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator
 
+from ._hdf5_heaps import check_heaps
 from ._json import JSONError, parse_json
 from .base import CheckpointError
-from .hdf5 import ERRORS, Hdf5, dataset_entry, open_file
+from .hdf5 import ERRORS, MAX_ATTRIBUTE, MAX_NAMES, Hdf5, dataset_entry, decode, open_file, read_text
 
 WEIGHTS_OF_WHOLE_MODEL = "model_weights"
 OWN_WEIGHTS = "top_level_model_weights"  # those that a model has beside its layers
 MODEL_CLASSES = ("Model", "Functional", "Sequential")
-MAX_NAMES = 100000  # layers, and weights of all layers
-_MAX_ATTRIBUTE = 16 << 20
 _TRANSFORMERS = re.compile(r"tf_\w+?(_\d+)?$")
 
 
@@ -51,7 +50,7 @@ class KerasH5(Hdf5):
         if group is None:
             raise CheckpointError(f"{path}: has no attribute layer_names; Keras 2 did not write it")
         self.whole_model = group.name != "/"
-        self.keras_version = _text(path, group, "keras_version")
+        self.keras_version = read_text(path, group, "keras_version")
         self.layer_names = read_names(path, group, "layer_names")
         self.layer_classes = _layer_classes(path, file)
         entries: dict[str, Any] = {}
@@ -189,9 +188,11 @@ def _strings(path: str, group, name: str) -> list[str]:
         size = attribute.get_storage_size() if shape != (0,) else 0
         if len(shape) != 1 or (kind not in "SO" and shape[0]):
             raise CheckpointError(f"{where} is {attribute.dtype}{list(shape)}, expected a list of strings")
-        if shape[0] > MAX_NAMES or size > _MAX_ATTRIBUTE:
+        if shape[0] > MAX_NAMES or size > MAX_ATTRIBUTE:
             raise CheckpointError(f"{where} has {shape[0]} names in {size} bytes, which is more than any model needs")
-        values = [_decode(value) for value in group.attrs[name]] if shape[0] else []
+        if kind == "O":
+            check_heaps(path)
+        values = [decode(value) for value in group.attrs[name]] if shape[0] else []
     except ERRORS as error:
         if isinstance(error, CheckpointError):
             raise
@@ -199,27 +200,6 @@ def _strings(path: str, group, name: str) -> list[str]:
     if not all(value and "\0" not in value for value in values):
         raise CheckpointError(f"{where} has an empty name, or one with NUL")
     return values
-
-
-def _decode(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    if isinstance(value, str):
-        return value
-    raise TypeError(f"{type(value).__name__} is no string")
-
-
-def _text(path: str, group, name: str) -> str | None:
-    """The string of an attribute; None if there is none, or it is no string of a sensible size."""
-    try:
-        if name not in group.attrs:
-            return None
-        attribute = group.attrs.get_id(name)
-        if attribute.shape != () or attribute.dtype.kind not in "SO" or attribute.get_storage_size() > _MAX_ATTRIBUTE:
-            return None
-        return _decode(group.attrs[name])
-    except ERRORS:
-        return None
 
 
 def _follow(path: str, group, name: str, what: str):
@@ -251,8 +231,8 @@ def _is_of_transformers(path: str, group) -> bool:
 
 def _layer_classes(path: str, file) -> dict[str, str]:
     """{layer: class} from the configuration of a whole model; {} where there is none that can be read."""
-    text = _text(path, file, "model_config")
-    if text is None or len(text) > _MAX_ATTRIBUTE:
+    text = read_text(path, file, "model_config")
+    if text is None or len(text) > MAX_ATTRIBUTE:
         return {}
     try:
         return dict(_classes(parse_json(text.encode("utf-8")), ""))

@@ -12,7 +12,7 @@ from ..keys import LIMITS
 from ..leftovers import leftover
 from ..loading import NOT_FLOATS, NOT_USED, Unread
 from ..networks.description import Layer, Part
-from ..source import Source, wrong_direction
+from ..source import MORE_BLOCKS, STACKS, Source, wrong_direction
 from ..untrained import looks_untrained
 
 VOCABULARIES = ("vocab.txt", "vocab_chinese.txt", "tokenizer.json", "spiece.model", "sentencepiece.model")
@@ -50,9 +50,14 @@ class Subject(Source):
             self.problems += self._lacking() + self._wrong_shapes() + self._not_floats() + self._not_read()
 
     def _has_sane_sizes(self) -> bool:
-        """Whether the sizes are numbers, so that a network of these sizes can be spoken of."""
-        sizes = [self.all_sizes.get(key) for key in LIMITS]
-        return all(size is None or (isinstance(size, int) and size < 10**8) for size in sizes)
+        """Whether the sizes are numbers, so that a network of these sizes can be spoken of.
+
+        A config that claims thousands of blocks that are not there is refused for it; they are not looked for one by
+        one.
+        """
+        sizes = {key: self.all_sizes.get(key) for key in LIMITS}
+        limits = {key: self.sizes.get(key, 1) + MORE_BLOCKS if key in STACKS else 10**8 for key in LIMITS}
+        return all(size is None or (isinstance(size, int) and size <= limits[key]) for key, size in sizes.items())
 
     def _find_what_loads(self) -> None:
         for part, layer, _, numbers in self.network.instances(self.all_sizes):

@@ -1,0 +1,41 @@
+"""2,000 seeded mutants of configs, of indices and of containers: only errors of ours, under 64 MB and a second each."""
+
+import pathlib
+import sys
+import tempfile
+
+from corrupt.mutations import MAX_MEMORY, MAX_SECONDS, measure as measure_mutants
+from corrupt.targets import CONFIGS, CONTAINERS, ERRORS, INDICES
+
+COUNT = 2000  # of each kind
+SHORT = {"configs": 12, "indices": 80, "containers": 80}
+
+
+def measure(short: bool) -> list:
+    """[(what was measured, the figure, whether the promise holds)]; of each kind the mutants are divided among its
+    formats."""
+    kinds = {"configs": CONFIGS, "indices": INDICES, "containers": CONTAINERS}
+    return [row for kind, targets in kinds.items() for row in of_kind(kind, targets, SHORT[kind] if short else COUNT)]
+
+
+def of_kind(kind, targets, count):
+    escapes, refused, memory, seconds = [], 0, 0, 0.0
+    share = -(-count // len(targets))
+    for name, make in targets.items():
+        with tempfile.TemporaryDirectory() as folder:
+            target = make(pathlib.Path(folder))
+            target.read()
+            # other seeds than those of the tests
+            seen = measure_mutants(share, target.put, target.read, ERRORS, target.names, traced=4, first=10**6)
+        escapes += [(name,) + escape for escape in seen.escapes]
+        refused += seen.refused
+        memory, seconds = max(memory, seen.memory), max(seconds, seen.seconds)
+    for escape in escapes:
+        print("%s, seed %d: %s" % escape, file=sys.stderr)
+    total = share * len(targets)
+    title = "%d mutants of %s" % (total, kind)
+    return [
+        (title + ": other errors than ours", "%d, %d refused" % (len(escapes), refused), not escapes),
+        (title + ": memory at most", "%.1f MB" % (memory / 2**20), memory <= MAX_MEMORY),
+        (title + ": seconds at most", "%.2f s" % seconds, seconds <= MAX_SECONDS),
+    ]
