@@ -104,6 +104,7 @@ SKIPS = [
     ),
     ("tests/test_examples.py::test_example?optimizers?", "keras231-tf22", "is about the optimizers of Keras 3"),
     ("tests/test_examples.py::test_example?mixed_objectives?", "keras3-torch keras231-tf22", "a third is enough here"),
+    ("tests/corrupt/test_requests.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
     ("tests/snippets/test_serving.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
     (
         "tests/snippets/test_data.py::test_dataset_of_*",
