@@ -76,6 +76,7 @@ SKIPS = [
     ("tests/packaging/test_docstrings.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_docstring_examples.py::*", "keras* tf*", "examples of docstrings: run once, on Keras 3"),
     ("tests/packaging/test_workspace.py::*", "keras* tf*", ONCE),
+    ("tests/packaging/test_security.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_wheels.py::*", "default keras* tf*", "has an environment of its own: hatch run wheels:test"),
     (
         "tests/stress/*",
