@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from ..__about__ import __version__
+from .text import tokenizers_version
 
 
 def settings(source, tokenizer_path, **others):
@@ -23,15 +24,13 @@ def settings(source, tokenizer_path, **others):
     Returns:
         dict that JSON can hold; a key is what a message calls the setting.
     """
-    from b4k3.tokenizers.__about__ import __version__ as tokenizers
-
     arguments = dict(source.arguments["config_path"])
     return dict(
         others,
         config=digest(json.dumps([source.model, arguments], sort_keys=True, default=repr).encode("utf-8")),
         checkpoint=digest_of_weights(source.checkpoint),
         vocabulary=digest_of_file(tokenizer_path),
-        version=f"{__version__} {tokenizers}",
+        version=f"{__version__} {tokenizers_version()}",
     )
 
 

@@ -78,6 +78,13 @@ def has_capitals(path):
     return 100 * len(capitals) > len(tokens)
 
 
+def tokenizers_version() -> str:
+    """Return the version of b4k3-tokenizers."""
+    from b4k3.tokenizers import __version__
+
+    return __version__
+
+
 def vocabulary_size(tokenizer):
     return tokenizer._vocab_size
 
