@@ -112,19 +112,22 @@ def call_with_unknown_sizes(function, *arrays):
 
 
 def compiled_call(function, *arrays):
-    """`evaluate(function(*tensors))` in a compiled graph, where nobody sees a value; the numpy backend only acts so."""
+    """`evaluate(function(*tensors))` in a compiled graph, where nobody sees a value.
+
+    numpy compiles nothing, and torch traces no function of trainable weights: there it is only acted out.
+    """
     from b4k3.backend import ops, row
 
     if row.backend == "jax":
         import jax
 
         return evaluate(jax.jit(function)(*arrays))
-    if row.backend == "torch":
+    if row.backend == "torch" and not hasattr(function, "__self__"):
         import torch
 
         tensors = [ops.convert_to_tensor(a) for a in arrays]
         return evaluate(torch.jit.trace(function, tensors, check_trace=False)(*tensors))
-    if row.backend == "numpy":
+    if row.backend in ("torch", "numpy"):
         with unittest.mock.patch("b4k3.backend.tables.concrete", lambda x: None):
             return evaluate(function(*arrays))
     if row.is_keras3:
