@@ -37,10 +37,9 @@ class Table:
 
     def __init__(self, data):
         self._data = data
-        self._budget = [MAX_KEYS_TOTAL]
         self._separators, self._handles = [], []
         end = 0
-        for separator, value in _read_block(data, _read_footer(data), "index block", self._budget):
+        for separator, value in _read_block(data, _read_footer(data), "index block", [MAX_KEYS_TOTAL]):
             (offset, size), rest = _read_handle(value)
             if rest != len(value):
                 raise TableError("index block: bytes behind the place of a block")
@@ -52,10 +51,11 @@ class Table:
             self._separators.append(separator)
             self._handles.append((offset, size))
 
-    def _block(self, number):
+    def _block(self, number, budget):
+        """Yields (key, value) of a block. budget: [bytes of keys that may still be read]."""
         handle = self._handles[number]
         last = self._separators[number - 1] if number else None
-        for key, value in _read_block(self._data, handle, f"block at byte {handle[0]}", self._budget):
+        for key, value in _read_block(self._data, handle, f"block at byte {handle[0]}", budget):
             if last is not None and key <= last:
                 raise TableError(f"key {key[:300]!r} is a duplicate or out of order, it comes after {last[:300]!r}")
             if key > self._separators[number]:
@@ -66,17 +66,16 @@ class Table:
 
     def __iter__(self):
         """Yields (key, value), bytes and what `data` is, in ascending order of keys."""
-        self._budget = [MAX_KEYS_TOTAL]
+        budget = [MAX_KEYS_TOTAL]
         for number in range(len(self._handles)):
-            yield from self._block(number)
+            yield from self._block(number, budget)
 
     def get(self, key):
         """The value of a key, or None. Only the block is read in which it lies."""
         number = bisect.bisect_left(self._separators, key)
         if number == len(self._handles):
             return None
-        self._budget = [MAX_KEYS_TOTAL]
-        return next((value for found, value in self._block(number) if found == key), None)
+        return next((value for found, value in self._block(number, [MAX_KEYS_TOTAL]) if found == key), None)
 
 
 def _read_footer(data):
