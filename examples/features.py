@@ -11,7 +11,7 @@ import common
 import numpy as np
 
 from b4k3.backend import keras, row
-from b4k3.models import build_transformer_model
+from b4k3.models import Predictor, build_transformer_model
 from b4k3.snippets import to_array
 from b4k3.tokenizers import Tokenizer
 
@@ -22,19 +22,20 @@ model = build_transformer_model(options.config_path, options.checkpoint_path)
 
 token_ids, segment_ids = tokenizer.encode("今天北京下了大雨")
 token_ids, segment_ids = to_array([token_ids], [segment_ids])
-features = model.predict([token_ids, segment_ids], verbose=0)
+predictor = Predictor(model)  # predict_on_batch for any number of threads
+features = predictor([token_ids, segment_ids])
 print("features of %s:" % tokenizer.ids_to_tokens(token_ids[0]))
 print(features)
 
 # A padded sentence has the features of the sentence: padding is masked.
 padding = np.zeros((1, 3))
 padded = [np.concatenate([ids, padding], axis=1) for ids in (token_ids, segment_ids)]
-difference = model.predict(padded, verbose=0)[:, : token_ids.shape[1]] - features
+difference = predictor(padded)[:, : token_ids.shape[1]] - features
 common.check("difference when padded", np.abs(difference).max(), below=1e-4)
 
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "bert.keras" if row.is_keras3 else "bert.h5")
     model.save(path)
     model = keras.models.load_model(path)
-difference = model.predict([token_ids, segment_ids], verbose=0) - features
+difference = Predictor(model)([token_ids, segment_ids]) - features
 common.check("difference when saved and loaded", np.abs(difference).max(), below=1e-5)

@@ -12,10 +12,12 @@ import common
 import numpy as np
 from masked_lm import trained
 
+from b4k3.models import Predictor
 from b4k3.snippets import sequence_padding
 
 options = common.Options(__doc__)
 tokenizer, model, test_data = trained(options)
+predictor = Predictor(model)
 
 # All sentences begin as nothing but masks, and are written side by side in one batch.
 length, count = 16, options.choose(8, 32)
@@ -26,7 +28,7 @@ segment_ids = np.zeros((count, options.maxlen))
 for step in range(options.choose(3, 10) * length):
     i = 1 + step % length
     token_ids[:, i] = tokenizer._token_mask_id
-    probas = model.predict([sequence_padding(token_ids, options.maxlen), segment_ids], verbose=0)[:, i]
+    probas = predictor([sequence_padding(token_ids, options.maxlen), segment_ids])[:, i]
     probas[:, :5] = 0  # no special tokens
     cumulated = np.cumsum(probas, axis=1)
     token_ids[:, i] = (cumulated > np.random.random((count, 1)) * cumulated[:, -1:]).argmax(axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from b4k3.backend import K, keras
 from b4k3.layers import Loss
-from b4k3.models import build_transformer_model
+from b4k3.models import Predictor, build_transformer_model
 from b4k3.snippets import DataGenerator, sequence_padding
 from b4k3.tokenizers import Tokenizer
 
@@ -79,17 +79,18 @@ def trained(options):
 if __name__ == "__main__":
     options = common.Options(__doc__)
     tokenizer, model, test_data = trained(options)
+    predictor = Predictor(model)
 
     # two characters of a sentence that it has not seen
     token_ids, segment_ids = tokenizer.encode("周末成都举行足球比赛，主队赢得冠军。", maxlen=options.maxlen)
     token_ids[3] = token_ids[7] = tokenizer._token_mask_id
     inputs = [sequence_padding([ids], options.maxlen) for ids in (token_ids, segment_ids)]
-    probas = model.predict(inputs, verbose=0)[0]
+    probas = predictor(inputs)[0]
     print("%s: %s" % (tokenizer.decode(token_ids), tokenizer.decode(probas[[3, 7]].argmax(axis=1))))
 
     right = guessed = 0
     for (token_ids, segment_ids, true_ids, to_guess), _ in data_generator(test_data, 32, tokenizer, options.maxlen):
-        predicted = model.predict([token_ids, segment_ids], verbose=0).argmax(axis=-1)
+        predicted = predictor([token_ids, segment_ids]).argmax(axis=-1)
         right += ((predicted == true_ids) * to_guess).sum()
         guessed += to_guess.sum()
     common.check("share of tokens guessed", right / guessed, above=0.5)

@@ -17,17 +17,19 @@ import urllib.request
 import common
 from sentence_classification import classifier, options, tokenizer, train
 
+from b4k3.models import Predictor
 from b4k3.snippets import WebServing, sequence_padding
 
 model = classifier()
 train(model)
+predictor = Predictor(model)  # Keras' own predict is not made for threads
 
 
 def sentiment(text):
     """What the service answers."""
     token_ids, segment_ids = tokenizer.encode(text, maxlen=options.maxlen)
     inputs = [sequence_padding([token_ids], options.maxlen), sequence_padding([segment_ids], options.maxlen)]
-    return {"text": text, "praise": float(model.predict(inputs, verbose=0)[0, 1])}
+    return {"text": text, "praise": float(predictor(inputs)[0, 1])}
 
 
 def free_port():
@@ -53,7 +55,7 @@ def ask(port, text):
 
 
 port = free_port() if options.quick else 8864
-serving = WebServing(host="127.0.0.1", port=port)
+serving = WebServing(port=port, concurrent=True)
 serving.route("/sentiment", sentiment, {"text": (None, True)})
 if options.quick:
     threading.Thread(target=serving.start, daemon=True).start()
