@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import platform
 import re
 import shutil
-import socket
 import time
 import uuid
 import zlib
@@ -27,7 +27,7 @@ except ImportError:  # Windows: renames are as safe there, but writers of one na
     fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = re.compile(r"\.b4k3-([0-9a-f]{8})-[0-9a-f]{32}\.tmp$")
-_HOST = f"{zlib.crc32(socket.gethostname().encode('utf-8', 'replace')):08x}"
+_HOST = f"{zlib.crc32(platform.node().encode('utf-8', 'replace')):08x}"
 _DAY = 24 * 3600
 
 
