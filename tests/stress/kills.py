@@ -272,9 +272,7 @@ def everything(short):
 
     features.Model = StandIn
     rows, kinds = [], list(KINDS)
-    memory = (
-        "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    )  # where fsync takes no time
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where fsync takes no time
     with tempfile.TemporaryDirectory(dir=memory) as work:
         sources = [os.path.join(work, name) for name in ("source1", "source2")]
         for number, path in enumerate(sources, 1):
