@@ -257,7 +257,8 @@ def test_training_with_layers_that_choose_by_chance():
     model, steps = losses_of_steps(choose, 24)
     np.testing.assert_allclose(model.predict_on_batch(np.ones((2, 3), "float32")), np.ones((2, 3)))
     assert {round(loss, 5) for loss in steps} <= {0.0, 1.0}
-    # keras 2.3 on TensorFlow 2 draws the same number in each step; Keras 3.5 on JAX tells the phase to those who declare it
+    # Keras 2.3 on TensorFlow 2 draws the same number in each step. Keras 3.5 on JAX tells the phase to layers that
+    # declare `training`.
     if row.kind != "keras2" and not getattr(keras, "__version__", "").startswith("3.5."):
         assert 3 < sum(steps) < 21
     if hasattr(keras.utils, "set_random_seed"):
