@@ -51,6 +51,15 @@ def two_inputs():
     return keras.Model([a, b], [keras.layers.Dense(2)(x), keras.layers.Dense(1, activation="tanh")(x)])
 
 
+def an_input_as_output():
+    a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
+    return keras.Model([a, b], [keras.layers.Dense(2)(a), b])
+
+
+def a_sequence():
+    return keras.Sequential([keras.layers.Dense(3), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
+
+
 def one_input():
     x = keras.Input((4,), name="x")
     return keras.Model(x, keras.layers.Dense(2)(keras.layers.Dropout(0.5)(x)))
@@ -68,6 +77,7 @@ A, B = X[:, :3], X[:, 1:]
         (one_input, {"x": X}, None),
         (one_input, X.astype("float64"), None),
         (one_input, X.tolist(), X),
+        (a_sequence, X, None),
         (two_inputs, [A, B], None),
         (two_inputs, {"a": A, "b": B}, None),
         (two_inputs, {"b": B, "a": A}, None),
@@ -78,6 +88,12 @@ A, B = X[:, :3], X[:, 1:]
 def test_gives_what_predict_on_batch_gives(make, x, form):
     model = make()
     same(Predictor(model)(x), model.predict_on_batch(x if form is None else form))
+
+
+def test_an_input_that_is_an_output():
+    dense, b = Predictor(an_input_as_output())([A, B])
+    assert dense.shape == (4, 2)
+    np.testing.assert_array_equal(b, B)
 
 
 @pytest.mark.parametrize("rows, n", [(2, 5), (1, 5), (2, 6), (0, 5)])

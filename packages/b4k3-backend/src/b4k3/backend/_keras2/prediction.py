@@ -56,7 +56,7 @@ def input_structure(model):
 def forward(model, max_shapes):
     """A function from inputs, as the model takes them, to its outputs as numpy arrays."""
     if not tf.executing_eagerly():
-        graph = graph_of(model.outputs or model.weights) or tf.compat.v1.get_default_graph()
+        graph = graph_of(model.outputs) or tf.compat.v1.get_default_graph()
         return in_session(model, graph) if model.inputs else one_at_a_time(model, graph)
     if not is_standalone:
         return graph_function(model, max_shapes)
@@ -68,7 +68,9 @@ def forward(model, max_shapes):
 
 def in_session(model, graph):
     """A model of TensorFlow 1: a part of a graph, which a session runs. Both are those of now, whoever calls."""
-    session, inputs, outputs = session_of(graph), list(model.inputs), list(model.outputs)
+    session, inputs = session_of(graph), list(model.inputs)
+    with graph.as_default():  # a session does not fetch what it is fed
+        outputs = [tf.identity(y) if any(y is x for x in inputs) else y for y in model.outputs]
     return lambda x: unwrapped(session.run(outputs, dict(zip(inputs, x))))
 
 
