@@ -63,7 +63,10 @@ class Inputs:
 
     def __init__(self, model):
         self.model_name = model.name
-        self.tensors = list(getattr(model, "inputs", None) or [])
+        try:
+            self.tensors = list(model.inputs or [])
+        except (AttributeError, ValueError):  # a Sequential that is not built; the second one is that of Keras 3.5
+            self.tensors = []
         self.names = list(getattr(model, "input_names", None) or [tensor.name for tensor in self.tensors])
         self.structure = _prediction.input_structure(model) if self.tensors else None
 
