@@ -199,3 +199,10 @@ def test_a_huge_vocabulary(tmp_path, capfd):
     path = sparse(tmp_path / "vocab.txt", HUGE)
     assert main(["features", BERT, "--vocab", path]) == 1
     assert "more than the 67,108,864 bytes that a vocabulary may have" in capfd.readouterr().err
+
+
+def test_a_text_without_lines(tmp_path, capfd):
+    path = sparse(tmp_path / "text.txt", HUGE)
+    with no_waiting(60):
+        assert main(["features", BERT, path]) == 1
+    assert f"{path}, line 1: more than 16,777,216 bytes without a line end" in capfd.readouterr().err

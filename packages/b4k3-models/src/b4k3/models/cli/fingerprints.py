@@ -10,6 +10,8 @@ import time
 import numpy as np
 
 from ..__about__ import __version__
+from ..checkpoints._files import open_regular
+from ..errors import ConfigError
 from .text import tokenizers_version
 
 
@@ -39,7 +41,7 @@ def digest(data):
 
 
 def digest_of_file(path):
-    with open(path, "rb") as file:
+    with open_regular(path, ConfigError) as file:
         return digest(file.read())
 
 

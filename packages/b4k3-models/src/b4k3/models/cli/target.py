@@ -7,7 +7,7 @@ import os
 import re
 
 from ..checkpoints import WRITABLE, CheckpointError, save_checkpoint
-from ..checkpoints._files import is_regular
+from ..checkpoints._files import is_regular, open_regular
 from ..checkpoints._staged_folder import StagedFolder
 from ..checkpoints._staging import describe_failure, write_file
 from ..checkpoints.opening import locate
@@ -237,7 +237,7 @@ def write_json(path, value):
 
 def copy_file(source, target):
     """Copy a file, whole or not at all. Returns: the path of the copy."""
-    with open(source, "rb") as file:
+    with open_regular(source, ConfigError) as file:
         return write_file(target, file.read())
 
 

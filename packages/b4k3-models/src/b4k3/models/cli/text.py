@@ -6,12 +6,14 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from ..checkpoints._files import check_regular, open_regular
 from ..errors import ConfigError
 from .subject import VOCABULARIES
 
 _MAX_VOCABULARY = 64 << 20  # bytes of a vocab.txt
+_MAX_LINE = 16 << 20  # bytes of a line of a text
 
 
 def open_tokenizer(path, case="auto"):
@@ -40,7 +42,7 @@ def open_lines(path: str) -> Iterator[Iterator[str]]:
         path: str. '-' is standard input, which may be a pipe.
 
     Raises:
-        ConfigError: the path is no regular file, or has bytes that are not UTF-8; it names the file and the line.
+        ConfigError: the path is no regular file, or a line is not UTF-8 or has no end; it names the file and the line.
     """
     if path == "-":
         with open(0, "rb", closefd=False) as file:
@@ -54,9 +56,11 @@ def open_lines(path: str) -> Iterator[Iterator[str]]:
         yield decoded(file, path)
 
 
-def decoded(file, name):
-    """The lines of a binary file as str. Arguments: name: of the file, for messages."""
-    for number, line in enumerate(file, 1):
+def decoded(file: BinaryIO, name: str) -> Iterator[str]:
+    """Give the lines of a binary file as str; messages call the file by the name."""
+    for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE + 1), b""), 1):
+        if len(line) > _MAX_LINE:
+            raise ConfigError(f"{name}, line {number}: more than {_MAX_LINE:,} bytes without a line end; is it a text?")
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:

@@ -7,7 +7,7 @@ import os
 import struct
 import zlib
 
-from ..checkpoints._files import special_kind
+from ..checkpoints._files import open_regular, special_kind
 from ..checkpoints._staging import sync_folder, try_lock, unlock
 from ..errors import ConfigError, short
 
@@ -136,7 +136,7 @@ class OutputFile:
                 "--restart begins anew"
             )
         crc, lines = 0, 0
-        with open(self.part, "rb") as file:
+        with open_regular(self.part, ConfigError) as file:
             left = state["bytes"] - len(file.read(min(self.header, state["bytes"])))
             while left > 0:
                 data = file.read(min(left, 1 << 20))
@@ -209,8 +209,8 @@ def parsed_state(path):
     try:
         if os.path.getsize(path) > MAX_STATE:
             raise ValueError(f"has more than {MAX_STATE} bytes")
-        with open(path, encoding="utf-8") as f:
-            state = json.load(f)
+        with open_regular(path, ConfigError) as f:
+            state = json.loads(f.read(MAX_STATE + 1).decode("utf-8"))
         if not isinstance(state, dict) or not isinstance(state.get("settings"), dict):
             raise ValueError("is no JSON object with settings")
         for key in ("rows", "bytes", "crc", "part_crc", "size"):
