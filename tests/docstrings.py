@@ -194,9 +194,9 @@ def faults(path):
 
 
 def examples():
-    """[(module, name of the definition, text of its section Example)] of the modules that are done."""
+    """[(module, name of the definition, text of its section Example)] of all modules."""
     found = []
-    for path in filter(is_done, sources()):
+    for path in sources():
         for name, node, _ in definitions(path):
             lines = sections(ast.get_docstring(node) or "").get("Example", [])
             if any(">>>" in line for line in lines):

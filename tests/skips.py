@@ -104,7 +104,6 @@ SKIPS = [
         for name in ONE_ROW_EXAMPLES.split()
     ),
     ("tests/test_examples.py::test_example?optimizers?", "keras231-tf22", "is about the optimizers of Keras 3"),
-    ("tests/test_docstrings.py::*", "keras* tf*", "is about the documentation: run once, in the default environment"),
     ("tests/test_examples.py::test_example?mixed_objectives?", "keras3-torch keras231-tf22", "a third is enough here"),
     ("tests/corrupt/test_requests.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
     ("tests/snippets/test_serving.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),

@@ -69,6 +69,17 @@ def run(module, name, text):
     return "".join(report)
 
 
+@pytest.fixture(autouse=True)
+def registry(monkeypatch):
+    """An example may register a network or a dialect, which other tests must not see."""
+    from b4k3.models import registry
+
+    monkeypatch.setattr(registry, "ARCHITECTURES", dict(registry.ARCHITECTURES))
+    monkeypatch.setattr(registry, "DIALECTS", dict(registry.DIALECTS))
+    yield
+    registry.network.cache_clear()
+
+
 @pytest.mark.parametrize("module, name, text", RUN, ids=[f"{module}.{name}" for module, name, _ in RUN])
 def test_example_runs(module, name, text):
     assert not run(module, name, text)

@@ -29,10 +29,10 @@ class Predictor:
         ConfigError: `model` is no Keras model, or max_shapes is no number above 0.
 
     Example:
-        >>> model = build_transformer_model("bert_config.json", "bert_model.ckpt")
-        >>> predictor = Predictor(model)
-        >>> predictor([np.array([[101, 2769, 102]]), np.zeros((1, 3))]).shape
-        (1, 3, 768)
+        >>> sizes = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+        >>> predictor = Predictor(build_transformer_model(vocab_size=9, hidden_act="gelu", **sizes))
+        >>> predictor([np.array([[2, 5, 3]]), np.zeros((1, 3))]).shape
+        (1, 3, 8)
     """
 
     def __init__(self, model: Any, max_shapes: int = 128) -> None:

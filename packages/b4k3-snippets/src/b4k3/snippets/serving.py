@@ -41,9 +41,11 @@ class WebServing:
         ValueError: a limit is not a number above 0.
 
     Example:
+        >>> def repeat(text, n=2):
+        ...     return text * n
         >>> serving = WebServing(port=8864)
-        >>> serving.route("/similar", similar, {"text": (None, True), "n": (int, False)}, method="POST")
-        >>> serving.start()
+        >>> serving.route("/repeat", repeat, {"text": (None, True), "n": (int, False)}, method="POST")
+        >>> # serving.start() answers requests until it is interrupted
     """
 
     def __init__(
