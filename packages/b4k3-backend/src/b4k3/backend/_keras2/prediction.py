@@ -8,13 +8,13 @@ import threading
 import numpy as np
 import tensorflow.compat.v2 as tf
 
-from .._runtime import numbers
+from .._runtime import major_minor
 from .._tracing import ByShape
 from .flavour import is_standalone, keras
 from .sessions import entered, graph_of, session_of
 
 INPUT_ERRORS = (tf.errors.InvalidArgumentError, TypeError, ValueError)
-RELAXED = "reduce_retracing" if numbers(tf.__version__) >= (2, 9) else "experimental_relax_shapes"
+RELAXED = "reduce_retracing" if major_minor(tf.__version__) >= (2, 9) else "experimental_relax_shapes"
 
 
 @contextlib.contextmanager
