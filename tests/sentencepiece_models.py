@@ -184,3 +184,27 @@ def texts_of(words):
         else:
             texts[-1] += SPACE + word
     return texts
+
+
+# ---------------------------------------------------------------------------------------------------- charsmaps
+
+
+def charsmap(units, values=b"x\0", size=None):
+    """The bytes of a charsmap with a double array of 256 units, the first ones given."""
+    units = list(units) + [0x80000000] * (256 - len(units))
+    blob = struct.pack("<256I", *units)
+    return struct.pack("<I", len(blob) if size is None else size) + blob + values
+
+
+def unit(offset, label, has_value=False):
+    return offset << 10 | has_value << 8 | label
+
+
+def chars(keys, values=b"x\0"):
+    """A charsmap whose array has the units of `keys`, {index: unit}."""
+    return charsmap([keys.get(i, 0x80000000) for i in range(256)], values)
+
+
+# one byte "a" (0x61): the root's base is 1, the child is at 1 ^ 0x61, its value at the child's base
+CHILD = 1 ^ 0x61
+GOOD = {0: unit(1, 0), CHILD: unit(CHILD ^ 2, 0x61, True), 2: 0x80000000}

@@ -1,8 +1,10 @@
 """Good files whose mutants are read, and how: `TARGETS`, name -> function of a folder that gives a `Target`."""
 
+import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import struct
 import warnings
@@ -11,6 +13,9 @@ from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_check
 from b4k3.models.cli.inspect import describe
 from b4k3.models.cli.subject import Subject
 from b4k3.models.errors import ConfigError
+from b4k3.tokenizers import SentencePieceError, SentencePieceModel, VocabError, load_tokenizer_json
+from benchmarks.tokenizers.json_differential import unigram, wordpiece
+from sentencepiece_models import BPE, BYTES, GOOD, UNIGRAM, build, chars
 
 from . import bundles
 from .mutations import mutate_bytes, mutate_json_text, mutate_proto
@@ -18,7 +23,7 @@ from .mutations import mutate_bytes, mutate_json_text, mutate_proto
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
 BUNDLE = str(GOLDEN / "google_bert" / "bert_model.ckpt")
 SMALL = ("cls/predictions/output_bias", "bert/pooler/dense/bias", "cls/seq_relationship/output_bias")
-ERRORS = (ConfigError, CheckpointError)
+ERRORS = (ConfigError, CheckpointError, VocabError, SentencePieceError)
 
 
 class Target:
@@ -204,6 +209,63 @@ def of_keras_2(file, np):
             group.create_dataset("%s/%s" % (layer, name), data=np.ones((3, 4), "float32"))
 
 
+# ------------------------------------------------------------------------------------------------------- tokenizers
+
+
+def tokenizer_json(make):
+    def target(folder):
+        path = folder / "tokenizer.json"
+        good = make(random.Random(3))
+        path.write_text(json.dumps(good), encoding="utf-8")
+        return Target(path, lambda rng: mutate_json_text(good, rng), lambda: tokenize(path))
+
+    return target
+
+
+def tokenize(path):
+    """Read a `tokenizer.json`, and encode with it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tokenizer = load_tokenizer_json(str(path))
+        tokenizer.encode("hello a ab [MASK] <e>")
+        with contextlib.suppress(ValueError):  # a length or a stride that these texts cannot have
+            tokenizer.encode_batch(["hello", "b ab"], ["a", ""])
+
+
+def sentencepiece(make):
+    def target(folder):
+        path = folder / "spiece.model"
+        good = make()
+        path.write_bytes(good)
+
+        def mutant(rng):
+            return mutate_proto(good, rng) if rng.randrange(2) else mutate_bytes(good, rng)
+
+        return Target(path, mutant, lambda: segment(path))
+
+    return target
+
+
+def segment(path):
+    """Read a SentencePiece model, and go there and back with it."""
+    model = SentencePieceModel(str(path))
+    model.decode(model.encode("a ab \xe9\u0301\u5929 x"))
+    model.encode_with_offsets("ab\u0301 \u5929")
+
+
+PIECES = [("a", -1.0), ("ab", -2.0), ("\u2581", -3.0), ("b", -2.0)]
+
+
+def with_charsmap():
+    """A small unigram model with a rule."""
+    return build(PIECES, {"model_type": UNIGRAM}, {"precompiled_charsmap": chars(GOOD)})
+
+
+def with_bytes():
+    """A small model of pairs that falls back to bytes."""
+    return build(PIECES + BYTES, {"model_type": BPE, "byte_fallback": True})
+
+
 # what SECURITY.md promises of 2,000 mutants of each -> the targets among which they are divided
 CONFIGS = {
     "config of BERT": json_config("google_bert", "bert_config.json"),
@@ -227,4 +289,12 @@ CONTAINERS = {
     "HDF5 of Keras 3": hdf5(of_keras_3),
     "HDF5 of Keras 2": hdf5(of_keras_2),
 }
-TARGETS = dict(CONFIGS, **INDICES, **CONTAINERS)
+TOKENIZERS = {
+    "tokenizer.json of WordPiece": tokenizer_json(wordpiece),
+    "tokenizer.json of Unigram": tokenizer_json(unigram),
+}
+SENTENCEPIECE = {
+    "SentencePiece model with rules": sentencepiece(with_charsmap),
+    "SentencePiece model with bytes": sentencepiece(with_bytes),
+}
+TARGETS = dict(CONFIGS, **INDICES, **CONTAINERS, **TOKENIZERS, **SENTENCEPIECE)

@@ -1,21 +1,27 @@
-"""2,000 seeded mutants of configs, of indices and of containers: only errors of ours, under 64 MB and a second each."""
+"""2,000 seeded mutants of each kind of file: only errors of ours, under 64 MB and a second each."""
 
 import pathlib
 import sys
 import tempfile
 
 from corrupt.mutations import MAX_MEMORY, MAX_SECONDS, measure as measure_mutants
-from corrupt.targets import CONFIGS, CONTAINERS, ERRORS, INDICES
+from corrupt.targets import CONFIGS, CONTAINERS, ERRORS, INDICES, SENTENCEPIECE, TOKENIZERS
 
 COUNT = 2000  # of each kind
-SHORT = {"configs": 12, "indices": 80, "containers": 80}
+KINDS = {
+    "configs": CONFIGS,
+    "indices": INDICES,
+    "containers": CONTAINERS,
+    "tokenizer.json": TOKENIZERS,
+    "SentencePiece models": SENTENCEPIECE,
+}
+SHORT = {"configs": 12, "indices": 80, "containers": 80, "tokenizer.json": 60, "SentencePiece models": 40}
 
 
 def measure(short: bool) -> list:
     """[(what was measured, the figure, whether the promise holds)]; of each kind the mutants are divided among its
     formats."""
-    kinds = {"configs": CONFIGS, "indices": INDICES, "containers": CONTAINERS}
-    return [row for kind, targets in kinds.items() for row in of_kind(kind, targets, SHORT[kind] if short else COUNT)]
+    return [row for kind, targets in KINDS.items() for row in of_kind(kind, targets, SHORT[kind] if short else COUNT)]
 
 
 def of_kind(kind, targets, count):

@@ -14,34 +14,23 @@ from sentencepiece_models import (
     BPE,
     BYTE,
     BYTES,
+    CHILD,
     CONTROL,
+    GOOD,
     NORMAL,
     SPECIALS,
     UNIGRAM,
     UNKNOWN,
     build,
+    chars,
+    charsmap,
     field,
     slow_rules,
+    unit,
 )
 from tokenizer_goldens import model_path
 
 A = [("a", -1.0)]
-
-
-def charsmap(units, values=b"x\0", size=None):
-    """The bytes of a charsmap with a double array of 256 units, the first ones given."""
-    units = list(units) + [0x80000000] * (256 - len(units))
-    blob = struct.pack("<256I", *units)
-    return struct.pack("<I", len(blob) if size is None else size) + blob + values
-
-
-def unit(offset, label, has_value=False):
-    return offset << 10 | has_value << 8 | label
-
-
-def chars(keys, values=b"x\0"):
-    """A charsmap whose array has the units of `keys`, {index: unit}."""
-    return charsmap([keys.get(i, 0x80000000) for i in range(256)], values)
 
 
 def all_characters():
@@ -58,11 +47,6 @@ def all_characters():
 
 def with_charsmap(blob):
     return build(A, {}, {"precompiled_charsmap": blob})
-
-
-# one byte "a" (0x61): the root's base is 1, the child is at 1 ^ 0x61, its value at the child's base
-CHILD = 1 ^ 0x61
-GOOD = {0: unit(1, 0), CHILD: unit(CHILD ^ 2, 0x61, True), 2: 0x80000000}
 
 
 def test_the_good_charsmap_that_the_broken_ones_differ_from():
