@@ -75,20 +75,26 @@ def killed_while_it_sends(item):
 
 
 def without_hanging(function):
-    """The exception that a function raises, within a minute."""
-    found = []
+    """The exception that a function raises, within a minute.
 
-    def run():
-        try:
-            found.append(function())
-        except Exception as e:
-            found.append(e)
+    It runs in this thread: in a fork of another one the objects of the main thread are deleted, and among them a
+    session of TensorFlow 1, which waits for threads that the fork does not have.
+    """
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(60)
-    assert found, "it hangs"
-    return found[0]
+    def stop(*_):
+        raise AssertionError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(60)
+    try:
+        return function()
+    except AssertionError:
+        raise
+    except Exception as e:
+        return e
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class TestForked:
