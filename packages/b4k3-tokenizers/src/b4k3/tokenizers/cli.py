@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from itertools import islice
+from typing import BinaryIO, Iterator
 
 from . import _unicode, vocab
 from .__about__ import __version__
@@ -168,26 +169,41 @@ def main(argv=None):
 
 
 @contextlib.contextmanager
-def open_lines(path):
-    """The lines of a text in UTF-8, as str with their line ends, read as they come.
+def open_lines(path: str) -> Iterator[Iterator[str]]:
+    """Open a text in UTF-8, and give its lines as `decoded` does.
 
     Arguments:
-        path: '-' is standard input.
-
-    Raises:
-        ValueError: bytes that are not UTF-8; it names the file and the line.
+        path: str. '-' is standard input.
     """
     name = "standard input" if path == "-" else path
     with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
-        yield _decoded(file, name)
+        yield decoded(file, name)
 
 
-def _decoded(file, name):
-    for number, line in enumerate(file, 1):
+def decoded(
+    file: BinaryIO, name: str, error: type[ValueError] = ValueError, longest: int | None = None
+) -> Iterator[str]:
+    """Decode the lines of a text in UTF-8 as they come, without a byte order mark.
+
+    Arguments:
+        file: open, binary.
+        name: str. What messages call the file.
+        error: type. The class of the errors.
+        longest: int. How many bytes a line may have; None for no limit.
+
+    Yields:
+        str. A line with its end.
+
+    Raises:
+        ValueError: an `error`: a line is not UTF-8, or too long; it names the file and the line.
+    """
+    for number, line in enumerate(iter(lambda: file.readline(-1 if longest is None else longest + 1), b""), 1):
+        if longest is not None and len(line) > longest:
+            raise error(f"{name}, line {number}: more than {longest:,} bytes without a line end; is it a text?")
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as e:
-            raise ValueError(
+            raise error(
                 f"{name}, line {number}: byte 0x{line[e.start]:02x} at position {e.start} of the line is not UTF-8; "
                 "save the text as UTF-8"
             ) from None

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from ..checkpoints._files import check_regular, open_regular
 from ..errors import ConfigError
@@ -44,31 +43,14 @@ def open_lines(path: str) -> Iterator[Iterator[str]]:
     Raises:
         ConfigError: the path is no regular file, or a line is not UTF-8 or has no end; it names the file and the line.
     """
-    if path == "-":
-        with open(0, "rb", closefd=False) as file:
-            yield decoded(file, "standard input")
-        return
+    from b4k3.tokenizers.cli import decoded
+
     try:
-        file = open_regular(path, ConfigError)
+        file = open(0, "rb", closefd=False) if path == "-" else open_regular(path, ConfigError)
     except ConfigError as error:
         raise ConfigError(f"{error}; - reads standard input") from None
     with file:
-        yield decoded(file, path)
-
-
-def decoded(file: BinaryIO, name: str) -> Iterator[str]:
-    """Give the lines of a binary file as str; messages call the file by the name."""
-    for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE + 1), b""), 1):
-        if len(line) > _MAX_LINE:
-            raise ConfigError(f"{name}, line {number}: more than {_MAX_LINE:,} bytes without a line end; is it a text?")
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(
-                f"{name}, line {number}: byte 0x{line[error.start]:02x} at position {error.start} of the line is not "
-                "UTF-8; save the text as UTF-8"
-            ) from None
-        yield text[1:] if number == 1 and text[:1] == "\ufeff" else text
+        yield decoded(file, "standard input" if path == "-" else path, ConfigError, _MAX_LINE)
 
 
 def has_capitals(path):
