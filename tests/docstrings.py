@@ -18,7 +18,7 @@ NOT_DONE = {
         "K _keras2.compiling _keras2.fused _keras2.k _keras2.layer _keras2.metric_layer _keras2.ops.array "
         "_keras2.ops.core _keras2.ops.math _keras2.ops.nn _keras2.prediction _keras2.sessions "
         "_keras3.compiling _keras3.drawing _keras3.k _keras3.layer _keras3.metric_layer _keras3.prediction "
-        "_keras3.sizes _tracing losses prediction tables"
+        "_keras3.sizes _tracing losses tables"
     ),
     "layers": ("__init__ embedding loss position"),
     "models": (
@@ -40,8 +40,8 @@ NOT_DONE = {
     "snippets": ("decoding files http_server last_token parallel sequences serving"),
     "tokenizers": (
         "__main__ _cache _charsmap _checks _cutter _json _lazy _metaspace _normalizer _segmenter "
-        "_sentencepiece_engine _spm _unicode added_tokens base bpe cli encoding json_parts lookups pieces "
-        "sentencepiece_model sp_tokenizer template text tokenizer_json unigram unigram_json vocab wordpiece "
+        "_sentencepiece_engine _spm _unicode added_tokens base bpe cli encoding lookups pieces "
+        "sentencepiece_model sp_tokenizer text tokenizer_json unigram unigram_json vocab wordpiece "
         "wordpiece_json workers"
     ),
 }

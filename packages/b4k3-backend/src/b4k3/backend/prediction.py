@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import traceback
+from typing import Any, Callable
 
 import numpy as np
 
@@ -15,20 +16,25 @@ _prediction = importlib.import_module(".prediction", _row.__name__)
 model_scope = _prediction.model_scope
 
 
-def predict_function(model, max_shapes=128):
+def predict_function(model: Any, max_shapes: int = 128) -> Callable[[Any], Any]:
     """Make a function that gives for a batch what `model.predict_on_batch` gives; threads may share it.
 
     Arguments:
-        model: a Keras model.
-        max_shapes: int. For how many shapes of inputs a compiled form is kept, where each shape has its own.
+        model: Keras model.
+        max_shapes: int. The number of input shapes for which a compiled form is kept, where each shape has its own.
 
     Returns:
-        A function of what `predict_on_batch` takes. It reads the newest weights, and an error changes nothing. It
-        raises ValueError for inputs that do not fit the model.
+        Function of what `predict_on_batch` takes. It reads the newest weights, and an error changes nothing. It raises
+        ValueError for inputs that do not fit the model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> y = predict_function(model)(np.ones((3, 4)))  # [3, 2]
     """
     run, inputs = _prediction.forward(model, max_shapes), Inputs(model)
 
-    def predict(x):
+    def predict(x: Any) -> Any:
+        """Compute the outputs of a batch, or raise an error that names the inputs."""
         x, given = inputs.arrange(x)
         try:
             return run(x)
@@ -42,12 +48,15 @@ def predict_function(model, max_shapes=128):
     return predict
 
 
-def release(error):
+def release(error: BaseException | None) -> None:
     """Let go of the tensors that the failed calls in an exception's traceback hold.
 
     Keras 3 finds the mask of an array of numpy or JAX by its address, in a table of the thread, and takes it out when
     the array dies. The garbage collector may free a traceback in another thread: then the mask stays, and belongs to
     whatever array gets the address next.
+
+    Arguments:
+        error: exception that was caught, or None.
     """
     while error is not None:
         traceback.clear_frames(error.__traceback__)
@@ -58,19 +67,25 @@ class Inputs:
     """The inputs of a model, by which arrays are checked and put in order.
 
     Arguments:
-        model: a Keras model. One without symbolic inputs, such as a subclass, takes everything.
+        model: Keras model. One without symbolic inputs, such as a subclass, takes everything.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(2)])
+        >>> arrays, given = Inputs(model).arrange([[1, 2, 3, 4]])
+        >>> given[0][0], given[0][1].shape
+        ('x', (1, 4))
     """
 
-    def __init__(self, model):
+    def __init__(self, model: Any) -> None:
         self.model_name = model.name
         try:
             self.tensors = list(model.inputs or [])
-        except (AttributeError, ValueError):  # a Sequential that is not built; the second one is that of Keras 3.5
+        except (AttributeError, ValueError):  # a Sequential that is not built: Keras 3.5 raises ValueError
             self.tensors = []
         self.names = list(getattr(model, "input_names", None) or [tensor.name for tensor in self.tensors])
         self.structure = _prediction.input_structure(model) if self.tensors else None
 
-    def arrange(self, x):
+    def arrange(self, x: Any) -> tuple[Any, list[tuple[str, Any]]]:
         """Check what a caller gave.
 
         Arguments:
@@ -92,18 +107,15 @@ class Inputs:
         by_tensor = {id(tensor): value for tensor, value in zip(self.tensors, values)}
         return map_leaves(lambda tensor: by_tensor[id(tensor)], self.structure), given
 
-    def _flat(self, x):
-        """What was given for each input, in their order."""
+    def _flat(self, x: Any) -> list[Any]:
+        """Return what was given for each input, in the order of the inputs."""
         if isinstance(x, dict):
             return self._of_dict(x)
         if len(self.tensors) == 1:
             whole = not isinstance(x, (list, tuple)) or len(x) != 1 or not (hasattr(x[0], "shape") or x[0] is None)
             return [x if whole else x[0]]
-        if isinstance(self.structure, (list, tuple)) and any(
-            isinstance(s, (list, tuple, dict)) for s in self.structure
-        ):
-            if isinstance(x, (list, tuple)) and len(x) == len(self.structure):
-                return self._by_structure(x)
+        if self._is_nested() and isinstance(x, (list, tuple)) and len(x) == len(self.structure):
+            return self._by_structure(x)
         if not isinstance(x, (list, tuple)) or len(x) != len(self.tensors):
             found = f"{len(x)}" if isinstance(x, (list, tuple)) else f"one {type(x).__name__}"
             raise ValueError(
@@ -112,22 +124,24 @@ class Inputs:
             )
         return list(x)
 
-    def _is_nested(self):
-        """Whether the inputs are a list that has lists or dicts in it."""
+    def _is_nested(self) -> bool:
+        """Return whether the inputs are a list that has lists or dicts in it."""
         listed = isinstance(self.structure, (list, tuple))
         return listed and any(isinstance(part, (list, tuple, dict)) for part in self.structure)
 
-    def _of_dict(self, x):
+    def _of_dict(self, x: dict[Any, Any]) -> list[Any]:
+        """Return what a dict has for each input, by the structure of the inputs or by their names."""
         if isinstance(self.structure, dict):
             return self._by_structure(x)
         return [_entry(self.model_name, x, name) for name in self.names]
 
-    def _by_structure(self, x):
-        found = {}
+    def _by_structure(self, x: Any) -> list[Any]:
+        """Return what stands in the place of each input, where both have the same structure."""
+        found: dict[int, Any] = {}
         self._walk(self.structure, x, found)
         return [found[id(tensor)] for tensor in self.tensors]
 
-    def _walk(self, structure, x, found):
+    def _walk(self, structure: Any, x: Any, found: dict[int, Any]) -> None:
         """Enter in `found` what x has in the place of each tensor of the structure."""
         if isinstance(structure, dict):
             if not isinstance(x, dict):
@@ -144,8 +158,8 @@ class Inputs:
         else:
             found[id(structure)] = x
 
-    def _checked(self, name, tensor, value):
-        """The array for an input."""
+    def _checked(self, name: str, tensor: Any, value: Any) -> Any:
+        """Return the array for an input."""
         if value is None and _prediction.is_optional(tensor):
             return None
         dtype, shape = _prediction.dtype_and_shape(tensor)
@@ -165,25 +179,27 @@ class Inputs:
             )
         return array
 
-    def _check_batch(self, given):
+    def _check_batch(self, given: list[tuple[str, Any]]) -> None:
+        """Refuse inputs whose numbers of rows do not go together."""
         sizes = {name: value.shape[0] for name, value in given if len(value.shape)}
         if len(set(sizes.values()) - {1}) > 1:
             raise ValueError(f"{self.model_name}: the inputs have different numbers of rows: {sizes}")
 
 
-def _entry(model_name, x, key):
+def _entry(model_name: str, x: dict[Any, Any], key: Any) -> Any:
+    """Return what a dict has for an input."""
     if key not in x:
         raise ValueError(f"{model_name}: input {key!r} is missing among {sorted(map(str, x))}")
     return x[key]
 
 
-def _array(name, value, dtype=None):
-    """A numpy array, or a tensor of the backend as it is.
+def _array(name: str, value: Any, dtype: str | None = None) -> Any:
+    """Return a numpy array, or a tensor of the backend as it is.
 
     Arguments:
-        name: of the input, for errors.
+        name: str. The input, for messages.
         value: array-like.
-        dtype: name of the dtype that the model wants, to which arrays of numbers are cast; or None.
+        dtype: str. The dtype that the model wants, to which arrays of numbers are cast; or None.
 
     Raises:
         ValueError: the value is no array of numbers, nor of strings where the model wants those.
@@ -204,8 +220,8 @@ def _array(name, value, dtype=None):
     return array if dtype is None else _cast(name, array, dtype)
 
 
-def _cast(name, array, dtype):
-    """The array in a dtype of numpy; in another one (bfloat16) Keras casts it."""
+def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
+    """Cast an array to a dtype of numpy. Keras itself casts to others, such as bfloat16."""
     try:
         wanted = np.dtype(dtype)
     except TypeError:

@@ -5,8 +5,11 @@ Each setting is implemented or refused by its name.
 
 from __future__ import annotations
 
+from typing import Any, Callable, Sequence
+
+from ._json import Node
 from .added_tokens import AddedToken
-from .template import Part, Template
+from .template import Part, Template, around_single
 from .vocab import VocabError
 
 _STRATEGIES = {"LongestFirst": "longest_first", "OnlyFirst": "only_first", "OnlySecond": "only_second"}
@@ -15,16 +18,30 @@ _LONGEST = 1 << 20  # tokens; rows are not padded to more than a file asks for i
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
-def invert(table):
-    """value -> key."""
+def invert(table: dict[str, str]) -> dict[str, str]:
+    """Return the table from value to key.
+
+    Arguments:
+        table: dict from str to str, whose values differ.
+
+    Returns:
+        Dict from str to str.
+    """
     return {value: key for key, value in table.items()}
 
 
 # ---- truncation and padding
 
 
-def batch_defaults(description):
-    """The arguments of `encode_batch` that the file's truncation and padding are."""
+def batch_defaults(description: Node) -> dict[str, Any]:
+    """Return the truncation and padding of the file as arguments of `encode_batch`.
+
+    Arguments:
+        description: Node. The file.
+
+    Returns:
+        Dict from argument to value.
+    """
     defaults = {}
     truncation, padding = description.get("truncation", None), description.get("padding", None)
     if not truncation.is_null:
@@ -47,8 +64,15 @@ def batch_defaults(description):
     return defaults
 
 
-def truncation_and_padding(tokenizer):
-    """The two values that say the `batch_defaults` of a tokenizer."""
+def truncation_and_padding(tokenizer: Any) -> dict[str, Any]:
+    """Return the two values of a file that say the `batch_defaults` of a tokenizer.
+
+    Arguments:
+        tokenizer: tokenizer.
+
+    Returns:
+        Dict with the keys 'truncation' and 'padding'.
+    """
     from .encoding import Settings
 
     settings = Settings(**tokenizer.batch_defaults).checked()
@@ -76,8 +100,15 @@ def truncation_and_padding(tokenizer):
 # ---- added tokens
 
 
-def added_tokens(description):
-    """The `AddedToken`s of the file in the order of their ids."""
+def added_tokens(description: Node) -> list[AddedToken]:
+    """Return the added tokens of the file in the order of their ids.
+
+    Arguments:
+        description: Node. The file.
+
+    Returns:
+        List of AddedToken.
+    """
     nodes = description.get("added_tokens", None)
     tokens = []
     for node in [] if nodes.is_null else nodes.items():
@@ -94,15 +125,29 @@ def added_tokens(description):
     return tokens
 
 
-def special(node):
-    """Is an added token special?"""
+def special(node: Node) -> bool:
+    """Return whether an added token is special.
+
+    Arguments:
+        node: Node. The added token.
+
+    Returns:
+        bool.
+    """
     return node.get("special", False).boolean()
 
 
-def place_added_tokens(path, tokens, find, size):
+def place_added_tokens(path: str, tokens: Sequence[AddedToken], find: Callable[[str], int | None], size: int) -> None:
     """Check that the added tokens have the ids that Hugging Face's tokenizers gives them, whatever the file says.
 
-    Arguments: `find`, a function from a token to its id in the model, or None; `size`, how many tokens the model has.
+    Arguments:
+        path: str. The file, for messages.
+        tokens: sequence of AddedToken, in the order of their ids.
+        find: function from a token to its id in the model, or None.
+        size: int. The number of tokens of the model.
+
+    Raises:
+        VocabError: a token is there twice, or has another id.
     """
     following, contents = size, {}
     for token in tokens:
@@ -120,18 +165,28 @@ def place_added_tokens(path, tokens, find, size):
             following += 1
 
 
-def added_token(token):
-    """An `AddedToken` as the file says it."""
+def added_token(token: AddedToken) -> dict[str, Any]:
+    """Return an added token as the file says it.
+
+    Arguments:
+        token: AddedToken.
+
+    Returns:
+        Dict.
+    """
     return dict({"id": int(token.id), "content": token.content}, **{name: getattr(token, name) for name in _FLAGS})
 
 
 # ---- the post-processor
 
 
-def set_template(tokenizer, description, kwargs):
+def set_template(tokenizer: Any, description: Node, kwargs: dict[str, Any]) -> None:
     """Give a tokenizer the file's template, if it is another than `token_start text token_end text token_end`.
 
-    Arguments: `kwargs`, the arguments of its class that were given; its `token_start` and `token_end` go before.
+    Arguments:
+        tokenizer: tokenizer, which is changed.
+        description: Node. The file.
+        kwargs: dict. The arguments that its class was given. `token_start` and `token_end` win over the file.
     """
     node = description.get("post_processor", None)
     template = read_template(node, tokenizer._id_of_token, tokenizer._added_tokens)
@@ -143,16 +198,21 @@ def set_template(tokenizer, description, kwargs):
         tokenizer._template = template
 
 
-def specials_around(description):
-    """The tokens that the file puts right before and after a single text, None for none."""
-    template = read_template(description.get("post_processor", None), None)
-    at = [part.sequence for part in template.single].index(0)
-    before, after = template.single[:at], template.single[at + 1 :]
-    return before[-1].ids[-1] if before else None, after[0].ids[0] if after else None
+def specials_around(description: Node) -> tuple[str | None, str | None]:
+    """Return the special tokens right before and right after a single text, None for none.
+
+    Arguments:
+        description: Node. The file.
+
+    Returns:
+        (str or None, str or None).
+    """
+    before, after = around_single(read_template(description.get("post_processor", None), None).single)
+    return before[-1] if before else None, after[0] if after else None
 
 
-def _check_nothing_to_trim(tokens, node):
-    """Only added tokens that take white space with them have offsets to trim here."""
+def _check_nothing_to_trim(tokens: Sequence[AddedToken], node: Node) -> None:
+    """Refuse added tokens that take white space with them, whose offsets would have to be trimmed."""
     for token in tokens:
         if token.lstrip or token.rstrip or token.content != token.content.strip():
             raise VocabError(
@@ -161,11 +221,20 @@ def _check_nothing_to_trim(tokens, node):
             )
 
 
-def read_template(node, find, tokens=()):
-    """The `Template` of a post-processor.
+def read_template(node: Node, find: Callable[[str], int | None] | None, tokens: Sequence[AddedToken] = ()) -> Template:
+    """Read a post-processor.
 
-    Arguments: `find`, a function from a token to its id in the vocabulary, None if it has none; without it, special
-    tokens stand in the template with their names. `tokens`, the added tokens.
+    Arguments:
+        node: Node. The post-processor.
+        find: function from a token to its id in the vocabulary, or None if the vocabulary lacks it. Without a function,
+            special tokens stand in the template with their names.
+        tokens: sequence of AddedToken. The added tokens of the file.
+
+    Returns:
+        Template.
+
+    Raises:
+        VocabError: the post-processor is malformed, or is one that is not supported.
     """
     if node.is_null:
         return Template.around([], [])
@@ -187,13 +256,13 @@ def read_template(node, find, tokens=()):
     return Template(single, single + [Part(None, 0, after), Part(1), Part(None, 0, after)])
 
 
-def _special_of_pair(node, find):
+def _special_of_pair(node: Node, find: Any) -> tuple[Any]:
     token, i = node.items(2)
     return (_checked_special(token, i, find),)
 
 
-def _checked_special(token, i, find):
-    """The id of a special token, which has to be the one in the vocabulary."""
+def _checked_special(token: Node, i: Node, find: Any) -> Any:
+    """Return the id of a special token, which has to be the one in the vocabulary."""
     given = i.integer()
     if find is None:
         return token.text()
@@ -204,7 +273,7 @@ def _checked_special(token, i, find):
     return given
 
 
-def _read_parts(node, find):
+def _read_parts(node: Node, find: Any) -> Template:
     special = {}
     for name in node.get("special_tokens", {}).object():
         entry = node["special_tokens"][name]
@@ -220,21 +289,21 @@ def _read_parts(node, find):
     return Template(single, _read_places(pair, special, find, (0, 1)))
 
 
-def _usual_pair(single):
-    """BERT's pair for a file that does not say it."""
+def _usual_pair(single: list[Part]) -> list[Part]:
+    """Return the places of a pair as in BERT, for a file that does not say them."""
     at = [part.sequence for part in single].index(0)
     return single + [Part(1, 1)] + [part._replace(type_id=1) for part in single[at + 1 :]]
 
 
-def _of_its_name(name, find):
-    """The ids of a special token that the template does not list: a token of the vocabulary."""
+def _of_its_name(name: Node, find: Any) -> tuple[Any]:
+    """Return the ids of a special token that the template does not list: a token of the vocabulary."""
     found = find(name.value) if find else name.value
     if found is None:
         raise name.error("a name in post_processor.special_tokens, or a token of the vocabulary")
     return (found,)
 
 
-def _read_places(node, special, find, sequences):
+def _read_places(node: Node, special: dict[str, Any], find: Any, sequences: Sequence[int]) -> list[Part]:
     parts = []
     for place in node.items():
         (kind,) = place.object() if len(place.object()) == 1 else (None,)
@@ -250,12 +319,20 @@ def _read_places(node, special, find, sequences):
     return parts
 
 
-def written_template(tokenizer):
-    """The post-processor that says the template of a tokenizer."""
+def written_template(tokenizer: Any) -> dict[str, Any]:
+    """Return the post-processor that says the template of a tokenizer.
+
+    Arguments:
+        tokenizer: tokenizer.
+
+    Returns:
+        Dict.
+    """
     names = (token for token in (tokenizer._token_start, tokenizer._token_end) if token is not None)
     names, special = {tokenizer.token_to_id(token): token for token in names}, {}
 
-    def places(pair):
+    def places(pair: bool) -> list[dict[str, Any]]:
+        """Return the places of one text or of two, and note their special tokens."""
         found = []
         for part in tokenizer._parts_of_rows(pair):
             if part.sequence is not None:

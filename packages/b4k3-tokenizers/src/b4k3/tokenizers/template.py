@@ -6,11 +6,21 @@ may have any other.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 
 class Part(NamedTuple):
-    """One place of a template: the text `sequence` (0 the first, 1 the second), or special tokens with these ids."""
+    """One place of a template: a text, or special tokens.
+
+    Attributes:
+        sequence: int. 0 for the first text, 1 for the second; None for special tokens.
+        type_id: int. The type of the ids at this place.
+        ids: tuple of int. The special tokens.
+
+    Example:
+        >>> Part(None, 0, (101,)), Part(0)
+        (Part(sequence=None, type_id=0, ids=(101,)), Part(sequence=0, type_id=0, ids=()))
+    """
 
     sequence: int | None
     type_id: int = 0
@@ -21,37 +31,79 @@ class Template:
     """The places of a row with one text and of one with two.
 
     Arguments:
-        single: Part[]. Of one text; it has sequence 0 once.
-        pair: Part[]. Of two texts; it has the sequences 0 and 1 once, in any order.
+        single: sequence of Part. The places of one text; sequence 0 is there once.
+        pair: sequence of Part. The places of two texts; the sequences 0 and 1 are there once, in any order.
+
+    Example:
+        >>> template = Template.around([101], [102])
+        >>> around_single(template.of(pair=False))
+        ([101], [102])
     """
 
-    def __init__(self, single, pair):
+    def __init__(self, single: Sequence[Part], pair: Sequence[Part]) -> None:
         self.single, self.pair = tuple(single), tuple(pair)
 
     @classmethod
-    def around(cls, start, end):
-        """BERT's: the ids `start` before the first text, the ids `end` after each text."""
+    def around(cls, start: Sequence[int], end: Sequence[int]) -> Template:
+        """Make the template of BERT.
+
+        Arguments:
+            start: sequence of int. The ids before the first text.
+            end: sequence of int. The ids after each text.
+
+        Returns:
+            Template.
+        """
         before = [Part(None, 0, tuple(start))] if start else []
         single = before + [Part(0)] + ([Part(None, 0, tuple(end))] if end else [])
         return cls(single, single + [Part(1, 1)] + ([Part(None, 1, tuple(end))] if end else []))
 
-    def of(self, pair):
-        """The parts for one text, or for two."""
+    def of(self, pair: bool) -> tuple[Part, ...]:
+        """Return the places.
+
+        Arguments:
+            pair: bool. Whether there are two texts.
+
+        Returns:
+            Tuple of Part.
+        """
         return self.pair if pair else self.single
 
 
-def count_specials(parts):
-    """How many special tokens the parts have."""
+def count_specials(parts: Sequence[Part]) -> int:
+    """Count the special tokens of a template.
+
+    Arguments:
+        parts: sequence of Part.
+
+    Returns:
+        int.
+    """
     return sum(len(part.ids) for part in parts)
 
 
-def check_room(maxlen, parts):
-    """Raise ValueError if so many ids have no room for the special tokens."""
+def check_room(maxlen: int, parts: Sequence[Part]) -> None:
+    """Check that the special tokens alone are not too many.
+
+    Arguments:
+        maxlen: int. The number of ids that a row may have.
+        parts: sequence of Part.
+
+    Raises:
+        ValueError: they are more.
+    """
     if maxlen < count_specials(parts):
         raise ValueError(f"maxlen={maxlen} has no room for {count_specials(parts)} special tokens")
 
 
-def around_single(parts):
-    """(ids before the text, ids after it) of the parts for one text."""
+def around_single(parts: Sequence[Part]) -> tuple[list[Any], list[Any]]:
+    """Return what stands before and after a single text.
+
+    Arguments:
+        parts: sequence of Part, for one text.
+
+    Returns:
+        (ids before the text, ids after it).
+    """
     at = [part.sequence for part in parts].index(0)
     return [i for part in parts[:at] for i in part.ids], [i for part in parts[at + 1 :] for i in part.ids]
