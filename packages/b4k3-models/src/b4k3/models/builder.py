@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     CheckpointPath = Union[str, "os.PathLike[str]", Mapping[str, "np.ndarray"], None]
     Architecture = Union[str, Network, Type[Transformer], None]
 
-MORE_WEIGHTS = (16, 1 << 22)  # so many times those of the checkpoint, and some more
+# A network may have at most a · n + b weights, where n are in the checkpoint: (a, b).
+MORE_WEIGHTS = (16, 1 << 22)
 CALL = {"config_path", "checkpoint_path", "model", "application", "return_keras_model", "model_type", "is_decoder"}
 APPLICATIONS = {
     "encoder": None,

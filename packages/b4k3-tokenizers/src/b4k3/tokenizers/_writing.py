@@ -8,7 +8,7 @@ import re
 import time
 import uuid
 
-_STALE = 600  # seconds after which a temporary file cannot be that of a living writer: a vocabulary takes less than one
+_STALE = 600  # seconds after which no living writer can have a temporary file: a vocabulary takes less than one
 
 
 def write_text(path: str, text: str, encoding: str = "utf-8") -> None:

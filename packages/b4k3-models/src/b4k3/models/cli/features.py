@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def run(args, out):
     return 0
 
 
-def check_output(args, vocabulary):
+def check_output(args: Any, vocabulary: str) -> None:
     """Raise ConfigError if the output is a file that is read."""
     for read in (args.file, vocabulary, args.config):
         if args.output and read not in (None, "-") and os.path.exists(args.output) and os.path.exists(read):
@@ -86,8 +87,8 @@ def check_output(args, vocabulary):
                 raise ConfigError(f"--output {args.output} is {read}, which is read; name another")
 
 
-def open_rows(args, out, source, vocabulary, maxlen):
-    """Where the rows go: standard output, or a file that an interrupted run may have begun."""
+def open_rows(args: Any, out: Any, source: Subject, vocabulary: str, maxlen: int) -> Any:
+    """Return the writer of the rows: to standard output, or to a file that an interrupted run may have begun."""
     if not args.output:
         return Jsonl(out)
     writer_class(args.output)
@@ -121,9 +122,7 @@ class Model:
         self.model = build_transformer_model(**dict(source.arguments, **heads))
         self.predictor = Predictor(self.model)
         self.pooling, self.batch_size = pooling, batch_size
-        self.padding_id = max(
-            source.all_sizes["pad_token_id"], 0
-        )  # any id will do where none is padding: it comes last
+        self.padding_id = max(source.all_sizes["pad_token_id"], 0)  # where no id is padding, any will do: it comes last
         self.size = int(self.model.outputs[0].shape[-1])
         self.vocab_size = source.all_sizes["vocab_size"]
 
@@ -181,8 +180,8 @@ def pooled(hidden, mask, pooling):
     return (hidden * mask).sum(axis=1) / mask.sum(axis=1)
 
 
-def normalized(vectors):
-    """[n, d], each row divided by its Euclidean length; a row of zeros stays as it is."""
+def normalized(vectors: np.ndarray) -> np.ndarray:
+    """Divide each row of [n, d] by its Euclidean length; a row of zeros stays as it is."""
     lengths = np.sqrt(np.square(vectors, dtype="float64").sum(axis=1, keepdims=True))
     return (vectors / np.where(lengths == 0, 1, lengths)).astype("float32")
 
