@@ -20,16 +20,6 @@ def _as_is(function):
     return lambda x: function(convert_to_tensor(x))
 
 
-def _keeping_integers(function):
-    """`function` of floats; integers are their own result."""
-
-    def op(x):
-        x = convert_to_tensor(x)
-        return function(x) if x.dtype.is_floating else tf.cast(x, tf.int32) if x.dtype == tf.bool else x
-
-    return op
-
-
 abs = absolute = _as_is(tf.math.abs)
 arccos = _on_floats(tf.math.acos)
 arcsin = _on_floats(tf.math.asin)
