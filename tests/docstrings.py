@@ -25,17 +25,17 @@ NOT_DONE = {
         "__main__ architectures.albert architectures.bert architectures.gpt architectures.nezha "
         "architectures.roformer architectures.t5 builder checkpoints._bundle_format checkpoints._crc32c "
         "checkpoints._dtypes checkpoints._files checkpoints._json checkpoints._proto checkpoints._slices "
-        "checkpoints._table checkpoints._tf_writer checkpoints._zip checkpoints.base checkpoints.hdf5 "
+        "checkpoints._table checkpoints.base checkpoints.hdf5 "
         "checkpoints.keras_h5 checkpoints.npz checkpoints.opening checkpoints.safetensors checkpoints.saving "
-        "checkpoints.tf_bundle checkpoints.tf_v1 cli cli.configs cli.convert cli.features cli.fingerprints "
-        "cli.inspect cli.keras_files cli.subject cli.target cli.text cli.vectors cli.verify config_files "
+        "checkpoints.tf_bundle checkpoints.tf_v1 cli.configs cli.features "
+        "cli.inspect cli.subject cli.text cli.verify config_files "
         "dialects dialects.albert_zh dialects.huggingface dialects.huggingface_gpt dialects.huggingface_t5 "
-        "dialects.keras_layers dialects.mesh_t5 folders generation.beams generation.checks "
+        "dialects.keras_layers dialects.mesh_t5 generation.beams "
         "generation.choosing generation.engine generation.network generation.progress generation.request "
         "generation.session generation.single gin keys leftovers loading measuring networks.albert "
         "networks.bert networks.description networks.electra networks.ernie networks.gpt networks.mapped "
         "networks.nezha networks.roberta networks.roformer networks.t5 recognition registry renaming source "
-        "token_choice transformer untrained weights"
+        "transformer untrained weights"
     ),
     "snippets": ("decoding files http_server last_token parallel sequences serving"),
     "tokenizers": (

@@ -28,7 +28,7 @@ _NAMES = (
     re.compile(r"(generator|discriminator)\.json$"),
     re.compile(r".*config.*\.json$"),
 )
-_MUST_BE_READABLE = _NAMES[:4]  # a broken file of such a name is an error, and so is a pipe
+_MUST_BE_READABLE = _NAMES[:4]  # a broken file with one of these names is an error, and so is a pipe
 _NEVER = re.compile(
     r"(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|merges|generation_config|modules|"
     r"sentence_bert_config|config_sentence_transformers|preprocessor_config|processor_config|feature_extractor_config|"
@@ -47,6 +47,15 @@ class ConfigFile(NamedTuple):
         config: dict, as `read_config` gives it.
         rank: int, how far the name is trusted: PUBLISHED (0) for a name that publishers use, OTHER_JSON (1) for any
             other JSON file, GIN (2) for a gin file of T5. The lowest rank that is there counts.
+
+    Example:
+        >>> import json, os, tempfile
+        >>> from b4k3.models.folders import configs_in
+        >>> folder = tempfile.mkdtemp()
+        >>> with open(os.path.join(folder, "bert_config.json"), "w") as file:
+        ...     json.dump({"vocab_size": 20, "hidden_size": 16}, file)
+        >>> [(os.path.basename(found.path), found.rank) for found in configs_in(folder)]
+        [('bert_config.json', 0)]
     """
 
     path: str
@@ -107,7 +116,15 @@ def configs_in(folder: str) -> list[ConfigFile]:
 
 
 def is_model_config(config: dict[str, Any], rank: int = OTHER_JSON) -> bool:
-    """Whether the content of a JSON file is the configuration of a model. Arguments: see `ConfigFile`."""
+    """Whether the content of a JSON file is the configuration of a model.
+
+    Arguments:
+        config: dict. The content, as `read_config` gives it.
+        rank: int. How far the name of the file is trusted; see `ConfigFile`.
+
+    Returns:
+        bool.
+    """
     if rank == PUBLISHED and (
         isinstance(config.get("model_type"), str) or isinstance(config.get("architectures"), list)
     ):

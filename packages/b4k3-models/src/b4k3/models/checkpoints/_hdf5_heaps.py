@@ -25,10 +25,16 @@ _MAX_OBJECTS = 1 << 20
 
 
 def check_heaps(path: str) -> None:
-    """Refuse a file in which the library could loop for ever; a file that is looked through is remembered.
+    """Refuse a file in which the library could loop for ever.
+
+    The verdict on a file is remembered as long as the file does not change.
+
+    Arguments:
+        path: str. The HDF5 file.
 
     Raises:
-        CheckpointError: an object of a heap has a size that leads nowhere or out of the heap; or there are a million.
+        CheckpointError: an object of a heap has a size that leads nowhere or out of the heap; or the heaps have more
+            than a million objects.
     """
     status = os.stat(path)
     wrong = _what_is_wrong(path, status.st_ino, status.st_size, status.st_mtime_ns)
@@ -38,6 +44,12 @@ def check_heaps(path: str) -> None:
 
 @functools.lru_cache(maxsize=16)
 def _what_is_wrong(path: str, *identity: int) -> str | None:
+    """Say in words what is wrong with the heaps of a file; None if nothing is.
+
+    Arguments:
+        path: str. The HDF5 file.
+        identity: numbers that change if the file changes, for the cache.
+    """
     with open_regular(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if _size_of_lengths(data) != 8:
             return "the sizes in it do not have 8 bytes each"
@@ -56,13 +68,13 @@ def _what_is_wrong(path: str, *identity: int) -> str | None:
 
 
 def _step(header: bytes) -> int:
-    """How many bytes an object takes."""
+    """Return how many bytes an object takes, by its 16 bytes of header."""
     index, size = struct.unpack("<H6xQ", header)
     return _HEADER + -(-size // 8) * 8 if index else size
 
 
 def _size_of_lengths(data: mmap.mmap) -> int:
-    """How many bytes a size has, as the head of the file says; 0 without a head."""
+    """Return how many bytes a size has, as the head of the file says; 0 if the file has no head."""
     for start in (0, 512, 1024, 2048):
         if data[start : start + 8] == _SIGNATURE:
             version = data[start + 8 : start + 9]

@@ -14,7 +14,7 @@ from .base import CheckpointError
 
 
 class StagedFolder:
-    """A temporary folder, in which files are written under their final names, and that then takes another's place.
+    """Write files under their final names into a temporary folder, which then takes the place of the target.
 
     A target that is not there appears by one rename. If it is there, the two folders are exchanged in one step where
     the system can do that and nobody notices: the target holds no folders, is ours, and is not the current directory.
@@ -22,11 +22,22 @@ class StagedFolder:
     last the new one gets its own, so that no checkpoint is ever seen beside the config of another.
 
     Arguments:
-        target: str, the folder.
-        replace: whether files in it may be replaced.
+        target: str. The folder.
+        replace: bool. Whether files in it may be replaced.
 
     Attributes:
-        path: str, where to write.
+        path: str. The temporary folder, in which to write.
+
+    Example:
+        >>> import os, tempfile
+        >>> from b4k3.models.checkpoints._staged_folder import StagedFolder
+        >>> target = os.path.join(tempfile.mkdtemp(), "bert")
+        >>> with StagedFolder(target, replace=False) as staged:
+        ...     with open(os.path.join(staged.path, "config.json"), "w") as file:
+        ...         count = file.write("{}")
+        ...     staged.commit(last=["config.json"])
+        >>> os.listdir(target)
+        ['config.json']
     """
 
     def __init__(self, target: str, replace: bool) -> None:
@@ -56,12 +67,12 @@ class StagedFolder:
             remove_folders(self._made)
 
     def commit(self, last: Sequence[str], obsolete: Iterable[str] = ()) -> None:
-        """Make the files those of the target.
+        """Put the files into the target, in the place of the old ones.
 
         Arguments:
             last: names of the files by which the new checkpoint is opened.
-            obsolete: names of files in the target that are parts of the checkpoint that is replaced, those by which it
-                is opened first.
+            obsolete: names of files in the target that belong to the checkpoint that is replaced; the files by which it
+                is opened come first.
 
         Raises:
             CheckpointError: a file is there that may not be replaced; the target stays as it is.
@@ -82,7 +93,15 @@ class StagedFolder:
         self._move(names, last, obsolete)
 
     def _exchange(self, names: set[str], obsolete: set[str]) -> bool:
-        """Give the new folder the other files of the old one, then exchange the two. Returns whether it was done."""
+        """Give the new folder the other files of the old one, then exchange the two.
+
+        Arguments:
+            names: names of the new files.
+            obsolete: names of the old files that are dropped.
+
+        Returns:
+            bool, whether it was done.
+        """
         kept = [name for name in os.listdir(self.target) if name not in names | obsolete]
         linked = []
         try:
@@ -105,6 +124,7 @@ class StagedFolder:
         return True
 
     def _move(self, names: Sequence[str], last: Sequence[str], obsolete: Iterable[str]) -> None:
+        """Move the files into the target one by one, the files by which a checkpoint is opened last."""
         with Staging(os.path.join(self.target, "file"), self.replace) as staging, staging.commit():
             for name in [*obsolete, *last] if self.replace else ():
                 path = os.path.join(self.target, name)
@@ -117,7 +137,14 @@ class StagedFolder:
 
 
 def may_exchange(folder: str) -> bool:
-    """Whether nobody would notice that a folder is another one of the same name and content."""
+    """Whether nobody would notice that a folder is replaced by another one of the same name and content.
+
+    Arguments:
+        folder: str. The folder.
+
+    Returns:
+        bool: False also if the folder cannot be looked at.
+    """
     try:
         parent, status = os.path.dirname(folder), os.stat(folder)
         ours = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
@@ -130,7 +157,15 @@ def may_exchange(folder: str) -> bool:
 
 
 def exchange(first: str, second: str) -> bool:
-    """Exchange two folders in one step. Returns False where the system cannot: Linux and macOS can."""
+    """Exchange two folders in one step, which Linux and macOS can do.
+
+    Arguments:
+        first: str. One folder.
+        second: str. The other folder.
+
+    Returns:
+        bool, whether it was done.
+    """
     try:
         libc = ctypes.CDLL(None, use_errno=True)
     except (OSError, TypeError):  # Windows

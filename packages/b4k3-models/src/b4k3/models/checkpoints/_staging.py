@@ -42,7 +42,14 @@ def sync_folder(folder: str) -> None:
 
 
 def sync_file(path: str) -> None:
-    """Flush a closed file to the disk. Raises OSError where the disk is full."""
+    """Flush a closed file to the disk.
+
+    Arguments:
+        path: str. The file.
+
+    Raises:
+        OSError: the file cannot be written, for instance because the disk is full.
+    """
     handle = os.open(path, os.O_RDWR)
     try:
         os.fsync(handle)
@@ -51,7 +58,17 @@ def sync_file(path: str) -> None:
 
 
 def check_room(path: str, size: int) -> None:
-    """Raise OSError if the disk has no room for a new file. HDF5's library crashes where it finds out by itself."""
+    """Refuse to begin a new file that the disk has no room for.
+
+    The library of HDF5 crashes if it finds out by itself that the disk is full.
+
+    Arguments:
+        path: str. Where the new file will be. Nothing may be there yet, and nothing is left there.
+        size: int. The number of bytes of the new file.
+
+    Raises:
+        OSError: the disk has no room, or the folder cannot be written.
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
         if hasattr(os, "posix_fallocate"):
@@ -71,9 +88,14 @@ def check_room(path: str, size: int) -> None:
 
 
 def _lock(path: str, wait: bool) -> int | None:
-    """A handle that locks a file or folder until it is closed; None if another process has the lock.
+    """Lock a file or folder until the handle is closed. Where the system has no such locks, the handle locks nothing.
 
-    Where the system has no such locks the handle locks nothing.
+    Arguments:
+        path: str. The file or folder.
+        wait: bool. Whether to wait for a process that has the lock.
+
+    Returns:
+        int, the handle; None if another process has the lock.
     """
     if fcntl is None:
         return -1
@@ -89,14 +111,22 @@ def _lock(path: str, wait: bool) -> int | None:
 
 
 def unlock(handle: int | None) -> None:
-    """Let go of a lock."""
+    """Let go of a lock.
+
+    Arguments:
+        handle: int, the handle of the lock; None for no lock.
+    """
     if handle is not None and handle >= 0:
         os.close(handle)
 
 
 @contextlib.contextmanager
 def locked(folder: str) -> Iterator[None]:
-    """Let the writers into one folder commit one after the other, which takes each of them milliseconds."""
+    """Let the writers into one folder commit one after the other, which takes each of them milliseconds.
+
+    Arguments:
+        folder: str. The folder, which is locked as long as the `with` statement runs.
+    """
     handle = _lock(folder, wait=True)
     try:
         yield
@@ -105,12 +135,26 @@ def locked(folder: str) -> Iterator[None]:
 
 
 def try_lock(path: str) -> int | None:
-    """A handle that locks a file for this process, to be given to `os.close`; None if another process writes it."""
+    """Lock a file for this process, unless another process has locked it.
+
+    Arguments:
+        path: str. The file.
+
+    Returns:
+        int, the handle for `unlock`; None if another process has the lock.
+    """
     return _lock(path, wait=False)
 
 
 def temporary_folder(parent: str) -> tuple[str, int]:
-    """(path, handle of its lock) of a new temporary folder in another one."""
+    """Make a temporary folder and lock it.
+
+    Arguments:
+        parent: str. The folder in which it is made.
+
+    Returns:
+        (path of the temporary folder, handle of its lock).
+    """
     while True:
         path = os.path.join(parent, f".b4k3-{_HOST}-{uuid.uuid4().hex}.tmp")
         os.mkdir(path)
@@ -122,7 +166,13 @@ def temporary_folder(parent: str) -> tuple[str, int]:
 
 
 def remove_stale(parent: str) -> None:
-    """Remove the temporary folders of killed processes: nobody locks them. Those of other machines get a day."""
+    """Remove the temporary folders that killed processes left: nobody locks such a folder any more.
+
+    The locks of another machine may be invisible here, so that a folder of another machine is kept for a day.
+
+    Arguments:
+        parent: str. The folder in which the temporary folders lie.
+    """
     with contextlib.suppress(OSError):
         for name in os.listdir(parent):
             match = _TEMPORARY.match(name)
@@ -131,6 +181,7 @@ def remove_stale(parent: str) -> None:
 
 
 def _remove_if_stale(path: str, ours: bool) -> None:
+    """Remove a temporary folder that nobody locks; if it is not `ours`, only when it is a day old."""
     with contextlib.suppress(OSError):
         if not ours and time.time() - os.lstat(path).st_mtime < _DAY:
             return
@@ -146,15 +197,28 @@ def _remove_if_stale(path: str, ours: bool) -> None:
 
 
 class Staging:
-    """New files of one folder, which get their names together.
+    """Write new files into one folder, which get their names together.
 
     Use it in a `with` statement: `open` and `finish` write temporary files; then, in `with staging.commit():`, `place`
-    gives them their names in order. Should anything fail, in the commit too, the folder is as it was before.
+    gives them their names in order. If anything fails, even in the commit, the folder is as it was before.
     The last file to be placed is the one that points to the others: with it the new checkpoint becomes the current one.
 
     Arguments:
-        path: str, a file in the folder; the folder is made if it is not there.
-        replace: whether `place` may replace files.
+        path: str. A file in the folder; the folder is made if it is not there.
+        replace: bool. Whether `place` may replace files.
+
+    Example:
+        >>> import os, tempfile
+        >>> from b4k3.models.checkpoints._staging import Staging
+        >>> path = os.path.join(tempfile.mkdtemp(), "new.bin")
+        >>> with Staging(path) as staging:
+        ...     file = staging.open()
+        ...     count = file.write(b"data")
+        ...     temporary = staging.finish(file)
+        ...     with staging.commit():
+        ...         staging.place(temporary, path)
+        >>> os.listdir(os.path.dirname(path))
+        ['new.bin']
     """
 
     def __init__(self, path: str, replace: bool = True) -> None:
@@ -186,18 +250,25 @@ class Staging:
             remove_folders(self._made)
 
     def name(self) -> str:
-        """A path for a new temporary file."""
+        """Return a path for a new temporary file."""
         self._count += 1
         return os.path.join(self.temporary, str(self._count))
 
     def open(self) -> BinaryIO:
-        """A new binary file under a temporary name, to be closed with `finish`."""
+        """Open a new binary file under a temporary name; `finish` closes it."""
         file = open(self.name(), "xb")
         self._open.append(file)
         return file
 
     def finish(self, file: BinaryIO) -> str:
-        """Flush a file to the disk and close it. Returns its temporary name."""
+        """Flush a file to the disk and close it.
+
+        Arguments:
+            file: binary file. What `open` returned.
+
+        Returns:
+            str, its temporary name.
+        """
         file.flush()
         os.fsync(file.fileno())
         self._open.remove(file)
@@ -206,7 +277,10 @@ class Staging:
 
     @contextlib.contextmanager
     def commit(self) -> Iterator[None]:
-        """The time in which files get their names, one writer at a time. An error in it undoes what it did."""
+        """Let one writer at a time give files their names, in a `with` statement.
+
+        An error inside the statement undoes everything that was done in it.
+        """
         with locked(self.folder):
             try:
                 yield
@@ -216,7 +290,15 @@ class Staging:
             sync_folder(self.folder)
 
     def place(self, temporary: str, final: str) -> None:
-        """Give a file its name. Raises CheckpointError if a file has it already that may not be replaced."""
+        """Give a file its name.
+
+        Arguments:
+            temporary: str. The path under which the file was written.
+            final: str. The path that it gets.
+
+        Raises:
+            CheckpointError: a file of this name is there and may not be replaced.
+        """
         kept = None
         if os.path.lexists(final):
             if not self.replace:
@@ -234,12 +316,17 @@ class Staging:
         sync_folder(self.folder)
 
     def remove(self, path: str) -> None:
-        """Remove a file that the new ones make superfluous."""
+        """Remove a file that the new ones make superfluous.
+
+        Arguments:
+            path: str. The file.
+        """
         kept = self.name()
         os.rename(path, kept)
         self._undo.append((path, kept))
 
     def _roll_back(self) -> None:
+        """Undo what the commit did, the last step first."""
         for final, kept in reversed(self._undo):
             with contextlib.suppress(OSError):
                 if kept is None:
@@ -249,7 +336,19 @@ class Staging:
 
 
 def write_file(path: str, data: bytes, replace: bool = True) -> str:
-    """Write one file, whole or not at all. Returns its path."""
+    """Write one file, whole or not at all.
+
+    Arguments:
+        path: str. The file.
+        data: bytes. What it will hold.
+        replace: bool. Whether a file that is there may be replaced.
+
+    Returns:
+        str, the path.
+
+    Raises:
+        CheckpointError: the file is there and may not be replaced.
+    """
     with Staging(path, replace) as staging:
         file = staging.open()
         file.write(data)
@@ -260,7 +359,14 @@ def write_file(path: str, data: bytes, replace: bool = True) -> str:
 
 
 def make_folders(folder: str) -> list[str]:
-    """Make a folder and those above it. Returns the paths of those that were not there, the outermost first."""
+    """Make a folder and the folders above it.
+
+    Arguments:
+        folder: str. The folder; nothing happens if it is there.
+
+    Returns:
+        list of str, the paths of the folders that were made, the outermost first.
+    """
     made = []
     above = folder
     while not os.path.isdir(above) and above != os.path.dirname(above):
@@ -271,14 +377,26 @@ def make_folders(folder: str) -> list[str]:
 
 
 def remove_folders(made: list[str]) -> None:
-    """Remove the folders that `make_folders` made, as far as they are empty."""
+    """Remove the folders that `make_folders` made, as far as they are empty.
+
+    Arguments:
+        made: list of str. What `make_folders` returned.
+    """
     for folder in reversed(made):
         with contextlib.suppress(OSError):
             os.rmdir(folder)
 
 
 def describe_failure(path: Any, error: Exception) -> OSError:
-    """The same error, with the path that the user knows instead of a temporary one, and that nothing was written."""
+    """Make an error that names the path that the user knows, and that says that nothing was written.
+
+    Arguments:
+        path: str or path. The file or folder that the user asked for.
+        error: the error, whose message may name a temporary file instead.
+
+    Returns:
+        `OSError`, of the same class and with the same number if the error is one.
+    """
     message = f"{path}: {getattr(error, 'strerror', None) or error}; nothing was written"
     if not isinstance(error, OSError):
         return OSError(message)

@@ -67,6 +67,16 @@ def _index(prefix: str, count: int, pairs: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def data_path(prefix: str, number: int, count: int) -> str:
+    """Return the path of a data file.
+
+    Arguments:
+        prefix: str. The prefix of the bundle.
+        number: int. The number of the file, from 0.
+        count: int. How many data files the bundle has.
+
+    Returns:
+        str.
+    """
     return f"{prefix}.data-{number:05d}-of-{count:05d}"
 
 

@@ -125,6 +125,18 @@ def dataset_entry(path: str, name: str, dataset) -> Entry | str:
 
 
 def decode(value: Any) -> str:
+    """Return a string of HDF5 as str.
+
+    Arguments:
+        value: bytes or str.
+
+    Returns:
+        str.
+
+    Raises:
+        TypeError: the value is neither.
+        UnicodeDecodeError: the bytes are not UTF-8.
+    """
     if isinstance(value, bytes):
         return value.decode("utf-8")
     if isinstance(value, str):
@@ -132,8 +144,17 @@ def decode(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} is no string")
 
 
-def read_text(path: str, node, name: str) -> str | None:
-    """The string of an attribute; None if there is none, or it is no string of a sensible size."""
+def read_text(path: str, node: Any, name: str) -> str | None:
+    """Read the string of an attribute.
+
+    Arguments:
+        path: str. The file, which is looked through before a string of variable length is read.
+        node: dataset or group of h5py.
+        name: str. The name of the attribute.
+
+    Returns:
+        str; None if there is no such attribute, or if it is no string of a sensible size.
+    """
     try:
         if name not in node.attrs:
             return None

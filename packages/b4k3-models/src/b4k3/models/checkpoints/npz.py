@@ -185,8 +185,15 @@ def save(path, plan, max_shard_size=None):
     return path
 
 
-def files(path):
-    """The files that a new checkpoint of this name would replace."""
+def files(path: str) -> list[str]:
+    """List the files that a new checkpoint of this name would replace.
+
+    Arguments:
+        path: str. The file.
+
+    Returns:
+        list of str.
+    """
     return [path] if os.path.lexists(path) else []
 
 

@@ -224,8 +224,15 @@ def _all_files(path):
     return whole + [os.path.join(folder, name) for name in names if shard.match(name)]
 
 
-def files(path):
-    """The files that a new checkpoint of this name replaces. Shards alone are what a killed writer left."""
+def files(path: str) -> list[str]:
+    """List the files that a new checkpoint of this name replaces.
+
+    Arguments:
+        path: str. The file, or the index of shards.
+
+    Returns:
+        list of str; empty if only shards are there, which a killed writer left.
+    """
     found = _all_files(_file_of(path))
     return found if found and found[0].startswith(_file_of(path)) else []
 

@@ -88,10 +88,10 @@ def save_checkpoint(
     max_shard_size: int | None = None,
     replace: bool = True,
 ) -> str:
-    """Writes a checkpoint, whole or not at all.
+    """Write a checkpoint, whole or not at all.
 
     The files get temporary names and are renamed when all of them are on the disk. A crash at any moment leaves either
-    the old checkpoint or the new one; so do several writers of one name, of which the last one counts. To make that
+    the old checkpoint or the new one. If several processes write under one name, the last one wins. To make that
     true for tensor bundles, whose parts cannot be renamed together, a bundle that replaces another of the same number
     of data files has one more, empty data file. The files of the checkpoint that is replaced are removed. After an
     error, a full disk for instance, everything is as it was.

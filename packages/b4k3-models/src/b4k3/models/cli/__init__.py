@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 import warnings
+from typing import Any
 
 from ..__about__ import __version__
 
@@ -28,8 +29,12 @@ exit codes: 0 done; 1 wrong input, said in one line on standard error; 2 wrong c
 """
 
 
-def parser():
-    """The arguments of the command line."""
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line.
+
+    Returns:
+        `argparse.ArgumentParser`.
+    """
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(prog="b4k3", description=__doc__.split("\n")[0], epilog=_EPILOG, formatter_class=raw)
     top.add_argument("--version", action="version", version=f"b4k3-models {__version__}")
@@ -45,14 +50,14 @@ def parser():
     return top
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the command line.
 
     Arguments:
-        argv: list of str, without the program's name; those of the process if None.
+        argv: list of str. The arguments without the program's name; None takes the arguments of the process.
 
     Returns:
-        The exit code; see the help.
+        int, the exit code; the help says what each means.
     """
     top = parser()
     args = top.parse_args(argv)
@@ -77,13 +82,25 @@ def main(argv=None):
         return 1
 
 
-def said(error):
-    """What an error says, without the number that the system gives it."""
+def said(error: BaseException) -> str:
+    """Return what an error says, without the number that the system gives it.
+
+    Arguments:
+        error: the error.
+
+    Returns:
+        str.
+    """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     return str(error)
 
 
-def show_note(message, *where):
-    """A warning of ours as one line."""
+def show_note(message: Any, *where: Any) -> None:
+    """Write a warning of b4k3 as one line.
+
+    Arguments:
+        message: the warning.
+        where: what else Python says of a warning; it is not shown.
+    """
     print("note: %s" % message, file=sys.stderr)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,13 +15,17 @@ from ..checkpoints._files import open_regular
 from ..errors import ConfigError
 from .text import tokenizers_version
 
+if TYPE_CHECKING:
+    from ..checkpoints import Checkpoint
+    from .subject import Subject
 
-def settings(source, tokenizer_path, **others):
-    """What an interrupted run of `features` must share to be gone on with.
+
+def settings(source: Subject, tokenizer_path: str, **others: Any) -> dict[str, Any]:
+    """Collect what an interrupted run of `features` must share with a new one that continues it.
 
     Arguments:
-        source: `Subject`.
-        tokenizer_path: of the vocabulary.
+        source: `Subject`. The checkpoint with its configuration.
+        tokenizer_path: str. The path of the vocabulary.
         others: further settings that change the numbers.
 
     Returns:
@@ -36,17 +41,45 @@ def settings(source, tokenizer_path, **others):
     )
 
 
-def digest(data):
+def digest(data: bytes) -> str:
+    """Return a digest of bytes.
+
+    Arguments:
+        data: bytes.
+
+    Returns:
+        str of 32 hexadecimal digits.
+    """
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def digest_of_file(path):
+def digest_of_file(path: str) -> str:
+    """Return a digest of the content of a file.
+
+    Arguments:
+        path: str. A regular file.
+
+    Returns:
+        str of 32 hexadecimal digits.
+
+    Raises:
+        ConfigError: the path leads to no regular file, or the file cannot be read.
+    """
     with open_regular(path, ConfigError) as file:
         return digest(file.read())
 
 
-def digest_of_weights(checkpoint):
-    """A digest of the names, dtypes, shapes and bytes of all variables. It reads all of them, as the build will."""
+def digest_of_weights(checkpoint: Checkpoint) -> str:
+    """Return a digest of the names, dtypes, shapes and bytes of all variables.
+
+    It reads all of them, as the build will. It says on standard error how far it is, every five seconds.
+
+    Arguments:
+        checkpoint: what `open_checkpoint` returned.
+
+    Returns:
+        str of 32 hexadecimal digits.
+    """
     found, done, shown = hashlib.blake2b(digest_size=16), 0, time.time()
     total = sum(checkpoint.nbytes(name) for name in checkpoint)
     for name in sorted(checkpoint):

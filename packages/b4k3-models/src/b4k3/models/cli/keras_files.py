@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from typing import TYPE_CHECKING, Any, Collection
 
 import numpy as np
 
@@ -12,16 +13,39 @@ from ..checkpoints._staging import Staging, check_room, describe_failure, sync_f
 from ..errors import ConfigError
 from ..registry import network
 
+if TYPE_CHECKING:
+    from ..networks.description import Network, Part
+    from ..transformer import Transformer
+    from .subject import Subject
+
 SUFFIXES = (".weights.h5", ".keras", ".h5")
 
 
-def heads_with_options(of):
-    """{what `--heads` calls it: `Part`} of a network. Arguments: of: `Network`."""
+def heads_with_options(of: Network) -> dict[str, Part]:
+    """List the heads of a network that `--heads` can name.
+
+    Arguments:
+        of: `Network`.
+
+    Returns:
+        dict from the name to the `Part`.
+    """
     return {part.option: part for part in of.heads if part.option}
 
 
-def head_arguments(names, of):
-    """{argument: True} of the names of heads, 'mlm,nsp' for instance. Raises: ConfigError: an unknown name."""
+def head_arguments(names: str, of: Network) -> dict[str, bool]:
+    """Translate the names of heads to arguments of `build_transformer_model`.
+
+    Arguments:
+        names: str. The names with commas between them, 'mlm,nsp' for instance.
+        of: `Network`.
+
+    Returns:
+        dict from each argument to True.
+
+    Raises:
+        ConfigError: the network has no head with one of these names.
+    """
     known = heads_with_options(of)
     chosen = [name for name in names.split(",") if name]
     for name in chosen:
@@ -30,23 +54,50 @@ def head_arguments(names, of):
     return {known[name].argument: True for name in chosen}
 
 
-def heads_of(of, parts):
-    """The names of the heads of a network whose parts a checkpoint has."""
+def heads_of(of: Network, parts: Collection[str]) -> str:
+    """List the heads of a network that a checkpoint has.
+
+    Arguments:
+        of: `Network`.
+        parts: names of the parts that the checkpoint has.
+
+    Returns:
+        str, the names with commas between them, as `--heads` has them.
+    """
     return ",".join(name for name, part in heads_with_options(of).items() if part.name in parts)
 
 
-def build(arguments, heads):
+def build(arguments: dict[str, Any], heads: str) -> Transformer:
+    """Build a model with some heads.
+
+    Arguments:
+        arguments: dict. The arguments of `build_transformer_model`, with `model`.
+        heads: str. The names of the heads with commas between them.
+
+    Returns:
+        `Transformer`.
+
+    Raises:
+        ConfigError: the network has no head with one of these names.
+    """
     from ..builder import build_transformer_model
 
     heads = head_arguments(heads, network(arguments["model"]))
     return build_transformer_model(return_keras_model=False, **dict(arguments, **heads))
 
 
-def write(source, path, heads, replace=True):
-    """Build the model of a `Source` and save it, whole or its weights, as the name of the file says.
+def write(source: Subject, path: str, heads: str, replace: bool = True) -> None:
+    """Build a model and save it: the whole model or its weights alone, as the name of the file says.
+
+    Arguments:
+        source: `Subject`. What the model is built from.
+        path: str. The file.
+        heads: str. The names of the heads of the model with commas between them.
+        replace: bool. Whether a file that is there may be replaced.
 
     Raises:
-        CheckpointError: the file is there, without replace. OSError: it cannot be written; nothing was.
+        CheckpointError: the file is there and may not be replaced.
+        OSError: the file cannot be written; nothing was.
     """
     model = build(source.arguments, heads).model
     try:
@@ -61,19 +112,42 @@ def write(source, path, heads, replace=True):
         raise describe_failure(path, error) from error
 
 
-def room_for(model):
-    """A bound of the bytes that the file of a model takes: HDF5 needs 1.6 kB beside each weight and each layer."""
+def room_for(model: Any) -> int:
+    """Return a bound of the bytes that the file of a model takes.
+
+    HDF5 needs 1.6 kB beside the numbers of each weight and for each layer.
+
+    Arguments:
+        model: Keras model.
+
+    Returns:
+        int.
+    """
     numbers = sum(int(np.prod(weight.shape)) * itemsize(weight) for weight in model.weights)
     return numbers + 3000 * (len(model.weights) + len(model.layers)) + 65536
 
 
-def itemsize(weight):
-    """The bytes of one number of a weight."""
+def itemsize(weight: Any) -> int:
+    """Return how many bytes one number of a weight takes.
+
+    Arguments:
+        weight: variable of Keras.
+
+    Returns:
+        int.
+    """
     return 2 if "16" in str(weight.dtype) else 8 if "64" in str(weight.dtype) else 4
 
 
-def check_whole(path):
-    """Flush a file that Keras wrote to the disk, and look whether all of it is there. Raises: OSError: it is not."""
+def check_whole(path: str) -> None:
+    """Flush a file that Keras wrote to the disk, and look whether all of it is there.
+
+    Arguments:
+        path: str. The file.
+
+    Raises:
+        OSError: a part of the file is missing or damaged.
+    """
     sync_file(path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -86,20 +160,21 @@ def check_whole(path):
         h5py.File(path, "r").close()
 
 
-def read(path, config, model, heads):
-    """The weights in a file of Keras that was saved from a model of b4k3.
+def read(path: str, config: str | None, model: str | None, heads: str | None) -> dict[str, Any]:
+    """Read the weights in a file of Keras that was saved from a model of b4k3.
 
     Arguments:
-        path: `.weights.h5`, or a whole model.
-        config: path of the configuration.
-        model: the architecture, by its `model=`.
-        heads: names of the heads that the model had, for `.weights.h5`; a whole model shows them.
+        path: str. The file: `.weights.h5`, or a whole model.
+        config: str or None. The path of the configuration.
+        model: str or None. The architecture, by its `model=`.
+        heads: str or None. The names of the heads that the model had, for `.weights.h5`; a whole model shows them.
 
     Returns:
         dict from canonical name to array.
 
     Raises:
-        ConfigError: it is not said what the model is. CheckpointError: the file is of another model.
+        ConfigError: `config` or `model` is None, so that nobody knows what the model is.
+        CheckpointError: the file was saved from another model.
     """
     if config is None or model is None:
         raise ConfigError("%s does not say what it is of: give --config and --model" % path)
@@ -122,8 +197,15 @@ def read(path, config, model, heads):
     return transformer.checkpoint_variables()
 
 
-def load(path):
-    """The whole Keras model in a file."""
+def load(path: str) -> Any:
+    """Load a whole Keras model.
+
+    Arguments:
+        path: str. The file.
+
+    Returns:
+        The model, not compiled.
+    """
     from b4k3.backend import keras
     from b4k3.layers import custom_objects
 

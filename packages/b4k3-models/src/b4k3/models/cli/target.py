@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ..checkpoints import WRITABLE, CheckpointError, save_checkpoint
 from ..checkpoints._files import is_regular, open_regular
@@ -16,6 +17,12 @@ from ..errors import ConfigError
 from . import keras_files
 from .configs import google_config, huggingface_config
 from .text import has_capitals
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..checkpoints import Checkpoint
+    from .subject import Subject
 
 SUFFIXES = (
     (".safetensors", "safetensors"),
@@ -35,11 +42,17 @@ _FOREIGN = re.compile(r"(?!\.v\d+$)\.[a-z]\w*$", re.I)
 _STEP = re.compile(r"(?<=\.ckpt)-\d+$")  # `bert_model.ckpt-1000`, as TensorFlow numbers them
 
 
-def format_of_name(path):
-    """The format that the name of a target says, None for a folder.
+def format_of_name(path: str) -> str | None:
+    """Find the format that the name of a target says.
+
+    Arguments:
+        path: str. The target.
+
+    Returns:
+        str, one of `FORMATS`; None for a folder.
 
     Raises:
-        ConfigError: a suffix of another kind of file.
+        ConfigError: the name has the suffix of another kind of file.
     """
     if path.endswith(("/", os.sep)) or os.path.isdir(path):
         return None
@@ -57,21 +70,36 @@ def format_of_name(path):
 
 
 class Target:
-    """Where the converted checkpoint goes, checked before anything is read or written.
+    """The place of the converted checkpoint, checked before anything is read or written.
 
     Arguments:
-        args: the command line.
-        source: `Subject`.
+        args: the parsed command line of `b4k3 convert`.
+        source: `Subject`. What is converted.
 
     Attributes:
-        format: str. folder: the path of the folder, None if the checkpoint is written alone.
-        path: of the checkpoint. notes: list of str, for the reader of the command's output.
+        format: str. The format of the checkpoint, one of `FORMATS`.
+        folder: str. The path of the folder; None if the checkpoint is written alone.
+        path: str. The path of the checkpoint.
+        notes: list of str. What the command says when it is done.
 
     Raises:
         ConfigError: the command line contradicts itself, or something is there that may not be replaced.
+
+    Example:
+        >>> import os, tempfile
+        >>> from argparse import Namespace
+        >>> from b4k3.models.cli.subject import Subject
+        >>> from b4k3.models.cli.target import Target
+        >>> path = os.path.join(tempfile.mkdtemp(), "half.npz")
+        >>> args = Namespace(source="<dict>", target=path, to=None, format=None, config=None, set=[], heads=None,
+        ...                  dtype="float16", max_shard_size=None, force=False)
+        >>> source = Subject({"kernel": np.ones((2, 3), dtype="float32")})
+        >>> target = Target(args, source)
+        >>> target.format, target.folder, target.write(source.checkpoint, []) == [path]
+        ('npz', None, True)
     """
 
-    def __init__(self, args, source):
+    def __init__(self, args: argparse.Namespace, source: Subject) -> None:
         self.args, self.source, self.notes = args, source, []
         said, path = format_of_name(args.target), args.target.rstrip("/") or args.target
         self.folder = path if said is None else None
@@ -94,7 +122,7 @@ class Target:
         )
         self._check_what_is_there()
 
-    def _check_what_is_there(self):
+    def _check_what_is_there(self) -> None:
         """Raise ConfigError if a file would be replaced that may not be."""
         if self.folder and identity(self.folder) == identity(self.source.folder):
             raise ConfigError(
@@ -114,16 +142,35 @@ class Target:
         if there and not self.args.force:
             raise ConfigError(f"{there[0]} is there already; --force replaces it")
 
-    def heads(self, parts):
-        """The names of the heads of the Keras model that is written; None for other formats."""
+    def heads(self, parts: Sequence[str]) -> str | None:
+        """Return the names of the heads of the Keras model that is written.
+
+        Arguments:
+            parts: names of the parts that the checkpoint has.
+
+        Returns:
+            str, 'mlm,nsp' for instance; None if another format is written.
+        """
         if self.format in WRITABLE:
             return None
         return keras_files.heads_of(self.source.network, parts) if self.args.heads is None else self.args.heads
 
     # --------------------------------------------------------------------------------------------------- writing
 
-    def write(self, tensors, parts):
-        """Write everything, or nothing. Arguments: tensors: mapping; parts: names. Returns: list of the paths."""
+    def write(self, tensors: Mapping[str, Any], parts: Sequence[str]) -> list[str]:
+        """Write everything, or nothing.
+
+        Arguments:
+            tensors: mapping from name to array. The variables; a Keras model is built from the source instead.
+            parts: names of the parts that the checkpoint has.
+
+        Returns:
+            list of str, the paths of the files.
+
+        Raises:
+            OSError: something cannot be written; nothing was.
+            CheckpointError: a variable cannot be stored, or a file is there that may not be replaced.
+        """
         if not self.folder:
             return [self._write_checkpoint(self.path, tensors, parts)]
         try:
@@ -137,7 +184,8 @@ class Target:
         self._note_another()
         return [os.path.join(self.folder, os.path.basename(path)) for path in paths]
 
-    def _write_checkpoint(self, path, tensors, parts):
+    def _write_checkpoint(self, path: str, tensors: Mapping[str, Any], parts: Sequence[str]) -> str:
+        """Write the checkpoint, or a Keras model, and return the path by which it is opened."""
         if self.format in WRITABLE:
             dtype = self.args.dtype or common_dtype(self.source.checkpoint)
             return save_checkpoint(path, tensors, self.format, dtype, self.args.max_shard_size, self.args.force)
@@ -146,7 +194,7 @@ class Target:
         self.notes.append(f"built with the heads: {heads or 'none'}")
         return path
 
-    def _note_another(self):
+    def _note_another(self) -> None:
         """Say so if the folder holds another checkpoint, so that one has to name the file."""
         try:
             opened = locate(self.folder)[1]
@@ -155,15 +203,20 @@ class Target:
         if os.path.basename(opened) not in (self.name, self.name + ".index.json"):
             self.notes.append(f"{self.folder} holds {os.path.basename(opened)} too: name {self.path} to open this one")
 
-    def config_name(self):
-        """The name of the config file, None if none is written."""
+    def config_name(self) -> str | None:
+        """Choose the name of the config file.
+
+        Returns:
+            str, or None if no config file is written.
+        """
         if self.args.to == "huggingface":
             return "config.json"
         if self.args.to is None and self.source.where and self.source.file_config:
             return os.path.basename(self.source.where)
         return None if self.source.model is None else f"{self.source.model}_config.json"
 
-    def _write_config(self, folder, parts):
+    def _write_config(self, folder: str, parts: Sequence[str]) -> list[str]:
+        """Write the config file and return the list of its path, which is empty if there is none."""
         name = self.config_name()
         if name is None:
             return []
@@ -181,8 +234,8 @@ class Target:
             )
         return [write_json(os.path.join(folder, name), config)]
 
-    def _vocabularies(self):
-        """{name in the target: path} of the files to copy."""
+    def _vocabularies(self) -> dict[str, str]:
+        """Find the files of the vocabulary, as a dict from the name in the target to the path."""
         found = {name: os.path.join(self.source.folder, name) for name in BESIDE}
         if self.source.vocabulary:
             end = os.path.splitext(self.source.vocabulary)[1]
@@ -190,7 +243,8 @@ class Target:
             found[usual.get(end, os.path.basename(self.source.vocabulary))] = self.source.vocabulary
         return {name: path for name, path in sorted(found.items()) if is_regular(path)}
 
-    def _copy_vocabulary(self, folder):
+    def _copy_vocabulary(self, folder: str) -> list[str]:
+        """Copy the files of the vocabulary, add a tokenizer_config.json if it lacks, and return the paths."""
         written = [copy_file(path, os.path.join(folder, name)) for name, path in self.copies.items()]
         if not self.source.vocabulary:
             self.notes.append(f"no vocabulary beside {self.source.path} to copy")
@@ -205,8 +259,15 @@ class Target:
 # ---------------------------------------------------------------------------------------------------------- files
 
 
-def identity(path):
-    """What tells whether two paths are one file, by whatever name or link; None where there is no file."""
+def identity(path: str) -> tuple[int, int] | str | None:
+    """Return a value that is equal for two paths if they lead to one file, by whatever name or link.
+
+    Arguments:
+        path: str. A path.
+
+    Returns:
+        (device, number of the file), or the real path where files have no numbers; None where there is no file.
+    """
     try:
         status = os.stat(path)
     except OSError:
@@ -214,8 +275,16 @@ def identity(path):
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
 
 
-def source_files(source, args):
-    """The paths of the files that a conversion reads."""
+def source_files(source: Subject, args: argparse.Namespace) -> list[str]:
+    """List the files that a conversion reads.
+
+    Arguments:
+        source: `Subject`. What is converted.
+        args: the parsed command line of `b4k3 convert`.
+
+    Returns:
+        list of str, the paths.
+    """
     path, format = source.checkpoint.path, source.checkpoint.format
     found = [args.source, path, args.config, source.where, source.vocabulary]
     found += existing_files(path, format) if format in WRITABLE else []
@@ -223,26 +292,62 @@ def source_files(source, args):
     return [path for path in found if path is not None and os.path.isfile(path)]
 
 
-def common_dtype(checkpoint):
-    """'bfloat16' if all floating variables are stored so, which reading widens; else None."""
+def common_dtype(checkpoint: Checkpoint) -> str | None:
+    """Find out whether all floating variables are stored as bfloat16, which becomes float32 when it is read.
+
+    Arguments:
+        checkpoint: what `open_checkpoint` returned.
+
+    Returns:
+        'bfloat16' if they are, else None.
+    """
     floats = {checkpoint.stored_dtype(name) for name in checkpoint if "float" in checkpoint.stored_dtype(name)}
     return "bfloat16" if floats == {"bfloat16"} else None
 
 
-def write_json(path, value):
-    """Write a file, whole or not at all. Returns: its path."""
+def write_json(path: str, value: Any) -> str:
+    """Write a JSON file, whole or not at all.
+
+    Arguments:
+        path: str. The file.
+        value: what JSON can hold.
+
+    Returns:
+        str, the path.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     return write_file(path, text.encode("utf-8"))
 
 
-def copy_file(source, target):
-    """Copy a file, whole or not at all. Returns: the path of the copy."""
+def copy_file(source: str, target: str) -> str:
+    """Copy a file, whole or not at all.
+
+    Arguments:
+        source: str. The file.
+        target: str. The path of the copy.
+
+    Returns:
+        str, the path of the copy.
+
+    Raises:
+        ConfigError: the source is no regular file, or cannot be read.
+    """
     with open_regular(source, ConfigError) as file:
         return write_file(target, file.read())
 
 
-def setting(text):
-    """'key=value' -> (key, value as JSON, or a str). Raises: ConfigError: there is no '='."""
+def setting(text: str) -> tuple[str, Any]:
+    """Read a value of `--set`.
+
+    Arguments:
+        text: str. 'key=value'.
+
+    Returns:
+        (key, value). The value is read as JSON; if it is no JSON, it is the str itself.
+
+    Raises:
+        ConfigError: the text has no key or no '='.
+    """
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {text}: expected KEY=VALUE")

@@ -6,73 +6,150 @@ import json
 import os
 import struct
 import zlib
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Sequence
 
 from ..checkpoints._files import open_regular, special_kind
 from ..checkpoints._staging import sync_folder, try_lock, unlock
 from ..errors import ConfigError, short
 
+if TYPE_CHECKING:
+    import numpy as np
+
 MAX_STATE = 1 << 20
 _HEADER = 128
 
 
-def open_output(path, settings, restart):
-    """The writer for a file name.
+def open_output(path: str, settings: dict[str, Any], restart: bool) -> OutputFile:
+    """Open a file for vectors; its name says the format.
 
     Arguments:
-        path: ends in .npy or .jsonl.
-        settings: dict that an interrupted run must share to be gone on with.
-        restart: whether to forget an interrupted run.
+        path: str. The file; its name ends in .npy or .jsonl.
+        settings: dict. The settings that an interrupted run must share with this one to be continued.
+        restart: bool. Whether to forget an interrupted run.
+
+    Returns:
+        `OutputFile`.
 
     Raises:
-        ConfigError: another suffix, or an interrupted run with other settings.
+        ConfigError: the name has another suffix, or an interrupted run had other settings.
     """
     return writer_class(path)(path, settings, restart)
 
 
-def writer_class(path):
-    """The class of the writer for a file name. Raises: ConfigError: another suffix."""
+def writer_class(path: str) -> type[OutputFile]:
+    """Return the class that writes a file, by the suffix of its name.
+
+    Arguments:
+        path: str. The file.
+
+    Returns:
+        Subclass of `OutputFile`.
+
+    Raises:
+        ConfigError: the name ends neither in .npy nor in .jsonl.
+    """
     for suffix, cls in ((".npy", NpyFile), (".jsonl", JsonlFile)):
         if path.endswith(suffix):
             return cls
     raise ConfigError(f"--output {path}: the name should end in .npy or .jsonl")
 
 
-def json_line(row):
+def json_line(row: Iterable[float]) -> str:
+    """Write a vector as a list in JSON, with nine digits for each number, which is exact for float32.
+
+    Arguments:
+        row: the numbers.
+
+    Returns:
+        str, without a line end.
+    """
     return "[%s]" % ", ".join("%.9g" % x for x in row)
 
 
 class Jsonl:
-    """Rows as lines of JSON to a function; nothing can be gone on with."""
+    """Give rows as lines of JSON to a function. An interrupted run cannot be continued.
 
-    def __init__(self, write):
+    Arguments:
+        write: function that takes a line, without its end.
+
+    Example:
+        >>> from b4k3.models.cli.vectors import Jsonl
+        >>> with Jsonl(print) as output:
+        ...     output.add(np.array([[0.5, 2.0]], dtype="float32"), ["a line"])
+        [0.5, 2]
+    """
+
+    def __init__(self, write: Callable[[str], Any]) -> None:
         self.write, self.rows = write, 0
 
-    def __enter__(self):
+    def __enter__(self) -> Jsonl:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         pass
 
-    def skip(self, lines):
+    def skip(self, lines: Iterator[str]) -> None:
+        """Do nothing: there is no earlier run whose lines could be passed over.
+
+        Arguments:
+            lines: the lines of the text.
+        """
         pass
 
-    def add(self, vectors, texts):
+    def add(self, vectors: np.ndarray, texts: Sequence[str]) -> None:
+        """Give rows to the function.
+
+        Arguments:
+            vectors: float32, [n, d]. The vectors.
+            texts: list of str. The n lines of the text that the vectors belong to.
+        """
         for row in vectors:
             self.write(json_line(row))
         self.rows += len(vectors)
 
-    def finish(self, size):
+    def finish(self, size: int) -> None:
+        """Do nothing: every row has been given away already.
+
+        Arguments:
+            size: int. The number d of numbers in a vector.
+        """
         pass
 
 
 class OutputFile:
-    """`PATH.part`, with `PATH.part.json` beside it that says how many of its bytes count, and of which lines they are.
+    """A file of vectors that grows row by row, and that an interrupted run leaves ready to be continued.
 
-    The state is written after the rows: what an interruption leaves behind the last state is cut off and done again.
-    The file is locked while it grows, so that two runs do not write into it.
+    The rows go into `PATH.part`. The state, `PATH.part.json` beside it, says how many bytes of it count and which lines
+    they belong to. The state is written after the rows: what an interruption leaves behind the last state is cut off
+    and done again. The file is locked while it grows, so that two runs do not write into it.
+
+    Arguments:
+        path: str. The name that the file gets when it is complete.
+        settings: dict that JSON can hold. The settings that an interrupted run must share with this one.
+        restart: bool. Whether to forget an interrupted run.
+
+    Attributes:
+        rows: int. The number of rows so far; above 0 from the start if an interrupted run is continued.
+        header: int. How many bytes a subclass writes before the rows.
+
+    Raises:
+        ConfigError: a path is no regular file, another run is writing the file, or the interrupted run cannot be
+            continued.
+
+    Example:
+        >>> import os, tempfile
+        >>> from b4k3.models.cli.vectors import open_output
+        >>> path = os.path.join(tempfile.mkdtemp(), "vectors.jsonl")
+        >>> with open_output(path, {"pooling": "cls"}, restart=False) as output:
+        ...     output.add(np.array([[0.5, 2.0]], dtype="float32"), ["a line"])
+        ...     os.listdir(os.path.dirname(path)) == ["vectors.jsonl"], output.rows
+        ...     output.finish(2)
+        (False, 1)
+        >>> os.listdir(os.path.dirname(path))
+        ['vectors.jsonl']
     """
 
-    def __init__(self, path, settings, restart):
+    def __init__(self, path: str, settings: dict[str, Any], restart: bool) -> None:
         self.path, self.part, self.state_path = path, path + ".part", path + ".part.json"
         self.settings, self.rows, self.crc, self.part_crc, self.size = settings, 0, 0, 0, None
         for existing in (self.path, self.part, self.state_path):
@@ -89,14 +166,16 @@ class OutputFile:
             self.__exit__()
             raise
 
-    def _lock_part(self):
+    def _lock_part(self) -> None:
+        """Open the file and lock it. Raise ConfigError if another run has locked it."""
         self.file = open(self.part, "ab")  # made if it is not there, and not changed
         self._lock = try_lock(self.part)
         if self._lock is None:
             self.file.close()
             raise ConfigError(f"{self.part}: another run is writing this file; wait for it, or give another --output")
 
-    def _start(self):
+    def _start(self) -> None:
+        """Begin a new file."""
         if os.path.exists(self.state_path):  # of a run that was over, or is given up
             os.unlink(self.state_path)
         self.file.close()
@@ -104,18 +183,22 @@ class OutputFile:
         self.file.truncate(0)
         self.begin()
 
-    def _go_on(self, state):
+    def _go_on(self, state: dict[str, Any]) -> None:
+        """Continue the file of an interrupted run after the last row that its state knows."""
         self.rows, self.crc, self.part_crc, self.size = (state[key] for key in ("rows", "crc", "part_crc", "size"))
         self.file.close()
         self.file = open(self.part, "r+b")
         self.file.truncate(state["bytes"])
         self.file.seek(state["bytes"])
 
-    def read_state(self):
-        """What an interrupted run left, None if there was none.
+    def read_state(self) -> dict[str, Any] | None:
+        """Read the state that an interrupted run left.
+
+        Returns:
+            dict, or None if there was no interrupted run.
 
         Raises:
-            ConfigError: it cannot be gone on with; the message says why.
+            ConfigError: the run cannot be continued; the message says why.
         """
         if not os.path.exists(self.state_path) or not os.path.getsize(self.part):
             return None
@@ -127,8 +210,8 @@ class OutputFile:
         self._check_part(state)
         return state
 
-    def _check_part(self, state):
-        """Raise ConfigError if the rows so far are not those that the state speaks of."""
+    def _check_part(self, state: dict[str, Any]) -> None:
+        """Raise ConfigError if the rows so far are not the rows that the state describes."""
         size = os.path.getsize(self.part)
         if size < state["bytes"]:
             raise ConfigError(
@@ -151,7 +234,8 @@ class OutputFile:
                 "--restart begins anew"
             )
 
-    def write_state(self):
+    def write_state(self) -> None:
+        """Flush the rows and write the state, which replaces the one before it in one step."""
         self.file.flush()
         state = {"settings": self.settings, "rows": self.rows, "crc": self.crc, "bytes": self.file.tell()}
         state.update(part_crc=self.part_crc, size=self.size)
@@ -164,26 +248,38 @@ class OutputFile:
             if os.path.exists(temporary):
                 os.unlink(temporary)
 
-    def __enter__(self):
+    def __enter__(self) -> OutputFile:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         try:
             self.file.close()
         finally:
             unlock(self._lock)
             self._lock = None
 
-    def skip(self, lines):
-        """Pass over the lines that are done. Raises: ConfigError: they are not those of the interrupted run."""
+    def skip(self, lines: Iterator[str]) -> None:
+        """Pass over the lines that the interrupted run has done.
+
+        Arguments:
+            lines: the lines of the text, from the first one.
+
+        Raises:
+            ConfigError: the interrupted run had other lines.
+        """
         crc = 0
         for _ in range(self.rows):
             crc = zlib.crc32(next(lines, "").encode("utf-8"), crc)
         if crc != self.crc:
             raise ConfigError(f"{self.part} is of other lines; --restart begins anew")
 
-    def add(self, vectors, texts):
-        """Append rows. Arguments: vectors: float32 [n, d]; texts: the n lines that they are of."""
+    def add(self, vectors: np.ndarray, texts: Sequence[str]) -> None:
+        """Append rows and write the state.
+
+        Arguments:
+            vectors: float32, [n, d]. The vectors.
+            texts: list of str. The n lines of the text that the vectors belong to.
+        """
         data = self.encoded(vectors)
         self.file.write(data)
         self.part_crc = zlib.crc32(data, self.part_crc)
@@ -192,8 +288,12 @@ class OutputFile:
             self.crc = zlib.crc32(text.encode("utf-8"), self.crc)
         self.write_state()
 
-    def finish(self, size):
-        """Give the file its name. Arguments: size: d, of the vectors."""
+    def finish(self, size: int) -> None:
+        """Complete the file and give it its name.
+
+        Arguments:
+            size: int. The number d of numbers in a vector, which matters if there is no row.
+        """
         self.complete(size)
         self.file.flush()
         os.fsync(self.file.fileno())
@@ -204,8 +304,18 @@ class OutputFile:
             os.unlink(self.state_path)
 
 
-def parsed_state(path):
-    """The state in a file. Raises: ConfigError: it is damaged."""
+def parsed_state(path: str) -> dict[str, Any]:
+    """Read and check a file of the state of an interrupted run.
+
+    Arguments:
+        path: str. The file.
+
+    Returns:
+        dict.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no such state.
+    """
     try:
         if os.path.getsize(path) > MAX_STATE:
             raise ValueError(f"has more than {MAX_STATE} bytes")
@@ -224,40 +334,107 @@ def parsed_state(path):
 
 
 class JsonlFile(OutputFile):
-    """A line of JSON for each row."""
+    """A file with a line of JSON for each row.
+
+    Example:
+        >>> import os, tempfile
+        >>> from b4k3.models.cli.vectors import JsonlFile
+        >>> path = os.path.join(tempfile.mkdtemp(), "vectors.jsonl")
+        >>> with JsonlFile(path, {}, restart=False) as output:
+        ...     output.add(np.array([[0.5, 2.0]], dtype="float32"), ["a line"])
+        ...     output.finish(2)
+        >>> with open(path) as file:
+        ...     file.read()
+        '[0.5, 2]\\n'
+    """
 
     header = 0
 
-    def begin(self):
+    def begin(self) -> None:
+        """Do nothing: the file has no header."""
         pass
 
-    def holds(self, state, lines):
-        """Whether the rows of a state are as many as the lines in the file."""
+    def holds(self, state: dict[str, Any], lines: int) -> bool:
+        """Whether the state has as many rows as the file has lines.
+
+        Arguments:
+            state: dict. The state of an interrupted run.
+            lines: int. The number of lines in the bytes that the state counts.
+
+        Returns:
+            bool.
+        """
         return state["rows"] == lines
 
-    def encoded(self, vectors):
+    def encoded(self, vectors: np.ndarray) -> bytes:
+        """Write vectors as the bytes that are appended to the file.
+
+        Arguments:
+            vectors: float32, [n, d]. The vectors.
+
+        Returns:
+            bytes: n lines.
+        """
         return "".join(json_line(row) + "\n" for row in vectors).encode("ascii")
 
-    def complete(self, size):
+    def complete(self, size: int) -> None:
+        """Do nothing: the file has no header.
+
+        Arguments:
+            size: int. The number d of numbers in a vector.
+        """
         pass
 
 
 class NpyFile(OutputFile):
-    """numpy's format. The number of rows is filled in at the end, into a header of fixed size."""
+    """A file in numpy's format. The number of rows is filled in at the end, into a header of fixed size.
+
+    Example:
+        >>> import os, tempfile
+        >>> from b4k3.models.cli.vectors import NpyFile
+        >>> path = os.path.join(tempfile.mkdtemp(), "vectors.npy")
+        >>> with NpyFile(path, {}, restart=False) as output:
+        ...     output.add(np.array([[0.5, 2.0]], dtype="float32"), ["a line"])
+        ...     output.finish(2)
+        >>> np.load(path)
+        array([[0.5, 2. ]], dtype=float32)
+    """
 
     header = _HEADER
 
-    def begin(self):
+    def begin(self) -> None:
+        """Write zeros in the place of the header."""
         self.file.write(b"\0" * _HEADER)
 
-    def holds(self, state, lines):
-        """Whether the rows of a state take as many bytes as it says."""
+    def holds(self, state: dict[str, Any], lines: int) -> bool:
+        """Whether the rows of a state take as many bytes as the state says.
+
+        Arguments:
+            state: dict. The state of an interrupted run.
+            lines: int. It is not used: this format has no lines.
+
+        Returns:
+            bool.
+        """
         return state["bytes"] == _HEADER + 4 * state["rows"] * state["size"]
 
-    def encoded(self, vectors):
+    def encoded(self, vectors: np.ndarray) -> bytes:
+        """Write vectors as the bytes that are appended to the file.
+
+        Arguments:
+            vectors: float32, [n, d]. The vectors.
+
+        Returns:
+            bytes: n · d numbers of four bytes each, little-endian.
+        """
         return vectors.astype("<f4", copy=False).tobytes()
 
-    def complete(self, size):
+    def complete(self, size: int) -> None:
+        """Write the header.
+
+        Arguments:
+            size: int. The number d of numbers in a vector.
+        """
         text = "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }" % (self.rows, size)
         self.file.seek(0)
         self.file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", _HEADER - 10))

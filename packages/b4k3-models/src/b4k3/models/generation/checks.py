@@ -16,7 +16,21 @@ LARGEST = 2**31 - 1  # of int32, which compiled functions count in
 
 
 def whole(name: str, value: Any, least: int, most: int | None = LARGEST, reason: str = "") -> int:
-    """The value as an int. Raises: ConfigError: it is none, or not within the limits; None is no limit."""
+    """Return the value as an int.
+
+    Arguments:
+        name: str. The name of the argument, for the message.
+        value: the value as it was given.
+        least: int. The lowest value that is allowed.
+        most: int or None. The highest value that is allowed; None allows any.
+        reason: str. Words that the message ends with.
+
+    Returns:
+        int.
+
+    Raises:
+        ConfigError: the value is no whole number, or not within the limits.
+    """
     is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
     if not is_whole or value < least or (most is not None and value > most):
         limits = f"{least} or more" if most is None else f"from {least} to {most}"
@@ -25,7 +39,19 @@ def whole(name: str, value: Any, least: int, most: int | None = LARGEST, reason:
 
 
 def number(name: str, value: Any, expected: str = "a number") -> float:
-    """The value as a float. Raises: ConfigError: it is no finite number."""
+    """Return the value as a float.
+
+    Arguments:
+        name: str. The name of the argument, for the message.
+        value: the value as it was given.
+        expected: str. What is expected, for the message.
+
+    Returns:
+        float.
+
+    Raises:
+        ConfigError: the value is no finite number.
+    """
     try:
         found = float(value) if isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) else math.nan
     except OverflowError:
@@ -36,7 +62,19 @@ def number(name: str, value: Any, expected: str = "a number") -> float:
 
 
 def positive(name: str, value: Any, most: float = math.inf) -> float:
-    """The value as a float. Raises: ConfigError: it is no finite number above 0, or above the most."""
+    """Return the value as a float above 0.
+
+    Arguments:
+        name: str. The name of the argument, for the message.
+        value: the value as it was given.
+        most: float. The highest value that is allowed: 1, or infinity for no limit. The message knows these two.
+
+    Returns:
+        float.
+
+    Raises:
+        ConfigError: the value is no finite number above 0, or higher than `most`.
+    """
     expected = "a number above 0" + ("" if most > 1 else " and up to 1")
     found = number(name, value, expected)
     if not 0 < found <= most:
@@ -45,14 +83,36 @@ def positive(name: str, value: Any, most: float = math.inf) -> float:
 
 
 def flag(name: str, value: Any) -> bool:
-    """The value as a bool. Raises: ConfigError: it is none; 0 and 1 are."""
+    """Return the value as a bool.
+
+    Arguments:
+        name: str. The name of the argument, for the message.
+        value: the value as it was given: a bool, 0 or 1.
+
+    Returns:
+        bool.
+
+    Raises:
+        ConfigError: the value is something else.
+    """
     if not isinstance(value, (bool, int, np.bool_)) or value not in (0, 1):
         raise ConfigError(f"{name}={short(value)}, expected True or False")
     return bool(value)
 
 
 def ids_in(name: str, value: Any) -> list[int]:
-    """One id or several as a list. Raises: ConfigError: something in it is no id, or nothing is in it."""
+    """Return one id or several ids as a list.
+
+    Arguments:
+        name: str. The name of the argument, for the message.
+        value: an id, a collection of ids, or None for no id.
+
+    Returns:
+        list of int, empty for None.
+
+    Raises:
+        ConfigError: something in it is no whole number from 0, or the collection is empty.
+    """
     if value is None:
         return []
     values = np.ravel(value).tolist() if isinstance(value, np.ndarray) else value
@@ -63,26 +123,43 @@ def ids_in(name: str, value: Any) -> list[int]:
 
 
 def id_within(name: str, value: Any, vocab_size: int) -> int:
-    """The value as an id of the vocabulary. Raises: ConfigError: it is none."""
+    """Return the value as an id of the vocabulary.
+
+    Arguments:
+        name: str. The name of the argument, for the message.
+        value: the value as it was given.
+        vocab_size: int. Ids are below it.
+
+    Returns:
+        int.
+
+    Raises:
+        ConfigError: the value is no id of the vocabulary.
+    """
     return whole(name, value, 0, vocab_size - 1, f": the vocabulary has {vocab_size}")
 
 
 def matrix(name: str, x: Any, least: int, most: int, padding: int = 0, reason: str = "") -> np.ndarray:
-    """Ids as an int32 array [batch, n].
+    """Return ids as an int32 array.
 
     Arguments:
-        name: str, that of the argument.
-        x: array-like of numbers.
-        least, most: int. The limits of an id.
+        name: str. The name of the argument, for the message.
+        x: array-like of numbers, [batch, n].
+        least: int. The lowest id that is allowed.
+        most: int. The highest id that is allowed.
         padding: int. What shorter rows are padded with, for the message.
-        reason: str, put behind the limits in the message.
+        reason: str. Words that the message ends with.
+
+    Returns:
+        int32 array, [batch, n].
 
     Raises:
-        ConfigError: it is no such array, or an id in it is no whole number within the limits; it names the first one.
+        ConfigError: it is no such array, or an id in it is no whole number within the limits. The message names the
+            first such id.
     """
     try:
         array = np.asarray(x)
-        array = array.astype("float64") if array.dtype == object else array  # Python's ints, above those of numpy
+        array = array.astype("float64") if array.dtype == object else array  # ints that are too large for numpy
     except (TypeError, ValueError, OverflowError):  # lists of unequal lengths, or of what are no numbers
         array = np.zeros(0)
     if array.ndim != 2 or not array.size or array.dtype.kind not in "iuf":

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from b4k3.backend import ops
+
+if TYPE_CHECKING:
+    from b4k3.backend import Tensor
 
 IMPOSSIBLE = -1e9  # finite, so that sums of it stay numbers
 LEAST = -1e4  # of a score less the best one: its exponential is 0
@@ -59,11 +64,18 @@ def choose(logits, seen, count, options, numbers):
     return ops.cast(ops.argmax(scores, axis=-1), "int32")
 
 
-def tempered(scores, numbers):
-    """Scores divided by the temperature, less their maximum, so that nothing overflows however low it is.
+def tempered(scores: Tensor, numbers: dict[str, Any]) -> Tensor:
+    """Subtract the maximum from the scores and divide them by the temperature.
 
-    The best score becomes 0 and no other one falls below LEAST, whose exponential is 0. An IMPOSSIBLE one stays so,
-    however high the temperature is.
+    Nothing overflows, however low the temperature is: the best score becomes 0 and no other one falls below LEAST,
+    whose exponential is 0. An IMPOSSIBLE score becomes LEAST, however high the temperature is.
+
+    Arguments:
+        scores: float32, [rows, vocabulary]. The scores.
+        numbers: dict. Its 'temperature' is used.
+
+    Returns:
+        float32, [rows, vocabulary].
     """
     temperature = numbers["temperature"]
     below = scores - ops.max(scores, axis=-1, keepdims=True)

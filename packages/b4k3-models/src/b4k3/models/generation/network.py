@@ -54,8 +54,8 @@ class Network:
         return min((limit for limit in limits if limit is not None), default=None)
 
     @property
-    def segment_limit(self):
-        """How many segments the decoder's table has; None where it is none of ours."""
+    def segment_limit(self) -> int | None:
+        """How many segments the decoder's table of segments has; None if the layer is not one of b4k3."""
         shared = getattr(self.decoder, "shared_segment_embeddings", False)
         name = "Embedding-Token" if shared else "Embedding-Segment"
         return getattr(self.decoder.layers.get(self.decoder.prefixed(name)), "input_dim", None)

@@ -82,8 +82,15 @@ class Request:
             room=None,
         )
 
-    def check_ids(self, vocab_size):
-        """Raises: ConfigError: an end id is beyond the vocabulary."""
+    def check_ids(self, vocab_size: int) -> None:
+        """Refuse end ids that the vocabulary does not have.
+
+        Arguments:
+            vocab_size: int. Ids are below it.
+
+        Raises:
+            ConfigError: an end id is not below it.
+        """
         for i in self.end_ids:
             id_within("end_id", i, vocab_size)
 
