@@ -764,7 +764,7 @@ def test_a_state_that_is_over_does_not_matter(capfd, tmp_path, interrupted):
 
 
 def test_two_runs_do_not_write_into_one_file(capfd, tmp_path, interrupted):
-    with vectors.open_output(str(tmp_path / "x.npy"), {}, True):
+    with vectors.NpyFile(str(tmp_path / "x.npy"), {}, True):
         status, _, err = run(capfd, *interrupted)
     assert status == 1 and "x.npy.part: another run is writing this file" in err
 

@@ -356,16 +356,3 @@ def place(view: View, names: Sequence[str], transposed: bool) -> tuple[Callable[
         return joined([view[name] for name in names], transposed)
 
     return read, shape[::-1] if transposed else shape, view.dialect.find(view.checkpoint, names[0])[0]
-
-
-def common_dtype(checkpoint: Checkpoint) -> str | None:
-    """Find out whether all floating variables are stored as bfloat16, which becomes float32 when it is read.
-
-    Arguments:
-        checkpoint: what `open_checkpoint` returned.
-
-    Returns:
-        'bfloat16' if they are, else None.
-    """
-    floats = {checkpoint.stored_dtype(name) for name in checkpoint if "float" in checkpoint.stored_dtype(name)}
-    return "bfloat16" if floats == {"bfloat16"} else None

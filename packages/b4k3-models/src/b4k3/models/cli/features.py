@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from .fingerprints import settings
 from .subject import Subject
 from .text import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
-from .vectors import Jsonl, open_output, writer_class
+from .vectors import Jsonl, writer_class
 
 EXAMPLES = """examples:
   b4k3 features chinese_L-12_H-768_A-12 --output vectors.npy < lines.txt
@@ -91,9 +91,9 @@ def open_rows(args: Any, out: Any, source: Subject, vocabulary: str, maxlen: int
     """Return the writer of the rows: to standard output, or to a file that an interrupted run may have begun."""
     if not args.output:
         return Jsonl(out)
-    writer_class(args.output)
+    writer = writer_class(args.output)  # a wrong suffix is told before the checkpoint is read
     same = {"pooling": args.pooling, "maxlen": maxlen, "case": args.case, "normalize": args.normalize}
-    return open_output(args.output, settings(source, vocabulary, **same), args.restart)
+    return writer(args.output, settings(source, vocabulary, **same), args.restart)
 
 
 def windows(lines, size):

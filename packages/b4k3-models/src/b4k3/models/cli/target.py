@@ -203,6 +203,11 @@ class Target:
         if os.path.basename(opened) not in (self.name, self.name + ".index.json"):
             self.notes.append(f"{self.folder} holds {os.path.basename(opened)} too: name {self.path} to open this one")
 
+    @property
+    def _keeps_config(self) -> bool:
+        """Return whether the config file of the source is written again, under its own name."""
+        return bool(self.args.to is None and self.source.where and self.source.file_config)
+
     def config_name(self) -> str | None:
         """Choose the name of the config file.
 
@@ -211,7 +216,7 @@ class Target:
         """
         if self.args.to == "huggingface":
             return "config.json"
-        if self.args.to is None and self.source.where and self.source.file_config:
+        if self._keeps_config:
             return os.path.basename(self.source.where)
         return None if self.source.model is None else f"{self.source.model}_config.json"
 
@@ -222,7 +227,7 @@ class Target:
             return []
         if self.args.to == "huggingface":
             config = huggingface_config(self.source, parts)
-        elif self.args.to is None and self.source.where and self.source.file_config:
+        elif self._keeps_config:
             config = dict(self.source.file_config)
         else:
             config = google_config(self.source)

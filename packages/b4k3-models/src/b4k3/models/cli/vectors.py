@@ -19,23 +19,6 @@ MAX_STATE = 1 << 20
 _HEADER = 128
 
 
-def open_output(path: str, settings: dict[str, Any], restart: bool) -> OutputFile:
-    """Open a file for vectors; its name says the format.
-
-    Arguments:
-        path: str. The file; its name ends in .npy or .jsonl.
-        settings: dict. The settings that an interrupted run must share with this one to be continued.
-        restart: bool. Whether to forget an interrupted run.
-
-    Returns:
-        `OutputFile`.
-
-    Raises:
-        ConfigError: the name has another suffix, or an interrupted run had other settings.
-    """
-    return writer_class(path)(path, settings, restart)
-
-
 def writer_class(path: str) -> type[OutputFile]:
     """Return the class that writes a file, by the suffix of its name.
 
@@ -94,7 +77,6 @@ class Jsonl:
         Arguments:
             lines: the lines of the text.
         """
-        pass
 
     def add(self, vectors: np.ndarray, texts: Sequence[str]) -> None:
         """Give rows to the function.
@@ -113,7 +95,6 @@ class Jsonl:
         Arguments:
             size: int. The number d of numbers in a vector.
         """
-        pass
 
 
 class OutputFile:
@@ -138,9 +119,9 @@ class OutputFile:
 
     Example:
         >>> import os, tempfile
-        >>> from b4k3.models.cli.vectors import open_output
+        >>> from b4k3.models.cli.vectors import JsonlFile
         >>> path = os.path.join(tempfile.mkdtemp(), "vectors.jsonl")
-        >>> with open_output(path, {"pooling": "cls"}, restart=False) as output:
+        >>> with JsonlFile(path, {"pooling": "cls"}, restart=False) as output:
         ...     output.add(np.array([[0.5, 2.0]], dtype="float32"), ["a line"])
         ...     os.listdir(os.path.dirname(path)) == ["vectors.jsonl"], output.rows
         ...     output.finish(2)
@@ -352,7 +333,6 @@ class JsonlFile(OutputFile):
 
     def begin(self) -> None:
         """Do nothing: the file has no header."""
-        pass
 
     def holds(self, state: dict[str, Any], lines: int) -> bool:
         """Whether the state has as many rows as the file has lines.
@@ -383,7 +363,6 @@ class JsonlFile(OutputFile):
         Arguments:
             size: int. The number d of numbers in a vector.
         """
-        pass
 
 
 class NpyFile(OutputFile):
