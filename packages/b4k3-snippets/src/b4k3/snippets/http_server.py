@@ -16,13 +16,27 @@ LINGER = 5.0  # seconds for a client to stop sending what nobody reads, so that 
 
 
 class Server(socketserver.ThreadingMixIn, WSGIServer):
-    """Answers each client in a thread of its own, so that one that stalls keeps nobody waiting.
+    """Answer each client in a thread of its own, so that one that stalls keeps nobody waiting.
 
     Arguments:
-        address: (host, port).
-        app: a WSGI application.
-        timeout: seconds in which a request must have come, and in which a part of the answer must be taken.
-        max_connections: how many clients are answered at once; more are refused with 503.
+        address: (str, int). The host and the port; port 0 is a free one.
+        app: A WSGI application.
+        timeout: float. The seconds in which a request must have come whole, and in which the client must take each
+            part of the answer.
+        max_connections: int. How many clients are answered at once; more get the status 503.
+
+    Example:
+        >>> from http.client import HTTPConnection
+        >>> def app(environ, start_response):
+        ...     start_response("200 OK", [("Content-Type", "text/plain")])
+        ...     return [b"hello"]
+        >>> server = Server(("127.0.0.1", 0), app, timeout=30.0, max_connections=10)
+        >>> client = HTTPConnection("127.0.0.1", server.server_port)
+        >>> client.request("GET", "/")
+        >>> server.handle_request()
+        >>> client.getresponse().read()
+        b'hello'
+        >>> server.server_close()
     """
 
     daemon_threads = True
@@ -37,7 +51,12 @@ class Server(socketserver.ThreadingMixIn, WSGIServer):
         self.set_app(app)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread, if one more may be started."""
+        """Start a thread for a client, or refuse the client if there are too many.
+
+        Arguments:
+            request: socket. The connection.
+            client_address: (host, port).
+        """
         if self.free.acquire(blocking=False):
             super().process_request(request, client_address)
             return
@@ -48,33 +67,63 @@ class Server(socketserver.ThreadingMixIn, WSGIServer):
         self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer a client, in its thread."""
+        """Answer a client, in its thread.
+
+        Arguments:
+            request: socket. The connection.
+            client_address: (host, port).
+        """
         try:
             super().process_request_thread(request, client_address)
         finally:
             self.free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Tell of errors, but not of clients that went away."""
+        """Print an error, but not that a client went away.
+
+        Arguments:
+            request: socket. The connection.
+            client_address: (host, port).
+        """
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
 def json_page(desc: str) -> bytes:
-    """The headers and the body of a short answer."""
+    """Write a short answer that says what went wrong.
+
+    Arguments:
+        desc: str. What went wrong.
+
+    Returns:
+        bytes. The headers and the body; the caller writes the line with the status before them.
+    """
     body = json.dumps({"code": 1, "desc": desc, "data": {}}).encode("ascii")
     return b"Content-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body
 
 
 class Handler(WSGIRequestHandler):
-    """One request."""
+    """Answer one request.
 
-    def setup(self):
+    `socketserver` makes one for each connection, and it answers while it is made.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> client, connection = socket.socketpair()
+        >>> client.sendall(b"this is no request")
+        >>> client.shutdown(socket.SHUT_WR)
+        >>> handler = Handler(connection, ("127.0.0.1", 0), SimpleNamespace(client_timeout=30.0))
+        >>> client.recv(24)
+        b'HTTP/1.0 400 Bad Request'
+    """
+
+    def setup(self) -> None:
+        """Put limits of time on what is read and what is written."""
         super().setup()
         self.rfile = io.BufferedReader(Reader(self.connection, self.server.client_timeout))
         self.wfile = Writer(self.connection, self.server.client_timeout)
 
-    def handle(self):
+    def handle(self) -> None:
         """Answer the request; a client that says too little in its time, or has gone, is left alone."""
         try:
             self.raw_requestline = self.rfile.readline(65537)
@@ -91,7 +140,7 @@ class Handler(WSGIRequestHandler):
         except OSError:
             pass
 
-    def linger(self):
+    def linger(self) -> None:
         """Read on for a moment: to close with unread data would take the answer from the client."""
         self.connection.shutdown(socket.SHUT_WR)
         end = time.monotonic() + LINGER
@@ -100,52 +149,106 @@ class Handler(WSGIRequestHandler):
             if not self.connection.recv(65536):
                 return
 
-    def send_error(self, code, message=None, explain=None):
-        """Answer a request that is no HTTP."""
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer a request that is no HTTP.
+
+        Arguments:
+            code: int. The status.
+            message: str or None. What is wrong; None for the usual words of the status.
+            explain: It is ignored. `http.server` has this argument.
+        """
         message = message or self.responses.get(code, ("error",))[0]
         self.log_error("code %d, message %s", code, ascii(message))
         self.wfile.write(b"HTTP/1.0 %d %s\r\n" % (code, self.responses.get(code, ("error",))[0].encode("ascii")))
         self.wfile.write(json_page(message))
 
-    def address_string(self):
-        """The address of the client; its name would have to be asked for."""
+    def address_string(self) -> str:
+        """Return the address of the client, for the log. Its name would have to be asked for.
+
+        Returns:
+            str.
+        """
         return self.client_address[0]
 
 
 class Answer(ServerHandler):
-    """The run of the application for one request.
+    """Run the application for one request.
 
     Attributes:
-        refused: whether the status is 4xx, so that perhaps not all was read.
+        refused: bool. Whether the status is 4xx, so that perhaps not all of the request was read.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> def app(environ, start_response):
+        ...     start_response("404 Not Found", [])
+        ...     return []
+        >>> output = io.BytesIO()
+        >>> answer = Answer(io.BytesIO(), output, sys.stderr, {"SERVER_PROTOCOL": "HTTP/1.0"})
+        >>> answer.request_handler = SimpleNamespace(log_request=lambda status, size: None)
+        >>> answer.run(app)
+        >>> answer.refused, output.getvalue()[:22]
+        (True, b'HTTP/1.0 404 Not Found')
     """
 
     refused = False
 
-    def close(self):
+    def close(self) -> None:
+        """Keep in `refused` what the status says, and end the run."""
         self.refused = str(self.status).startswith("4")
         super().close()
 
-    def log_exception(self, exc_info):
-        """Tell of errors, but not of clients that went away."""
+    def log_exception(self, exc_info: Any) -> None:
+        """Print an error, but not that a client went away.
+
+        Arguments:
+            exc_info: What `sys.exc_info()` gives.
+        """
         if not isinstance(exc_info[1], OSError):
             super().log_exception(exc_info)
 
 
 class Reader(io.RawIOBase):
-    """What a client sends, all of it within a time.
+    """Read what a client sends, all of it within a time that begins now.
+
+    Arguments:
+        connection: socket. The connection.
+        seconds: float. How long the client may take.
 
     Raises:
-        socket.timeout: the time is over.
+        socket.timeout: The time is over. It is raised by `read`.
+
+    Example:
+        >>> client, connection = socket.socketpair()
+        >>> reader = io.BufferedReader(Reader(connection, seconds=30.0))
+        >>> client.sendall(b"hello")
+        >>> reader.read(5)
+        b'hello'
     """
 
-    def __init__(self, connection, seconds):
+    def __init__(self, connection: socket.socket, seconds: float):
         super().__init__()
         self.connection, self.end = connection, time.monotonic() + seconds
 
-    def readable(self):
+    def readable(self) -> bool:
+        """Return True, for `io`.
+
+        Returns:
+            bool.
+        """
         return True
 
-    def readinto(self, buffer):
+    def readinto(self, buffer: Any) -> int:
+        """Read what has come, or wait until something comes.
+
+        Arguments:
+            buffer: A writable buffer, which gets the bytes.
+
+        Returns:
+            int. How many bytes it got; 0 at the end.
+
+        Raises:
+            socket.timeout: The time is over.
+        """
         left = self.end - time.monotonic()
         if left <= 0:
             raise socket.timeout("the request did not come in time")
@@ -154,16 +257,45 @@ class Reader(io.RawIOBase):
 
 
 class Writer(io.BufferedIOBase):
-    """What is sent to a client, each part within a time."""
+    """Send to a client, each part within a time.
 
-    def __init__(self, connection, seconds):
+    Arguments:
+        connection: socket. The connection.
+        seconds: float. How long the client may take for one part.
+
+    Example:
+        >>> client, connection = socket.socketpair()
+        >>> writer = Writer(connection, seconds=30.0)
+        >>> writer.write(b"hello")
+        5
+        >>> client.recv(5)
+        b'hello'
+    """
+
+    def __init__(self, connection: socket.socket, seconds: float):
         super().__init__()
         self.connection, self.seconds = connection, seconds
 
-    def writable(self):
+    def writable(self) -> bool:
+        """Return True, for `io`.
+
+        Returns:
+            bool.
+        """
         return True
 
-    def write(self, data):
+    def write(self, data: Any) -> int:
+        """Send bytes.
+
+        Arguments:
+            data: bytes. What is sent.
+
+        Returns:
+            int. How many bytes these are, for all of them are sent.
+
+        Raises:
+            socket.timeout: The client did not take them in time.
+        """
         self.connection.settimeout(self.seconds)
         self.connection.sendall(data)
         return len(data)

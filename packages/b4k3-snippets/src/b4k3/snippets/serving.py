@@ -1,4 +1,4 @@
-"""Functions as a small web service."""
+"""Serve functions as a small web service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 import json
 import socket
 import threading
-from typing import Callable
+from typing import Any, Callable, Iterator, NoReturn
 from urllib.parse import parse_qsl
 
 MAX_FIELDS = 1000
@@ -16,29 +16,32 @@ MAX_LIMIT = 1 << 30  # of bytes, seconds and connections: what the operating sys
 
 
 class WebServing:
-    """Serves functions over HTTP, with JSON answers. For demonstrations: there is no access control.
+    """Serve functions over HTTP, with JSON answers. This is for demonstrations: there is no access control.
 
-    Needs bottle: `pip install "b4k3-snippets[serving]"`.
+    It needs bottle: `pip install "b4k3-snippets[serving]"`.
 
     Each client has a thread, so that one that stalls keeps nobody waiting, but one function runs at a time, so that
     functions need not care for threads. `concurrent=True` lets them run together: use a `Predictor` of b4k3.models in
     them, never Keras' own `predict`.
 
     Arguments:
-        host: the address to listen on. '127.0.0.1' is only this machine itself, '0.0.0.0' every address that it has.
-        port: int; 0 for a free one.
-        server: which server to use. 'wsgiref' is that of the standard library, with threads and limits of time; any
-            other name is one of bottle's, which must be installed ('waitress' for example) and has its own limits.
-        max_body: how many bytes the body of a request may have; a longer one gets the status 413.
-        timeout: seconds in which a request must have come whole, and a client must have taken the answer; a body that
-            is late gets the status 408. Of 'wsgiref' only.
-        queue_timeout: seconds that a request waits while others are answered; then it gets the status 503.
-        max_connections: how many clients are answered at once; more get the status 503. Of 'wsgiref' only.
-        concurrent: whether functions may run at the same time.
+        host: str. The address to listen on. '127.0.0.1' is only this machine itself, '0.0.0.0' is every address that
+            it has.
+        port: int. The port to listen on; 0 is a free one.
+        server: str. Which server to use. 'wsgiref' is the server of the standard library, with threads and limits of
+            time. Any other name is a server that bottle knows, such as 'waitress'; it must be installed and has its
+            own limits.
+        max_body: int. How many bytes the body of a request may have; a longer one gets the status 413.
+        timeout: float. The seconds in which a request must have come whole, and in which a client must have taken the
+            answer; a body that is late gets the status 408. Only 'wsgiref' has this limit.
+        queue_timeout: float. The seconds that a request waits while others are answered; then it gets the status 503.
+        max_connections: int. How many clients are answered at once; more get the status 503. Only 'wsgiref' has this
+            limit.
+        concurrent: bool. Whether functions may run at the same time.
 
     Raises:
         ImportError: bottle is not installed.
-        ValueError: a limit is not a number above 0.
+        ValueError: A limit is not a number above 0.
 
     Example:
         >>> def repeat(text, n=2):
@@ -82,10 +85,20 @@ class WebServing:
         self._lock = threading.Lock()
 
     def wraps(self, func: Callable, arguments: dict, method: str = "GET") -> Callable[[], bytes]:
-        """Return the function of a request that calls func; see `route`."""
+        """Return the function that answers a request with a call of `func`; `route` gives it to bottle.
+
+        Arguments:
+            func: A function of keyword arguments whose result JSON can hold.
+            arguments: dict. See `route`.
+            method: str. 'GET' or 'POST'.
+
+        Returns:
+            A function without arguments. It reads the request that bottle has, and returns the answer as JSON.
+        """
 
         @functools.wraps(func)
-        def answer():
+        def answer() -> bytes:
+            """Answer the request that bottle has."""
             self.bottle.response.content_type = "application/json; charset=utf-8"
             try:
                 fields = self._query() if method == "GET" else self._body_fields()
@@ -101,12 +114,12 @@ class WebServing:
         """Serve a function.
 
         Arguments:
-            path: str, such as '/similar'.
-            func: a function of keyword arguments whose result JSON can hold.
-            arguments: name -> (converter or None, whether the argument is required). Fields of a form or a query are
-                str, which the converter gets; None leaves them as they are. A field of a JSON body may have the type
-                already, if the converter is int, float, str, bool, list or dict; None wants a string.
-            method: 'GET' or 'POST'. The body of a POST is a form, or JSON with the content type application/json.
+            path: str. The path of the URL, such as '/similar'.
+            func: A function of keyword arguments whose result JSON can hold.
+            arguments: dict. name -> (converter or None, whether the argument is required). Fields of a form or a query
+                are str, which the converter gets; None leaves them as they are. A field of a JSON body may have the
+                type already, if the converter is int, float, str, bool, list or dict; None wants a string.
+            method: str. 'GET' or 'POST'. The body of a POST is a form, or JSON with the content type application/json.
 
         The answer is {"code": 0, "desc": "succeeded", "data": result}; code 1 is a missing or wrong argument, code 2 an
         exception of func or a result that JSON cannot hold (NaN and lone surrogates are such), and desc says which.
@@ -124,8 +137,8 @@ class WebServing:
             with contextlib.suppress(KeyboardInterrupt):
                 server.serve_forever()
 
-    def _bind(self):
-        """The threaded server, which listens already."""
+    def _bind(self) -> Any:
+        """Make the threaded server, which listens already."""
         from .http_server import Server
 
         server = Server((self.host, self.port), self.app, self.timeout, self.max_connections)
@@ -133,7 +146,7 @@ class WebServing:
         return server
 
     @contextlib.contextmanager
-    def _turn(self):
+    def _turn(self) -> Iterator[None]:
         """Wait until no other function runs, unless they may run together."""
         if self.concurrent:
             yield
@@ -145,11 +158,12 @@ class WebServing:
         else:
             raise _Refused(503, f"other requests took longer than {self.queue_timeout:g} seconds: try again later")
 
-    def _query(self):
+    def _query(self) -> dict[str, str]:
+        """Return the fields in the query of a request."""
         return _form(self.bottle.request.environ.get("QUERY_STRING", ""))
 
-    def _body_fields(self):
-        """The fields in the body of a request."""
+    def _body_fields(self) -> dict[str, Any]:
+        """Return the fields in the body of a request."""
         environ = self.bottle.request.environ
         body, kind = self._body(environ), environ.get("CONTENT_TYPE", "").split(";")[0].strip().lower()
         if kind == "application/json" or kind.endswith("+json"):
@@ -163,8 +177,8 @@ class WebServing:
         except Exception as error:
             raise _Refused(400, f"the form cannot be read: {error}") from error
 
-    def _body(self, environ):
-        """The body, of as many bytes as it says, which are not too many."""
+    def _body(self, environ: dict) -> bytes:
+        """Read the body of a request: as many bytes as its headers say, if these are not too many."""
         if environ.get("HTTP_TRANSFER_ENCODING"):
             raise _Refused(411, "a body needs a Content-Length")
         length = environ.get("CONTENT_LENGTH") or "0"
@@ -182,22 +196,22 @@ class WebServing:
             raise _Refused(400, f"the body ends after {len(body)} bytes of {length}")
         return body
 
-    def _error_page(self, error):
-        """The answer for what no function answers: unknown paths, for example."""
+    def _error_page(self, error: Any) -> bytes:
+        """Return the answer for what no function answers: unknown paths, for example."""
         self.bottle.response.content_type = "application/json; charset=utf-8"
         return _encoded(_answer(1, error.status_line))
 
 
 class _Refused(Exception):
-    """A request that no function gets to see."""
+    """This is raised for a request that no function gets to see."""
 
-    def __init__(self, status, message):
+    def __init__(self, status: int, message: str):
         super().__init__(message)
         self.status = status
 
 
-def _form(text):
-    """{name: str} of a query or a form; text has a character for each byte, as WSGI wants it."""
+def _form(text: str) -> dict[str, str]:
+    """Return the fields of a query or a form; text has a character for each byte, as WSGI wants it."""
     try:
         pairs = parse_qsl(
             text.encode("latin-1").decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
@@ -209,8 +223,8 @@ def _form(text):
     return dict(pairs)
 
 
-def _json_object(body):
-    """{name: value} of a JSON body."""
+def _json_object(body: bytes) -> dict[str, Any]:
+    """Return the fields of a JSON body."""
     try:
         fields = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
         json.dumps(fields, ensure_ascii=False, allow_nan=False).encode("utf-8")
@@ -223,12 +237,12 @@ def _json_object(body):
     return fields
 
 
-def _refuse_constant(name):
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _call(func, arguments, fields):
-    """The answer of a function to the fields of a request, as bytes."""
+def _call(func: Callable, arguments: dict, fields: dict[str, Any]) -> bytes:
+    """Call a function with the fields of a request; return the answer as JSON."""
     kwargs = {}
     for name, (convert, required) in arguments.items():
         value = fields.get(name)
@@ -248,8 +262,8 @@ def _call(func, arguments, fields):
         return _encoded(_answer(2, f"{type(error).__name__}: {error}"))
 
 
-def _converted(value, convert):
-    """The argument of a field: of a str by the converter, of another JSON value if that has the type."""
+def _converted(value: Any, convert: Callable | None) -> Any:
+    """Make the argument of a field: convert a str; take another JSON value as it is if it has the type."""
     if convert is None:
         convert = str
     if isinstance(value, str):
@@ -262,7 +276,8 @@ def _converted(value, convert):
     return convert(value)
 
 
-def _answer(code, desc, data=None):
+def _answer(code: int, desc: str, data: Any = None) -> dict[str, Any]:
+    """Return an answer; what UTF-8 cannot hold is escaped in `desc`."""
     return {
         "code": code,
         "desc": desc.encode("utf-8", "backslashreplace").decode("utf-8"),
@@ -270,11 +285,11 @@ def _answer(code, desc, data=None):
     }
 
 
-def _encoded(answer):
-    """The answer as bytes of JSON.
+def _encoded(answer: dict[str, Any]) -> bytes:
+    """Return an answer as JSON.
 
     Raises:
-        ValueError: NaN or infinite numbers; a lone surrogate (UnicodeEncodeError).
-        TypeError: something that JSON cannot hold.
+        ValueError: It has NaN or an infinite number, or a lone surrogate (UnicodeEncodeError).
+        TypeError: It has something that JSON cannot hold.
     """
     return json.dumps(answer, ensure_ascii=False, allow_nan=False).encode("utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import reprlib
+from typing import Any
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
@@ -15,23 +16,46 @@ _short.maxlong = 30
 _PLAIN_INT = {int}
 
 
-def shown(value):
-    """A value as messages show it: short, however long or deep it is."""
+def shown(value: Any) -> str:
+    """Return a value as messages show it: short, however long or deep it is.
+
+    Arguments:
+        value: Any. What a user or a file gave.
+
+    Returns:
+        str.
+    """
     return _short.repr(value)
 
 
-def check_text(text, what="text", expected="str"):
-    """Raise TypeError for what is no str."""
+def check_text(text: Any, what: str = "text", expected: str = "str") -> None:
+    """Check that a value is a str.
+
+    Arguments:
+        text: Any. The value.
+        what: str. The name of the argument, for the message.
+        expected: str. What the message says was expected.
+
+    Raises:
+        TypeError: The value is no str.
+    """
     if not isinstance(text, str):
         hint = "; decode bytes first" if isinstance(text, (bytes, bytearray)) else ""
         raise TypeError(f"{what}: expected {expected}, got {type(text).__name__} {shown(text)}{hint}")
 
 
-def checked(texts, what):
-    """A list of the texts.
+def checked(texts: Any, what: str) -> list[str]:
+    """Check that a value is an iterable of texts.
+
+    Arguments:
+        texts: Any. The value.
+        what: str. The name of the argument, for the message.
+
+    Returns:
+        str[]. A new list.
 
     Raises:
-        TypeError: one text in place of a list of texts, or something that is no text in it.
+        TypeError: The value is one text in place of a list of texts, or an element of it is no text.
     """
     if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
         raise TypeError(f"{what}: expected a list of texts, got one {type(texts).__name__}")
@@ -42,8 +66,19 @@ def checked(texts, what):
     return texts
 
 
-def checked_tokens(tokens, what="tokens"):
-    """A list of the tokens, all of them str."""
+def checked_tokens(tokens: Any, what: str = "tokens") -> list[str]:
+    """Check that a value is an iterable of tokens; a str is one, its characters are the tokens.
+
+    Arguments:
+        tokens: Any. The value.
+        what: str. The name of the argument, for the message.
+
+    Returns:
+        str[]. A new list.
+
+    Raises:
+        TypeError: The value is no such iterable, or an element of it is no str.
+    """
     if isinstance(tokens, (bytes, bytearray)) or not hasattr(tokens, "__iter__"):
         raise TypeError(f"{what}: expected str or a list of tokens, got {type(tokens).__name__} {shown(tokens)}")
     tokens = list(tokens)
@@ -53,8 +88,22 @@ def checked_tokens(tokens, what="tokens"):
     return tokens
 
 
-def checked_int(value, what, lowest=None, highest=None):
-    """An int out of anything that stands for one, in bounds: an int, numpy's, a float without a fraction."""
+def checked_int(value: Any, what: str, lowest: int | None = None, highest: int | None = None) -> int:
+    """Check that a value stands for an int: it is an int, an integer of numpy, or a float without a fraction.
+
+    Arguments:
+        value: Any. The value. True and False stand for no int.
+        what: str. The name of the argument, for the message.
+        lowest: int or None. The smallest number that is allowed.
+        highest: int or None. The largest number that is allowed.
+
+    Returns:
+        int.
+
+    Raises:
+        TypeError: The value is no number.
+        ValueError: The value is a float with a fraction, or lies outside of the bounds.
+    """
     number = _as_int(value)
     if number is None:
         expected = "an integer" if isinstance(value, float) else "an int"
@@ -66,8 +115,8 @@ def checked_int(value, what, lowest=None, highest=None):
     return number
 
 
-def _as_int(value):
-    """The int that a value stands for, None if it stands for none. True and False stand for none."""
+def _as_int(value: Any) -> int | None:
+    """Return the int that a value stands for, None if it stands for none. True and False stand for none."""
     if type(value) is int:
         return value
     if type(value).__name__ in ("bool", "bool_"):  # Python's and numpy's
@@ -83,8 +132,14 @@ def _as_int(value):
         return None
 
 
-def checked_ids(ids):
-    """A list of int out of an iterable of ids; their range is not looked at.
+def checked_ids(ids: Any) -> list[int]:
+    """Check that a value is an iterable of integers; whether the vocabulary has them is not checked.
+
+    Arguments:
+        ids: Any. The value.
+
+    Returns:
+        int[]. A new list.
 
     Raises:
         TypeError: `ids` is no iterable of numbers.

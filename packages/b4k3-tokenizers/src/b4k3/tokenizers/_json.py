@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from typing import Any, NoReturn
 
 from ._checks import shown
 from ._reading import read_file
@@ -26,20 +27,41 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Node:
-    """A value of a JSON file, and where it stands.
+    """Hold a value of a JSON file, and the place where it stands in the file.
 
-    Arguments: `path`, the file; `value`; `name`, such as 'model.vocab'.
+    Arguments:
+        path: str. The file, as messages name it.
+        value: Any. What `json.loads` gives for this place.
+        name: str. The place in the file, such as 'model.vocab'; "" for the whole file.
     """
 
-    def __init__(self, path, value, name=""):
+    def __init__(self, path: str, value: Any, name: str = ""):
         self.path, self.value, self.name = path, value, name
 
-    def error(self, expected):
-        """The error that says what is here and what should be."""
+    def error(self, expected: str) -> VocabError:
+        """Make the error that says what is here and what should be here.
+
+        Arguments:
+            expected: str. What should be here, such as "a list".
+
+        Returns:
+            VocabError. The caller raises it.
+        """
         return VocabError(f"{self.path}: {self.name or 'the file'} is {shown(self.value)}; expected {expected}")
 
-    def get(self, key, default=_MISSING):
-        """What an object has under a key; without a default it has to be there."""
+    def get(self, key: str, default: Any = _MISSING) -> Node:
+        """Return what an object has under a key.
+
+        Arguments:
+            key: str. The key.
+            default: Any. The value where the object does not have the key. Without a default it must have the key.
+
+        Returns:
+            Node. The value, or the default.
+
+        Raises:
+            VocabError: This value is no object, or it does not have the key and there is no default.
+        """
         if not isinstance(self.value, dict):
             raise self.error(f"an object with {key!r}")
         name = f"{self.name}.{key}" if self.name else str(key)
@@ -49,59 +71,124 @@ class Node:
             raise VocabError(f"{self.path} has no {name!r}; expected a tokenizer.json")
         return Node(self.path, default, name)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> Node:
         return self.get(key)
 
     @property
-    def is_null(self):
-        """Is there nothing, or null?"""
+    def is_null(self) -> bool:
+        """Whether the value is null, or is missing and has the default None."""
         return self.value is None
 
-    def items(self, length=None):
-        """The values of a list, as nodes."""
+    def items(self, length: int | None = None) -> list[Node]:
+        """Return the values of a list.
+
+        Arguments:
+            length: int or None. How many values the list must have; None for any number.
+
+        Returns:
+            Node[].
+
+        Raises:
+            VocabError: This value is no list, or has another length.
+        """
         if not isinstance(self.value, list) or length is not None and len(self.value) != length:
             raise self.error("a list" if length is None else f"a list of {length} values")
         return [Node(self.path, value, f"{self.name}[{i}]") for i, value in enumerate(self.value)]
 
-    def object(self):
-        """A dict of the keys of an object and their values, as they are."""
+    def object(self) -> dict:
+        """Return the dict of an object, whose values are not nodes.
+
+        Returns:
+            dict from str to the values of `json.loads`. It is not copied.
+
+        Raises:
+            VocabError: This value is no object.
+        """
         if not isinstance(self.value, dict):
             raise self.error("an object")
         return self.value
 
-    def text(self):
-        """A str, in which no half of a surrogate pair stands alone."""
+    def text(self) -> str:
+        """Return a str in which no half of a surrogate pair stands alone.
+
+        Returns:
+            str.
+
+        Raises:
+            VocabError: This value is no such str.
+        """
         if not isinstance(self.value, str) or _SURROGATE.search(self.value):
             raise self.error("text")
         return self.value
 
-    def boolean(self):
-        """True or False."""
+    def boolean(self) -> bool:
+        """Return a bool.
+
+        Returns:
+            bool.
+
+        Raises:
+            VocabError: This value is neither true nor false.
+        """
         if not isinstance(self.value, bool):
             raise self.error("true or false")
         return self.value
 
-    def integer(self, lowest=0, highest=LARGEST):
-        """An int in bounds."""
+    def integer(self, lowest: int = 0, highest: int = LARGEST) -> int:
+        """Return an int that lies within bounds.
+
+        Arguments:
+            lowest: int. The smallest number that is allowed.
+            highest: int. The largest number that is allowed.
+
+        Returns:
+            int.
+
+        Raises:
+            VocabError: This value is no int, or lies outside.
+        """
         if type(self.value) is not int or not lowest <= self.value <= highest:
             raise self.error(f"an integer from {lowest} to {highest}")
         return self.value
 
-    def number(self):
-        """A float that 32 bits can hold."""
+    def number(self) -> float:
+        """Return a number as a float that does not overflow in 32 bits.
+
+        Returns:
+            float.
+
+        Raises:
+            VocabError: This value is no number, or is too large.
+        """
         if type(self.value) not in (int, float) or not abs(self.value) <= LARGEST_FLOAT:
             raise self.error("a number of 32 bits")
         return float(self.value)
 
-    def one_of(self, *values):
-        """One of some values."""
+    def one_of(self, *values: Any) -> Any:
+        """Return the value if it is one of those that are allowed.
+
+        Arguments:
+            values: Any. The values that are allowed, each with its type: 1 does not stand for True.
+
+        Returns:
+            Any. The value.
+
+        Raises:
+            VocabError: This value is another one.
+        """
         if type(self.value) not in map(type, values) or self.value not in values:
             raise self.error(" or ".join(map(repr, values)))
         return self.value
 
 
-def read_json(path):
-    """The `Node` of a JSON file.
+def read_json(path: str) -> Node:
+    """Read a JSON file.
+
+    Arguments:
+        path: str. The file.
+
+    Returns:
+        Node. The value of the whole file.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -118,7 +205,7 @@ def read_json(path):
     return Node(path, value)
 
 
-def _object(pairs):
+def _object(pairs: list[tuple[str, Any]]) -> dict:
     found = dict(pairs)
     if len(found) < len(pairs):
         left = dict(found)
@@ -127,18 +214,18 @@ def _object(pairs):
     return found
 
 
-def _integer(digits):
+def _integer(digits: str) -> int:
     if len(digits) > _LONGEST_NUMBER:  # Python takes time that is quadratic in their number
         raise ValueError(f"a number of {len(digits)} digits")
     return int(digits)
 
 
-def _float(digits):
+def _float(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
         raise ValueError(f"the number {shown(digits)} is too large")
     return value
 
 
-def _constant(name):
+def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")

@@ -7,23 +7,26 @@ fast ways of `Normalizer` are exact and are taken.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ._normalizer import SPACE, Normalizer
 from .added_tokens import SPACES
+
+if TYPE_CHECKING:
+    from ._charsmap import Charsmap
 
 COLLAPSE, COLLAPSE_TO_SPACE, TRIM, STRIP, LSTRIP, RSTRIP = range(6)
 _runs = re.compile(" {2,}").sub
 
 
 class Metaspace(NamedTuple):
-    """What a file says of white space.
+    """This is what a file says about white space.
 
     Attributes:
-        steps: int[]. The normalizer after the charsmap: blanks joined (to " ", or to the space symbol), blanks at both
-            ends dropped, white space at the ends dropped.
+        steps: int[]. What the normalizer does after the charsmap: it joins blanks (to " ", or to the space symbol),
+            drops the blanks at both ends, or drops the white space at one end or both.
         scheme: str. Which parts of a text get a space symbol in front: "always", "first" or "never".
-        words: bool. Text is first split at white space, all of which is dropped.
+        words: bool. Text is first split at white space, which is dropped.
         split: bool. No piece crosses the beginning of a word.
         appended: int. How many of the last pieces are added tokens, which the file's model does not have.
     """
@@ -36,16 +39,28 @@ class Metaspace(NamedTuple):
 
 
 class MetaspaceNormalizer(Normalizer):
-    """Normalise text as such a file says it. Arguments: `charsmap`, a `Charsmap`; `metaspace`, a `Metaspace`."""
+    """Normalise text as a `tokenizer.json` with `Metaspace` says it.
 
-    def __init__(self, charsmap, metaspace):
+    Arguments:
+        charsmap: Charsmap. The replacements of characters.
+        metaspace: Metaspace. What the file says about white space.
+    """
+
+    def __init__(self, charsmap: Charsmap, metaspace: Metaspace):
         super().__init__(charsmap, metaspace.scheme != "never", True, True)
         self._metaspace = metaspace
         self._usual = _is_usual(metaspace)
         self.by_words = self.by_words and self._usual
 
-    def normalize(self, text):
-        """The normalised text, str -> str."""
+    def normalize(self, text: str) -> str:
+        """Normalise a text.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            str. The text that is segmented, with a space symbol for each blank.
+        """
         replaced = self._replace(text) if self._usual else None
         if replaced is None or SPACE in replaced:
             return self.align(text)[0]
@@ -56,18 +71,33 @@ class MetaspaceNormalizer(Normalizer):
             return self.align(text)[0]
         return self._dummy + SPACE.join(words) if words else ""
 
-    def words(self, texts):
-        """See `Normalizer.words`."""
+    def words(self, texts: list[str]) -> list[str] | None:
+        """Return the words of several texts, as `Normalizer.words` does.
+
+        Arguments:
+            texts: str[]. The texts.
+
+        Returns:
+            str[], or None where only `normalize` is exact.
+        """
         found = super().words(texts)
         return None if found and len("".join(found).split()) != 1 else found
 
-    def spelled(self, text):
-        """The text after the file's normalizer, before `Metaspace`: its characters, and where each of them is from."""
+    def spelled(self, text: str) -> tuple[str, list[int]]:
+        """Apply the file's normalizer, and not yet `Metaspace`.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            (str, int[]). What the normalizer makes of the text, and for each character of that the index in `text`
+            where it comes from.
+        """
         spelling, spans = self._spelled(text)
         return spelling, [start for start, _ in spans]
 
-    def _spelled(self, text):
-        """`spelled`, with (start, end) in the text for each character."""
+    def _spelled(self, text: str) -> tuple[str, list[tuple[int, int]]]:
+        """Return what `spelled` returns, with (start, end) in the text for each character."""
         chars, spans, position = [], [], 0
         while position < len(text):
             piece, length = self._prefix(text, position)
@@ -79,11 +109,20 @@ class MetaspaceNormalizer(Normalizer):
             spelling, spans = _take(step, spelling, spans)
         return spelling, spans
 
-    def align(self, text, first=True, ready=False):
-        """The normalised text; for each of its characters the index in `text` where it begins; and from index 1 on
-        where each of them ends. What is put in is from where the next character is, a joined blank the last one.
+    def align(self, text: str, first: bool = True, ready: bool = False) -> tuple[str, list[int], list[int]]:
+        """Normalise a text, and say where each character of the result comes from.
 
-        Arguments: `first`, whether it is the first part of a text; `ready`, whether it is `spelled` already.
+        A space symbol that is put in gets the place of the character after it. Blanks that are joined to one get the
+        place of the last of them.
+
+        Arguments:
+            text: str. A text, or a part of one.
+            first: bool. Whether it is the first part of a text.
+            ready: bool. Whether the file's normalizer was applied already, by `spelled`.
+
+        Returns:
+            (str, int[], int[]). The normalised text. For each of its characters the index in `text` where it begins.
+            The index where it ends, after a 0: the character k ends at the element k + 1.
         """
         spelling, spans = (text, [(k, k + 1) for k in range(len(text))]) if ready else self._spelled(text)
         if self._metaspace.words:
@@ -97,8 +136,8 @@ class MetaspaceNormalizer(Normalizer):
         return spelling, [start for start, _ in spans], [0] + [end for _, end in spans]
 
 
-def _is_usual(metaspace):
-    """Do the steps come to what SentencePiece does?"""
+def _is_usual(metaspace: Metaspace) -> bool:
+    """Whether the steps come to what SentencePiece does."""
     steps = metaspace.steps
     if COLLAPSE_TO_SPACE in steps[:-1]:  # what comes after it does not see that blank
         return False
@@ -109,8 +148,8 @@ def _is_usual(metaspace):
     return joined and left and not {TRIM, STRIP, RSTRIP}.isdisjoint(steps)
 
 
-def _take(step, text, spans):
-    """The text after a step, with the spans of its characters."""
+def _take(step: int, text: str, spans: list[tuple[int, int]]) -> tuple[str, list[tuple[int, int]]]:
+    """Take one step of the normalizer: return the text after it, with the spans of its characters."""
     if step in (COLLAPSE, COLLAPSE_TO_SPACE):
         kept, position = [], 0
         for match in re.finditer(" {2,}", text):
@@ -125,8 +164,8 @@ def _take(step, text, spans):
     return text[start:end], spans[start:end]
 
 
-def _words(text, spans):
-    """Each word with a space symbol before it, and the spans of their characters."""
+def _words(text: str, spans: list[tuple[int, int]]) -> tuple[str, list[tuple[int, int]]]:
+    """Put a space symbol before each word and drop the white space; return the spans of the characters, too."""
     spelling, found, start = [], [], None
     for k, char in enumerate(text + " "):
         if char not in SPACES:

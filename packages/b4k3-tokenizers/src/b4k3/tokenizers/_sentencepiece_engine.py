@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING, Iterable
 
 from ._checks import check_text, checked, checked_ids, checked_int, checked_tokens
 from ._reading import read_file
@@ -19,6 +20,9 @@ from ._spm import (
 )
 from ._writing import write_bytes
 from .sentencepiece_model import check_alpha
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 _OF_AN_ID = ("is_control", "is_unknown", "is_unused", "is_byte")
 
@@ -72,17 +76,17 @@ class SentencePieceEngine:
             raise IndexError(f"id {i} is outside 0 .. {len(self.pieces) - 1}")
         return i
 
-    def save(self, path):
-        """See `SentencePieceModel.save`."""
+    def save(self, path: str | PathLike) -> None:
+        """Write the `.model` file; see `SentencePieceModel.save`."""
         write_bytes(os.fspath(path), self._data)
 
-    def with_user_defined(self, pieces):
-        """See `SentencePieceModel.with_user_defined`."""
+    def with_user_defined(self, pieces: Iterable[str]) -> SentencePieceEngine:
+        """Make a model with user-defined symbols; see `SentencePieceModel.with_user_defined`."""
         data = with_user_defined(self._data, checked_tokens(pieces, "pieces"), self._source)
         return _engine_from_bytes(data, self._source)
 
-    def piece_to_id(self, piece):
-        """See `SentencePieceModel.piece_to_id`."""
+    def piece_to_id(self, piece: str) -> int:
+        """Return the id of a piece; see `SentencePieceModel.piece_to_id`."""
         check_text(piece, "piece")
         return self._cpp.piece_to_id(piece)
 
@@ -90,8 +94,8 @@ class SentencePieceEngine:
         """See `SentencePieceModel.id_to_piece`."""
         return self.pieces[self._checked_id(i)]
 
-    def normalize(self, text):
-        """See `SentencePieceModel.normalize`."""
+    def normalize(self, text: str) -> str:
+        """Return the text that is segmented; see `SentencePieceModel.normalize`."""
         check_text(text)
         return self._cpp.normalize(text)
 

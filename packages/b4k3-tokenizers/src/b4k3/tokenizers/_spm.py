@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import Iterable
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 MODEL_TYPES = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
@@ -280,9 +281,22 @@ def with_extra_ids(data, count):
     return append_pieces(data, ["\u2581<extra_id_%d>" % i for i in reversed(range(count))]) if count else bytes(data)
 
 
-def with_user_defined(data, pieces, source="<bytes>"):
-    """The bytes of a `.model` file in which these pieces are user-defined symbols: those that it has, and the others
-    appended. Raises `SentencePieceError` for the unknown piece, a byte, and what no piece can be."""
+def with_user_defined(data: bytes, pieces: Iterable[str], source: str = "<bytes>") -> bytes:
+    """Return the bytes of a `.model` file in which certain pieces are user-defined symbols.
+
+    Pieces that the file has keep their place and their score; the others are appended.
+
+    Arguments:
+        data: bytes. The bytes of a `.model` file.
+        pieces: str[]. The pieces.
+        source: str. The name of the file, for messages.
+
+    Returns:
+        bytes.
+
+    Raises:
+        SentencePieceError: One of them is the unknown piece, a byte, or what no piece can be.
+    """
     left, out, end = dict.fromkeys(pieces), [], 0
     for index, (number, _, value, at) in enumerate(_fields(data, 0, len(data), source)):
         if number != 1:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any, NamedTuple, Sequence
+from typing import Callable, Iterable, NamedTuple, Sequence
 
 from .vocab import VocabError
 
@@ -22,15 +22,20 @@ _LETTERS_IN_CIRCLES = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169),
 
 
 class AddedToken(NamedTuple):
-    """A token that is found in texts.
+    """This is a token that texts are searched for.
 
     Attributes:
         content: str. The token.
-        id: int.
-        single_word: bool. Only where no letter, digit or underscore is next to it.
-        lstrip, rstrip: bool. It takes the white space on its left or right with it.
-        normalized: bool. It is looked for in normalised text, so "Yes" in "YES" if text is lower-cased.
+        id: int. The id of the token.
+        single_word: bool. It counts only where no letter, digit or underscore is next to it.
+        lstrip: bool. It takes the white space on its left with it.
+        rstrip: bool. It takes the white space on its right with it.
+        normalized: bool. It is looked for in normalised text, so "Yes" is found in "YES" if text is lower-cased.
         special: bool. It stands for no text, like "[MASK]"; `special_tokens="split"` leaves it alone.
+
+    Example:
+        >>> AddedToken("[MASK]", 103, lstrip=True, special=True).content
+        '[MASK]'
     """
 
     content: str
@@ -43,7 +48,18 @@ class AddedToken(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A part of a text: its characters, where each of them is from, and the added token that it is, or None."""
+    """This is a part of a text: an added token, or what stands between two of them.
+
+    Attributes:
+        text: str. The characters of the part.
+        origins: int[]. The index in the text where each of these characters comes from.
+        token: AddedToken or None. The token that the part is.
+
+    Example:
+        >>> tokens = AddedTokens([AddedToken("[E]", 5)])
+        >>> tokens.parts("an [E]")[0]
+        Part(text='an ', origins=range(0, 3), token=None)
+    """
 
     text: str
     origins: Sequence[int]
@@ -51,50 +67,81 @@ class Part(NamedTuple):
 
 
 class AddedTokens:
-    """The added tokens of a tokenizer.
+    """Search texts for the added tokens of a tokenizer.
 
     Arguments:
-        tokens: AddedToken[].
-        normalize: a function from a text to what tokens with `normalized=True` are looked for in, and the index of each
-            of its characters in the text.
+        tokens: AddedToken[]. The tokens.
+        normalize: A function of a text. It returns the normalised text, in which tokens with `normalized=True` are
+            looked for, and for each of its characters the index in the text where it comes from. Without such tokens
+            it may be None.
+
+    Raises:
+        VocabError: Two tokens are the same in normalised text.
+
+    Example:
+        >>> tokens = AddedTokens([AddedToken("[E]", 5, lstrip=True)])
+        >>> [(part.text, part.token is not None) for part in tokens.parts("the [E] end")]
+        [('the', False), (' [E]', True), (' end', False)]
     """
 
-    def __init__(self, tokens: Sequence[AddedToken], normalize: Any = None):
+    def __init__(
+        self,
+        tokens: Sequence[AddedToken],
+        normalize: Callable[[str], tuple[str, Sequence[int]]] | None = None,
+    ):
         self.tokens = tuple(tokens)
         self._normalize = normalize
         self._raw = _Finder((token.content, token) for token in tokens if not token.normalized)
         self._normalized = _Finder((normalize(token.content)[0], token) for token in tokens if token.normalized)
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.tokens)
 
     @property
     def see_normalized(self) -> bool:
-        """Are the parts of a text normalised, because there are tokens with `normalized=True`?"""
+        """Whether the parts of a text are normalised, because there are tokens with `normalized=True`."""
         return bool(self._normalized)
 
     def may_be_in(self, text: str) -> bool:
-        """False only if the text has none of the tokens."""
+        """Whether a text may have one of the tokens.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            bool. False only if the text has none of them.
+        """
         return bool(self._normalized or self._raw and self._raw.pattern.search(text))
 
     def parts(self, text: str) -> list[Part]:
-        """The parts of a text, in its order, none of them empty."""
+        """Cut a text at the tokens.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            Part[]. The parts in the order of the text, none of them empty.
+        """
         parts = []
         for start, end, token in self._raw.splits(text):
             part = Part(text[start:end], range(start, end), token)
             parts += [part] if token or not self._normalized else self._normalized_parts(part)
         return parts
 
-    def _normalized_parts(self, part):
+    def _normalized_parts(self, part: Part) -> list[Part]:
         text, origins = self._normalize(part.text)
         origins = [part.origins[i] for i in origins]
         return [Part(text[a:b], origins[a:b], token) for a, b, token in self._normalized.splits(text)]
 
 
 class _Finder:
-    """Finds tokens in a text. Arguments: pairs of what is looked for and its `AddedToken`."""
+    """Find tokens in a text.
 
-    def __init__(self, pairs):
+    Arguments:
+        pairs: (str, AddedToken) each. What is looked for, and its token.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, AddedToken]]):
         self._tokens = {}
         for content, token in pairs:
             other = self._tokens.setdefault(content, token) if content else token
@@ -106,11 +153,11 @@ class _Finder:
         longest_first = sorted(self._tokens, key=len, reverse=True)
         self.pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.pattern is not None
 
-    def splits(self, text):
-        """(start, end, token or None) of the parts of a text that are not empty."""
+    def splits(self, text: str) -> list[tuple[int, int, AddedToken | None]]:
+        """Return (start, end, token or None) for each part of a text, none of them empty."""
         found, position = [], 0
         for match in self.pattern.finditer(text) if self.pattern else ():
             start, end, token = match.start(), match.end(), self._tokens[match.group()]
@@ -131,8 +178,8 @@ class _Finder:
         return found
 
 
-def _is_word(char):
-    """Is a character, or "", part of a word as \\w of Rust's regular expressions says it?"""
+def _is_word(char: str) -> bool:
+    """Whether a character, or "", is part of a word as \\w of Rust's regular expressions says it."""
     if not char:
         return False
     if unicodedata.category(char) in _WORD_CATEGORIES or char in "\u200c\u200d":

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from ._checks import check_text, checked, checked_int, shown
 from ._lazy import lazy
 from .template import around_single, check_room, count_specials
+
+if TYPE_CHECKING:
+    from .base import TokenizerBase
+    from .template import Part
 
 _STRATEGIES = ("longest_first", "only_first", "only_second")
 _SIDES = ("right", "left")
@@ -27,8 +31,16 @@ class Settings(NamedTuple):
     pad_type_id: int = 0
     pad_token: str | None = None
 
-    def checked(self):
-        """The same with every number as int. Raises TypeError and ValueError."""
+    def checked(self) -> Settings:
+        """Check the settings.
+
+        Returns:
+            Settings. The same ones, with every number as int.
+
+        Raises:
+            TypeError: One of them has a type that it cannot have.
+            ValueError: One of them has a value that it cannot have.
+        """
         _check_one_of("truncation", self.truncation, _STRATEGIES)
         _check_one_of("truncation_side", self.truncation_side, _SIDES)
         _check_one_of("padding_side", self.padding_side, _SIDES)
@@ -80,7 +92,8 @@ class Side:
         return self._map("_offsets_of_texts")
 
     @lazy
-    def word_ids(self):
+    def word_ids(self) -> list[list[int]]:
+        """For each text the index of the word that each token belongs to."""
         return self._map("_word_ids_of_texts")
 
     @lazy
@@ -119,7 +132,8 @@ class Batch:
             check_room(settings.maxlen, self.parts)
 
     @property
-    def sides(self):
+    def sides(self) -> list[Side]:
+        """The side of the first texts, and the side of the second texts if the rows are pairs."""
         return [self.first] if self.second is None else [self.first, self.second]
 
     @lazy
@@ -190,11 +204,23 @@ class Batch:
             width = self.settings.maxlen if padding == "max_length" else padding
         return -(-width // multiple) * multiple if multiple else width
 
-    def lay(self, rows, sides, of_special, fill):
-        """Rows of values, cut and padded.
+    def lay(
+        self,
+        rows: list[tuple[int, slice, slice]],
+        sides: list[list[list]],
+        of_special: Callable[[Part], list],
+        fill: Any,
+    ) -> list[list]:
+        """Lay the values of texts and of special tokens out in rows, cut and padded.
 
-        Arguments: `rows`, see `rows`; `sides`, for each side the values of each text; `of_special`, a function from a
-        `Part` to the values of its special tokens; `fill`, the value of padding.
+        Arguments:
+            rows: For each row the index of its text and the slices of it; see the attribute `rows`.
+            sides: list. For each side a list with the values of each text.
+            of_special: A function from a `Part` to the values of its special tokens.
+            fill: The value of padding.
+
+        Returns:
+            list of lists. The values of each row.
         """
         whole = [part.sequence is None and of_special(part) for part in self.parts]
         before = self.settings.padding_side == "left"
@@ -207,8 +233,22 @@ class Batch:
             out.append(missing + row if before else row + missing)
         return out
 
-    def lay_constants(self, rows, of_part, fill):
-        """`lay` of values that depend on the part alone: `of_part(part)` for each token of it."""
+    def lay_constants(
+        self,
+        rows: list[tuple[int, slice, slice]],
+        of_part: Callable[[Part], Any],
+        fill: Any,
+    ) -> list[list]:
+        """Do what `lay` does, for values that are the same for all tokens of a part.
+
+        Arguments:
+            rows: For each row the index of its text and the slices of it; see the attribute `rows`.
+            of_part: A function from a `Part` to the value of each of its tokens.
+            fill: The value of padding.
+
+        Returns:
+            list of lists. The values of each row.
+        """
         before = self.settings.padding_side == "left"
         out = []
         for _, *slices in rows:
@@ -334,12 +374,14 @@ class Encoding:
 
     @lazy
     def word_ids(self) -> list[list[int | None]]:
+        """For each token the index in its text of the word that it belongs to; None for specials and padding."""
         batch = self._batch
         sides = [side.word_ids for side in batch.sides]
         return batch.lay(self._rows, sides, lambda part: [None] * len(part.ids), None)
 
     @lazy
     def sequence_ids(self) -> list[list[int | None]]:
+        """For each token 0 if it is in the first text, 1 if it is in the second; None for specials and padding."""
         return self._batch.lay_constants(self._rows, lambda part: part.sequence, None)
 
     @lazy
@@ -389,8 +431,23 @@ def _pad_id(batch):
         raise ValueError(f"padding, but the vocabulary has no {tokenizer._token_pad!r}; give pad_id") from None
 
 
-def encode_batch(tokenizer, texts, pairs, workers, settings):
-    """What `TokenizerBase.encode_batch` does: check the arguments; nothing is computed yet."""
+def encode_batch(tokenizer: TokenizerBase, texts: Any, pairs: Any, workers: Any, settings: Settings) -> Encoding:
+    """Check the arguments of `TokenizerBase.encode_batch`, and make its result, whose fields are computed later.
+
+    Arguments:
+        tokenizer: TokenizerBase. The tokenizer.
+        texts: str[]. The texts.
+        pairs: str[] or None. A second text for each of them.
+        workers: int. How many processes may work on them.
+        settings: Settings. How the rows are cut and padded.
+
+    Returns:
+        Encoding.
+
+    Raises:
+        TypeError: An argument has a type that it cannot have.
+        ValueError: An argument has a value that it cannot have.
+    """
     texts = checked(texts, "texts")
     workers = checked_int(workers, "workers", 1)
     if pairs is not None:

@@ -105,8 +105,15 @@ class WordPieces:
             return self._ids_of_word(words[0])
         return tuple(_flat(map(self._ids_of_word, words)))
 
-    def word_ids(self, text):
-        """The index of the word that each of the ids of a text is of: a new list."""
+    def word_ids(self, text: str) -> list[int]:
+        """Return the index of the word that each id of a text belongs to.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            int[]. A new list, as long as `ids(text)`.
+        """
         counts = map(len, map(self._ids_of_word, spaced(text, self.lower).split()))
         return [word for word, count in enumerate(counts) for _ in range(count)]
 

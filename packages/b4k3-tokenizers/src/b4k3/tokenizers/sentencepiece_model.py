@@ -9,6 +9,7 @@ import random
 import re
 import sys
 from itertools import compress
+from typing import TYPE_CHECKING, Any, Iterable
 
 from ._charsmap import Charsmap
 from ._checks import check_text, checked, checked_ids, checked_int, checked_tokens, shown
@@ -34,6 +35,11 @@ from ._writing import write_bytes
 from .bpe import BPE
 from .unigram import Unigram
 
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from ._metaspace import Metaspace
+
 _SEGMENTERS = {"unigram": Unigram, "bpe": BPE}
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
@@ -55,9 +61,29 @@ class SentencePieceModel:
         self._load(read_file(path, MAX_FILE_SIZE, SentencePieceError), path, extra_ids, cache_size)
 
     @classmethod
-    def from_bytes(cls, data, extra_ids=0, cache_size=1 << 17, source="<bytes>", metaspace=None):
-        """A model from the bytes of a `.model` file; `source` names it in messages, `metaspace` is for the models of a
-        `tokenizer.json`."""
+    def from_bytes(
+        cls,
+        data: bytes,
+        extra_ids: int = 0,
+        cache_size: int = 1 << 17,
+        source: str = "<bytes>",
+        metaspace: Metaspace | None = None,
+    ) -> SentencePieceModel:
+        """Make a model from the bytes of a `.model` file.
+
+        Arguments:
+            data: bytes. The bytes of the file.
+            extra_ids: int. See the class.
+            cache_size: int. See the class.
+            source: str. The name of the file, for messages.
+            metaspace: Metaspace or None. What a `tokenizer.json` says about white space, for its model.
+
+        Returns:
+            SentencePieceModel.
+
+        Raises:
+            SentencePieceError: The file is broken, or is a model of another type.
+        """
         model = cls.__new__(cls)
         model._load(bytes(data), source, extra_ids, cache_size, metaspace)
         return model
@@ -69,28 +95,30 @@ class SentencePieceModel:
     def _rebuild(cls, data, cache_size, source, metaspace=None):
         return cls.from_bytes(data, 0, cache_size, source, metaspace)
 
-    def save(self, path) -> None:
+    def save(self, path: str | PathLike) -> None:
         """Write the `.model` file, with the pieces of `extra_ids` and `with_user_defined`.
 
         Arguments:
             path: str or path-like. It is replaced only when the new file is complete.
 
         Raises:
-            SentencePieceError: The model is of a `tokenizer.json`.
+            SentencePieceError: The model was read from a `tokenizer.json`.
         """
         if self.metaspace is not None:
             raise SentencePieceError(f"{self._spec.source}: not a .model file; use save_tokenizer_json")
         write_bytes(os.fspath(path), self._data)
 
-    def with_user_defined(self, pieces):
-        """A new model in which these pieces are user-defined symbols, found in every text before all others; those
-        that the model does not have get the ids after its last one.
+    def with_user_defined(self, pieces: Iterable[str]) -> SentencePieceModel:
+        """Make a model in which certain pieces are user-defined symbols, found in every text before all others.
 
         Arguments:
-            pieces: str[].
+            pieces: str[]. The pieces. If the model does not have a piece, it gets an id after the last one.
 
         Returns:
-            `SentencePieceModel`.
+            SentencePieceModel. A new one.
+
+        Raises:
+            SentencePieceError: One of them is the unknown piece, a byte, or what no piece can be.
         """
         data = with_user_defined(self._data, checked_tokens(pieces, "pieces"), self._spec.source)
         return self._rebuild(data, self._cache_size, self._spec.source, self.metaspace)
@@ -171,7 +199,7 @@ class SentencePieceModel:
         return i if i >= 0 and self.is_control(i) else -1
 
     @property
-    def space_last(self):
+    def space_last(self) -> bool:
         """Whether the space symbol is at the end of words."""
         return self._spec.trainer["treat_whitespace_as_suffix"]
 
@@ -218,8 +246,16 @@ class SentencePieceModel:
         check_text(text)
         return self._normalizer.normalize(text)
 
-    def spelled(self, text):
-        """For a model of a `tokenizer.json` the text after the file's normalizer, and where its characters are from."""
+    def spelled(self, text: str) -> tuple[str, list[int]]:
+        """Apply the normalizer of the `tokenizer.json` that the model was read from. Other models do not have one.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            (str, int[]). What the normalizer makes of the text, and for each character of that the index in `text`
+            where it comes from.
+        """
         return self._normalizer.spelled(text)
 
     def encode(self, text):
@@ -281,9 +317,17 @@ class SentencePieceModel:
         check_text(text)
         return self._spell_normalized(*self._normalizer.align(text))
 
-    def encode_part(self, text, first, ready):
-        """`encode_with_offsets` of a part of a text, for a model of a `tokenizer.json`; for `first` and `ready` see
-        `MetaspaceNormalizer.align`."""
+    def encode_part(self, text: str, first: bool, ready: bool) -> tuple[list[int], list[str], list[tuple[int, int]]]:
+        """Do what `encode_with_offsets` does, for a part of a text. Only a model of a `tokenizer.json` can do it.
+
+        Arguments:
+            text: str. The part.
+            first: bool. Whether it is the first part of a text.
+            ready: bool. Whether the file's normalizer was applied already, by `spelled`.
+
+        Returns:
+            (int[], str[], (int, int)[]). Ids, pieces and offsets.
+        """
         return self._spell_normalized(*self._normalizer.align(text, first, ready))
 
     def _spell_normalized(self, normalized, starts, ends=None):
@@ -407,8 +451,16 @@ class SentencePieceModel:
         return piece
 
 
-def check_alpha(alpha):
-    """Raise TypeError or ValueError for what is no `alpha` of sampling."""
+def check_alpha(alpha: Any) -> None:
+    """Check that a value can be the `alpha` of `sample`.
+
+    Arguments:
+        alpha: Any. The value.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is negative or not finite.
+    """
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
         raise TypeError(f"alpha: expected a number, got {type(alpha).__name__} {shown(alpha)}")
     if not (alpha >= 0.0 and math.isfinite(alpha)):

@@ -62,8 +62,8 @@ class SpTokenizer(TokenizerBase):
 
         A token that is a piece of the model keeps its id; the others get the ids after the last piece, in their order,
         so that an embedding table needs as many more rows. `tokenizer.sp_model.save(path)` keeps them (they are
-        SentencePiece's user-defined symbols), `save_tokenizer_json` does for a tokenizer that is of such a file. Not to
-        be called while another thread uses the tokenizer.
+        SentencePiece's user-defined symbols). For a tokenizer that was read from a `tokenizer.json`,
+        `save_tokenizer_json` keeps them. Do not call this while another thread uses the tokenizer.
 
         Arguments:
             tokens: str[]. The tokens.

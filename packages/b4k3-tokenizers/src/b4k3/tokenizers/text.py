@@ -94,9 +94,16 @@ def spelled(text, lower):
     return pairs
 
 
-def normalized(text, lower):
-    """The text as Hugging Face's normalizer for BERT gives it, which puts spaces around ideographs alone; and the index
-    in `text` of each of its characters."""
+def normalized(text: str, lower: bool) -> tuple[str, list[int]]:
+    """Normalise a text as Hugging Face's normalizer for BERT does, which puts spaces around ideographs alone.
+
+    Arguments:
+        text: str. The text.
+        lower: bool. Whether to lower-case and strip accents.
+
+    Returns:
+        (str, int[]). The normalised text, and for each of its characters the index in `text` where it comes from.
+    """
     parts, origins = [], []
     for part, i in spelled(text, lower):
         if part != " ":

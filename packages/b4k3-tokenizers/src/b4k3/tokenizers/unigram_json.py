@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._metaspace import COLLAPSE, COLLAPSE_TO_SPACE, LSTRIP, RSTRIP, STRIP, TRIM, Metaspace
 from ._normalizer import SPACE
@@ -40,12 +40,26 @@ from .sentencepiece_model import SentencePieceModel
 from .sp_tokenizer import SpTokenizer
 from .vocab import VocabError
 
+if TYPE_CHECKING:
+    from ._json import Node
+
 _RUNS = {"Regex": " {2,}"}
 _ENDS = {"Regex": "^ +| +$"}
 
 
-def from_json(description, **kwargs):
-    """The `SpTokenizer` of a Unigram file, given as a `_json.Node`."""
+def from_json(description: Node, **kwargs: Any) -> SpTokenizer:
+    """Make the tokenizer of a `tokenizer.json` with a unigram model.
+
+    Arguments:
+        description: Node. The value of the whole file.
+        kwargs: Arguments of `SpTokenizer` that go before what the file says.
+
+    Returns:
+        SpTokenizer.
+
+    Raises:
+        VocabError: The file is broken, or says what this package cannot do.
+    """
     model = description["model"]
     byte_fallback = model.get("byte_fallback", False).boolean()
     blob, steps = _normalizer(description["normalizer"])
@@ -96,8 +110,16 @@ def _pieces(model, tokens, byte_fallback, metaspace):
     return pieces, pieces[unk][0]
 
 
-def with_added(model, contents):
-    """A new model that has more pieces at the end, which no text gives by itself."""
+def with_added(model: SentencePieceModel, contents: list[str]) -> SentencePieceModel:
+    """Make a model that has more pieces at the end, which no text gives by itself.
+
+    Arguments:
+        model: SentencePieceModel. A model of a `tokenizer.json`.
+        contents: str[]. The pieces.
+
+    Returns:
+        SentencePieceModel. A new one.
+    """
     data = append_pieces(model._data, contents, UNUSED)
     metaspace = model.metaspace._replace(appended=model.metaspace.appended + len(contents))
     return SentencePieceModel.from_bytes(data, 0, model._cache_size, model._spec.source, metaspace)
@@ -201,8 +223,8 @@ class _Written(NamedTuple):
     vocab: list
 
 
-def _of_model(model, spec):
-    """Of a SentencePiece model: its control symbols are added tokens."""
+def _of_model(model: SentencePieceModel, spec: Any) -> _Written:
+    """Return the parts for a SentencePiece model, whose control symbols become added tokens."""
     _check_writable(spec)
     tokens = [
         AddedToken(piece, i, special=True) for i, piece in enumerate(spec.pieces) if spec.types[i] in (CONTROL, UNKNOWN)
@@ -212,8 +234,8 @@ def _of_model(model, spec):
     return _Written(tokens, [_step_node(TRIM), _step_node(COLLAPSE)], _metaspace_node(scheme, True), vocab)
 
 
-def _of_file(tokenizer):
-    """Of a model that is of such a file."""
+def _of_file(tokenizer: SpTokenizer) -> _Written:
+    """Return the parts for a model that was read from a `tokenizer.json`."""
     model, metaspace = tokenizer.sp_model, tokenizer.sp_model.metaspace
     pre_tokenizer = _metaspace_node(metaspace.scheme, metaspace.split)
     if metaspace.words:

@@ -90,8 +90,8 @@ class Tokenizer(TokenizerBase):
             self._cache_size,
         )
 
-    def _set_added(self, tokens):
-        """Set the tokens that texts are searched for; `_sought` are those of them that count in this tokenizer."""
+    def _set_added(self, tokens: Iterable[AddedToken]) -> None:
+        """Set the tokens that texts are searched for; `_sought` has only the ones that count in this tokenizer."""
         sought = [t for t in tokens if not t.special or self._special_tokens != "split"]
         self._sought = AddedTokens(sought, partial(normalized, lower=self._do_lower_case))
         self._added_tokens = tuple(tokens)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ._json import LARGEST
 from .json_parts import (
     added_token,
@@ -16,9 +18,23 @@ from .json_parts import (
 from .vocab import VocabError
 from .wordpiece import Tokenizer
 
+if TYPE_CHECKING:
+    from ._json import Node
 
-def from_json(description, **kwargs):
-    """The `Tokenizer` of a WordPiece file, given as a `_json.Node`."""
+
+def from_json(description: Node, **kwargs: Any) -> Tokenizer:
+    """Make the tokenizer of a `tokenizer.json` with a WordPiece model.
+
+    Arguments:
+        description: Node. The value of the whole file.
+        kwargs: Arguments of `Tokenizer` that go before what the file says.
+
+    Returns:
+        Tokenizer.
+
+    Raises:
+        VocabError: The file is broken, or says what this package cannot do.
+    """
     model = description["model"]
     token_dict = _vocabulary(model)
     tokens = added_tokens(description)

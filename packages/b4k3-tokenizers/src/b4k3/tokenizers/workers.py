@@ -1,4 +1,4 @@
-"""A function over many items in several processes, of which any may be killed at any time.
+"""Apply a function to many items in several processes that may be killed at any time.
 
 Each process has a pipe of its own and gets one item at a time. So the end of a process is the end of its pipe, seen
 even in the middle of a result, and it is known which item is lost. (`concurrent.futures` has one pipe for the results
@@ -15,7 +15,10 @@ from collections import deque
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
+
+if TYPE_CHECKING:
+    from .base import TokenizerBase
 
 
 def results_of_processes(
@@ -66,7 +69,7 @@ def results_of_processes(
         pool.close()
 
 
-def _give_out(pool, items, most):
+def _give_out(pool: _Pool, items: Iterator[tuple[int, Any]], most: int) -> None:
     """Give items to processes, until all are busy or `most` items are under way."""
     while len(pool.busy) < min(pool.workers, most):
         try:
@@ -77,22 +80,42 @@ def _give_out(pool, items, most):
 
 
 class _Failure:
-    """An error in place of a result."""
+    """Hold an error in place of a result."""
 
-    def __init__(self, error):
+    def __init__(self, error: BaseException):
         self.error = error
 
 
 class _Pool:
-    """Processes and the items that they have."""
+    """Keep processes, and know which item each of them has.
 
-    def __init__(self, function, workers, context, initialize, arguments):
+    Arguments:
+        function: A function of one item.
+        workers: int. How many processes there may be.
+        context: A context of `multiprocessing`.
+        initialize: A function that each process calls first, or None.
+        arguments: An iterator over the arguments of `initialize`.
+    """
+
+    def __init__(
+        self,
+        function: Callable,
+        workers: int,
+        context: Any,
+        initialize: Callable | None,
+        arguments: Iterator,
+    ):
         self._function, self.workers, self._context = function, workers, context
         self._initialize, self._arguments = initialize, arguments
         self._all, self._idle, self.busy = [], [], {}  # connection -> (process, connection, index of the item)
 
-    def give(self, i, item):
-        """Give an item to a process that has none."""
+    def give(self, i: int, item: Any) -> None:
+        """Give an item to a process that has none, which is started if there is no such process.
+
+        Arguments:
+            i: int. The index of the item.
+            item: Any. The item. It has to be picklable.
+        """
         process, connection = self._idle.pop() if self._idle else self._start()
         self.busy[connection] = process, connection, i
         try:
@@ -100,7 +123,8 @@ class _Pool:
         except ConnectionError:
             pass  # the process died; `take` says so
 
-    def _start(self):
+    def _start(self) -> tuple[Any, Any]:
+        """Start a process; return it and the connection to it."""
         connection, other = self._context.Pipe()
         inherited = [c for _, c in self._all] + [connection] if self._context.get_start_method() == "fork" else []
         argument = next(self._arguments, None)
@@ -112,8 +136,15 @@ class _Pool:
         self._all.append((process, connection))
         return process, connection
 
-    def take(self, timeout):
-        """(index, result or `_Failure`) of the processes that are ready, at least one without a `timeout`."""
+    def take(self, timeout: float | None) -> Iterator[tuple[int, Any]]:
+        """Take the results of the processes that are ready.
+
+        Arguments:
+            timeout: float or None. How many seconds to wait for the first; None to wait until there is one.
+
+        Yields:
+            (int, Any). The index of the item; the result, or a `_Failure`.
+        """
         sentinels = {process.sentinel: connection for process, connection, _ in self.busy.values()}
         for ready in set(sentinels.get(found, found) for found in wait([*self.busy, *sentinels], timeout)):
             process, connection, i = self.busy.pop(ready)
@@ -131,7 +162,7 @@ class _Pool:
                 answer.__cause__ = _RemoteTraceback(trace)
             yield i, answer if succeeded else _Failure(answer)
 
-    def close(self):
+    def close(self) -> None:
         """End the processes: those that are idle at once, the others after their item."""
         for _, connection in self._all:
             connection.close()
@@ -140,14 +171,14 @@ class _Pool:
 
 
 class _RemoteTraceback(Exception):
-    """The traceback of an error in another process, as text."""
+    """This is the traceback of an error in another process, as text."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f'\n"""\n{self.args[0]}"""'
 
 
-def _work(connection, inherited, function, initialize, argument):
-    """What a process does: answer each item with (True, result, '') or (False, error, traceback)."""
+def _work(connection: Any, inherited: list, function: Callable, initialize: Callable | None, argument: Any) -> None:
+    """Answer each item with (True, result, '') or (False, error, traceback). This is what a process runs."""
     for other in inherited:  # or the pipes of other processes would stay open when they and their parent are gone
         other.close()
     if initialize is not None:
@@ -168,8 +199,8 @@ def _work(connection, inherited, function, initialize, argument):
             return  # nobody waits for it
 
 
-def _sendable(error):
-    """The error, or one that says what it was if it cannot be sent to another process."""
+def _sendable(error: Exception) -> Exception:
+    """Return the error, or one that says what it was if it cannot be sent to another process."""
     try:
         copy.copy(error)  # made anew from its arguments, as at the other end
         ForkingPickler.dumps(error)
@@ -179,20 +210,32 @@ def _sendable(error):
 
 
 class _Method:
-    """A method of a tokenizer as a function that can be sent to another process."""
+    """Call a method of a tokenizer by its name; it can be sent to another process if the tokenizer can."""
 
-    def __init__(self, tokenizer, method):
+    def __init__(self, tokenizer: TokenizerBase, method: str):
         self.tokenizer, self.method = tokenizer, method
 
-    def __call__(self, texts):
+    def __call__(self, texts: list[str]) -> list:
         return getattr(self.tokenizer, self.method)(texts)
 
 
-def map_in_processes(tokenizer, method, texts, workers):
-    """`getattr(tokenizer, method)(texts)`, the texts shared out to `workers` processes.
+def map_in_processes(tokenizer: TokenizerBase, method: str, texts: list[str], workers: int) -> list:
+    """Call a method of a tokenizer that has a result for each text, and share the texts out to processes.
 
-    Where processes can be forked the tokenizer need not be picklable (`pre_tokenize` may be a lambda); an error in a
-    process is raised here.
+    Where processes can be forked the tokenizer need not be picklable (`pre_tokenize` may be a lambda).
+
+    Arguments:
+        tokenizer: TokenizerBase. The tokenizer.
+        method: str. The name of a method that takes a list of texts and returns a list of as many results.
+        texts: str[]. The texts.
+        workers: int. How many processes are started at most.
+
+    Returns:
+        list. What `getattr(tokenizer, method)(texts)` returns.
+
+    Raises:
+        BrokenProcessPool: A process died.
+        Exception: What the method raised in a process.
     """
     forked = "fork" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("fork" if forked else None)
