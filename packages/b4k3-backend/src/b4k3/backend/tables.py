@@ -1,6 +1,6 @@
 """Rows of a table by ids that somebody else gives.
 
-An id that is negative, beyond the table, fractional or NaN has no row, and must not get that of another id:
+An id that is negative, beyond the table, fractional or NaN has no row, and must not get the row of another id:
 
     table of 3 rows, ids [[0, 2, 3, -1, 0.5]]
     values are there (an eager call)      ValueError: … id 3 at [0, 2], expected whole numbers from 0 to 2
@@ -16,22 +16,23 @@ from typing import Any
 import numpy as np
 
 from ._row import concrete, ops, rows_at
+from .types import Tensor
 
 NARROW = ("bool", "int8", "int16", "uint8", "uint16")  # which cannot hold every limit
 
 
-def take_rows(table: Any, ids: Any, owner: str, padding_id: int | None = None) -> Any:
+def take_rows(table: Tensor, ids: Tensor, owner: str, padding_id: int | None = None) -> Tensor:
     """Look up rows of a table; an id that has no row is an error, or NaN where a graph cannot see it.
 
     Arguments:
-        table: float [rows, d], whose number of rows is known.
-        ids: [...], integers or whole floats of any dtype.
-        owner: str. What the message begins with, the name of a layer.
-        padding_id: int. The id that is padding, if one is; where the table has no such row (-1) it gets zeros, which
-            a mask hides from everything else.
+        table: float, [rows, d]. The table. Its number of rows is known.
+        ids: int or float, [...]. Whole numbers of any dtype.
+        owner: str. The name of a layer, with which the message begins.
+        padding_id: int, or None. The id that stands for padding. If the table has no such row (-1), it gets zeros,
+            which a mask hides from everything else.
 
     Returns:
-        float [..., d] in the dtype of the table.
+        float, [..., d]. The rows in the dtype of the table.
 
     Raises:
         ValueError: an id has no row, and its value can be seen.
@@ -48,17 +49,18 @@ def take_rows(table: Any, ids: Any, owner: str, padding_id: int | None = None) -
     return nan_unless(valid, rows_at(table, ids))
 
 
-def checked_ids(ids: Any, owner: str, least: int, most: int) -> tuple[Any, Any]:
-    """Ids as int32, each of them within limits.
+def checked_ids(ids: Tensor, owner: str, least: int, most: int | Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return ids as int32, each of them within limits.
 
     Arguments:
-        ids: [...], integers or whole floats of any dtype.
-        owner: str. What the message begins with.
-        least, most: int. The limits, both of which are allowed. A graph may know the upper one only as a tensor.
+        ids: int or float, [...]. Whole numbers of any dtype.
+        owner: str. The name of a layer, with which the message begins.
+        least: int. The smallest id that is allowed.
+        most: int, or int tensor, []. The largest id that is allowed. A graph may know it only as a tensor.
 
     Returns:
-        (int32 [...] within the limits, bool [...] that is True where this is the id that was given). The second is None
-        where values can be seen: there they are right.
+        int32, [...], within the limits, and bool, [...], True where this is the id that was given. The second is None
+        where values can be seen, because all of them are right there.
 
     Raises:
         ValueError: an id is no whole number within the limits, and its value can be seen.
@@ -79,15 +81,15 @@ def checked_ids(ids: Any, owner: str, least: int, most: int) -> tuple[Any, Any]:
     return ops.cast(ops.where(valid, ids, ops.zeros_like(ids) + least), "int32"), valid
 
 
-def nan_unless(valid: Any, rows: Any) -> Any:
-    """Rows, with NaN in the place of those that are not valid.
+def nan_unless(valid: Tensor | None, rows: Tensor) -> Tensor:
+    """Return rows with NaN in place of the rows that are not valid.
 
     Arguments:
-        valid: bool [...], or None for all.
-        rows: float [..., d].
+        valid: bool, [...], or None. True where a row is valid. None if all are.
+        rows: float, [..., d]. The rows.
 
     Returns:
-        Shape and dtype of the rows.
+        float, [..., d]. The rows in their own dtype.
 
     Example:
         >>> nan_unless(np.array([True, False]), np.ones((2, 3)))
@@ -98,11 +100,12 @@ def nan_unless(valid: Any, rows: Any) -> Any:
 
 
 def misfit(values: Any, least: int, most: int) -> str | None:
-    """What is wrong with ids, or None.
+    """Describe the first id that is no whole number within limits.
 
     Arguments:
-        values: array of numbers [...].
-        least, most: int. The limits, both of which are allowed.
+        values: array-like of numbers, [...]. The ids.
+        least: int. The smallest id that is allowed.
+        most: int. The largest id that is allowed.
 
     Returns:
         str that names the first wrong id, its place and the limits; None if all are whole numbers within them.
@@ -129,13 +132,13 @@ def misfit(values: Any, least: int, most: int) -> str | None:
 
 
 def _fits(values: np.ndarray, least: int, most: int) -> bool:
-    """Whether all are whole numbers within the limits; NaN is in no limits."""
+    """Return whether all are whole numbers within the limits; NaN is in no limits."""
     inside = values.min() >= least and values.max() <= most
     return bool(inside and (values.dtype.kind != "f" or (values == np.floor(values)).all()))
 
 
-def _comparable(ids: Any) -> Any:
-    """Ids in a dtype that holds both them and every limit."""
+def _comparable(ids: Tensor) -> Tensor:
+    """Cast ids to a dtype that holds both them and every limit."""
     name = ops.dtype(ids)
     if name in NARROW:
         return ops.cast(ids, "int32")

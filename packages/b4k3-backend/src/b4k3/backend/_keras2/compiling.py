@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import weakref
+from typing import Any, Callable, Iterable
 
 import numpy as np
 import tensorflow.compat.v2 as tf
 
 from .._tracing import tracing
+from ..types import Tensor
 from . import ops
 from .layer import TF1
 from .sessions import entered, graph_of
@@ -30,11 +32,19 @@ def compiled(function, variables=(), donate=False):
     return GraphFunction(function, variables) if TF1 else traced_once(tf.function(function, autograph=False))
 
 
-def traced_once(function):
-    """A `tf.function` whose first call, in which TensorFlow 2.2 has no lock, no second thread joins."""
+def traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the first call of a `tf.function` exclusive: TensorFlow 2.2 traces it then, and takes no lock.
+
+    Arguments:
+        function: tf.function. It is traced by its first call.
+
+    Returns:
+        The same function, which threads may share from its first call on.
+    """
     done = []
 
-    def call(*arguments):
+    def call(*arguments: Any) -> Any:
+        """Call the function, under the lock of tracing until one call has ended well."""
         if done:
             return function(*arguments)
         with tracing:
@@ -46,19 +56,20 @@ def traced_once(function):
 
 
 class GraphFunction:
-    """`tf.function` for TensorFlow 1: a part of a graph with placeholders, which the graph's session runs on arrays.
+    """Do what `tf.function` does for TensorFlow 1: add the function to a graph once, and run it there by a session.
 
     Arguments:
-        function: as of `compiled`.
-        variables: likewise. Their graph is the one, in any thread; without any, it is the default graph.
+        function: function. It takes nests (lists and dicts) of tensors and returns such a nest, as for `compiled`.
+        variables: iterable of variables. The weights that the function reads. It is added to their graph, whichever
+            thread calls; without variables it is added to the default graph of the thread.
     """
 
-    def __init__(self, function, variables=()):
+    def __init__(self, function: Callable[..., Any], variables: Iterable[Tensor] = ()):
         self.function = function
         self.graph = graph_of(list(variables))
         self.traces = weakref.WeakKeyDictionary()  # graph -> {key: (placeholders, results)}
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: Any) -> Any:
         graph = tf.compat.v1.get_default_graph() if self.graph is None else self.graph
         arrays = [np.asarray(x) for x in tf.nest.flatten(arguments)]
         structure = tf.nest.map_structure(lambda x: 0, arguments)

@@ -86,14 +86,14 @@ def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
     return z
 
 
-def rows_at(table, ids):
-    """Rows of a table by ids that are known to be inside it.
+def rows_at(table: Tensor, ids: Tensor) -> Tensor:
+    """Return rows of a table by ids that are known to be inside it.
 
     Arguments:
-        table: float [rows, d].
-        ids: int32 [...].
+        table: float, [rows, d]. The table.
+        ids: int32, [...]. The numbers of the rows.
 
     Returns:
-        float [..., d].
+        float, [..., d].
     """
     return tf.gather(table, ids)

@@ -9,22 +9,37 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
+from typing import Any, Iterator, Sequence
 
 import tensorflow.compat.v2 as tf
 
+from ..types import Tensor
 from .flavour import keras
 
 _sessions = weakref.WeakValueDictionary()  # id of a graph -> the session that holds its weights
 _owners = weakref.WeakKeyDictionary()  # session -> the thread that Keras gave it to
 
 
-def graph_of(tensors):
-    """The graph that tensors are part of and a session runs; None where TensorFlow is eager."""
+def graph_of(tensors: Sequence[Tensor] | None) -> Any:
+    """Return the graph that tensors are a part of.
+
+    Arguments:
+        tensors: sequence of symbolic tensors or variables of one graph, or None.
+
+    Returns:
+        tf.Graph; None if there are no tensors, or where TensorFlow is eager.
+    """
     return None if tf.executing_eagerly() or not tensors else tensors[0].graph
 
 
-def session_of(graph):
-    """The session that holds the weights of a graph, in whichever thread.
+def session_of(graph: Any) -> Any:
+    """Return the session that holds the weights of a graph, whichever thread asks.
+
+    Arguments:
+        graph: tf.Graph. The graph of a model.
+
+    Returns:
+        tf.compat.v1.Session.
 
     Raises:
         RuntimeError: this thread has none, and none was noted.
@@ -47,13 +62,23 @@ def session_of(graph):
 
 
 @contextlib.contextmanager
-def entered(graph):
-    """A context with a graph and its session."""
+def entered(graph: Any) -> Iterator[Any]:
+    """Enter a context in which a graph and its session are the default ones.
+
+    Arguments:
+        graph: tf.Graph. The graph of a model.
+
+    Yields:
+        tf.compat.v1.Session. The session of the graph.
+
+    Raises:
+        RuntimeError: this thread has no session of the graph, and none was noted.
+    """
     with session_of(graph).as_default() as session, session.graph.as_default():
         yield session
 
 
-def keras_session():
-    """The session of this thread, in which Keras has initialised all variables."""
+def keras_session() -> Any:
+    """Return the session that Keras keeps for this thread. Keras has initialised all variables in it."""
     backend = tf.compat.v1.keras.backend if keras is tf.keras else keras.backend
     return backend.get_session()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
 
 from .._serialization import make_register
+from ..types import Tensor
 
 register = make_register(keras.saving.register_keras_serializable)
 
@@ -31,7 +33,7 @@ class Layer(keras.layers.Layer):
 
     if keras.config.backend() == "jax":
 
-        def __call__(self, *args, **kwargs):
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
             if self.reads_ids:
                 refuse_wide_ids(self.name, args)
             return super().__call__(*args, **kwargs)
@@ -45,31 +47,92 @@ class Layer(keras.layers.Layer):
         """Keras' own, with the argument of Keras 2 that says what the loss depends on."""
         super().add_loss(loss)
 
-    def get_input_at(self, node_index):
-        """What the layer was called on the first (0), second … or last (-1) time: a symbolic tensor or a list."""
+    def get_input_at(self, node_index: int) -> Tensor | list[Tensor]:
+        """Return the symbolic tensors that the layer was called on in one of its calls, as on Keras 2.
+
+        Arguments:
+            node_index: int. The number of the call: 0 is the first one, -1 the last one.
+
+        Returns:
+            The symbolic tensor of the call, or a list if there were several.
+
+        Raises:
+            ValueError: there was no such call.
+        """
         return self._of_call(node_index, "input_tensors")
 
-    def get_output_at(self, node_index):
-        """What that call gave. `output` is what the first one gave, even of a layer that is called more often."""
+    def get_output_at(self, node_index: int) -> Tensor | list[Tensor]:
+        """Return the symbolic tensors that one call of the layer gave. The property `output` knows the first call only.
+
+        Arguments:
+            node_index: int. The number of the call: 0 is the first one, -1 the last one.
+
+        Returns:
+            The symbolic tensor that the call gave, or a list if there were several.
+
+        Raises:
+            ValueError: there was no such call.
+        """
         return self._of_call(node_index, "output_tensors")
 
-    def get_input_mask_at(self, node_index):
-        """The masks of `get_input_at`, None where there is none."""
+    def get_input_mask_at(self, node_index: int) -> Tensor | list[Tensor | None] | None:
+        """Return the masks of what `get_input_at` returns.
+
+        Arguments:
+            node_index: int. The number of the call: 0 is the first one, -1 the last one.
+
+        Returns:
+            The mask of the tensor, or a list with one for each tensor; None stands for a tensor without a mask.
+
+        Raises:
+            ValueError: there was no such call.
+        """
         return keras.tree.map_structure(mask_of, self.get_input_at(node_index))
 
-    def get_output_mask_at(self, node_index):
-        """The masks of `get_output_at`, None where there is none."""
+    def get_output_mask_at(self, node_index: int) -> Tensor | list[Tensor | None] | None:
+        """Return the masks of what `get_output_at` returns.
+
+        Arguments:
+            node_index: int. The number of the call: 0 is the first one, -1 the last one.
+
+        Returns:
+            The mask of the tensor, or a list with one for each tensor; None stands for a tensor without a mask.
+
+        Raises:
+            ValueError: there was no such call.
+        """
         return keras.tree.map_structure(mask_of, self.get_output_at(node_index))
 
-    def get_input_shape_at(self, node_index):
-        """The shapes of `get_input_at`."""
+    def get_input_shape_at(self, node_index: int) -> tuple[int | None, ...] | list[tuple[int | None, ...]]:
+        """Return the shapes of what `get_input_at` returns.
+
+        Arguments:
+            node_index: int. The number of the call: 0 is the first one, -1 the last one.
+
+        Returns:
+            The shape of the tensor, or a list with one for each tensor.
+
+        Raises:
+            ValueError: there was no such call.
+        """
         return shapes_of(self.get_input_at(node_index))
 
-    def get_output_shape_at(self, node_index):
-        """The shapes of `get_output_at`."""
+    def get_output_shape_at(self, node_index: int) -> tuple[int | None, ...] | list[tuple[int | None, ...]]:
+        """Return the shapes of what `get_output_at` returns.
+
+        Arguments:
+            node_index: int. The number of the call: 0 is the first one, -1 the last one.
+
+        Returns:
+            The shape of the tensor, or a list with one for each tensor.
+
+        Raises:
+            ValueError: there was no such call.
+        """
         return shapes_of(self.get_output_at(node_index))
 
-    def _of_call(self, node_index, tensors):
+    def _of_call(self, node_index: int, tensors: str) -> Tensor | list[Tensor]:
+        """Return the attribute `tensors` of the node of a call: its only tensor, or a list."""
         nodes = self._inbound_nodes
         if not -len(nodes) <= node_index < len(nodes):
             raise ValueError(
@@ -79,16 +142,26 @@ class Layer(keras.layers.Layer):
         return found[0] if len(found) == 1 else found
 
 
-def mask_of(x):
+def mask_of(x: Tensor) -> Tensor | None:
+    """Return the mask that Keras has attached to a symbolic tensor, or None."""
     return getattr(x, "_keras_mask", None)
 
 
-def shapes_of(tensors):
+def shapes_of(tensors: Tensor | list[Tensor]) -> tuple[int | None, ...] | list[tuple[int | None, ...]]:
+    """Return the shape of a tensor, or a list with the shape of each tensor in a list."""
     return [x.shape for x in tensors] if isinstance(tensors, list) else tensors.shape
 
 
-def refuse_wide_ids(name, inputs):
-    """Raises: ValueError: ids that int32 does not hold; JAX keeps 32 bits of an integer, which may be another id."""
+def refuse_wide_ids(name: str, inputs: Any) -> None:
+    """Refuse ids that int32 does not hold: JAX keeps 32 bits of an integer, which may be another id.
+
+    Arguments:
+        name: str. The name of the layer, with which the message begins.
+        inputs: Any. The nested inputs of the layer. Only numpy arrays of 64-bit integers among them are checked.
+
+    Raises:
+        ValueError: an id is too large or too small.
+    """
     from ..tables import misfit  # which stands on this folder
 
     for x in keras.tree.flatten(inputs):

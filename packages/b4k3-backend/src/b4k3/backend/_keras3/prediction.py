@@ -7,10 +7,12 @@ two threads, or an exception, and the model is dead. Here weights are arguments 
 from __future__ import annotations
 
 import contextlib
+from typing import Any, Callable, ContextManager
 
 import keras
 
 from .._tracing import ByShape, tracing
+from ..types import Tensor
 
 BACKEND = keras.config.backend()
 
@@ -30,39 +32,55 @@ else:
     INPUT_ERRORS = (TypeError, ValueError)
 
 
-def model_scope(model):
-    """A context in which layers of the model may be called to make another model: none is needed here."""
+def model_scope(model: Any) -> ContextManager[None]:
+    """Return a context in which layers of the model may be called to make another model: Keras 3 needs none.
+
+    Arguments:
+        model: keras.Model. The model that has the layers.
+
+    Returns:
+        A context that does nothing.
+    """
     return contextlib.nullcontext()
 
 
-def is_tensor(x):
-    """Whether x is a tensor of the backend."""
+def is_tensor(x: Any) -> bool:
+    """Return whether x is a tensor of the backend."""
     return keras.ops.is_tensor(x)
 
 
-def is_optional(tensor):
-    """Whether None may be given for an input."""
+def is_optional(tensor: Tensor) -> bool:
+    """Return whether None may be given for an input."""
     return bool(getattr(getattr(tensor, "_keras_history", [None])[0], "optional", False))
 
 
-def dtype_and_shape(tensor):
-    """(name of the dtype, shape as a list) of a symbolic tensor."""
+def dtype_and_shape(tensor: Tensor) -> tuple[str, list[int | None]]:
+    """Return the name of the dtype and the shape of a symbolic tensor."""
     return keras.backend.standardize_dtype(tensor.dtype), list(tensor.shape)
 
 
-def input_structure(model):
-    """The symbolic inputs of a model in the structure in which it takes them."""
+def input_structure(model: Any) -> Any:
+    """Return the symbolic inputs of a model in the structure in which it takes them: a list, tuple or dict, or one."""
     functional = getattr(model, "_functional", None) or model  # the one inside a Sequential
     structure = getattr(functional, "_inputs_struct", None)
     return list(model.inputs) if structure is None else structure
 
 
-def forward(model, max_shapes):
-    """A function from inputs, as the model takes them, to its outputs as numpy arrays."""
+def forward(model: Any, max_shapes: int) -> Callable[[Any], Any]:
+    """Make the function that runs a model.
+
+    Arguments:
+        model: keras.Model. The model.
+        max_shapes: int. The number of shapes of inputs for which a compiled form is kept.
+
+    Returns:
+        A function from inputs, as the model takes them, to its outputs as numpy arrays. Threads may share it.
+    """
     build = {"jax": jitted, "tensorflow": graph_function, "torch": without_gradients}.get(BACKEND, eager)
     run = build(model, max_shapes)
 
-    def forward(x):
+    def forward(x: Any) -> Any:
+        """Run the model. One thread builds it first if no thread has."""
         if not model.built:
             with tracing:
                 if not model.built:
@@ -72,16 +90,27 @@ def forward(model, max_shapes):
     return forward
 
 
-def jitted(model, max_shapes):
+def jitted(model: Any, max_shapes: int) -> Callable[[Any], Any]:
+    """Make the function of a model on JAX. What is compiled takes the weights as arguments.
+
+    Arguments:
+        model: keras.Model. A model that is built when the function is called.
+        max_shapes: int. The number of shapes of inputs for which a compiled form is kept.
+
+    Returns:
+        A function from inputs, as the model takes them, to its outputs as tensors.
+    """
     own = type(model).predict_step is not keras.Model.predict_step  # which does not run alone in Keras 3.5
     training = {"training": False} if getattr(model, "_call_has_training_arg", True) else {}
 
-    def step(trainable, others, x):
+    def step(trainable: list[Tensor], others: list[Tensor], x: Any) -> Any:
+        """Run the model with these values of its weights; a `predict_step` of the model's own class goes first."""
         if own:
             return model.predict_step((trainable, others), (x,))[0]
         return model.stateless_call(trainable, others, x, **training)[0]
 
-    def make():
+    def make() -> Callable[[Any], Any]:
+        """Make a function of the inputs that reads the newest values of the weights each time it is called."""
         trainable, others = model.trainable_variables, model.non_trainable_variables
         run = jax.jit(lambda *arguments: step(*arguments)) if model.jit_compile and not model.run_eagerly else step
         return lambda x: run([value_of(v, model) for v in trainable], [value_of(v, model) for v in others], x)
@@ -89,8 +118,21 @@ def jitted(model, max_shapes):
     return ByShape(make, max_shapes)
 
 
-def value_of(variable, model):
-    """The value of a variable, which Keras' own functions take away while they run and leave away when they fail."""
+def value_of(variable: Any, model: Any) -> Tensor:
+    """Return the value of a variable.
+
+    Keras' own functions take the value away while they run, and do not put it back when they fail.
+
+    Arguments:
+        variable: keras.Variable. A weight of the model.
+        model: keras.Model. The model, whose name is in the message.
+
+    Returns:
+        The tensor that the variable holds.
+
+    Raises:
+        RuntimeError: the variable has no value now.
+    """
     value = getattr(variable, "_value", variable)
     if value is None or (isinstance(value, jax.Array) and value.is_deleted()):
         raise RuntimeError(
@@ -100,9 +142,20 @@ def value_of(variable, model):
     return variable.value
 
 
-def graph_function(model, max_shapes):
+def graph_function(model: Any, max_shapes: int) -> Callable[[Any], Any]:
+    """Make the function of a model on TensorFlow: one `tf.function`, or none if the model runs eagerly.
+
+    Arguments:
+        model: keras.Model. The model.
+        max_shapes: int. The number of shapes of inputs that are remembered as traced.
+
+    Returns:
+        A function from inputs, as the model takes them, to its outputs as tensors.
+    """
+
     @tf.autograph.experimental.do_not_convert
-    def step(x):
+    def step(x: Any) -> Any:
+        """Run the model by its `predict_step`."""
         return model.predict_step((x,))
 
     if model.run_eagerly:
@@ -111,13 +164,33 @@ def graph_function(model, max_shapes):
     return ByShape(lambda: function, max_shapes)
 
 
-def without_gradients(model, max_shapes):
-    def step(x):
+def without_gradients(model: Any, max_shapes: int) -> Callable[[Any], Any]:
+    """Make the function of a model on torch, which records no gradients.
+
+    Arguments:
+        model: keras.Model. The model.
+        max_shapes: int. It has no effect, because nothing is compiled.
+
+    Returns:
+        A function from inputs, as the model takes them, to its outputs as tensors.
+    """
+
+    def step(x: Any) -> Any:
+        """Run the model by its `predict_step` without gradients."""
         with torch.no_grad():  # of this thread alone
             return model.predict_step((x,))
 
     return step
 
 
-def eager(model, max_shapes):
+def eager(model: Any, max_shapes: int) -> Callable[[Any], Any]:
+    """Make the function of a model on any other backend, which calls its `predict_step`.
+
+    Arguments:
+        model: keras.Model. The model.
+        max_shapes: int. It has no effect, because nothing is compiled.
+
+    Returns:
+        A function from inputs, as the model takes them, to its outputs as tensors.
+    """
     return lambda x: model.predict_step((x,))
