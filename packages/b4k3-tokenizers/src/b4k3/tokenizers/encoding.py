@@ -62,12 +62,10 @@ def _check_one_of(name, value, expected):
 
 
 def _checked_padding(padding):
-    if (
-        padding is None
-        or isinstance(padding, bool)
-        or isinstance(padding, str)
-        and padding in ("longest", "max_length")
-    ):
+    """Return False for no padding, 'longest', 'max_length', or a length as an int."""
+    if padding is None or isinstance(padding, bool):
+        return "longest" if padding else False
+    if isinstance(padding, str) and padding in ("longest", "max_length"):
         return padding
     try:
         return checked_int(padding, "padding", 0)
@@ -195,9 +193,9 @@ class Batch:
     def width(self):
         """The length that rows are padded to."""
         padding, multiple = self.settings.padding, self.settings.pad_to_multiple_of
-        if padding is None or padding is False:
+        if padding is False:
             return 0
-        if padding is True or padding == "longest":
+        if padding == "longest":
             sizes = [a.stop - a.start + b.stop - b.start for _, a, b in self.rows[0]]
             width = max(sizes) + self.specials if sizes else 0
         else:
@@ -223,14 +221,12 @@ class Batch:
             list of lists. The values of each row.
         """
         whole = [part.sequence is None and of_special(part) for part in self.parts]
-        before = self.settings.padding_side == "left"
         out = []
         for sample, *slices in rows:
             row = []
             for part, values in zip(self.parts, whole):
                 row += values if part.sequence is None else sides[part.sequence][sample][slices[part.sequence]]
-            missing = [fill] * (self.width - len(row))
-            out.append(missing + row if before else row + missing)
+            out.append(self._padded(row, fill))
         return out
 
     def lay_constants(
@@ -249,7 +245,6 @@ class Batch:
         Returns:
             list of lists. The values of each row.
         """
-        before = self.settings.padding_side == "left"
         out = []
         for _, *slices in rows:
             row = []
@@ -258,9 +253,13 @@ class Batch:
                 if part.sequence is not None:
                     size = slices[part.sequence].stop - slices[part.sequence].start
                 row += [of_part(part)] * size
-            missing = [fill] * (self.width - len(row))
-            out.append(missing + row if before else row + missing)
+            out.append(self._padded(row, fill))
         return out
+
+    def _padded(self, row: list, fill: Any) -> list:
+        """Fill a row up to the width, on the side that the settings say."""
+        missing = [fill] * (self.width - len(row))
+        return missing + row if self.settings.padding_side == "left" else row + missing
 
 
 def longest_first(m, n, room):
@@ -344,7 +343,7 @@ class Encoding:
         """Is each row a whole text between specials?"""
         batch = self._batch
         settings = batch.settings
-        padded = settings.padding is not None and settings.padding is not False
+        padded = settings.padding is not False
         return batch.second is None and settings.maxlen is None and not padded and not self._overflow
 
     @lazy

@@ -84,10 +84,10 @@ def truncation_and_padding(tokenizer: Any) -> dict[str, Any]:
             "strategy": invert(_STRATEGIES)[settings.truncation],
             "stride": settings.stride,
         }
-    if settings.padding is not None and settings.padding is not False:
+    if settings.padding is not False:
         length = settings.maxlen if settings.padding == "max_length" else settings.padding
         padding = {
-            "strategy": "BatchLongest" if length is True or length == "longest" else {"Fixed": length},
+            "strategy": "BatchLongest" if length == "longest" else {"Fixed": length},
             "direction": invert(_SIDES)[settings.padding_side],
             "pad_to_multiple_of": settings.pad_to_multiple_of,
             "pad_id": getattr(tokenizer, "_token_pad_id", 0) if settings.pad_id is None else settings.pad_id,
