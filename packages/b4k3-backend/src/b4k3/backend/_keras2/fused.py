@@ -20,9 +20,10 @@ from typing import Any, Callable
 
 import tensorflow as tf
 
+from .._runtime import major_minor
 from ..types import Tensor
 
-ONE_CORE_A_ROW = tuple(map(int, tf.__version__.split(".")[:2])) < (2, 9)
+ONE_CORE_A_ROW = major_minor(tf.__version__) < (2, 9)
 BLOCKS = 4
 
 
