@@ -1,4 +1,4 @@
-"""The row under test, and the one table of skips (`skips.py`): a skip that the table does not name is a failure."""
+"""The row under test, and the one table of skips, `support/skips.py`: a skip that it does not name is a failure."""
 
 import fnmatch
 import gc
@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from skips import SKIPS
+from support.skips import SKIPS
 
 # Tests call many small functions once: XLA shall not spend long on each. An unknown flag would end the process.
 XLA_FLAGS = "--xla_backend_optimization_level=0"
@@ -47,7 +47,7 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.skipped and not reason_to_skip(item.nodeid, current_row()):
         report.outcome = "failed"
-        report.longrepr = "skipped without a line in tests/skips.py: %s" % (report.longrepr,)
+        report.longrepr = "skipped without a line in tests/support/skips.py: %s" % (report.longrepr,)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def fresh_graph(request):
     folder = request.fspath.dirpath().basename
     if folder in ("backend", "layers"):
         from b4k3.backend import row
-        from harness import fresh_session
+        from support.harness import fresh_session
 
         if folder == "layers" or not row.is_keras3:
             fresh_session()

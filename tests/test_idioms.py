@@ -15,7 +15,7 @@ from b4k3.backend import (
     row,
     sparse_multilabel_categorical_crossentropy,
 )
-from harness import evaluate
+from support.harness import evaluate
 
 rng = np.random.RandomState(0)
 B, N, H, V = 4, 5, 2, 6

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import K, compiled, keras, ops, row
-from harness import call_with_unknown_sizes, evaluate
+from support.harness import call_with_unknown_sizes, evaluate
 
 rng = np.random.RandomState(0)
 X = rng.randn(2, 3, 4).astype("float32")

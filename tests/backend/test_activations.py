@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from b4k3.backend import activations, dtype as dtype_of, keras, ops
-from harness import answer, evaluate
-from layer_checks import known_objects
+from support.harness import answer, evaluate
+from support.layer_checks import known_objects
 
 X = np.linspace(-12, 12, 121).astype("float32")
 ERF = 0.5 * X * (1 + np.vectorize(math.erf)(X / np.sqrt(2)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import attention, keras, mask_bias, mask_value, ops
-from harness import call_with_unknown_sizes, evaluate
+from support.harness import call_with_unknown_sizes, evaluate
 
 B, N, M, H = 2, 3, 4, 2
 rng = np.random.RandomState(0)

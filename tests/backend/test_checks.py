@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import assert_at_most, ops
-from harness import call_with_unknown_sizes, evaluate
+from support.harness import call_with_unknown_sizes, evaluate
 
 X = np.arange(3, dtype="float32")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import Dense, call_layer, compiled, keras, matmul_transposed, ops, runs_eagerly, while_loop, write_at
-from harness import dtype_policy, evaluate
+from support.harness import dtype_policy, evaluate
 
 X = np.random.RandomState(0).randn(2, 3).astype("float32")
 

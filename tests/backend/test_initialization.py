@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import TruncatedNormal, copy_initializer, keras, skip_initialization
-from harness import evaluate
+from support.harness import evaluate
 
 
 def drawn():

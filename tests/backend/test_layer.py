@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import Layer, assign_weights, build_sublayer, keras, ops, row, weight_path
-from harness import evaluate
+from support.harness import evaluate
 
 
 class Owner(Layer):

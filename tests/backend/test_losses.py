@@ -7,7 +7,7 @@ import pytest
 
 from b4k3.backend import ops
 from b4k3.backend.losses import multilabel_categorical_crossentropy, sparse_multilabel_categorical_crossentropy
-from harness import call_with_unknown_sizes, evaluate, gradient
+from support.harness import call_with_unknown_sizes, evaluate, gradient
 
 INF = float("inf")
 rng = np.random.RandomState(0)

@@ -7,7 +7,7 @@ import pytest
 
 from b4k3.backend import ops
 from b4k3.backend.masking import attention_normalize, sequence_masking
-from harness import call_with_unknown_sizes, evaluate
+from support.harness import call_with_unknown_sizes, evaluate
 
 rng = np.random.RandomState(0)
 X = rng.randn(2, 3, 4).astype("float32")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import layer_normalization, ops
-from harness import call_with_unknown_sizes, evaluate
+from support.harness import call_with_unknown_sizes, evaluate
 
 rng = np.random.RandomState(0)
 X = (rng.randn(2, 3, 8) * 3 + 1).astype("float32")

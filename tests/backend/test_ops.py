@@ -9,7 +9,7 @@ import pytest
 
 import b4k3.backend
 from b4k3.backend import ops
-from harness import call_with_unknown_sizes, evaluate
+from support.harness import call_with_unknown_sizes, evaluate
 
 FOLDER = os.path.join(os.path.dirname(b4k3.backend.__file__), "_keras2", "ops")
 

@@ -5,7 +5,7 @@ import pytest
 
 from b4k3.backend import ops
 from b4k3.backend.positions import Sinusoidal, apply_rotary_position_embeddings, sinusoidal_embeddings
-from harness import call_with_unknown_sizes, evaluate
+from support.harness import call_with_unknown_sizes, evaluate
 
 rng = np.random.RandomState(0)
 Q = rng.randn(2, 5, 3, 8).astype("float32")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import Layer, build_sublayer, custom_objects, keras, ops, recomputing, row
-from harness import evaluate, gradient, whole_model_suffix
+from support.harness import evaluate, gradient, whole_model_suffix
 
 rng = np.random.RandomState(0)
 X = rng.rand(8, 50).astype("float32") + 0.5

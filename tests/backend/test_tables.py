@@ -13,7 +13,7 @@ from b4k3.backend import (
     sparse_multilabel_categorical_crossentropy as loss,
     take_rows,
 )
-from harness import compiled_call, evaluate, gradient, sees_values
+from support.harness import compiled_call, evaluate, gradient, sees_values
 
 TABLE = np.random.RandomState(0).randn(300, 3).astype("float32")
 # dtype -> ids that have no row

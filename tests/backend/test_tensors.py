@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import ops, tensors
-from harness import call_with_unknown_sizes, evaluate
+from support.harness import call_with_unknown_sizes, evaluate
 
 X = np.random.RandomState(0).randn(2, 6, 4).astype("float32")
 INDICES = np.array([[0, 5, 5], [1, 0, 2]], "int32")

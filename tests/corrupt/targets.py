@@ -15,7 +15,7 @@ from b4k3.models.cli.subject import Subject
 from b4k3.models.errors import ConfigError
 from b4k3.tokenizers import SentencePieceError, SentencePieceModel, VocabError, load_tokenizer_json
 from benchmarks.tokenizers.json_differential import unigram, wordpiece
-from sentencepiece_models import BPE, BYTES, GOOD, UNIGRAM, build, chars
+from support.sentencepiece_models import BPE, BYTES, GOOD, UNIGRAM, build, chars
 
 from . import bundles
 from .mutations import mutate_bytes, mutate_json_text, mutate_proto

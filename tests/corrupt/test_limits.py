@@ -9,12 +9,12 @@ import zipfile
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.models.checkpoints import CheckpointError
 from b4k3.models.cli.subject import Subject
 from b4k3.models.errors import ConfigError
 from b4k3.models.source import MORE_BLOCKS
 from b4k3.snippets import open as open_lines
+from support import goldens
 
 from . import bundles
 from .test_tf_bundle import check_refused

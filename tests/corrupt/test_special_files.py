@@ -10,13 +10,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.models.checkpoints import CheckpointError, _files, open_checkpoint, save_checkpoint
 from b4k3.models.cli import main
 from b4k3.models.config_files import MAX_CONFIG, read_config
 from b4k3.models.errors import ConfigError
 from b4k3.models.folders import configs_in
 from b4k3.snippets import open as open_lines
+from support import goldens
 
 from .special_files import KINDS, no_waiting, put
 

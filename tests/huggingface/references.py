@@ -1,7 +1,7 @@
 """Tiny models of Hugging Face transformers with random weights, and what they answer.
 
 Needs transformers 4.57.6, the last one with NEZHA and with converters from TensorFlow, and torch and TensorFlow.
-`hatch run huggingface:references` writes `tests/golden/huggingface/` anew, so that the other environments can compare
+`hatch run transformers4:references` writes `tests/golden/huggingface/` anew, so that the other environments can compare
 without transformers; `python tests/huggingface/references.py roberta ernie` writes these folders alone, for which any
 transformers that has their classes will do.
 """

@@ -1,6 +1,6 @@
 """Does b4k3 ever load a folder of transformers and compute something else, without an error?
 
-    hatch run huggingface5:sweep                                             # everything
+    hatch run transformers5:sweep                                             # everything
     python tests/huggingface/sweep.py --classes --random 500 --seed 0        # the same
     python tests/huggingface/sweep.py --only random:0:17 --keep folder       # one case again, its files kept
 
@@ -732,7 +732,7 @@ INPUTS = {
 
 def answers(model, inputs):
     """The outputs of a Keras model for a batch: arrays, one for each output."""
-    from harness import answer
+    from support.harness import answer
 
     feed = []
     for tensor in model.inputs:
@@ -927,7 +927,7 @@ def quiet():
 
 def run(case, both_directions=False, keep=None, seconds=60):
     """The Outcome of a case. Arguments: keep: a folder to write the files into, None for a temporary one."""
-    from harness import fresh_session
+    from support.harness import fresh_session
 
     quiet()
     scratch = keep or tempfile.mkdtemp(prefix="sweep-")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.models.cli import main
 from huggingface import references
+from support import goldens
 
 
 @pytest.mark.parametrize("key", sorted(references.CONVERTED))

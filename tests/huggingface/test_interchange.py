@@ -1,4 +1,4 @@
-"""Through files, in both directions, with the transformers of this environment: `hatch run huggingface:test`."""
+"""Through files, in both directions, with the transformers of this environment: `hatch run transformers4:test`."""
 
 import shutil
 

@@ -1,13 +1,13 @@
 """transformers, the newest too, loads what `b4k3 convert` writes, and computes what the original authors' code did.
 
-`hatch run huggingface:test` and, with transformers 5, `hatch run huggingface5:test`.
+`hatch run transformers4:test` and, with transformers 5, `hatch run transformers5:test`.
 """
 
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.models.cli import main
+from support import goldens
 
 # golden:model= -> (class that config.json names, what the expected hidden states are called, options of convert)
 SYSTEMS = {

@@ -1,4 +1,4 @@
-"""A part of the sweep: `hatch run huggingface5:sweep` runs all of it. See `sweep.py` for what a case is.
+"""A part of the sweep: `hatch run transformers5:sweep` runs all of it. See `sweep.py` for what a case is.
 
 A failure names its case; `python tests/huggingface/sweep.py --only NAME --keep FOLDER` runs it alone.
 """

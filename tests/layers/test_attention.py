@@ -5,8 +5,8 @@ import pytest
 
 from b4k3.backend import keras, ops
 from b4k3.layers import MultiHeadAttention
-from harness import train
-from layer_checks import First, check_layer
+from support.harness import train
+from support.layer_checks import First, check_layer
 
 HEADS = 2
 WEIGHTS = ["%s/%s" % (d, p) for d in ("query", "key", "value", "output") for p in ("kernel", "bias")]

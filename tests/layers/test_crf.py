@@ -8,8 +8,8 @@ import pytest
 from b4k3.backend import K, custom_objects, keras, ops
 from b4k3.layers import ConditionalRandomField, Embedding, MaximumEntropyMarkovModel
 from b4k3.snippets import ViterbiDecoder
-from harness import call_with_unknown_sizes, compiled_call, evaluate, gradient, sees_values, whole_model_suffix
-from layer_checks import check_layer
+from support.harness import call_with_unknown_sizes, compiled_call, evaluate, gradient, sees_values, whole_model_suffix
+from support.layer_checks import check_layer
 
 LABELS = 3
 LENGTHS = (5, 3, 1, 0)  # of the rows of a batch

@@ -5,7 +5,7 @@ import pytest
 
 from b4k3 import layers
 from b4k3.backend import assign_weights, keras, ops, row
-from layer_checks import WithMask
+from support.layer_checks import WithMask
 
 ERRORS = {"float16": 4e-3, "bfloat16": 4e-2}  # what a result may be off, relative to the largest number
 

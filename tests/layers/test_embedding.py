@@ -7,8 +7,8 @@ import pytest
 
 from b4k3.backend import keras, ops, row
 from b4k3.layers import Embedding, TaskEmbedding
-from harness import evaluate, runs_eagerly, sees_values
-from layer_checks import as_list, check_ids, check_layer, known_objects, randomize, same, static_shape
+from support.harness import evaluate, runs_eagerly, sees_values
+from support.layer_checks import as_list, check_ids, check_layer, known_objects, randomize, same, static_shape
 
 
 def ids(rng, batch, n):

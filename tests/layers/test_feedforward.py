@@ -7,7 +7,7 @@ import pytest
 
 from b4k3.backend import activations, keras
 from b4k3.layers import FeedForward
-from layer_checks import check_layer
+from support.layer_checks import check_layer
 
 ACTIVATIONS = {
     "relu": lambda x: np.maximum(x, 0),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.layers import GatedAttentionUnit
-from layer_checks import check_layer
+from support.layer_checks import check_layer
 
 UNITS, KEY, SIZE = 5, 4, 3
 

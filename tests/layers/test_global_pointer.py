@@ -5,7 +5,7 @@ import pytest
 
 from b4k3.backend import keras, multilabel_categorical_crossentropy, ops
 from b4k3.layers import EfficientGlobalPointer, GlobalPointer
-from layer_checks import check_layer
+from support.layer_checks import check_layer
 
 HEADS, HEAD_SIZE, SIZE = 3, 4, 5
 

@@ -5,8 +5,8 @@ import pytest
 
 from b4k3.backend import custom_objects, keras, ops
 from b4k3.layers import Embedding, Loss
-from harness import whole_model_suffix
-from layer_checks import HELPERS, check_layer
+from support.harness import whole_model_suffix
+from support.layer_checks import HELPERS, check_layer
 
 SUFFIX = whole_model_suffix()
 

@@ -5,7 +5,7 @@ import pytest
 
 from b4k3.backend import keras
 from b4k3.layers import LanguageModelMask, UniLMMask, ZeroPadding
-from layer_checks import check_layer
+from support.layer_checks import check_layer
 
 HIDDEN = -1e30
 

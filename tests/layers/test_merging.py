@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from b4k3.layers import Add, BatchConcat, BatchSplit, Concatenate1D
-from harness import call_with_unknown_sizes
-from layer_checks import check_layer
+from support.harness import call_with_unknown_sizes
+from support.layer_checks import check_layer
 
 
 def floats(*shapes):

@@ -7,7 +7,7 @@ import pytest
 
 from b4k3.backend import keras
 from b4k3.layers import LayerNormalization, ScaleOffset
-from layer_checks import check_layer
+from support.layer_checks import check_layer
 
 
 def constant(value):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.layers import FirstToken, GlobalAveragePooling1D, GlobalMaxPooling1D
-from layer_checks import check_layer
+from support.layer_checks import check_layer
 
 
 def pool(function):

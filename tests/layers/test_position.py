@@ -14,8 +14,8 @@ from b4k3.layers import (
     RotaryPositionEmbedding,
     SinusoidalPositionEmbedding,
 )
-from harness import evaluate, sees_values
-from layer_checks import check_ids, check_layer, randomize
+from support.harness import evaluate, sees_values
+from support.layer_checks import check_ids, check_layer, randomize
 
 BUCKETS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden", "t5_buckets.npz")
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.backend import keras
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint
-from harness import whole_model_suffix
-from small_models import SMALL, close, outputs, saved, spread
+from support import goldens
+from support.harness import whole_model_suffix
+from support.small_models import SMALL, close, outputs, saved, spread
 
 # name -> what makes it special
 KINDS = {

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.backend import keras, row
 from b4k3.models import BERT, CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint
-from harness import dtype_policy
-from layer_checks import static_shape
+from support import goldens
+from support.harness import dtype_policy
+from support.layer_checks import static_shape
 
 FOLDER = goldens.ROOT / "google_bert"
 CONFIG = str(FOLDER / "bert_config.json")

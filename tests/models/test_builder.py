@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-import goldens
 from b4k3.models import BERT, ConfigError, build_transformer_model
 from b4k3.models.transformer import accepted_arguments
+from support import goldens
 
 FOLDER = goldens.ROOT / "google_bert"
 CONFIG = str(FOLDER / "bert_config.json")

@@ -13,13 +13,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.models import ConfigError
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 from b4k3.models.cli import COMMANDS, __version__, features, keras_files, main, vectors, verify
 from b4k3.models.cli.convert import shard_size
 from b4k3.models.cli.inspect import describe
 from b4k3.models.cli.subject import Subject
+from support import goldens
 
 ENCODERS = "google_bert google_albert google_albert_groups google_electra nezha roformer roformer_v2 gau_alpha".split()
 

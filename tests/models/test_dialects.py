@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.models import BERT, build_transformer_model, register_architecture, register_dialect, registry
 from b4k3.models.checkpoints import open_checkpoint
 from b4k3.models.dialects import Dialect, Rule, View, linear, norm, translated
@@ -13,6 +12,7 @@ from b4k3.models.dialects.google import GOOGLE
 from b4k3.models.dialects.huggingface import HUGGINGFACE
 from b4k3.models.dialects.huggingface_gpt import GPT2
 from b4k3.models.dialects.mesh_t5 import MESH_T5
+from support import goldens
 
 FOLDER = goldens.ROOT / "bojone_albert_zh"
 CONFIG = str(FOLDER / "albert_config.json")

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-import goldens
 from b4k3.models.errors import ConfigError
 from b4k3.models.folders import GIN, OTHER_JSON, PUBLISHED, configs_in
+from support import goldens
 
 BERT = {"vocab_size": 120, "hidden_size": 32}
 

@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.backend import activations, keras
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint
-from small_models import SMALL, close, outputs, saved, spread
+from support import goldens
+from support.small_models import SMALL, close, outputs, saved, spread
 
 GATED = {"hidden_act": ["gelu", "linear"], "attention_head_size": 5, "num_decoder_layers": 1}
 KINDS = {

@@ -2,12 +2,12 @@
 
 import pytest
 
-import goldens
 from b4k3.models import ConfigError
 from b4k3.models.config_files import read_config
 from b4k3.models.gin import read_gin
 from b4k3.models.keys import understand
 from b4k3.models.registry import network
+from support import goldens
 
 
 def read(path):

@@ -7,10 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-import goldens
-import harness
 from b4k3.backend import keras, row
 from b4k3.models import CheckpointError
+from support import goldens, harness
 
 SYSTEMS = sorted(goldens.systems())
 SUFFIX = harness.whole_model_suffix()
@@ -104,7 +103,7 @@ def test_weights_and_models_survive_a_new_process(folder):
         if not (folder / (system + ".npz")).exists():
             save(system, folder)
             goldens.forget()
-    child = [sys.executable, "-m", "reloading", str(folder), SUFFIX]
+    child = [sys.executable, "-m", "support.reloading", str(folder), SUFFIX]
     done = subprocess.run(
         child, cwd=str(goldens.ROOT.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint
+from support import goldens
 
 ROOT = goldens.ROOT / "huggingface"
 # name -> (model=, heads, outputs in the order of the model's)

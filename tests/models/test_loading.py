@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.backend import orthogonally_resize
 from b4k3.layers import MultiHeadAttention
 from b4k3.models import CheckpointError, build_transformer_model
@@ -11,6 +10,7 @@ from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 from b4k3.models.dialects import translated
 from b4k3.models.dialects.google import GOOGLE
 from b4k3.models.dialects.huggingface import HUGGINGFACE
+from support import goldens
 
 FOLDER = goldens.ROOT / "google_bert"
 CONFIG = str(FOLDER / "bert_config.json")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import b4k3.models
-import goldens
 from b4k3.layers import Add, Embedding, LayerNormalization
 from b4k3.models import BERT, CheckpointError, Transformer, build_transformer_model, registry
 from b4k3.models.checkpoints import open_checkpoint
@@ -22,7 +21,8 @@ from b4k3.models.networks.description import Blocks, Layer, Network, Part, norm
 from b4k3.models.registry import load, network, networks, register_architecture
 from b4k3.models.source import IDENTIFYING
 from b4k3.models.transformer import accepted_arguments
-from small_models import SMALL, close, outputs, spread
+from support import goldens
+from support.small_models import SMALL, close, outputs, spread
 
 NAMES = [of.name for of in networks()]
 # what a small network of each needs beside SMALL; sizes differ, so that an exchanged axis shows

@@ -8,8 +8,8 @@ import pytest
 
 from b4k3.backend import keras, ops, row
 from b4k3.models import ConfigError, Predictor, build_transformer_model
-from harness import as_list, evaluate
-from small_models import SMALL, spread
+from support.harness import as_list, evaluate
+from support.small_models import SMALL, spread
 
 THREADS = 8
 

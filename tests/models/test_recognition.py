@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model, ready_configs
 from b4k3.models.checkpoints import open_checkpoint
 from b4k3.models.config_files import read_config
@@ -15,6 +14,7 @@ from b4k3.models.keys import understand
 from b4k3.models.registry import architecture
 from b4k3.models.source import Source
 from b4k3.models.transformer import accepted_arguments
+from support import goldens
 
 # system -> model= that is recognised in its folder
 FOLDERS = {

@@ -6,7 +6,6 @@ import warnings
 import numpy as np
 import pytest
 
-import goldens
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import save_checkpoint
 from b4k3.models.cli import main
@@ -18,7 +17,8 @@ from b4k3.models.keys import FIXED
 from b4k3.models.loading import LoadReport, require
 from b4k3.models.registry import network
 from b4k3.models.source import Source
-from small_models import SMALL, close, outputs, spread
+from support import goldens
+from support.small_models import SMALL, close, outputs, spread
 
 # as a file of BERT spells it
 CONFIG = {

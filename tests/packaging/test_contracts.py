@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from workspace import FRAMEWORKS, PACKAGES, ROOT, folder, imported_modules, module_name, read_toml, sources
+from support.workspace import FRAMEWORKS, PACKAGES, ROOT, folder, imported_modules, module_name, read_toml, sources
 
 # package -> the siblings that it may import
 ARROWS = {

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from docstrings import examples
+from support.docstrings import examples
 
 SHAPE = re.compile(r"#\s*\[([^\]]*)\]\s*$")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

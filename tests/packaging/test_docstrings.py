@@ -2,8 +2,8 @@
 
 import pytest
 
-from docstrings import faults, is_done
-from workspace import module_name, sources
+from support.docstrings import faults, is_done
+from support.workspace import module_name, sources
 
 
 @pytest.mark.parametrize("path", sources(), ids=module_name)
@@ -11,7 +11,7 @@ def test_docstrings_are_complete(path):
     if is_done(path):
         assert not faults(path)
     else:
-        assert faults(path), "this module is done: remove it from NOT_DONE in tests/docstrings.py"
+        assert faults(path), "this module is done: remove it from NOT_DONE in tests/support/docstrings.py"
 
 
 BROKEN = '''

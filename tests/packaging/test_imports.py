@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from workspace import FRAMEWORKS, PACKAGES
+from support.workspace import FRAMEWORKS, PACKAGES
 
 LOADED = "import json, sys; before = set(sys.modules); %s; print(json.dumps(sorted(set(sys.modules) - before)))"
 

@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from public_names import LEFT_OUT, LEFT_OUT_MODULES, METHODS, NAMES
+from support.public_names import LEFT_OUT, LEFT_OUT_MODULES, METHODS, NAMES
 
 ALL = [(module, name) for module in sorted(NAMES) for name in sorted(NAMES[module])]
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from workspace import ROOT, imported_modules, module_name, sources
+from support.workspace import ROOT, imported_modules, module_name, sources
 
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 PROMISED = TEXT[TEXT.index("## What is promised") : TEXT.index("## What is not promised")]

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from workspace import FRAMEWORKS, PACKAGES, ROOT, folder
+from support.workspace import FRAMEWORKS, PACKAGES, ROOT, folder
 
 PYTHONS = ("3.7", "3.13")  # the oldest and the newest that a row has
 # extra -> (a Python that can have it, what it must bring)

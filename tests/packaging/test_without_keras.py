@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from workspace import FRAMEWORKS, PACKAGES
+from support.workspace import FRAMEWORKS, PACKAGES
 
 HIDE = """
 import importlib, sys

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from skips import SKIPS
-from workspace import PACKAGES, ROOT, folder, read_toml
+from support.skips import SKIPS
+from support.workspace import PACKAGES, ROOT, folder, read_toml
 
 EVERY_PACKAGE = ("",) + PACKAGES  # '' is the metapackage
 EXTRAS = ("jax", "torch", "tensorflow", "tf-keras", "tf2", "tf1")

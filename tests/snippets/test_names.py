@@ -4,7 +4,7 @@ import sys
 import numpy as np
 
 from b4k3 import snippets
-from public_names import NAMES
+from support.public_names import NAMES
 
 
 def test_no_name_starts_keras():

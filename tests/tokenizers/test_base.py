@@ -3,8 +3,8 @@ import random
 
 import pytest
 
-import wordpiece_oracle as oracle
 from b4k3.tokenizers.base import TokenizerBase, truncated
+from support import wordpiece_oracle as oracle
 
 
 @pytest.mark.parametrize("indices", [-1, -2, 0, 1, 2])

@@ -7,7 +7,7 @@ import pytest
 from b4k3.tokenizers import Tokenizer, save_tokenizer_json, save_vocab
 from b4k3.tokenizers.__about__ import __version__
 from b4k3.tokenizers.cli import main
-from tokenizer_goldens import model_path
+from support.tokenizer_goldens import model_path
 
 
 @pytest.fixture

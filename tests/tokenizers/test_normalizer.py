@@ -7,8 +7,8 @@ import pytest
 from b4k3.tokenizers import SentencePieceModel
 from b4k3.tokenizers._charsmap import Charsmap
 from b4k3.tokenizers._normalizer import TEXT_END, Normalizer
-from sentencepiece_models import texts_of
-from tokenizer_goldens import model_path
+from support.sentencepiece_models import texts_of
+from support.tokenizer_goldens import model_path
 
 CHAINED = {"a": "b", "b": "c", "x": "a"}  # what comes out would be changed again
 BEYOND = {"\U0001d400": "A", "\uff0c": ",", "\x01": "", "\ufb01": "fi"}

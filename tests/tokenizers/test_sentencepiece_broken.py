@@ -10,7 +10,7 @@ import pytest
 
 from b4k3.tokenizers import SentencePieceError, SentencePieceModel
 from b4k3.tokenizers._spm import MAX_FILE_SIZE, encode_piece
-from sentencepiece_models import (
+from support.sentencepiece_models import (
     BPE,
     BYTE,
     BYTES,
@@ -28,7 +28,7 @@ from sentencepiece_models import (
     slow_rules,
     unit,
 )
-from tokenizer_goldens import model_path
+from support.tokenizer_goldens import model_path
 
 A = [("a", -1.0)]
 

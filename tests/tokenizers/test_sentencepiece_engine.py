@@ -7,8 +7,8 @@ import pytest
 
 from b4k3.tokenizers import SentencePieceError, SentencePieceModel, SpTokenizer
 from b4k3.tokenizers.sp_tokenizer import load_model
-from sentencepiece_models import BPE, UNIGRAM, build
-from tokenizer_goldens import model_path, models_meta
+from support.sentencepiece_models import BPE, UNIGRAM, build
+from support.tokenizer_goldens import model_path, models_meta
 
 TEXTS = ["", " ", "  a ", "Hello world <sep> 今天天气 x <extra_id_1> y", "\u3042\u3099 ﾊﾟ Ⅷ  😀😀 z ▁<extra_id_2>▁"]
 ALPHABET = "ab  \t\u3000\u00a0\u200bÄé\u0301\u0308\u3099\u309aカガｶﾞﾊﾟ각각▁①ﬁ™½²´😀天，！Ａ़<sep>=="

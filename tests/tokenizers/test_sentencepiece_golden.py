@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from b4k3.tokenizers import SentencePieceModel, SpTokenizer
-from sentencepiece_models import slow_normalize, texts_of
-from tokenizer_goldens import SENTENCEPIECE, model_path, models_meta, rows
+from support.sentencepiece_models import slow_normalize, texts_of
+from support.tokenizer_goldens import SENTENCEPIECE, model_path, models_meta, rows
 
 META = models_meta()
 

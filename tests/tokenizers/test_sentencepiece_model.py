@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from b4k3.tokenizers import SentencePieceError, SentencePieceModel
-from sentencepiece_models import (
+from support.sentencepiece_models import (
     BPE,
     BYTES,
     CONTROL,

@@ -6,7 +6,7 @@ from array import array
 import pytest
 
 from b4k3.tokenizers import SentencePieceError, SpTokenizer, VocabError
-from sentencepiece_models import UNUSED, build
+from support.sentencepiece_models import UNUSED, build
 
 SPACE = "\u2581"
 PIECES = [

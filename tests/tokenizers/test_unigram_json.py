@@ -14,8 +14,8 @@ from b4k3.tokenizers import (
     load_tokenizer_json,
     save_tokenizer_json,
 )
-from sentencepiece_models import BPE, SPECIALS, USER_DEFINED, build
-from tokenizer_goldens import SENTENCEPIECE, model_path, rows
+from support.sentencepiece_models import BPE, SPECIALS, USER_DEFINED, build
+from support.tokenizer_goldens import SENTENCEPIECE, model_path, rows
 
 SPACE = "\u2581"
 

@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
-import wordpiece_oracle as oracle
 from b4k3.tokenizers import Tokenizer, VocabError, load_vocab, save_vocab
+from support import wordpiece_oracle as oracle
 
 # characters that make trouble: spaces of all kinds, controls, marks, sigmas, ligatures, ideographs in four planes
 CHARACTERS = (

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from b4k3.tokenizers import Tokenizer
-from tokenizer_goldens import WORDPIECE, rows
+from support.tokenizer_goldens import WORDPIECE, rows
 
 RUNS = [("zh", True), ("zh", False), ("en_uncased", True), ("en_cased", False)]
 # lines with characters that were assigned after Unicode 11, whose tables made the golden values

@@ -1,7 +1,7 @@
 """WordPiece against the oracle on what hypothesis thinks of."""
 
-import wordpiece_oracle as oracle
 from b4k3.tokenizers import Tokenizer
+from support import wordpiece_oracle as oracle
 
 
 def texts():

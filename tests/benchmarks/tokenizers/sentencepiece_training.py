@@ -12,7 +12,7 @@ import random
 import corpora
 import sentencepiece
 
-from tokenizer_goldens import model_path, models_meta
+from support.tokenizer_goldens import model_path, models_meta
 
 SYMBOLS = ["<sep>", "<sep>b", " x", "ab  c", "==", "\u2581<extra_id_0>"]
 KINDS = {

@@ -8,7 +8,7 @@ import pytest
 
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_checkpoint
 from b4k3.models.checkpoints.keras_h5 import name_weights
-from goldens import ROOT
+from support.goldens import ROOT
 
 FOREIGN = ROOT / "foreign"
 

@@ -6,7 +6,7 @@ import pytest
 
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint
 from b4k3.models.checkpoints.kinds import foreign_kind
-from goldens import ROOT
+from support.goldens import ROOT
 
 FOREIGN = ROOT / "foreign"
 KINDS = [

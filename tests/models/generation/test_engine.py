@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-import decoding_tables as tables
 from b4k3.backend import runs_eagerly
 from b4k3.models import ConfigError
 from b4k3.models.generation.engine import Engine
 from b4k3.models.generation.request import Request
 from b4k3.snippets import AutoRegressiveDecoder
-from decoding_tables import PROMPTS, TABLE, VOCABULARY, filled
+from support import decoding_tables as tables
+from support.decoding_tables import PROMPTS, TABLE, VOCABULARY, filled
 
 ENDS = [1, 8]
 NAN = float("nan")

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-import decoding_tables as tables
-import goldens
 from b4k3.backend import compiled, keras, row, runs_eagerly
 from b4k3.layers import PaddedPositionEmbedding, TaskEmbedding
 from b4k3.models import BERT, ConfigError, build_transformer_model
 from b4k3.models.generation.network import Network
-from harness import dtype_policy
-from small_models import SMALL
+from support import decoding_tables as tables, goldens
+from support.harness import dtype_policy
+from support.small_models import SMALL
 
 CASES = [case for case in goldens.cases() if "generate" in case]
 

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-import goldens
+from support import goldens
 
 SMALL = {
     "vocab_size": 20,

@@ -3,7 +3,7 @@
 import ast
 import pathlib
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = ("backend", "layers", "models", "snippets", "tokenizers")
 FRAMEWORKS = {"keras", "tf_keras", "tensorflow", "jax", "jaxlib", "torch"}
 

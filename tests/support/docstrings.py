@@ -1,7 +1,6 @@
 """What the docstrings of the packages lack, read from the source, and a table of the modules to be revised.
 
-`python tests/docstrings.py layers.embedding …`, with the packages on the path, prints what these modules lack; without
-a module, what all lack.
+`hatch run docstrings layers.embedding …` prints what these modules lack; without a module, what all lack.
 """
 
 import ast
@@ -9,7 +8,7 @@ import importlib
 import re
 import sys
 
-from workspace import PACKAGES, module_name, sources
+from support.workspace import PACKAGES, module_name, sources
 
 # The modules of each package whose docstrings or annotations are not complete yet, without the names of the packages. A
 # module leaves this table when it is revised; none may enter it.

@@ -1,6 +1,6 @@
 """The child process of `test_goldens`: loads what the parent saved, and compares outputs.
 
-python -m reloading FOLDER SUFFIX_OF_WHOLE_MODELS
+python -m support.reloading FOLDER SUFFIX_OF_WHOLE_MODELS
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import sys
 
 import numpy as np
 
-import goldens
-from harness import as_list, unwrapped
-from skips import NOT_RELOADED
+from support import goldens
+from support.harness import as_list, unwrapped
+from support.skips import NOT_RELOADED
 
 
 def main(folder, suffix):

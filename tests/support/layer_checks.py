@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import Layer, custom_objects, keras, ops, row, weight_path
-from harness import answer, as_list, evaluate, runs_eagerly, sees_values, unwrapped
+from support.harness import answer, as_list, evaluate, runs_eagerly, sees_values, unwrapped
 
 SIZES = ((2, 5), (3, 8))  # (batch, length): every model runs on both
 TRAINS = row.backend != "numpy"

@@ -12,9 +12,9 @@ import re
 
 import numpy as np
 
-from harness import answer, as_list, fresh_session
+from support.harness import answer, as_list, fresh_session
 
-ROOT = pathlib.Path(__file__).parent / "golden"
+ROOT = pathlib.Path(__file__).parent.parent / "golden"
 # Cases of T5 that are left out because another one has their network: the default said outright, another name or
 # activation, the same values as bfloat16 (whose reading `test_dialects` compares), a variant that t5_1_1 has.
 REPEATED = re.compile(

@@ -9,8 +9,8 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-WORDPIECE = Path(__file__).parent / "golden" / "wordpiece"
-SENTENCEPIECE = Path(__file__).parent / "golden" / "sentencepiece"
+WORDPIECE = Path(__file__).parent.parent / "golden" / "wordpiece"
+SENTENCEPIECE = Path(__file__).parent.parent / "golden" / "sentencepiece"
 
 
 def models_meta():

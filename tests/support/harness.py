@@ -64,7 +64,7 @@ def runs_eagerly():
 
 
 def answer(model, inputs):
-    """The outputs of a model for a list of arrays, as a list of arrays. `predict` itself is what `reloading` calls."""
+    """The outputs of a model for a list of arrays, as a list of arrays. `reloading.py` calls `predict` itself."""
     if runs_eagerly():
         return evaluate(as_list(model(unwrapped(inputs), training=False)))
     return as_list(model.predict_on_batch(unwrapped(inputs)))

@@ -1,0 +1,1 @@
+"""What tests share: helpers, oracles and tables. `skips.py` has every skip of the suite."""
