@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from . import K as K, activations as activations
     from ._attention import attention as attention, lowest as lowest, mask_bias as mask_bias, mask_value as mask_value
     from ._heads import merge_heads as merge_heads, split_heads as split_heads
+    from ._ids import misfit as misfit
     from ._initialization import copy_initializer as copy_initializer
     from ._normalization import layer_normalization as layer_normalization
     from ._resize import orthogonally_resize as orthogonally_resize
@@ -70,7 +71,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         symbolic as symbolic,
     )
     from .searching import layers_before as layers_before, search_layer as search_layer
-    from .tables import checked_ids as checked_ids, misfit as misfit, nan_unless as nan_unless, take_rows as take_rows
+    from .tables import checked_ids as checked_ids, nan_unless as nan_unless, take_rows as take_rows
     from .tensors import (
         align as align,
         batch_gather as batch_gather,
@@ -134,7 +135,7 @@ _NAMES = {
     "mask_value": "_attention",
     "matmul_transposed": "_row",
     "merge_heads": "_heads",
-    "misfit": "tables",
+    "misfit": "_ids",
     "multilabel_categorical_crossentropy": "losses",
     "model_scope": "prediction",
     "nan_unless": "tables",

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from .._ids import misfit
 from .._serialization import make_register
 from ..types import Tensor
 
@@ -162,8 +163,6 @@ def refuse_wide_ids(name: str, inputs: Any) -> None:
     Raises:
         ValueError: an id is too large or too small.
     """
-    from ..tables import misfit  # which stands on this folder
-
     for x in keras.tree.flatten(inputs):
         if isinstance(x, np.ndarray) and x.dtype in ("int64", "uint64"):
             problem = misfit(x, -(2**31), 2**31 - 1)
