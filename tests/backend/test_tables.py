@@ -76,7 +76,7 @@ def test_half_precision(dtype):
 @pytest.mark.skipif(row.backend == "numpy", reason="no gradients")
 def test_no_gradient_passes_an_id_without_a_row(monkeypatch):
     """Rows that are read get as many ones as they are read; nothing is NaN."""
-    monkeypatch.setattr("b4k3.backend.tables.concrete", lambda x: None)
+    monkeypatch.setattr("b4k3.backend.tables.checks.concrete", lambda x: None)
     ids = array([3, 300, 3, -1, np.nan], "float32")
     got = gradient(lambda t: take_rows(1.0 * t, ops.convert_to_tensor(ids), "table"), TABLE)
     assert got[3].tolist() == [2, 2, 2] and np.isfinite(got).all() and got.sum() == 6

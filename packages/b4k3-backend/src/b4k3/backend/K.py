@@ -7,12 +7,10 @@ What is specific to graphs (`K.function`, `K.gradients`, `K.get_session`) works 
 
 from __future__ import annotations
 
-import importlib
-
-from ._row import implementation, ops
+from ._environment import load, ops
 from .tensors import dtype, flatten, logsumexp, reshape, where  # noqa: F401  (bert4keras' variants)
 
-_backend = importlib.import_module(".k", implementation.__name__)
+_backend = load("k")
 
 _HERE = ["dtype", "flatten", "log_softmax", "logsumexp", "reshape", "where"]
 

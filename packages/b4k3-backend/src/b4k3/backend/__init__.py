@@ -15,34 +15,34 @@ from ._missing import BackendError as BackendError, missing
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
     from . import K as K, activations as activations
     from ._attention import attention as attention, lowest as lowest, mask_bias as mask_bias, mask_value as mask_value
+    from ._environment import keras as keras, ops as ops
     from ._heads import merge_heads as merge_heads, split_heads as split_heads
     from ._ids import misfit as misfit
-    from ._initialization import copy_initializer as copy_initializer
-    from ._normalization import layer_normalization as layer_normalization
-    from ._resize import orthogonally_resize as orthogonally_resize
-    from ._row import (
-        Dense as Dense,
-        Layer as Layer,
-        MetricLayer as MetricLayer,
-        TruncatedNormal as TruncatedNormal,
-        assert_at_most as assert_at_most,
-        assign_weights as assign_weights,
-        build_sublayer as build_sublayer,
+    from ._initialization import copy_initializer as copy_initializer, skip_initialization as skip_initialization
+    from ._keras3.checks import assert_at_most as assert_at_most
+    from ._keras3.compiling import (
         cache_orders as cache_orders,
         call_layer as call_layer,
         compiled as compiled,
-        custom_objects as custom_objects,
-        keras as keras,
-        matmul_transposed as matmul_transposed,
-        ops as ops,
-        register as register,
         runs_eagerly as runs_eagerly,
-        skip_initialization as skip_initialization,
-        weight_path as weight_path,
         while_loop as while_loop,
         write_at as write_at,
     )
+    from ._keras3.dense import Dense as Dense
+    from ._keras3.fused import matmul_transposed as matmul_transposed
+    from ._keras3.initializers import TruncatedNormal as TruncatedNormal
+    from ._keras3.layer import (
+        Layer as Layer,
+        assign_weights as assign_weights,
+        build_sublayer as build_sublayer,
+        register as register,
+        weight_path as weight_path,
+    )
+    from ._keras3.metric_layer import MetricLayer as MetricLayer
+    from ._normalization import layer_normalization as layer_normalization
+    from ._resize import orthogonally_resize as orthogonally_resize
     from ._runtime import environment as environment, is_tf_keras as is_tf_keras, row as row
+    from ._serialization import custom_objects as custom_objects
     from .activations import (
         gelu_erf as gelu_erf,
         gelu_tanh as gelu_tanh,
@@ -90,30 +90,30 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .types import Tensor as Tensor
 
 
-# public name -> the module that defines it
+# Public name -> the module that defines it. `_keras3` stands for `_keras2` where the environment has Keras 2.
 _NAMES = {
     "BackendError": "_missing",
-    "Dense": "_row",
+    "Dense": "_keras3.dense",
     "Dropout": "recomputing",
-    "Layer": "_row",
-    "MetricLayer": "_row",
+    "Layer": "_keras3.layer",
+    "MetricLayer": "_keras3.metric_layer",
     "Sinusoidal": "positions",
     "Tensor": "types",
-    "TruncatedNormal": "_row",
+    "TruncatedNormal": "_keras3.initializers",
     "align": "tensors",
     "apply_rotary_position_embeddings": "positions",
-    "assert_at_most": "_row",
-    "assign_weights": "_row",
+    "assert_at_most": "_keras3.checks",
+    "assign_weights": "_keras3.layer",
     "attention": "_attention",
     "attention_normalize": "masking",
     "batch_gather": "tensors",
-    "build_sublayer": "_row",
-    "cache_orders": "_row",
+    "build_sublayer": "_keras3.layer",
+    "cache_orders": "_keras3.compiling",
     "checked_ids": "tables",
-    "call_layer": "_row",
-    "compiled": "_row",
+    "call_layer": "_keras3.compiling",
+    "compiled": "_keras3.compiling",
     "copy_initializer": "_initialization",
-    "custom_objects": "_row",
+    "custom_objects": "_serialization",
     "device_scope": "recomputing",
     "divisible_temporal_padding": "tensors",
     "do_recompute": "recomputing",
@@ -125,7 +125,7 @@ _NAMES = {
     "get_available_gpus": "recomputing",
     "graph_mode_decorator": "recomputing",
     "is_tf_keras": "_runtime",
-    "keras": "_row",
+    "keras": "_environment",
     "layer_normalization": "_normalization",
     "layers_before": "searching",
     "leaky_relu": "activations",
@@ -133,43 +133,43 @@ _NAMES = {
     "lowest": "_attention",
     "mask_bias": "_attention",
     "mask_value": "_attention",
-    "matmul_transposed": "_row",
+    "matmul_transposed": "_keras3.fused",
     "merge_heads": "_heads",
     "misfit": "_ids",
     "multilabel_categorical_crossentropy": "losses",
     "model_scope": "prediction",
     "nan_unless": "tables",
-    "ops": "_row",
+    "ops": "_environment",
     "orthogonally_resize": "_resize",
     "piecewise_linear": "tensors",
     "predict_function": "prediction",
     "pool1d": "tensors",
     "recompute_grad": "recomputing",
-    "register": "_row",
+    "register": "_keras3.layer",
     "reshape": "tensors",
     "root_mean_square": "tensors",
     "row": "_runtime",
-    "runs_eagerly": "_row",
+    "runs_eagerly": "_keras3.compiling",
     "search_layer": "searching",
     "sequence_masking": "masking",
     "set_gelu": "activations",
     "sinusoidal_embeddings": "positions",
-    "skip_initialization": "_row",
+    "skip_initialization": "_initialization",
     "sparse_multilabel_categorical_crossentropy": "losses",
     "split_heads": "_heads",
     "swish": "activations",
     "symbolic": "recomputing",
     "take_rows": "tables",
     "upcast": "tensors",
-    "weight_path": "_row",
+    "weight_path": "_keras3.layer",
     "where": "tensors",
-    "while_loop": "_row",
-    "write_at": "_row",
+    "while_loop": "_keras3.compiling",
+    "write_at": "_keras3.compiling",
     "wide": "tensors",
 }
 _MODULES = ("K", "activations")
 # modules whose functions and classes are saved by name: the table `custom_objects` is complete once they are imported
-_SAVED = ("activations", "losses", "positions", "recomputing", "tensors")
+_SAVED = ("losses", "positions", "recomputing", "tensors")
 
 
 def _get(name: str) -> Any:
@@ -182,15 +182,22 @@ def _get(name: str) -> Any:
 
 
 def _load(name: str) -> Any:
-    """The value of a public name, which is kept."""
-    if name in _MODULES:
-        return importlib.import_module("." + name, __name__)
-    if name == "custom_objects":
-        for module in _SAVED:
-            importlib.import_module("." + module, __name__)
-    value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
+    """Return the value of a public name, and keep it."""
+    for module in _SAVED if name == "custom_objects" else ():
+        _import(module)
+    value = _import(name) if name in _MODULES else getattr(_import(_NAMES[name]), name)
+    if f"{__name__}._environment" in sys.modules:  # a Keras was chosen, by which the user may load a model at once
+        _import("activations")  # where a layer that names one of our activations finds it
     globals()[name] = value
     return value
+
+
+def _import(module: str) -> Any:
+    """Import a module of this package."""
+    folder, _, name = module.rpartition(".")
+    if folder == "_keras3":
+        return _import("_environment").load(name)
+    return importlib.import_module("." + module, __name__)
 
 
 def __dir__() -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._environment import fused, ops
 from ._heads import swap_heads
-from ._row import fused_attention, matmul_transposed, ops
 from .types import Tensor
 
 # float16 ends at 65504. The numbers are finite because softmax over nothing but -inf is NaN.
@@ -88,11 +88,13 @@ def attention(
 
     Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
     """
-    out = fused_attention(query, key, value, mask_bias, mask, bias, scale, dropout, training)  # [b, n, h, head_size]
+    out = fused.fused_attention(
+        query, key, value, mask_bias, mask, bias, scale, dropout, training
+    )  # [b, n, h, head_size]
     if out is not None:
         return out
     query, key, value = (swap_heads(x) for x in (query * scale, key, value))  # [b, h, n or m, size]
-    scores = ops.cast(matmul_transposed(query, key), "float32")  # [b, h, n, m]
+    scores = ops.cast(fused.matmul_transposed(query, key), "float32")  # [b, h, n, m]
     term = mask_bias(mask, bias)  # [b, h, n, m] or [b, 1, 1, m]
     if term is not None:
         scores = scores + term  # [b, h, n, m]

@@ -6,7 +6,7 @@ torch tensors, which are the only ones with a method `unflatten`, take a direct 
 
 from __future__ import annotations
 
-from ._row import ops
+from ._environment import ops
 from .types import Tensor
 
 

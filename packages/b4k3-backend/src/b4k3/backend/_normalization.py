@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._row import fused_layer_normalization, ops
+from ._environment import fused, ops
 from .types import Tensor
 
 
@@ -33,7 +33,7 @@ def layer_normalization(
     Reference: Ba et al., Layer Normalization, https://arxiv.org/abs/1607.06450
     """
     if unit_variance:
-        out = fused_layer_normalization(x, gamma, beta, epsilon, zero_mean)
+        out = fused.fused_layer_normalization(x, gamma, beta, epsilon, zero_mean)
         if out is not None:
             return out
     y = ops.cast(x, "float32")

@@ -6,7 +6,7 @@ import difflib
 import math
 from typing import Any, Callable
 
-from ._row import keras, ops, register
+from ._environment import fused, keras, ops, register
 from .types import Tensor
 
 
@@ -240,6 +240,7 @@ OURS: dict[str, Callable[[Tensor], Tensor]] = {
 
 # On Keras 2, keras.layers.Dense(activation="gelu_erf") then works too; Keras 3 wants the function itself there.
 keras.utils.get_custom_objects().update(gelu_erf=gelu_erf, gelu_tanh=gelu_tanh)
+fused.APPROXIMATE.update({gelu_erf: "none", gelu_tanh: "tanh"})
 
 _gelu = gelu_erf
 

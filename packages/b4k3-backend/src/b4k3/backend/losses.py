@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._row import ops, register
+from ._environment import ops, register
 from .tables import checked_ids
 from .tensors import dtype, logsumexp, wide
 

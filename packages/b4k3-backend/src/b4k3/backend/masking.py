@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ._attention import mask_value
-from ._row import ops
+from ._environment import ops
 from .tensors import align, dtype, where
 from .types import Tensor
 

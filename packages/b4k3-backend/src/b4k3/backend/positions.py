@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._row import keras, ops, register
+from ._environment import keras, ops, register
 from .tensors import align, dtype
 from .types import Tensor
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import traceback
 from typing import Any, Callable
 
 import numpy as np
 
-from ._row import implementation as _row
+from ._environment import load
 from ._tracing import map_leaves
 
-_prediction = importlib.import_module(".prediction", _row.__name__)
+_prediction = load("prediction")
 
 model_scope = _prediction.model_scope
 

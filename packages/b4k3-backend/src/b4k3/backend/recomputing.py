@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Any, Callable, ContextManager, TypeVar
 
-from ._row import implementation as _row
+from ._environment import load
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_recompute = importlib.import_module(".recompute", _row.__name__)
-_devices = importlib.import_module(".devices", _row.__name__)
+_recompute = load("recompute")
+_devices = load("devices")
 
 # bert4keras too reads the variable RECOMPUTE when it is imported.
 do_recompute: bool = os.environ.get("RECOMPUTE", "").strip().lower() in ("1", "true", "yes", "on")
@@ -71,7 +70,7 @@ def symbolic(f: F) -> F:
     Returns:
         The function; it is decorated only on keras 2.3.1.
     """
-    return importlib.import_module(".k", _row.__name__).symbolic(f)
+    return load("k").symbolic(f)
 
 
 def get_available_gpus() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-from ._row import keras
+from ._environment import keras
 from .types import Tensor
 
 

@@ -11,8 +11,8 @@ Nothing else in the batch changes: the NaN is a constant, so that no gradient of
 
 from __future__ import annotations
 
+from ._environment import checks, fused, ops
 from ._ids import misfit
-from ._row import concrete, ops, rows_at
 from .types import Tensor
 
 NARROW = ("bool", "int8", "int16", "uint8", "uint16")  # which cannot hold every limit
@@ -43,7 +43,7 @@ def take_rows(table: Tensor, ids: Tensor, owner: str, padding_id: int | None = N
         rows = take_rows(table, ops.where(real, ids, ops.zeros_like(ids)), owner)
         return ops.where(ops.expand_dims(real, -1), rows, ops.zeros_like(rows))
     ids, valid = checked_ids(ids, owner, 0, count - 1)
-    return nan_unless(valid, rows_at(table, ids))
+    return nan_unless(valid, fused.rows_at(table, ids))
 
 
 def checked_ids(ids: Tensor, owner: str, least: int, most: int | Tensor) -> tuple[Tensor, Tensor | None]:
@@ -65,7 +65,7 @@ def checked_ids(ids: Tensor, owner: str, least: int, most: int | Tensor) -> tupl
     Example:
         >>> ids, valid = checked_ids(np.array([[2.0, 0.0]]), "colours", 0, 2)
     """
-    values = concrete(ids) if isinstance(most, int) else None
+    values = checks.concrete(ids) if isinstance(most, int) else None
     if values is not None:
         problem = misfit(values, least, most)
         if problem is not None:

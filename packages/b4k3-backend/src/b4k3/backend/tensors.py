@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Sequence
 
-from ._row import ops, register
+from ._environment import ops, register
 from .tables import checked_ids
 from .types import Tensor
 

@@ -25,6 +25,7 @@ from ..types import Tensor
 
 ONE_CORE_A_ROW = major_minor(tf.__version__) < (2, 9)
 BLOCKS = 4
+APPROXIMATE: dict[Callable[[Tensor], Tensor], str] = {}  # Keras 3 on torch reads what is entered here
 
 
 def fused_attention(

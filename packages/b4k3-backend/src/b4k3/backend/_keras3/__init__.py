@@ -2,42 +2,5 @@
 
 from __future__ import annotations
 
-import keras
-from keras import ops
-
-from .._initialization import skip_initialization
-from .._serialization import custom_objects
-from .checks import assert_at_most, concrete
-from .compiling import cache_orders, call_layer, compiled, runs_eagerly, while_loop, write_at
-from .dense import Dense
-from .fused import fused_attention, fused_layer_normalization, matmul_transposed, rows_at
-from .initializers import TruncatedNormal
-from .layer import Layer, assign_weights, build_sublayer, register, weight_path
-from .metric_layer import MetricLayer
-
-__all__ = [
-    "Dense",
-    "Layer",
-    "MetricLayer",
-    "TruncatedNormal",
-    "assert_at_most",
-    "assign_weights",
-    "build_sublayer",
-    "cache_orders",
-    "call_layer",
-    "compiled",
-    "concrete",
-    "custom_objects",
-    "fused_attention",
-    "fused_layer_normalization",
-    "keras",
-    "matmul_transposed",
-    "ops",
-    "register",
-    "rows_at",
-    "runs_eagerly",
-    "skip_initialization",
-    "weight_path",
-    "while_loop",
-    "write_at",
-]
+import keras as keras
+from keras import ops as ops

@@ -367,6 +367,10 @@ def matmul_and_bias(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     return y if bias is None else tf.nn.bias_add(y, bias)
 
 
+# Our forms of gelu -> the `approximate` of torch's gelu. `b4k3.backend.activations` enters them.
+APPROXIMATE: dict[Callable[[Tensor], Tensor], str] = {}
+
+
 def activated(x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
     """Apply an activation to a tensor that nobody else holds; torch's gelu overwrites it if there is no gradient.
 
@@ -378,19 +382,7 @@ def activated(x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         The result of the activation.
     """
     if BACKEND == "torch" and not x.requires_grad:
-        approximate = gelus().get(activation)
+        approximate = APPROXIMATE.get(activation)
         if approximate is not None:
             return torch.ops.aten.gelu_(x, approximate=approximate)
     return activation(x)
-
-
-@functools.lru_cache(maxsize=None)
-def gelus() -> dict[Callable[[Tensor], Tensor], str]:
-    """Return the names that torch has for our forms of gelu.
-
-    Returns:
-        {function: the `approximate` of torch's gelu}.
-    """
-    from .. import activations  # it imports this folder, so it cannot be imported above
-
-    return {activations.gelu_erf: "none", activations.gelu_tanh: "tanh"}
