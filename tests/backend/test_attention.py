@@ -1,9 +1,11 @@
-"""The attention kernel against loops."""
+"""Attention, and scores turned into weights, against loops."""
+
+import math
 
 import numpy as np
 import pytest
 
-from b4k3.backend import attention, keras, mask_bias, mask_value, ops
+from b4k3.backend import attention, attention_normalize, keras, mask_bias, mask_value, ops
 from support.harness import call_with_unknown_sizes, evaluate
 
 B, N, M, H = 2, 3, 4, 2
@@ -17,6 +19,8 @@ BIASES = {
     "-inf": np.where(np.tri(N, M)[None, None] > 0, 0, -np.inf),
 }
 BIASES = {name: bias.astype("float32") for name, bias in BIASES.items()}
+SCORES = rng.randn(B, H, N, M).astype("float32")
+CAUSAL = np.where(np.tri(N, M) > 0, 0, -np.inf).astype("float32")
 
 
 def tensors(key_size=4, head_size=4):
@@ -124,3 +128,61 @@ def test_mask_bias():
 def test_mask_value_is_finite_in_its_dtype(dtype):
     value = evaluate(ops.cast(ops.convert_to_tensor(np.array([mask_value(dtype)], "float32")), dtype)).astype("float32")
     assert np.isfinite(value).all() and value[0] <= -3e4 + 1
+
+
+def slow_weights(scores, keep, method):
+    """One row of scores at a time, over the visible keys only."""
+    out = np.zeros_like(scores)
+    for index in np.ndindex(*scores.shape[:-1]):
+        seen = np.flatnonzero(keep[index])
+        s, n = scores[index][seen].astype("float64"), len(seen)
+        if method == "squared_relu":
+            out[index][seen] = np.maximum(s, 0) ** 2 / n
+            continue
+        s = s * (math.log(max(n, 16)) / math.log(512)) if method == "softmax_plus" else s
+        out[index][seen] = np.exp(s) / np.exp(s).sum()
+    return out
+
+
+@pytest.mark.parametrize("method", ["softmax", "squared_relu", "softmax_plus"])
+def test_attention_normalize(method):
+    scores = ops.convert_to_tensor(SCORES)
+    everything = np.ones(SCORES.shape)
+    masked = everything * MASK[:, None, None, :]
+    visible = masked * (CAUSAL == 0)
+    for options, keep in [
+        ({}, everything),
+        ({"mask": MASK.astype("float32")}, masked),
+        ({"mask": MASK.astype("float32"), "bias": CAUSAL == 0}, visible),
+        ({"mask": MASK, "bias": CAUSAL}, visible),
+        ({"bias": np.maximum(CAUSAL, mask_value("float32"))}, everything * (CAUSAL == 0)),
+    ]:
+        found = evaluate(attention_normalize(scores, method=method, **options))
+        np.testing.assert_allclose(found, slow_weights(SCORES, keep, method), rtol=1e-5, atol=1e-7)
+    small = rng.randn(*SCORES.shape).astype("float32")  # a bias that hides nothing
+    found = evaluate(attention_normalize(scores, MASK, method=method, bias=small))
+    np.testing.assert_allclose(found, slow_weights(SCORES + small, masked, method), rtol=1e-5, atol=1e-7)
+
+
+def test_the_score_of_a_hidden_key_may_be_anything():
+    scores = np.where(MASK[:, None, None], SCORES, np.nan).astype("float32")
+    found = evaluate(attention_normalize(ops.convert_to_tensor(scores), MASK))
+    np.testing.assert_array_equal(found, evaluate(attention_normalize(ops.convert_to_tensor(SCORES), MASK)))
+
+
+@pytest.mark.parametrize("method, expected", [("softmax", 0.25), ("softmax_plus", 0.25), ("squared_relu", 0.0)])
+def test_a_row_without_keys_is_no_nan(method, expected):
+    found = evaluate(attention_normalize(ops.convert_to_tensor(SCORES), np.zeros((2, 4)), method=method))
+    np.testing.assert_allclose(found, np.full(SCORES.shape, expected))
+
+
+def test_half_precision_is_kept():
+    half = ops.cast(ops.convert_to_tensor(SCORES), "float16")
+    found = evaluate(attention_normalize(half, MASK.astype("float32")))
+    assert found.dtype == "float16"
+    np.testing.assert_allclose(found, slow_weights(SCORES, MASK[:, None, None] * np.ones(SCORES.shape), ""), atol=1e-3)
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(ValueError, match="squared_relu"):
+        attention_normalize(ops.convert_to_tensor(SCORES), method="softmin")

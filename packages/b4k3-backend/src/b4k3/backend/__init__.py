@@ -14,7 +14,14 @@ from ._missing import BackendError as BackendError, missing
 
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
     from . import K as K, activations as activations
-    from ._attention import attention as attention, lowest as lowest, mask_bias as mask_bias, mask_value as mask_value
+    from ._attention import (
+        attention as attention,
+        attention_normalize as attention_normalize,
+        bias_from_mask as bias_from_mask,
+        lowest as lowest,
+        mask_bias as mask_bias,
+        mask_value as mask_value,
+    )
     from ._environment import keras as keras, ops as ops
     from ._heads import merge_heads as merge_heads, split_heads as split_heads
     from ._ids import misfit as misfit
@@ -54,7 +61,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         multilabel_categorical_crossentropy as multilabel_categorical_crossentropy,
         sparse_multilabel_categorical_crossentropy as sparse_multilabel_categorical_crossentropy,
     )
-    from .masking import attention_normalize as attention_normalize, sequence_masking as sequence_masking
+    from .masking import sequence_masking as sequence_masking
     from .positions import (
         Sinusoidal as Sinusoidal,
         apply_rotary_position_embeddings as apply_rotary_position_embeddings,
@@ -105,8 +112,9 @@ _NAMES = {
     "assert_at_most": "_keras3.checks",
     "assign_weights": "_keras3.layer",
     "attention": "_attention",
-    "attention_normalize": "masking",
+    "attention_normalize": "_attention",
     "batch_gather": "tensors",
+    "bias_from_mask": "_attention",
     "build_sublayer": "_keras3.layer",
     "cache_orders": "_keras3.compiling",
     "checked_ids": "tables",

@@ -1,14 +1,31 @@
-"""Scaled dot-product attention: one description in ops, and the framework's fused kernel where there is one."""
+"""Attention: how a mask becomes a number, scores become weights, and queries, keys and values become an output.
+
+A key is hidden by a number that is added to its score. The number is so large that nothing of the score is left:
+
+    scores of one query          2.0   -1.0    0.5
+    mask of the keys            True   True  False
+    what `mask_bias` adds        0.0    0.0  -1e30
+    sum                          2.0   -1.0  -1e30
+    weights                     0.95   0.05    0.0
+
+This is exact in float32. Neighbouring numbers near 1e30 are 7.5e22 apart, so the sum is -1e30 whatever the score was,
+and the exponential of its distance to the best score is 0. If every key is hidden, all sums are equal, and so are the
+weights; with -inf in place of the number they would be NaN. float16 ends at 65504, so its number is -3e4. With it
+a hidden key weighs 0 if its score is less than 29,800 above the best one, since the exponential of -200 is 0.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ._environment import fused, ops
 from ._heads import swap_heads
+from .masking import sequence_masking
+from .tensors import dtype as dtype_of
 from .types import Tensor
 
-# float16 ends at 65504. The numbers are finite because softmax over nothing but -inf is NaN.
+# The names of dtypes whose range does not hold -1e30, and the number to take there.
 MASK_VALUES = {"float16": -3e4}
 
 
@@ -31,6 +48,23 @@ def mask_value(dtype: Any) -> float:
 lowest = mask_value  # the former name, which stays until version 0.2
 
 
+def bias_from_mask(visible: Tensor, dtype: str) -> Tensor:
+    """Turn a mask into a bias for attention scores.
+
+    Arguments:
+        visible: bool, [...]. True where a key may be seen.
+        dtype: str. The dtype of the result.
+
+    Returns:
+        float, of the shape of `visible`. 0 where a key may be seen, and `mask_value(dtype)` elsewhere.
+
+    Example:
+        >>> bias = bias_from_mask(ops.convert_to_tensor([[True, False]]), "float32")  # [1, 2]
+    """
+    bias = (fused.cast(visible, "float32") - 1.0) * -mask_value(dtype)
+    return bias if dtype == "float32" else fused.cast(bias, dtype)
+
+
 def mask_bias(mask: Tensor | None = None, bias: Tensor | None = None, dtype: str = "float32") -> Tensor | None:
     """Compute the term that a mask and a bias add to attention scores.
 
@@ -46,12 +80,67 @@ def mask_bias(mask: Tensor | None = None, bias: Tensor | None = None, dtype: str
         >>> mask = ops.convert_to_tensor([[True, False]])
         >>> term = mask_bias(mask)  # [1, 1, 1, 2]
     """
+    hidden = mask_value(dtype)
     if bias is not None:
-        bias = ops.maximum(ops.cast(bias, dtype), mask_value(dtype))  # [b, h, n, m]
+        bias = fused.at_least(fused.cast(bias, dtype), hidden)  # [b, h, n, m]
     if mask is None:
         return bias
-    hidden = ops.cast(ops.logical_not(mask)[:, None, None, :], dtype) * mask_value(dtype)  # [b, 1, 1, m]
-    return hidden if bias is None else ops.maximum(bias + hidden, mask_value(dtype))  # [b, h, n, m]
+    term = bias_from_mask(mask[:, None, None, :], dtype)  # [b, 1, 1, m]
+    # A key that both hide would get 2 · hidden, and be hidden more than the others: a query that may see no key would
+    # not get the mean of all values.
+    return term if bias is None else fused.at_least(bias + term, hidden)  # [b, h, n, m]
+
+
+def attention_normalize(
+    a: Tensor,
+    mask: Tensor | None = None,
+    axis: int = -1,
+    method: str = "softmax",
+    bias: Tensor | None = None,
+) -> Tensor:
+    """Turn attention scores into weights.
+
+    The score of a hidden key is overwritten, not added to, so that it may be anything, even NaN.
+
+    Arguments:
+        a: float, [batch, ..., n, m]. The scores.
+        mask: [batch, m], or None. True or 1 where a key may be seen.
+        axis: int. The axis of the keys.
+        method: str. 'softmax'; 'squared_relu', which is relu(a)² / l; or 'softmax_plus', which is
+            softmax(a · log(max(l, 16)) / log(512)). Here l is the number of keys that may be seen.
+        bias: broadcast to a, or None. A bool tensor is a second mask. A float tensor is added to the scores; a value
+            below half of `mask_value` also hides the key, so that `l` does not count it.
+
+    Returns:
+        float, [batch, ..., n, m], of the dtype of a. Where no key may be seen, softmax gives every key the same weight,
+        and squared_relu gives 0.
+
+    Raises:
+        ValueError: an unknown method.
+
+    Example:
+        >>> weights = attention_normalize(ops.zeros((1, 4, 4)))  # [1, 4, 4]
+
+    Reference: for softmax_plus https://kexue.fm/archives/9019; for squared_relu https://arxiv.org/abs/2202.10447
+    """
+    if method not in ("softmax", "squared_relu", "softmax_plus"):
+        raise ValueError(f"attention_normalize: method is softmax, squared_relu or softmax_plus, not {method!r}.")
+    scores, hidden = ops.cast(a, "float32"), mask_value("float32")  # [b, ..., n, m]
+    if bias is not None and dtype_of(bias) != "bool":
+        bias = ops.cast(bias, dtype_of(a))
+        scores = scores + ops.cast(bias, "float32")
+        bias = bias > mask_value(dtype_of(a)) / 2  # from here on it is a second mask
+    scores, visible = sequence_masking(scores, mask, hidden, axis, bias, return_mask=True)  # both [b, ..., n, m]
+    if method != "softmax":
+        if visible is None:
+            count = ops.cast(ops.shape(a)[axis], "float32")
+        else:
+            count = ops.sum(ops.cast(visible, "float32"), axis=axis, keepdims=True)  # [b, ..., n or 1, 1]
+    if method == "squared_relu":
+        return ops.cast(ops.square(ops.relu(scores)) / ops.maximum(count, 1.0), dtype_of(a))  # [b, ..., n, m]
+    if method == "softmax_plus":
+        scores = scores * (ops.log(ops.maximum(count, 16.0)) / math.log(512))  # [b, ..., n, m]
+    return ops.cast(ops.softmax(ops.maximum(scores, hidden), axis=axis), dtype_of(a))  # [b, ..., n, m]
 
 
 def attention(
@@ -88,14 +177,13 @@ def attention(
 
     Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
     """
-    out = fused.fused_attention(
-        query, key, value, mask_bias, mask, bias, scale, dropout, training
-    )  # [b, n, h, head_size]
-    if out is not None:
-        return out
+    rate = dropout.rate if dropout is not None and training else 0.0
+    kernel_dtype = fused.attention_dtype(query, value, rate)
+    term = mask_bias(mask, bias, kernel_dtype or "float32")  # [b, h, n, m] or [b, 1, 1, m]
+    if kernel_dtype is not None:
+        return fused.fused_attention(query, key, value, term, scale, rate)  # [b, n, h, head_size]
     query, key, value = (swap_heads(x) for x in (query * scale, key, value))  # [b, h, n or m, size]
     scores = ops.cast(fused.matmul_transposed(query, key), "float32")  # [b, h, n, m]
-    term = mask_bias(mask, bias)  # [b, h, n, m] or [b, 1, 1, m]
     if term is not None:
         scores = scores + term  # [b, h, n, m]
     weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)  # [b, h, n, m]

@@ -1,12 +1,19 @@
 """The reshapes that give the heads of attention an axis of their own, and take it away again.
 
-They are called for every layer and token. Dispatch through `keras.ops` costs more than the reshape itself on torch, so
-torch tensors, which are the only ones with a method `unflatten`, take a direct path.
+Two positions of width 6 become three heads of size 2, which then stand before the positions:
+
+    split_heads   [[a a b b c c],        [[[a a], [b b], [c c]],
+                   [d d e e f f]]    ->   [[d d], [e e], [f f]]]                            [2, 6] -> [2, 3, 2]
+    swap_heads    of that            ->  [[[a a], [d d]], [[b b], [e e]], [[c c], [f f]]]   [2, 3, 2] -> [3, 2, 2]
+
+No number changes and none is computed, so any way to do it is exact. `split_heads` and `merge_heads` even leave all
+numbers in their order. They are called for every layer and token. Dispatch through `keras.ops` costs more than the
+reshape itself on torch, so a tensor of torch takes a direct path.
 """
 
 from __future__ import annotations
 
-from ._environment import ops
+from ._environment import fused, ops
 from .types import Tensor
 
 
@@ -23,7 +30,7 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
     Example:
         >>> y = split_heads(ops.ones((1, 4, 16)), heads=2)  # [1, 4, 2, 8]
     """
-    if hasattr(x, "unflatten"):
+    if fused.is_torch_tensor(x):
         return x.unflatten(-1, (heads, -1))  # [b, n, h, size]
     return ops.reshape(x, (-1, ops.shape(x)[1], heads, x.shape[-1] // heads))  # [b, n, h, size]
 
@@ -41,7 +48,7 @@ def merge_heads(x: Tensor, width: int) -> Tensor:
     Example:
         >>> y = merge_heads(ops.ones((1, 4, 2, 8)), width=16)  # [1, 4, 16]
     """
-    if hasattr(x, "unflatten"):
+    if fused.is_torch_tensor(x):
         return x.flatten(2)  # [b, n, width]
     return ops.reshape(x, (-1, ops.shape(x)[1], width))  # [b, n, width]
 
@@ -55,4 +62,4 @@ def swap_heads(x: Tensor) -> Tensor:
     Returns:
         float, [batch, heads, n, size] or [batch, n, heads, size].
     """
-    return x.transpose(1, 2) if hasattr(x, "unflatten") else ops.transpose(x, (0, 2, 1, 3))
+    return x.transpose(1, 2) if fused.is_torch_tensor(x) else ops.transpose(x, (0, 2, 1, 3))

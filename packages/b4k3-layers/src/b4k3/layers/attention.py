@@ -24,8 +24,6 @@ from b4k3.backend import (
 )
 from b4k3.backend.types import Initializer
 
-from .masks import add_bias
-
 POSITION_BIASES = (None, "rotary", "typical_relative", "t5_relative")
 
 
@@ -275,8 +273,7 @@ class MultiHeadAttention(Layer):
         elif p_bias == "t5_relative":
             a = a + position  # [b, h, n, m]
         a = a * self._scale  # [b, h, n, m]
-        scores, visible = add_bias(a, bias)  # [b, h, n, m], [b, 1 or h, n, m]
-        weights = attention_normalize(scores, v_mask, -1, self.normalization, visible)  # [b, h, n, m]
+        weights = attention_normalize(a, v_mask, -1, self.normalization, bias)  # [b, h, n, m]
         if self.dropout is not None and training is not False:
             weights = self.dropout(weights, training=training)  # [b, h, n, m]
         o = ops.einsum("bhnm,bmhd->bnhd", weights, vw)  # [b, n, h, head_size]

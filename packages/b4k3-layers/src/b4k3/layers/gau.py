@@ -21,7 +21,6 @@ from b4k3.backend import (
 )
 from b4k3.backend.types import Activation, Initializer
 
-from .masks import add_bias
 from .normalization import ScaleOffset
 
 
@@ -188,8 +187,7 @@ class GatedAttentionUnit(Layer):
         a = ops.einsum("bnd,bmd->bnm", q, k)  # [b, n, m]
         if self.attention_scale:
             a = a * self.key_size**-0.5  # [b, n, m]
-        a, visible = add_bias(a, bias)  # both [b, n, m]
-        weights = attention_normalize(a, mask, -1, self.normalization, visible)  # [b, n, m]
+        weights = attention_normalize(a, mask, -1, self.normalization, bias)  # [b, n, m]
         if self.dropout is not None and training is not False:
             weights = self.dropout(weights, training=training)  # [b, n, m]
         return call_layer(self.o_dense, u * ops.einsum("bnm,bmd->bnd", weights, v))  # [b, n, d]

@@ -4,37 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from b4k3.backend import Layer, Tensor, mask_value, ops, register, sequence_masking
-
-
-def bias_from_mask(visible: Tensor, dtype: str) -> Tensor:
-    """Turn a mask into a bias for attention scores.
-
-    Arguments:
-        visible: bool, [...]. True where a key may be seen.
-        dtype: str. The dtype of the result.
-
-    Returns:
-        float, of the shape of `visible`. 0 where a key may be seen, and `mask_value(dtype)` elsewhere.
-    """
-    return ops.cast(ops.cast(ops.logical_not(visible), "float32") * mask_value(dtype), dtype)
-
-
-def add_bias(scores: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-    """Add a bias to attention scores, and find the keys that it does not hide.
-
-    Arguments:
-        scores: float, [..., n, m]. The scores.
-        bias: float, broadcast to [..., n, m], or None. The bias.
-
-    Returns:
-        A pair: the sum, [..., n, m], and a bool that broadcasts to it, True where a key may be seen, or None without a
-        bias.
-    """
-    if bias is None:
-        return scores, None
-    bias = ops.cast(bias, scores.dtype)  # [..., n, m]
-    return scores + bias, bias > mask_value(scores.dtype) / 2
+from b4k3.backend import Layer, Tensor, bias_from_mask, ops, register, sequence_masking
 
 
 class _AttentionBias(Layer):

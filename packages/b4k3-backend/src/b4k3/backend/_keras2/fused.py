@@ -22,24 +22,25 @@ import tensorflow as tf
 
 from .._runtime import major_minor
 from ..types import Tensor
+from .ops import cast as cast, maximum
 
 ONE_CORE_A_ROW = major_minor(tf.__version__) < (2, 9)
 BLOCKS = 4
 APPROXIMATE: dict[Callable[[Tensor], Tensor], str] = {}  # Keras 3 on torch reads what is entered here
 
 
-def fused_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask_bias: Callable[..., Tensor | None],
-    mask: Tensor | None,
-    bias: Tensor | None,
-    scale: float,
-    dropout: Any,
-    training: bool | None,
-) -> None:
-    """Return None, because TensorFlow has no fused kernel of attention. The arguments are explained in `_keras3`."""
+def is_torch_tensor(x: Any) -> bool:
+    """Return False, because every tensor is TensorFlow's."""
+    return False
+
+
+def at_least(x: Tensor, least: float) -> Tensor:
+    """Return max(x, least). The arguments are explained in `_keras3`."""
+    return maximum(x, least)
+
+
+def attention_dtype(query: Tensor, value: Tensor, rate: float) -> None:
+    """Return None, because TensorFlow has no function of attention. The arguments are explained in `_keras3`."""
 
 
 def fused_layer_normalization(

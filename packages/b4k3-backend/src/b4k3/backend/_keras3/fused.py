@@ -44,83 +44,91 @@ elif BACKEND == "tensorflow":
     import tensorflow as tf
 
 
+def is_torch_tensor(x: Any) -> bool:
+    """Return True for a tensor of torch, whose own methods do the work of `keras.ops` at once.
+
+    `keras.ops` inspects its arguments before it does anything, which takes torch longer than a small operation itself.
+
+    Arguments:
+        x: Any. A tensor, symbolic or not.
+
+    Returns:
+        bool. False on other backends, where compiled code has no such cost.
+    """
+    return BACKEND == "torch" and isinstance(x, torch.Tensor)
+
+
+def cast(x: Tensor, dtype: str) -> Tensor:
+    """Cast a tensor, as `keras.ops.cast` does.
+
+    Arguments:
+        x: [...]. The tensor.
+        dtype: str. The name of a float dtype.
+
+    Returns:
+        float, [...]. A tensor that has this dtype already may be returned itself.
+    """
+    return x.to(getattr(torch, dtype)) if is_torch_tensor(x) else keras.ops.cast(x, dtype)
+
+
+def at_least(x: Tensor, least: float) -> Tensor:
+    """Return max(x, least), as `keras.ops.maximum` does.
+
+    Arguments:
+        x: float, [...]. The numbers.
+        least: float. The smallest number of the result.
+
+    Returns:
+        float, [...], of the dtype of x.
+    """
+    return x.clamp(min=least) if is_torch_tensor(x) else keras.ops.maximum(x, least)
+
+
+def attention_dtype(query: Tensor, value: Tensor, rate: float) -> str | None:
+    """Return the dtype in which the framework's own function of attention takes its bias.
+
+    Arguments:
+        query: float, [batch, n, heads, key_size]. The queries.
+        value: float, [batch, m, heads, head_size]. The values.
+        rate: float. The rate of dropout on the weights.
+
+    Returns:
+        str; None if the framework has no function for these arguments, so that `fused_attention` cannot be called.
+    """
+    if isinstance(query, keras.KerasTensor):
+        return None
+    if BACKEND == "torch":
+        return name_of(query.dtype)
+    if BACKEND == "jax" and jax.default_backend() != "cpu" and not rate and query.shape[-1] == value.shape[-1]:
+        # On the CPU this function is slower than what XLA makes of the ops, and it does not compile for float16.
+        return "float32"
+    return None
+
+
+# The name of a dtype of torch, which attention asks for in every layer.
+name_of = functools.lru_cache(maxsize=None)(keras.backend.standardize_dtype)
+
+
 def fused_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask_bias: Callable[..., Tensor | None],
-    mask: Tensor | None,
-    bias: Tensor | None,
-    scale: float,
-    dropout: Any,
-    training: bool | None,
-) -> Tensor | None:
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float, rate: float
+) -> Tensor:
     """Compute attention by torch's or JAX's own function.
 
     Arguments:
         query: float, [batch, n, heads, key_size]. The queries.
         key: float, [batch, m, heads, key_size]. The keys.
         value: float, [batch, m, heads, head_size]. The values.
-        mask_bias: function. `b4k3.backend.mask_bias`, which this module cannot import.
-        mask: bool, [batch, m], or None. True where a key may be seen.
-        bias: float, broadcast to [batch, heads, n, m], or None. It is added to the scaled scores.
+        bias: float, broadcast to [batch, heads, n, m], or None. It has the dtype that `attention_dtype` says, and is
+            added to the scaled scores.
         scale: float. The scores are multiplied by it.
-        dropout: Dropout layer, or None. Its rate is applied to the weights.
-        training: bool, or None. Dropout acts only if this is True.
+        rate: float. The rate of dropout on the weights; only torch has dropout.
 
     Returns:
-        float, [batch, n, heads, head_size]; None if the framework has no kernel for these arguments.
+        float, [batch, n, heads, head_size].
     """
-    if isinstance(query, keras.KerasTensor):
-        return None
-    rate = dropout.rate if dropout is not None and training else 0.0
     if BACKEND == "torch":
-        return torch_attention(query, key, value, torch_mask_bias(mask, bias, query.dtype), scale, rate)
-    if BACKEND == "jax" and jax.default_backend() != "cpu" and not rate and query.shape[-1] == value.shape[-1]:
-        # On the CPU this function is slower than what XLA makes of the ops, and it does not compile for float16.
-        return jax.nn.dot_product_attention(query, key, value, bias=mask_bias(mask, bias), scale=scale)
-    return None
-
-
-def torch_mask_bias(mask: Tensor | None, bias: Tensor | None, dtype: Any) -> Tensor | None:
-    """Compute `b4k3.backend.mask_bias` by torch's methods.
-
-    `keras.ops` take longer to inspect their arguments than the attention of one token takes.
-
-    Arguments:
-        mask: bool, [batch, m], or None. True where a key may be seen.
-        bias: float, broadcast to [batch, heads, n, m], or None. A value of -inf hides a key.
-        dtype: torch.dtype. The dtype of the result.
-
-    Returns:
-        float, broadcast to [batch, heads, n, m]; None without mask and bias.
-    """
-    if mask is None and bias is None:
-        return None
-    hidden = mask_value(dtype)
-    if bias is not None:
-        bias = bias.to(dtype).clamp(min=hidden)  # [b, h, n, m]
-    if mask is None:
-        return bias
-    term = mask[:, None, None, :].logical_not().to(dtype) * hidden  # [b, 1, 1, m]
-    # A key that both hide has 2 · hidden, which even float16 can hold. Without the clamp it would be hidden more than
-    # the others, and a query that sees no key would not get the mean of all values.
-    return term if bias is None else (term + bias).clamp(min=hidden)  # [b, h, n, m]
-
-
-@functools.lru_cache(maxsize=None)
-def mask_value(dtype: Any) -> float:
-    """Return `b4k3.backend.mask_value` of a dtype of torch.
-
-    Arguments:
-        dtype: torch.dtype. The dtype of the scores.
-
-    Returns:
-        float.
-    """
-    from .. import _attention  # it imports this folder, so it cannot be imported above
-
-    return _attention.mask_value(keras.backend.standardize_dtype(dtype))
+        return torch_attention(query, key, value, bias, scale, rate)
+    return jax.nn.dot_product_attention(query, key, value, bias=bias, scale=scale)
 
 
 def torch_attention(
