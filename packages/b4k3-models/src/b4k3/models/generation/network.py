@@ -7,7 +7,6 @@ import copy
 from b4k3.backend import batch_gather, ops, runs_eagerly
 
 from ..errors import ConfigError
-from ..transformer import as_list
 from .session import Prefill, Session, Step
 
 HOW = "build with application='lm' or 'unilm', or take a model that generates, such as GPT or T5"
@@ -137,7 +136,8 @@ class Network:
             x = decoder.apply_main_layers(x, i)
         if last is not None and ops.shape(ids)[1] > 1:
             x = batch_gather(x, last[:, None], checked=False)  # [b, 1, d]
-        logits = as_list(decoder.apply_final_layers(x))[self.head]
+        outputs = decoder.apply_final_layers(x)
+        logits = outputs[self.head] if isinstance(outputs, (list, tuple)) else outputs  # [b, 1, vocabulary]
         return ops.cast(logits[:, 0], "float32")
 
 
