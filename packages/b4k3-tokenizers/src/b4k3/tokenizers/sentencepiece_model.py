@@ -26,6 +26,7 @@ from ._spm import (
     UNKNOWN,
     UNUSED,
     SentencePieceError,
+    append_pieces,
     is_reserved,
     parse_model,
     with_extra_ids,
@@ -122,6 +123,19 @@ class SentencePieceModel:
         """
         data = with_user_defined(self._data, checked_tokens(pieces, "pieces"), self._spec.source)
         return self._rebuild(data, self._cache_size, self._spec.source, self.metaspace)
+
+    def with_unused(self, pieces: list[str]) -> SentencePieceModel:
+        """Make a model of a `tokenizer.json` that has more pieces at the end, which no text gives by itself.
+
+        Arguments:
+            pieces: str[]. The pieces.
+
+        Returns:
+            SentencePieceModel. A new one.
+        """
+        metaspace = self.metaspace._replace(appended=self.metaspace.appended + len(pieces))
+        data = append_pieces(self._data, pieces, UNUSED)
+        return self._rebuild(data, self._cache_size, self._spec.source, metaspace)
 
     def _load(self, data, source, extra_ids, cache_size, metaspace=None):
         data = with_extra_ids(data, checked_int(extra_ids, "extra_ids", 0, sys.maxunicode))

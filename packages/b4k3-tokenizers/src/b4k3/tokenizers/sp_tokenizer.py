@@ -84,9 +84,7 @@ class SpTokenizer(TokenizerBase):
         if model.metaspace is None:
             self._set_model(model.with_user_defined(tokens))
         else:
-            from .unigram_json import with_added
-
-            self._set_model(with_added(model, [token for token in tokens if self._id_of_token(token) is None]))
+            self._set_model(model.with_unused([token for token in tokens if self._id_of_token(token) is None]))
             added = {token.content: token for token in self._added_tokens}
             for token in tokens:
                 added.setdefault(token, AddedToken(token, self._id_of_token(token)))

@@ -22,7 +22,6 @@ from ._spm import (
     UNKNOWN,
     UNUSED,
     SentencePieceError,
-    append_pieces,
     encode_model,
 )
 from .added_tokens import AddedToken
@@ -108,21 +107,6 @@ def _pieces(model, tokens, byte_fallback, metaspace):
             pieces[token.id][2] = CONTROL  # found wherever it stands
     pieces[unk][2] = UNKNOWN
     return pieces, pieces[unk][0]
-
-
-def with_added(model: SentencePieceModel, contents: list[str]) -> SentencePieceModel:
-    """Make a model that has more pieces at the end, which no text gives by itself.
-
-    Arguments:
-        model: SentencePieceModel. A model of a `tokenizer.json`.
-        contents: str[]. The pieces.
-
-    Returns:
-        SentencePieceModel. A new one.
-    """
-    data = append_pieces(model._data, contents, UNUSED)
-    metaspace = model.metaspace._replace(appended=model.metaspace.appended + len(contents))
-    return SentencePieceModel.from_bytes(data, 0, model._cache_size, model._spec.source, metaspace)
 
 
 def _steps(node, kind):
