@@ -2,45 +2,68 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow.compat.v2 as tf
 
 from .core import _float, _floatx, _ndim, convert_to_tensor
 
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
+    from ...types import Tensor
+
 _EPSILON = 1e-7  # keras.ops clips probabilities with the backend's default
 
 
-def relu(x):
+def relu(x: Tensor) -> Tensor:
+    """Return max(x, 0)."""
     return tf.nn.relu(convert_to_tensor(x))
 
 
-def relu6(x):
+def relu6(x: Tensor) -> Tensor:
+    """Return min(max(x, 0), 6)."""
     return tf.nn.relu6(convert_to_tensor(x))
 
 
-def leaky_relu(x, negative_slope=0.2):
+def leaky_relu(x: Tensor, negative_slope: float = 0.2) -> Tensor:
+    """Return x where it is positive, and a small multiple of it elsewhere.
+
+    Arguments:
+        x: float, [...]. The scores.
+        negative_slope: float. The factor of negative numbers.
+
+    Returns:
+        float, [...]. The shape is the same as for x.
+    """
     return tf.nn.leaky_relu(_float(x), negative_slope)
 
 
-def elu(x, alpha=1.0):
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """Return x where it is positive, and alpha * (exp(x) - 1) elsewhere."""
     x = _float(x)
     negative = tf.nn.elu(-tf.nn.relu(-x))
     return tf.nn.relu(x) + tf.cast(alpha, x.dtype) * negative
 
 
-def selu(x):
+def selu(x: Tensor) -> Tensor:
+    """Return the scaled exponential linear unit of x."""
     return tf.nn.selu(_float(x))
 
 
-def sigmoid(x):
+def sigmoid(x: Tensor) -> Tensor:
+    """Return 1 / (1 + exp(-x))."""
     return tf.math.sigmoid(_float(x))
 
 
-def hard_sigmoid(x):
+def hard_sigmoid(x: Tensor) -> Tensor:
+    """Return x / 6 + 1 / 2 between 0 and 1, with the slope of Keras 3."""
     return tf.nn.relu6(_float(x) + 3.0) / 6.0
 
 
-def silu(x):
+def silu(x: Tensor) -> Tensor:
+    """Return x * sigmoid(x), which is also called swish."""
     x = _float(x)
     return x * tf.math.sigmoid(x)
 
@@ -48,7 +71,8 @@ def silu(x):
 swish = silu
 
 
-def hard_silu(x):
+def hard_silu(x: Tensor) -> Tensor:
+    """Return x * hard_sigmoid(x)."""
     x = _float(x)
     return x * hard_sigmoid(x)
 
@@ -56,22 +80,26 @@ def hard_silu(x):
 hard_swish = hard_silu
 
 
-def softplus(x):
+def softplus(x: Tensor) -> Tensor:
+    """Return log(1 + exp(x))."""
     x = _float(x)
     # TF 1.15 computes log(1 + exp(x)), which keeps three digits at x = -10
     small = tf.math.log1p(tf.exp(tf.minimum(x, tf.zeros_like(x))))
     return tf.where(x < 0, small, tf.math.softplus(x))
 
 
-def softsign(x):
+def softsign(x: Tensor) -> Tensor:
+    """Return x / (1 + |x|)."""
     return tf.nn.softsign(_float(x))
 
 
-def log_sigmoid(x):
+def log_sigmoid(x: Tensor) -> Tensor:
+    """Return the logarithm of sigmoid(x), without overflow."""
     return -softplus(-_float(x))
 
 
-def gelu(x, approximate=True):
+def gelu(x: Tensor, approximate: bool = True) -> Tensor:
+    """Return the Gaussian error linear unit of x, by the formula with tanh or exactly with erf."""
     x = _float(x)
     if hasattr(tf.nn, "gelu"):  # TF 2.4
         return tf.nn.gelu(x, approximate)
@@ -81,14 +109,16 @@ def gelu(x, approximate=True):
     return 0.5 * x * (1.0 + tf.math.erf(x * np.sqrt(0.5)))
 
 
-def softmax(x, axis=-1):
+def softmax(x: Tensor, axis: int | Sequence[int] | None = -1) -> Tensor:
+    """Return exp(x) divided by its sum over axes."""
     x = _float(x)
     if isinstance(axis, int):
         return tf.nn.softmax(x, axis)
     return tf.exp(log_softmax(x, axis))
 
 
-def log_softmax(x, axis=-1):
+def log_softmax(x: Tensor, axis: int | Sequence[int] | None = -1) -> Tensor:
+    """Return the logarithm of softmax(x)."""
     x = _float(x)
     if isinstance(axis, int):
         return tf.nn.log_softmax(x, axis)
@@ -97,7 +127,8 @@ def log_softmax(x, axis=-1):
     return x - tf.math.log(tf.reduce_sum(tf.exp(x), axis, keepdims=True))
 
 
-def normalize(x, axis=-1, order=2, epsilon=None):
+def normalize(x: Tensor, axis: int | Sequence[int] = -1, order: Any = 2, epsilon: float | None = None) -> Tensor:
+    """Divide x by its norm of an order."""
     from .math import norm
 
     x = _float(x)
@@ -105,18 +136,28 @@ def normalize(x, axis=-1, order=2, epsilon=None):
     return x / tf.maximum(length, tf.cast(_EPSILON if epsilon is None else epsilon, x.dtype))
 
 
-def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
+def one_hot(
+    x: Tensor, num_classes: int, axis: int = -1, dtype: str | tf.DType | None = None, sparse: bool = False
+) -> Tensor:
+    """Return vectors of zeros with a one at the index."""
     if sparse:
-        raise ValueError("one_hot: sparse results do not exist on the Keras 2 rows.")
+        raise ValueError("one_hot: sparse=True, but with Keras 2 the result is always dense")
     x = convert_to_tensor(x)
     x = x if x.dtype.is_integer and x.dtype.size >= 4 else tf.cast(x, tf.int32)
-    on = tf.one_hot(x, num_classes, axis=axis, dtype=tf.as_dtype(dtype or _floatx()))
-    return on
+    return tf.one_hot(x, num_classes, axis=axis, dtype=tf.as_dtype(dtype or _floatx()))
 
 
-def _pool(inputs, kind, pool_size, strides, padding, data_format):
+def _pool(
+    inputs: Tensor,
+    kind: str,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None,
+    padding: str,
+    data_format: str | None,
+) -> Tensor:
+    """Pool inputs of channels last; `kind` is MAX or AVG."""
     if data_format not in (None, "channels_last"):
-        raise ValueError(f"pooling: only channels_last is available on the Keras 2 rows, got {data_format!r}.")
+        raise ValueError(f"pooling: data_format={data_format!r}, but with Keras 2 it must be 'channels_last' or None")
     inputs = convert_to_tensor(inputs)
     spatial = _ndim(inputs) - 2
     pool_size = [pool_size] * spatial if isinstance(pool_size, int) else list(pool_size)
@@ -124,18 +165,33 @@ def _pool(inputs, kind, pool_size, strides, padding, data_format):
     return tf.nn.pool(inputs, pool_size, kind, strides=strides, padding=padding.upper())
 
 
-def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+def max_pool(
+    inputs: Tensor,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Tensor:
+    """Return the maximum of each window."""
     return _pool(inputs, "MAX", pool_size, strides, padding, data_format)
 
 
-def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+def average_pool(
+    inputs: Tensor,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Tensor:
+    """Return the mean of each window."""
     return _pool(inputs, "AVG", pool_size, strides, padding, data_format)
 
 
 # --- cross-entropies ------------------------------------------------------------------------------------------------
 
 
-def _log_probabilities(output, from_logits, axis):
+def _log_probabilities(output: Tensor, from_logits: bool, axis: int) -> Tensor:
+    """Return the logarithms of probabilities, which the output has itself or as logits."""
     output = _float(output)
     if from_logits:
         return log_softmax(output, axis)
@@ -143,13 +199,19 @@ def _log_probabilities(output, from_logits, axis):
     return tf.math.log(tf.clip_by_value(output, _EPSILON, 1.0 - _EPSILON))
 
 
-def categorical_crossentropy(target, output, from_logits=False, axis=-1):
+def categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1) -> Tensor:
+    """Return the cross-entropy of a distribution over classes."""
     log_p = _log_probabilities(output, from_logits, axis)
     return -tf.reduce_sum(tf.cast(target, log_p.dtype) * log_p, axis)
 
 
-def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
-    """`target` has the shape of `output` without the class axis, or with size 1 there."""
+def sparse_categorical_crossentropy(
+    target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1
+) -> Tensor:
+    """Return the cross-entropy of the number of the right class.
+
+    The target has the shape of the output without the axis of the classes, or with size 1 there.
+    """
     from .array import take_along_axis
 
     log_p = _log_probabilities(output, from_logits, axis)
@@ -158,7 +220,8 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     return -tf.squeeze(take_along_axis(log_p, target, axis), axis)
 
 
-def binary_crossentropy(target, output, from_logits=False):
+def binary_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False) -> Tensor:
+    """Return the cross-entropy of each probability on its own."""
     output = _float(output)
     target = tf.cast(target, output.dtype)
     if from_logits:
