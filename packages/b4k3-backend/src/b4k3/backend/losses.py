@@ -1,35 +1,46 @@
-"""Losses for several right answers at once."""
+"""Losses for examples that have several right classes at once."""
 
 from __future__ import annotations
 
 from ._environment import ops, register
 from .tables import checked_ids
-from .tensors import dtype, logsumexp, wide
+from .tensors import dtype, logsumexp, upcast
+from .types import Tensor
 
 
 @register
-def multilabel_categorical_crossentropy(y_true, y_pred):
-    """log(1 + Σᵢ yᵢ·exp(-sᵢ)) + log(1 + Σᵢ (1-yᵢ)·exp(sᵢ)): softmax cross-entropy for any number of right classes.
+def multilabel_categorical_crossentropy(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    """Compute the cross-entropy of softmax for any number of right classes.
 
-    It wants the scores of right classes above 0 and those of the others below; predict by `y_pred > 0`.
+    It is log(1 + Σᵢ yᵢ·exp(-sᵢ)) + log(1 + Σᵢ (1-yᵢ)·exp(sᵢ)) for labels y and scores s. It drives the scores of right
+    classes above 0 and the other scores below 0, so `y_pred > 0` is the prediction.
 
     Arguments:
-        y_true: [..., classes], 0 or 1, or a probability between them.
-        y_pred: float [..., classes], scores without an activation. A score of -inf takes the class out of the sum.
+        y_true: int or float, [..., classes]. 1 for a right class and 0 for another, or a probability between them.
+        y_pred: float, [..., classes]. The scores without an activation. A score of -inf takes its class out of the sum.
 
     Returns:
-        Float [...]: one loss for each row of classes; float32 where y_pred has half precision.
+        float, [...]. One loss for each row of classes; it is float32 if y_pred has half precision.
+
+    Example:
+        >>> y_true = ops.convert_to_tensor([[1, 0, 1], [0, 0, 0]])
+        >>> loss = multilabel_categorical_crossentropy(y_true, ops.zeros((2, 3)))  # [2]
+        >>> [round(float(x), 4) for x in loss]
+        [1.7918, 1.3863]
 
     Reference: Su et al., ZLPR, https://arxiv.org/abs/2208.02955
     """
-    scores = wide(y_pred)
+    scores = upcast(y_pred)
     y_true = ops.cast(y_true, dtype(scores))
     present = scores > float("-inf")
     return _log_one_plus(-scores, y_true, present) + _log_one_plus(scores, 1.0 - y_true, present)
 
 
-def _log_one_plus(scores, weights, present):
-    """log(1 + Σ weights·exp(scores)) over what is present and has a weight; the rest gets no gradient either."""
+def _log_one_plus(scores: Tensor, weights: Tensor, present: Tensor) -> Tensor:
+    """Compute log(1 + Σ weights·exp(scores)) over the classes that are present and have a weight.
+
+    The other classes are replaced before the sum, so that they get no gradient either.
+    """
     counted = ops.logical_and(present, weights > 0)
     scores = ops.where(counted, scores, float("-inf"))
     scores = scores + ops.log(ops.where(counted, weights, 1.0))
@@ -37,21 +48,28 @@ def _log_one_plus(scores, weights, present):
 
 
 @register
-def sparse_multilabel_categorical_crossentropy(y_true, y_pred, mask_zero=False):
-    """`multilabel_categorical_crossentropy` where the right classes are given by their numbers.
+def sparse_multilabel_categorical_crossentropy(y_true: Tensor, y_pred: Tensor, mask_zero: bool = False) -> Tensor:
+    """Compute `multilabel_categorical_crossentropy` from the numbers of the right classes.
 
     Arguments:
-        y_true: [..., k], the numbers of right classes, integers or whole floats; a number may occur more than once.
-        y_pred: float [..., classes], as above.
-        mask_zero: whether class 0 is no class but the padding of y_true.
+        y_true: int or whole float, [..., k]. The numbers of the right classes; a number may occur more than once.
+        y_pred: float, [..., classes]. The scores without an activation.
+        mask_zero: bool. Whether 0 in y_true is padding and not a class.
 
     Returns:
-        Float [...]; in a compiled graph NaN where y_true names a class that there is not.
+        float, [...]. One loss for each row of classes. In a compiled graph, which cannot see values, it is NaN if
+        y_true has a number that no class has.
 
     Raises:
-        ValueError: y_true names a class that there is not, in an eager call.
+        ValueError: y_true has a number that no class has, and its value can be seen, as in an eager call.
+
+    Example:
+        >>> y_true = ops.convert_to_tensor([[2, 1], [2, 0]])
+        >>> loss = sparse_multilabel_categorical_crossentropy(y_true, ops.zeros((2, 3)), mask_zero=True)  # [2]
+        >>> [round(float(x), 4) for x in loss]
+        [1.0986, 1.3863]
     """
-    scores = wide(y_pred)
+    scores = upcast(y_pred)
     classes = ops.shape(scores)[-1]
     flat = ops.reshape(scores, (-1, classes))
     labels, known = checked_ids(y_true, "sparse_multilabel_categorical_crossentropy: y_true", 0, classes - 1)
