@@ -1,5 +1,9 @@
 """The names of Keras 2's backend mean the same on every row."""
 
+import collections
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -353,3 +357,32 @@ def test_graph_functions_where_there_are_graphs():
 def test_an_unknown_name_says_where_to_look():
     with pytest.raises(AttributeError, match="b4k3.backend.ops"):
         getattr(K, "no_such_function")  # noqa: B009
+
+
+class SlowCounter(collections.Counter):
+    """A Counter whose values are old by the time that a thread has them."""
+
+    def __getitem__(self, key):
+        value = super().__getitem__(key)
+        time.sleep(0.02)
+        return value
+
+
+def test_threads_get_streams_of_their_own(monkeypatch):
+    """Each place in a traced function has its own stream, and each seed one generator, whatever thread asks."""
+    if not row.is_keras3:
+        return
+    from b4k3.backend._keras3 import drawing
+
+    class SlowGenerator:
+        def __init__(self, seed):
+            time.sleep(0.02)
+
+    monkeypatch.setattr(drawing, "draws", SlowCounter())
+    monkeypatch.setattr(drawing, "generators", {})
+    monkeypatch.setattr(drawing.keras.random, "SeedGenerator", SlowGenerator)
+    with ThreadPoolExecutor(4) as threads:
+        begins = list(threads.map(drawing.begin_of_stream, [3] * 4))
+        generators = set(threads.map(drawing.generator_of, [3] * 4))
+    assert sorted(begins) == [[3, 1], [3, 2], [3, 3], [3, 4]]
+    assert len(generators) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import random
+import threading
 from typing import Any, Sequence
 
 import keras
@@ -14,7 +15,8 @@ from ..types import Tensor
 from .sizes import is_traced
 
 draws = collections.Counter()  # how many streams were begun with each seed that was given
-generators = {}
+generators = {}  # seed that was given -> its generator
+_lock = threading.Lock()  # held while one of these tables is changed; without it two threads may get one stream
 
 if keras.config.backend() == "jax":
     import jax
@@ -129,11 +131,15 @@ def fresh_seed(seed: int | None) -> Any:
     """
     if keras.config.backend() == "jax" and is_traced(ops.zeros(())):
         return seed_of_host(seed)
-    if seed is None:
-        return None
-    if seed not in generators:
-        generators[seed] = keras.random.SeedGenerator(seed)
-    return generators[seed]
+    return None if seed is None else generator_of(seed)
+
+
+def generator_of(seed: int) -> keras.random.SeedGenerator:
+    """Return the generator of a seed, which is made the first time."""
+    with _lock:
+        if seed not in generators:
+            generators[seed] = keras.random.SeedGenerator(seed)
+        return generators[seed]
 
 
 def seed_of_host(seed: int | None) -> Tensor:
@@ -145,15 +151,19 @@ def seed_of_host(seed: int | None) -> Tensor:
     Returns:
         uint32, [2].
     """
-    if seed is None:
-        begin = [random.randrange(2**31)]  # as Keras takes the seeds of its layers
-    else:
-        draws[seed] += 1
-        begin = [seed % 2**64, draws[seed]]
-    stream = np.random.default_rng(np.random.SeedSequence(begin))
+    stream = np.random.default_rng(np.random.SeedSequence(begin_of_stream(seed)))
 
     def draw() -> np.ndarray:
         """Draw the next two numbers of the stream."""
         return stream.integers(2**32, size=2, dtype=np.uint32)
 
     return io_callback(draw, jax.ShapeDtypeStruct((2,), np.uint32))
+
+
+def begin_of_stream(seed: int | None) -> list[int]:
+    """Return the numbers that a new stream of the host begins with; for one seed they are others each time."""
+    if seed is None:
+        return [random.randrange(2**31)]  # as Keras takes the seeds of its layers
+    with _lock:
+        draws[seed] += 1
+        return [seed % 2**64, draws[seed]]
