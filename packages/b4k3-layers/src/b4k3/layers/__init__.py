@@ -1,6 +1,6 @@
 """The layers of the bert4keras family, for every Keras.
 
-`from b4k3.layers import *` also gives the names of the row's `keras.layers`; where both have a name, ours is meant.
+`from b4k3.layers import *` also gives the names of `keras.layers`; a name that both have means ours.
 """
 
 from __future__ import annotations
@@ -104,14 +104,31 @@ def _get(name: str) -> Any:
 
 
 def knows(name: str) -> bool:
-    """Whether a name may be one of this package: ours, or of keras.layers. No Keras is started to answer that."""
+    """Return whether a name may be one of this package: ours, or from keras.layers. It starts no Keras to answer that.
+
+    Arguments:
+        name: str. The name.
+
+    Returns:
+        bool. If True, `load` may still find that this Keras lacks the name.
+    """
     if name in _NAMES or name in _BACKEND or name == "Model" or name in KERAS_NAMES:
         return True
     return not name.startswith("_") and "keras" in globals() and hasattr(globals()["keras"].layers, name)
 
 
 def load(name: str) -> Any:
-    """The value of a name that `knows` knows, which is kept. Raises AttributeError if the row's Keras lacks it."""
+    """Return the value of a name for which `knows` is True, and keep it in the module.
+
+    Arguments:
+        name: str. The name.
+
+    Returns:
+        The class, function or module.
+
+    Raises:
+        AttributeError: the name is from keras.layers, and this Keras lacks it.
+    """
     if name in _NAMES:
         value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
     elif name in _BACKEND:
@@ -123,7 +140,7 @@ def load(name: str) -> Any:
         keras = globals()["keras"] = backend._load("keras")
         source = keras if name == "Model" else keras.layers
         if not hasattr(source, name):
-            raise AttributeError("neither %s nor the row's keras.layers has %r" % (__name__, name))
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}: the keras.layers in use lacks it")
         value = getattr(source, name)
     globals()[name] = value
     return value

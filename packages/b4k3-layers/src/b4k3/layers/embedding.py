@@ -1,23 +1,25 @@
-"""Token embeddings, which are also the output projection of a tied head, and task embeddings."""
+"""Token embeddings, whose table a tied head also projects with, and task embeddings."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from typing import Any
+from typing import Any, Iterator
 
-from b4k3.backend import Layer, keras, matmul_transposed, ops, register, take_rows
+from b4k3.backend import Layer, Tensor, keras, matmul_transposed, ops, register, take_rows
+from b4k3.backend.types import Initializer
 
 MODES = ("embedding", "dense")
 
 
 class _Calls(threading.local):
-    """The innermost call of an `Embedding` that this thread is in: Keras asks for the mask without its arguments."""
+    """The innermost call of an `Embedding` that this thread is in, because Keras asks for a mask without the mode."""
 
     layer = mode = None
 
     @contextlib.contextmanager
-    def entered(self, layer, mode):
+    def entered(self, layer: Embedding, mode: str) -> Iterator[None]:
+        """Note a call while it runs."""
         before = self.layer, self.mode
         self.layer, self.mode = layer, mode
         try:
@@ -31,31 +33,37 @@ _calls = _Calls()
 
 @register
 class Embedding(Layer):
-    """Rows of a table by their ids; called with `mode='dense'`, the product with the transposed table.
+    """Look up rows of a table by their ids; with `mode="dense"` multiply by the transposed table instead.
 
-    Mask in: that of the input. Mask out: with `mask_zero`, True at ids that are not the padding id; the first token is
-    never masked, because T5 starts with its padding id. In mode 'dense', and for ids of other than two axes, the mask
-    of the input.
+    Mask in: the mask of the input, or None. Mask out: with `mask_zero` bool, [batch, n], False at the padding id. The
+    first token is never masked, because T5 starts with its padding id. In mode 'dense', and for ids that have not two
+    axes, the mask of the input comes out unchanged.
 
-    An id that is negative, beyond the table, fractional or NaN has no row. Where its value can be seen, in an eager
+    An id that is negative, beyond the table, fractional or NaN has no row. If its value can be seen, as in an eager
     call, it is an error; in a compiled graph it gets NaN, and never the row of another id. With `mask_zero`, a padding
-    id that has no row, such as -1 where no id of a vocabulary is padding, gets zeros.
+    id that has no row gets zeros; -1 says that no id of a vocabulary is padding.
 
-    The layer keeps nothing of a call, so that threads may share it. Where Keras asks for a mask or a shape outside of a
-    call, an input of three axes or more whose last has the size output_dim counts as mode 'dense', another one as ids.
+    The layer keeps nothing of a call, so threads may share it. If Keras asks for a mask or a shape outside of a call,
+    an input of three axes or more, the last of size output_dim, counts as mode 'dense', and every other one as ids.
 
     Arguments:
-        input_dim: number of rows.
-        output_dim: size of a row.
-        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the table.
-        mask_zero: whether one id is padding; the name comes from Keras, where this id is always 0.
+        input_dim: int. The number of rows.
+        output_dim: int. The size of a row.
+        embeddings_initializer: str or initializer. It is used for the table.
+        embeddings_regularizer: str, regularizer or None. It is used for the table.
+        embeddings_constraint: str, constraint or None. It is used for the table.
+        mask_zero: bool. Whether one id is padding. The name comes from Keras, where this id is always 0.
         padding_id: int. The id that is padding, if `mask_zero`.
+
+    Weights: embeddings, [input_dim, output_dim].
 
     Example:
         >>> ids = keras.Input((None,), dtype="int32")
         >>> embedding = Embedding(30, 8, mask_zero=True, padding_id=1)
         >>> x = embedding(ids)  # [batch, n, 8]
         >>> scores = embedding(x, mode="dense")  # [batch, n, 30]
+
+    Reference: for mode 'dense' Press and Wolf, Using the Output Embedding, https://arxiv.org/abs/1608.05859
     """
 
     reads_ids = True
@@ -63,15 +71,15 @@ class Embedding(Layer):
 
     def __init__(
         self,
-        input_dim,
-        output_dim,
-        embeddings_initializer="uniform",
-        embeddings_regularizer=None,
-        embeddings_constraint=None,
-        mask_zero=False,
-        padding_id=0,
-        **kwargs,
-    ):
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Initializer = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        padding_id: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.input_dim = input_dim
         self.output_dim = output_dim
@@ -81,7 +89,8 @@ class Embedding(Layer):
         self.mask_zero = mask_zero
         self.padding_id = padding_id
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
+        """Make the table, [input_dim, output_dim]."""
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(self.input_dim, self.output_dim),
@@ -91,42 +100,44 @@ class Embedding(Layer):
         )
         self.built = True
 
-    def call(self, inputs, mode="embedding"):
-        """Look up or project.
+    def call(self, inputs: Tensor, mode: str = "embedding") -> Tensor:
+        """Look up rows, or project to scores of the rows.
 
         Arguments:
-            inputs: ids [batch, n], integers or whole floats; in mode 'dense' float [..., output_dim].
-            mode: 'embedding' or 'dense'.
+            inputs: int or whole float, [...]. The ids; in mode 'dense' float, [..., output_dim].
+            mode: str. 'embedding' or 'dense'.
 
         Returns:
-            [batch, n, output_dim]; in mode 'dense' [..., input_dim].
+            float, [..., output_dim]; in mode 'dense' [..., input_dim].
 
         Raises:
-            ValueError: an id has no row, in an eager call; it names the id, its place and the limits.
+            ValueError: an id has no row, in an eager call. The message names the id, its place and the limits.
         """
         if self._checked(mode) == "dense":
-            table = ops.cast(ops.convert_to_tensor(self.embeddings), self.compute_dtype)
-            return matmul_transposed(ops.cast(inputs, self.compute_dtype), table)
+            table = ops.cast(ops.convert_to_tensor(self.embeddings), self.compute_dtype)  # [input_dim, output_dim]
+            return matmul_transposed(ops.cast(inputs, self.compute_dtype), table)  # [..., input_dim]
         padding_id = self.padding_id if self.mask_zero else None
         return ops.cast(take_rows(self.embeddings, inputs, self.name, padding_id), self.compute_dtype)
 
-    def __call__(self, inputs, *args, **kwargs):
+    def __call__(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         mode = args[0] if args else kwargs.get("mode", "embedding")
         with _calls.entered(self, self._checked(mode)):
             return super().__call__(inputs, *args, **kwargs)
 
-    def _checked(self, mode):
+    def _checked(self, mode: str) -> str:
+        """Return the mode, if there is such a mode."""
         if mode not in MODES:
             raise ValueError(f"{self.name}: mode={mode!r}, expected 'embedding' or 'dense'")
         return mode
 
-    def _mode_for(self, shape):
-        """The mode of the call that this thread is in; outside of one, what the shape of the input tells."""
+    def _mode_for(self, shape: Any) -> str:
+        """Return the mode of the call that this thread is in; outside of a call the shape of the input tells it."""
         if _calls.layer is self:
             return _calls.mode
         return "dense" if len(shape) > 2 and shape[-1] == self.output_dim else "embedding"
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
+        """Return where the ids are not padding; in mode 'dense' the mask of the inputs."""
         if len(inputs.shape) != 2 or self._mode_for(inputs.shape) == "dense":
             return mask
         if not self.mask_zero:
@@ -134,16 +145,19 @@ class Embedding(Layer):
         mask = ops.not_equal(inputs, self.padding_id)
         return ops.concatenate([ops.ones_like(mask[:, :1]), mask[:, 1:]], axis=1)
 
-    def compute_output_spec(self, inputs, mode="embedding"):
+    def compute_output_spec(self, inputs: Any, mode: str = "embedding") -> Any:
+        """Return a symbolic tensor of the shape that the mode gives."""
         with _calls.entered(self, self._checked(mode)):
             return super().compute_output_spec(inputs, mode=mode)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the rows; in mode 'dense' the shape of the scores."""
         if self._mode_for(tuple(input_shape)) == "dense":
             return tuple(input_shape[:-1]) + (self.input_dim,)
         return tuple(input_shape) + (self.output_dim,)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
         config = super().get_config()
         config.update(
             input_dim=self.input_dim,
@@ -159,26 +173,28 @@ class Embedding(Layer):
 
 @register
 class TaskEmbedding(Layer):
-    """Adds a learned vector for the task to every token, as ERNIE does with its task types.
+    """Add a learned vector for the task to every token, as ERNIE does with its task types.
 
-    The mask of x goes in and comes out unchanged. A task id that has no row is an error or gives NaN, as with
+    Mask in: the mask of x. Mask out: the mask of x. A task id that has no row is an error or gives NaN, as with
     `Embedding`.
 
     Arguments:
-        input_dim: number of tasks.
-        output_dim: size of a vector; x has the same size.
+        input_dim: int. The number of tasks.
+        output_dim: int. The size of a vector; x has the same size.
         task_id: int. The task of every sequence, unless the task ids are an input.
-        embeddings_initializer: the initializer of the table.
-        custom_task_ids: whether the inputs are [x, task ids].
+        embeddings_initializer: str or initializer. It is used for the table.
+        custom_task_ids: bool. Whether the inputs are [x, task ids].
 
     Raises:
         ValueError: there is no task `task_id`.
 
-    Reference: Sun et al., ERNIE 2.0, https://arxiv.org/abs/1907.12412
+    Weights: embeddings, [input_dim, output_dim].
 
     Example:
         >>> x = keras.Input((None, 8))
         >>> y = TaskEmbedding(3, 8, task_id=1)(x)  # [batch, n, 8]
+
+    Reference: Sun et al., ERNIE 2.0, https://arxiv.org/abs/1907.12412
     """
 
     reads_ids = True
@@ -188,7 +204,7 @@ class TaskEmbedding(Layer):
         input_dim: int,
         output_dim: int,
         task_id: int = 0,
-        embeddings_initializer: Any = "zeros",
+        embeddings_initializer: Initializer = "zeros",
         custom_task_ids: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -208,14 +224,15 @@ class TaskEmbedding(Layer):
         )
         self.built = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any) -> Tensor:
         """Add the vector of the task to x.
 
         Arguments:
-            inputs: x float [batch, n, output_dim]; with custom_task_ids [x, task ids [batch, n]].
+            inputs: float, [batch, n, output_dim], or a list. x; with `custom_task_ids` a list of x and the task ids,
+                [batch, n].
 
         Returns:
-            float [batch, n, output_dim].
+            float, [batch, n, output_dim].
 
         Raises:
             ValueError: there is no such task, in an eager call.
@@ -223,12 +240,12 @@ class TaskEmbedding(Layer):
         x, task_ids = inputs if self.custom_task_ids else (inputs, None)
         table = ops.convert_to_tensor(self.embeddings)
         if task_ids is None:
-            rows = table[self.task_id]  # [d]
+            rows = table[self.task_id]  # [output_dim]
         else:
-            rows = take_rows(table, task_ids, self.name)  # [b, n, d]
+            rows = take_rows(table, task_ids, self.name)  # [b, n, output_dim]
         return ops.cast(x, self.compute_dtype) + ops.cast(rows, self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor | None:
         """Return the mask of x."""
         return mask[0] if self.custom_task_ids and mask is not None else mask
 

@@ -1,76 +1,98 @@
-"""A loss that is a layer, for what a function of one target and one output cannot say."""
+"""A loss that is a layer, for losses that are no function of one target and one output."""
 
 from __future__ import annotations
 
-from b4k3.backend import MetricLayer, keras, ops, register
+from typing import Any, Sequence
+
+from b4k3.backend import MetricLayer, Tensor, keras, ops, register
 
 
 @register
 class Loss(MetricLayer):
-    """Adds a loss to the model and lets its inputs pass. Override `compute_loss`, and compile without a loss.
+    """Add a loss to the model, and return inputs unchanged.
 
-        class CrossEntropy(Loss):
-            def compute_loss(self, inputs, mask=None):
-                labels, logits = inputs
-                return ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+    A subclass overrides `compute_loss`, and the model is compiled without a loss. `self.add_metric(number, name="…")`
+    in `compute_loss` shows a part of the loss in the history of `fit`, as the average over the steps of an epoch.
+    Keras 3 on JAX knows it only at the end of the epoch.
 
-        model = keras.Model([tokens, labels], CrossEntropy(output_axis=1)([labels, logits]))
-        model.compile(optimizer="adam")
-
-    `self.add_metric(number, name="…")` in `compute_loss` shows a part of the loss in the history of `fit`: its average
-    over the steps of an epoch. Keras 3 on JAX knows it at the end of the epoch only.
-
-    Masks in: any, given to `compute_loss`. Masks out: those of the tensors that pass. Inputs are not cast under a mixed
-    dtype policy, as they may be ids.
+    Masks in: any; `compute_loss` gets them. Masks out: the masks of the tensors that are returned. Inputs are not cast
+    under a mixed dtype policy, because they may be ids.
 
     Arguments:
-        output_axis: which of the inputs pass: None for all, an int for one, or a list of ints.
+        output_axis: int, list of int, or None. Which of the inputs are returned: one of them, several, or all for None.
+
+    Example:
+        >>> class CrossEntropy(Loss):
+        ...     def compute_loss(self, inputs, mask=None):
+        ...         labels, logits = inputs
+        ...         return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        >>> x, labels = keras.Input((8,)), keras.Input((), dtype="int32")
+        >>> logits = keras.layers.Dense(3)(x)
+        >>> outputs = CrossEntropy(output_axis=1)([labels, logits])  # [batch, 3]
+        >>> model = keras.Model([x, labels], outputs)
+        >>> model.compile(optimizer="adam")
+        >>> history = model.fit([np.ones((4, 8)), np.zeros(4)], verbose=0)
     """
 
     reads_ids = True
 
-    def __init__(self, output_axis=None, **kwargs):
+    def __init__(self, output_axis: int | Sequence[int] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.output_axis = output_axis
 
-    def compute_loss(self, inputs, mask=None):
-        """The loss: override it.
+    def compute_loss(self, inputs: Any, mask: Any = None) -> Tensor:
+        """Compute the loss. A subclass overrides this method.
 
         Arguments:
-            inputs: the tensors that the layer is called on, one or a list.
-            mask: their masks in the same form, or None.
+            inputs: tensor, or list of tensors. What the layer is called on.
+            mask: bool, list of masks, or None. The masks of the inputs.
 
         Returns:
-            A float tensor; of several numbers the mean counts.
-        """
-        raise NotImplementedError("%s: override compute_loss(self, inputs, mask=None)" % type(self).__name__)
+            float, [...]. The mean of these numbers is the loss.
 
-    def call(self, inputs, mask=None):
-        """Arguments: inputs: one tensor or a list of tensors. Returns: those of `output_axis`."""
+        Raises:
+            NotImplementedError: a subclass does not override this method.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: override compute_loss(self, inputs, mask=None)")
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Add the loss.
+
+        Arguments:
+            inputs: tensor, or list of tensors. What the loss is computed from.
+            mask: bool, list of masks, or None. The masks of the inputs.
+
+        Returns:
+            The inputs that `output_axis` names: a tensor, or a list of tensors.
+        """
         self.add_loss(ops.mean(self.compute_loss(inputs, mask)), inputs=inputs)
         return self._pick(inputs)
 
-    def _pick(self, values):
+    def _pick(self, values: Any) -> Any:
+        """Return what `output_axis` names of a list that has an element for each input."""
         if self.output_axis is None or values is None:
             return values
         if isinstance(self.output_axis, (list, tuple)):
             return [values[i] for i in self.output_axis]
         return values[self.output_axis]
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return the masks of the tensors that are returned."""
         return self._pick(mask)
 
-    def compute_output_spec(self, inputs, mask=None):
-        """For Keras 3, which otherwise takes every output for floats."""
+    def compute_output_spec(self, inputs: Any, mask: Any = None) -> Any:
+        """Return symbolic tensors like the inputs that are returned; Keras 3 would take ids for floats."""
         picked = self._pick(inputs)
         if isinstance(picked, (list, tuple)):
             return [keras.KerasTensor(x.shape, dtype=x.dtype) for x in picked]
         return keras.KerasTensor(picked.shape, dtype=picked.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shapes of the tensors that are returned."""
         return self._pick(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
         config = super().get_config()
         config.update(output_axis=self.output_axis)
         return config
