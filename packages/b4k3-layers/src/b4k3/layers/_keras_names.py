@@ -1,7 +1,7 @@
 """The names in `keras.layers` of every Keras that b4k3 supports, known without a Keras.
 
-A name that is neither here nor ours is a slip, and no reason to start a framework. Whether the Keras of this process
-has a name that is listed here, only that Keras can say.
+A name that is neither here nor ours is misspelt, and no reason to start a framework. Only the Keras in use can say
+whether it has a name of this list.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class _LabelChain(Layer):
         Returns:
             float, [batch] or []. The loss.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: override sparse_loss(self, y_true, y_pred)")
 
     def dense_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Compute `sparse_loss` of labels in one-hot form.
@@ -126,9 +126,9 @@ class _LabelChain(Layer):
 def _read(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return labels int32 [b, n], scores float [b, n, labels], and present bool [b, n]. At padding all are 0."""
     scores = upcast(y_pred)
-    present = ops.any(scores > float("-inf"), axis=-1)
+    present = ops.any(scores > float("-inf"), axis=-1)  # [b, n]
     labels = ops.convert_to_tensor(ops.reshape(y_true, ops.shape(scores)[:-1]))
-    labels = ops.where(present, labels, ops.zeros_like(labels))
+    labels = ops.where(present, labels, ops.zeros_like(labels))  # [b, n]
     labels, known = checked_ids(labels, "y_true", 0, ops.shape(scores)[-1] - 1)
     return labels, nan_unless(known, ops.where(present[..., None], scores, 0.0)), present
 
@@ -216,9 +216,9 @@ def path_score(labels: Tensor, scores: Tensor, trans: Tensor, present: Tensor) -
         float, [batch].
     """
     moves = labels[:, :-1] * ops.shape(scores)[-1] + labels[:, 1:]  # [b, n - 1]
-    steps = ops.take(ops.reshape(trans, (-1,)), moves, axis=0)
-    steps = ops.where(_linked(present), steps, 0.0)
-    return ops.sum(_scores_of(labels, scores), axis=1) + ops.sum(steps, axis=1)
+    steps = ops.take(ops.reshape(trans, (-1,)), moves, axis=0)  # [b, n - 1]
+    steps = ops.where(_linked(present), steps, 0.0)  # [b, n - 1]
+    return ops.sum(_scores_of(labels, scores), axis=1) + ops.sum(steps, axis=1)  # [b]
 
 
 def log_partition(scores: Tensor, trans: Tensor, present: Tensor) -> Tensor:
@@ -240,12 +240,13 @@ def log_partition(scores: Tensor, trans: Tensor, present: Tensor) -> Tensor:
         """Extend the paths by one position."""
         score, here, link = position  # [b, labels], [b], [b]
         paths = before[:, :, None] + ops.where(link[:, None, None], trans, 0.0)  # [b, label before, label]
-        after = ops.where(here[:, None], logsumexp(paths, axis=1) + score, before)
+        after = ops.where(here[:, None], logsumexp(paths, axis=1) + score, before)  # [b, labels]
         return after, after  # on TensorFlow the results of ops.scan must have the structure of the carry
 
+    # The scan runs over axis 0, so the axis of the positions comes first: [n, b, labels], [n, b], [n, b].
     positions = ops.transpose(scores, (1, 0, 2)), ops.transpose(present), ops.transpose(linked)
-    last, _ = ops.scan(step, start, positions)
-    return logsumexp(last, axis=-1)
+    last, _ = ops.scan(step, start, positions)  # [b, labels]
+    return logsumexp(last, axis=-1)  # [b]
 
 
 @register
@@ -323,12 +324,12 @@ class MaximumEntropyMarkovModel(_LabelChain):
     def _directions(self, y_true: Tensor, y_pred: Tensor) -> Any:
         """Return (labels, logits, present) twice: for reading forwards, and for reading backwards."""
         labels, scores, present = _read(y_true, y_pred)
-        behind, before = self._moves(labels, dtype(scores))
-        linked = _linked(present)[..., None]
-        forwards = ops.where(linked, (scores[:, 1:] + behind[:, :-1]) / 2, scores[:, 1:])
-        backwards = ops.where(linked, (scores[:, :-1] + before[:, 1:]) / 2, scores[:, :-1])
+        behind, before = self._moves(labels, dtype(scores))  # [b, n, labels]
+        linked = _linked(present)[..., None]  # [b, n - 1, 1]
+        forwards = ops.where(linked, (scores[:, 1:] + behind[:, :-1]) / 2, scores[:, 1:])  # [b, n - 1, labels]
+        backwards = ops.where(linked, (scores[:, :-1] + before[:, 1:]) / 2, scores[:, :-1])  # [b, n - 1, labels]
         forwards = ops.concatenate([scores[:, :1], forwards], axis=1)  # [b, n, labels]
-        backwards = ops.concatenate([backwards, scores[:, -1:]], axis=1)
+        backwards = ops.concatenate([backwards, scores[:, -1:]], axis=1)  # [b, n, labels]
         return (labels, forwards, present), (labels, backwards, present)
 
     def sparse_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterable
 
 from b4k3.backend import Layer, Tensor, bias_from_mask, ops, register, sequence_masking
+
+
+def and_of_masks(masks: Iterable[Tensor | None] | None) -> Tensor | None:
+    """Return the AND of several masks.
+
+    Arguments:
+        masks: list of masks, bool, [batch, n], or None. A mask that is None counts as all True.
+
+    Returns:
+        bool, [batch, n]; None if all masks are None.
+    """
+    result = None
+    for mask in masks or ():
+        if mask is not None and mask is not result:  # in a residual connection both tensors have the same mask
+            result = mask if result is None else ops.logical_and(result, mask)
+    return result
 
 
 class _AttentionBias(Layer):

@@ -6,6 +6,8 @@ from typing import Any, Sequence
 
 from b4k3.backend import Layer, Tensor, keras, ops, register
 
+from .masks import and_of_masks
+
 
 @register
 class Add(Layer):
@@ -35,11 +37,7 @@ class Add(Layer):
 
     def compute_mask(self, inputs: Sequence[Tensor], mask: Any = None) -> Tensor | None:
         """Return the AND of the masks that are not None."""
-        out = None
-        for m in mask or ():
-            if m is not None and m is not out:  # in a residual connection both tensors have the same mask
-                out = m if out is None else ops.logical_and(out, m)
-        return out
+        return and_of_masks(mask)
 
     def compute_output_shape(self, input_shape: Sequence[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Return the shape that the inputs broadcast to."""

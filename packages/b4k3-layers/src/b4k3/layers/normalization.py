@@ -17,6 +17,8 @@ from b4k3.backend import (
 )
 from b4k3.backend.types import Activation, Initializer
 
+from .masks import and_of_masks
+
 
 @register
 class ScaleOffset(Layer):
@@ -106,7 +108,7 @@ class ScaleOffset(Layer):
 
     @staticmethod
     def _has(value: Any) -> bool:
-        """Return True if an argument `scale` or `offset` asks for a term."""
+        """Return whether an argument `scale` or `offset` asks for a term."""
         return value is not None and value is not False
 
     def _terms(self, inputs: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -116,13 +118,13 @@ class ScaleOffset(Layer):
         beta = self.beta if self.offset is True else (self.offset if self._has(self.offset) else None)
         if cond is not None:
             if self.hidden_units is not None:
-                cond = self.hidden_dense(cond)
+                cond = self.hidden_dense(cond)  # [b, hidden_units]
             for _ in range(len(x.shape) - len(cond.shape)):
-                cond = ops.expand_dims(cond, 1)
+                cond = ops.expand_dims(cond, 1)  # [b, 1…, c or hidden_units]
             if gamma is not None:
-                gamma = gamma + self.gamma_dense(cond)
+                gamma = gamma + self.gamma_dense(cond)  # [b, 1…, d]
             if beta is not None:
-                beta = beta + self.beta_dense(cond)
+                beta = beta + self.beta_dense(cond)  # [b, 1…, d]
         return x, gamma, beta
 
     def call(self, inputs: Any) -> Tensor:
@@ -143,13 +145,7 @@ class ScaleOffset(Layer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor | None:
         """Return the mask of x; with a condition the AND of the masks that are not None."""
-        if not self.conditional or mask is None:
-            return mask
-        out = None
-        for m in mask:
-            if m is not None:
-                out = m if out is None else ops.logical_and(out, m)
-        return out
+        return and_of_masks(mask) if self.conditional else mask
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Return the shape of x."""
@@ -173,7 +169,7 @@ class ScaleOffset(Layer):
 class LayerNormalization(ScaleOffset):
     """Compute (x - mean) / sqrt(variance + epsilon) over the last axis in float32, then scale and shift it.
 
-    `zero_mean=False, offset=False` is the RMS normalisation of T5. With `scale=False` too it is the one of RoFormerV2.
+    `zero_mean=False, offset=False` is the RMS normalisation of T5. With `scale=False` too, RoFormerV2 uses it.
 
     Mask in: the mask of x, or with a condition a list of two masks. Mask out: the mask of x, or with a condition the
     AND of the masks that are not None.

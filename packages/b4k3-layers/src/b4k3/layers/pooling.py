@@ -42,8 +42,8 @@ class GlobalAveragePooling1D(_Pooling):
         if mask is None:
             return ops.mean(inputs, axis=1)
         weights = ops.expand_dims(ops.cast(mask, "float32"), -1)  # [b, n, 1]; float16 cannot count beyond 2048
-        total = ops.sum(ops.cast(inputs, "float32") * weights, axis=1)
-        return ops.cast(total / ops.maximum(ops.sum(weights, axis=1), 1.0), inputs.dtype)
+        total = ops.sum(ops.cast(inputs, "float32") * weights, axis=1)  # [b, d]
+        return ops.cast(total / ops.maximum(ops.sum(weights, axis=1), 1.0), inputs.dtype)  # [b, d]
 
 
 @register
