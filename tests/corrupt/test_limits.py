@@ -26,7 +26,7 @@ def test_very_many_slices(tmp_path):
     """An empty slice takes two bytes in the file and a hundred in memory."""
     many = bundles.entry(dims=(), slices=()) + b"\x3a\0" * 50001
     prefix = bundles.write(tmp_path, [(b"a", many)])
-    check_refused(prefix, "field slices is there more than 50,000 times", "a", [prefix])
+    check_refused(prefix, "field slices has more than 50,000 values", "a", [prefix])
     many = bundles.entry(dims=(), slices=()) + b"\x3a\0" * 34000
     prefix = bundles.write(tmp_path, [(b"%d" % number, many) for number in range(3)])
     check_refused(prefix, "more than 100,000 slices", None, [prefix])

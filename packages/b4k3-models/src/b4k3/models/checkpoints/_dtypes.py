@@ -1,8 +1,16 @@
-"""Names, sizes and bytes of the dtypes that checkpoints hold. A dtype is named as numpy and TensorFlow name it."""
+"""Names, sizes and bytes of the dtypes in checkpoints. A dtype has the name that numpy and TensorFlow give it.
+
+numpy has no bfloat16. It is stored as uint16 bit patterns and given out as float32, of which it is the upper half.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Sequence
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 ITEM_SIZE = {
     "float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "complex64": 8, "complex128": 16, "bool": 1,
@@ -13,33 +21,51 @@ MAX_RANK = 32  # numpy's limit before version 2
 MAX_ELEMENTS = 1 << 48
 
 
-def numpy_dtype(name):
-    """The native numpy dtype in which a stored dtype is handed out."""
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """Return the numpy dtype of the array that a user gets for a stored dtype."""
     return np.dtype("float32" if name == "bfloat16" else name)
 
 
-def stored_numpy_dtype(name):
-    """The little-endian numpy dtype that has the bytes of a stored dtype; uint16 for bfloat16."""
+def stored_numpy_dtype(name: str) -> np.dtype[Any]:
+    """Return the little-endian numpy dtype with the bytes of a stored dtype; uint16 for bfloat16."""
     return np.dtype("uint16" if name == "bfloat16" else name).newbyteorder("<")
 
 
-def widen_bfloat16(bits):
-    """uint16[...] of bfloat16 bit patterns -> float32[...], exactly."""
+def widen_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Convert bfloat16 bit patterns to float32. This is exact: the pattern is the upper half of the float32."""
     wide = np.zeros(bits.shape, dtype=np.uint32)
     np.left_shift(bits, 16, out=wide, dtype=np.uint32, casting="unsafe")
     return wide.view(np.float32)
 
 
-def narrow_bfloat16(array):
-    """float[...] -> uint16[...] of bfloat16 bit patterns, rounded to nearest even; not-a-number stays so."""
+def narrow_bfloat16(array: ArrayLike) -> NDArray[np.uint16]:
+    """Round floats to bfloat16, to nearest, ties to even. Returns bit patterns.
+
+    Adding 0x7FFF, and the lowest bit that stays, carries into the upper half exactly if the lower half is more than one
+    half of a step, or is one half and the upper half is odd. A NaN could turn into infinity by this, so its bits are
+    taken as they are, with the bit set that keeps it a NaN.
+
+    Example:
+        >>> import numpy as np
+        >>> from b4k3.models.checkpoints._dtypes import narrow_bfloat16, widen_bfloat16
+        >>> float(widen_bfloat16(narrow_bfloat16(np.float32(3.14159))))
+        3.140625
+    """
     bits = np.array(array, dtype=np.float32, ndmin=1, order="C").view(np.uint32)
     rounded = ((bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))) >> 16).astype(np.uint16)
     nan = (bits & 0x7FFFFFFF) > 0x7F800000
     return np.where(nan, (bits >> 16).astype(np.uint16) | np.uint16(0x40), rounded).reshape(np.shape(array))
 
 
-def check_shape(shape):
-    """The number of elements of a shape, or a str that says what is wrong with it."""
+def check_shape(shape: Sequence[int]) -> int | str:
+    """Count the elements of a shape from a file.
+
+    Arguments:
+        shape: list of int.
+
+    Returns:
+        int, the number of elements; or str, what is wrong with the shape, to follow the name of the variable.
+    """
     if len(shape) > MAX_RANK:
         return f"has {len(shape)} dimensions; at most {MAX_RANK} can be read"
     count = 1
@@ -52,11 +78,16 @@ def check_shape(shape):
     return 0 if 0 in shape else count
 
 
-def from_bytes(data, shape, dtype):
-    """An array of the stored bytes: a read-only view where they are aligned and need no widening, else a copy.
+def from_bytes(data: NDArray[np.uint8], shape: Sequence[int], dtype: str) -> NDArray[Any] | None:
+    """Make an array of stored bytes: a read-only view if they are aligned and not bfloat16, else a copy.
 
-    Arguments: data, uint8[n] of a read-only buffer, n = elements × item size; shape, tuple of int; dtype, name.
-    Returns None for a bool array with bytes other than 0 and 1, which numpy must not be given.
+    Arguments:
+        data: uint8, [number of elements * item size]. A read-only buffer, for instance a part of a mapped file.
+        shape: tuple of int.
+        dtype: str. The name of the stored dtype.
+
+    Returns:
+        array of the shape; None if the dtype is bool and a byte is neither 0 nor 1, which is undefined in numpy.
     """
     if dtype == "bool" and data.size and data.max() > 1:
         return None
@@ -73,11 +104,20 @@ def from_bytes(data, shape, dtype):
     return array
 
 
-def to_bytes(array, dtype=None):
-    """(stored dtype name, C-contiguous little-endian array) to write, converted to dtype if that is given.
+def to_bytes(array: ArrayLike, dtype: str | None = None) -> tuple[str, NDArray[Any]]:
+    """Make the array whose bytes are written.
 
-    Only floating arrays are converted, integers and booleans keep their dtype. Raises ValueError with the reason where
-    an array is not numeric or a finite number does not fit into the dtype asked for.
+    Arguments:
+        array: array of any dtype; bfloat16 of ml_dtypes is known too.
+        dtype: str or None. The dtype in which floating arrays are stored; None keeps theirs. Integers, booleans and
+            complex numbers are never converted.
+
+    Returns:
+        (name of the stored dtype, C-contiguous little-endian array).
+
+    Raises:
+        ValueError: the array is not numeric, or a finite number is too large for the dtype. The text has no file and
+            no variable: the caller adds them.
     """
     array = np.asarray(array)
     name = array.dtype.name
@@ -95,7 +135,8 @@ def to_bytes(array, dtype=None):
     return name, np.asarray(narrow, dtype=stored_numpy_dtype(name), order="C")
 
 
-def _converted(array, dtype):
+def _converted(array: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """Convert floats, and refuse to turn finite numbers into infinity."""
     if dtype == "bfloat16":
         narrow = narrow_bfloat16(array)
         infinite = (narrow & 0x7FFF) == 0x7F80
@@ -104,5 +145,5 @@ def _converted(array, dtype):
             narrow = array.astype(dtype)
         infinite = np.isinf(narrow)
     if infinite.any() and not np.array_equal(infinite, np.isinf(array)):
-        raise ValueError(f"holds numbers too large for {dtype}")
+        raise ValueError(f"holds numbers too large for {dtype}; choose a wider dtype, or None to keep its own")
     return narrow

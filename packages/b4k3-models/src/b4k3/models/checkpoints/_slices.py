@@ -1,14 +1,37 @@
-"""Slices of partitioned variables: where they lie, and that together they are the whole variable."""
+"""Check the slices of partitioned variables: each lies within the variable, and together they are the whole of it.
+
+`tf.fixed_size_partitioner` and its relatives cut a variable along its axes and store each piece apart. For example, a
+variable of shape [4, 3] in two pieces has the slices [(0, 2), (0, 3)] and [(2, 2), (0, 3)]: for each axis the start and
+the length.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Sequence
+
+if TYPE_CHECKING:
+    from typing import List, Tuple
+
+    Extents = List[Tuple[int, int]]  # (start, length) for each axis
+
 
 class SliceError(ValueError):
-    """Slices that do not make up a variable; the caller adds the file and the variable."""
+    """Slices that do not make up a variable. Its text has no file and no variable: the caller adds them."""
 
 
-def checked_extents(stored, shape):
-    """[(start, length)] within shape, of stored extents in which a length of -1 stands for the whole axis."""
+def checked_extents(stored: Extents, shape: Sequence[int]) -> Extents:
+    """Check that a slice lies within a variable, and resolve the length -1, which stands for the whole axis.
+
+    Arguments:
+        stored: list of (start, length). The slice as the file has it.
+        shape: tuple of int. The shape of the variable.
+
+    Returns:
+        list of (start, length), without -1.
+
+    Raises:
+        SliceError: the slice has another number of axes, or does not lie within the shape.
+    """
     if len(stored) != len(shape):
         raise SliceError(f"has a slice of {len(stored)} dimensions, it has {len(shape)}")
     extents = [(start, dim if length == -1 else length) for (start, length), dim in zip(stored, shape)]
@@ -17,8 +40,19 @@ def checked_extents(stored, shape):
     return extents
 
 
-def check_tiling(slices, shape):
-    """The slices must be the cells of a grid, each once: the only way in which TensorFlow partitions a variable."""
+def check_tiling(slices: Sequence[Extents], shape: Sequence[int]) -> None:
+    """Check that slices are the cells of a grid, each of them once. TensorFlow partitions in no other way.
+
+    On each axis the different intervals must follow each other from 0 to the end. Then the grid has as many cells as
+    the product of the numbers of intervals, and there must be so many slices, all different.
+
+    Arguments:
+        slices: list of lists of (start, length). What `checked_extents` gives for each slice.
+        shape: tuple of int. The shape of the variable.
+
+    Raises:
+        SliceError: slices are missing or overlap.
+    """
     axes = [sorted(set(intervals)) for intervals in zip(*slices)]
     for axis, (intervals, dim) in enumerate(zip(axes, shape)):
         at = 0
