@@ -73,9 +73,9 @@ def _parse(path, data):
     try:
         value = parse_json(data)
     except JSONError as error:
-        raise CheckpointError(f"{path}: header: {error}") from None
+        raise CheckpointError(f"{path}: the JSON in it {error}") from None
     if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: header: expected a JSON object")
+        raise CheckpointError(f"{path}: the JSON in it is of type {type(value).__name__}, expected an object")
     return value
 
 
