@@ -17,6 +17,7 @@ ITEM_SIZE = {
     "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8,
 }  # fmt: skip
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+NOT_NUMERIC = "which is not numeric; give an array of numbers or booleans"
 MAX_RANK = 32  # numpy's limit before version 2
 MAX_ELEMENTS = 1 << 48
 
@@ -122,7 +123,7 @@ def to_bytes(array: ArrayLike, dtype: str | None = None) -> tuple[str, NDArray[A
     array = np.asarray(array)
     name = array.dtype.name
     if name not in ITEM_SIZE:
-        raise ValueError(f"has dtype {array.dtype}, which is not numeric")
+        raise ValueError(f"has dtype {array.dtype}, {NOT_NUMERIC}")
     if dtype is not None and dtype != name and name in FLOATS:
         if name == "bfloat16":
             array = widen_bfloat16(np.ascontiguousarray(array).view(np.uint16).reshape(array.shape))

@@ -1,4 +1,8 @@
-"""Regular files are opened and nothing else is."""
+"""Open regular files, and nothing else. Everything that this package reads is opened here.
+
+A path from a user or from a file may lead to a named pipe, where reading waits for ever, to a device without an end, or
+out of a folder. Each is refused by name. Nothing is read without a limit.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,15 @@ import errno
 import mmap
 import os
 import stat
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from ..git_lfs import MAX_POINTER, describe_pointer
 from .base import CheckpointError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _READ = os.O_RDONLY
 for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):  # not every system has each
@@ -26,12 +33,16 @@ _CIRCLE = "a link that leads in a circle"
 
 
 def special_kind(path: str) -> str | None:
-    """What a path is that is neither a regular file nor a folder: 'a named pipe (FIFO)', 'a device' …
+    """Tell what a path leads to, if it is neither a regular file nor a folder.
 
-    Nothing is opened. Links are followed, and one that leads nowhere is such a kind too.
+    Nothing is opened. Links are followed; a link that leads nowhere is a kind of its own.
+
+    Arguments:
+        path: str.
 
     Returns:
-        str, or None for a regular file, a folder, or where nothing is.
+        str, 'a named pipe (FIFO)' or 'a device' for example, to follow "is"; None for a regular file, a folder, or a
+        path where nothing is.
     """
     try:
         mode = os.stat(path).st_mode
@@ -44,10 +55,10 @@ def special_kind(path: str) -> str | None:
             return _CIRCLE
         if getattr(error, "errno", None) == errno.ENAMETOOLONG:
             return None
-        return f"a path that cannot be looked at ({getattr(error, 'strerror', None) or error})"
+        return f"a path that cannot be examined ({getattr(error, 'strerror', None) or error})"
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         return None
-    return next((name for test, name in _KINDS if test(mode)), "no file")
+    return next((name for test, name in _KINDS if test(mode)), "of an unknown kind")
 
 
 def is_dangling(path: str) -> bool:
@@ -77,7 +88,15 @@ def is_regular(path: str) -> bool:
 
 
 def check_regular(path: str, error: type[ValueError] = CheckpointError) -> None:
-    """Raise `error` for a pipe, a device, a folder …, which it names; FileNotFoundError where nothing is."""
+    """Refuse a path that does not lead to a regular file.
+
+    Arguments:
+        path: str.
+        error: the class of the error for a folder, a pipe, a device and the like. Its message says which it is.
+
+    Raises:
+        FileNotFoundError: nothing is there, or a link leads nowhere.
+    """
     kind = "a folder" if os.path.isdir(path) else special_kind(path)
     if is_dangling(path):
         raise FileNotFoundError(f"{path[:1000]} is {kind}")
@@ -88,17 +107,21 @@ def check_regular(path: str, error: type[ValueError] = CheckpointError) -> None:
 
 
 def open_regular(path: str, error: type[ValueError] = CheckpointError) -> BinaryIO:
-    """A regular file, opened to be read; whatever else lies there is refused at once.
+    """Open a regular file for reading, and refuse at once whatever else is there.
 
-    The path is looked at before it is opened, since opening alone sets some devices in motion, and the open file once
-    more, since another may lie there by then. Opening does not wait: a pipe would wait for its writer.
+    The path is examined before it is opened, because opening alone sets some devices in motion. The open file is
+    examined too, because something else may have been put there in between. Opening does not wait, because a pipe would
+    wait for its writer.
 
     Arguments:
         path: str.
-        error: the class of the error for what is not a regular file.
+        error: the class of the error for what is not a regular file or cannot be read.
+
+    Returns:
+        The binary file, open for reading.
 
     Raises:
-        FileNotFoundError: nothing is there. An `error`: it is a pipe, a device, a folder …, or cannot be read.
+        FileNotFoundError: nothing is there, or a link leads nowhere.
     """
     check_regular(path, error)
     try:
@@ -113,12 +136,19 @@ def open_regular(path: str, error: type[ValueError] = CheckpointError) -> Binary
     return os.fdopen(handle, "rb")
 
 
-def map_file(path: str, limit: int | None = None) -> np.ndarray:
-    """uint8[size], a read-only memory map of a regular file; unmapped when the last array over it is gone.
+def map_file(path: str, limit: int | None = None) -> NDArray[np.uint8]:
+    """Map a regular file into memory, read-only. It is unmapped when the last array over it is gone.
 
     Arguments:
         path: str.
-        limit: the most bytes that such a file may have.
+        limit: int or None. The greatest number of bytes that such a file may have.
+
+    Returns:
+        uint8, [size].
+
+    Raises:
+        CheckpointError: the path is not a regular file, the file is too large, or it is a Git LFS pointer.
+        FileNotFoundError: nothing is there.
     """
     with open_regular(path) as file:
         data = map_open(path, file, limit)
@@ -127,8 +157,8 @@ def map_file(path: str, limit: int | None = None) -> np.ndarray:
     return data
 
 
-def map_open(path: str, file: BinaryIO, limit: int | None = None) -> np.ndarray:
-    """uint8[size], a read-only memory map of an open file."""
+def map_open(path: str, file: BinaryIO, limit: int | None = None) -> NDArray[np.uint8]:
+    """Map an open file into memory, as `map_file` does; `path` is its name for error messages."""
     size = os.fstat(file.fileno()).st_size
     if limit is not None:
         _check_size(path, size, limit)
@@ -142,7 +172,7 @@ def map_open(path: str, file: BinaryIO, limit: int | None = None) -> np.ndarray:
 
 def _check_size(path: str, size: int, limit: int) -> None:
     if size > limit:
-        raise CheckpointError(f"{path}: {size:,} bytes, more than the {limit:,} that such a file may have")
+        raise CheckpointError(f"{path}: has {size:,} bytes, more than the {limit:,} that such a file may have")
 
 
 def refuse_pointer(path: str, head: bytes) -> None:
@@ -153,24 +183,24 @@ def refuse_pointer(path: str, head: bytes) -> None:
 
 
 def read_small(path: str, limit: int) -> bytes:
-    """The bytes of a regular file of at most limit bytes."""
+    """Read a whole regular file of at most `limit` bytes, which is not a Git LFS pointer."""
     data = _read(path, 0, limit, limit)
     refuse_pointer(path, data[:MAX_POINTER])
     return data
 
 
 def read_head(path: str, size: int) -> bytes:
-    """The first bytes of a regular file."""
+    """Read the first `size` bytes of a regular file, or all if it is shorter."""
     return _read(path, 0, size)
 
 
 def read_tail(path: str, size: int) -> bytes:
-    """The last bytes of a regular file."""
+    """Read the last `size` bytes of a regular file, or all if it is shorter."""
     return _read(path, -size, size)
 
 
 def _read(path: str, start: int, size: int, limit: int | None = None) -> bytes:
-    """Bytes of a regular file from start, which counts from the end where it is negative."""
+    """Read `size` bytes of a regular file from `start` on. A negative `start` counts from the end."""
     with open_regular(path) as file:
         whole = os.fstat(file.fileno()).st_size
         if limit is not None:
