@@ -341,7 +341,7 @@ def test_layouts_of_arrays(tmp_path, format):
         ({"\udc80": np.zeros(1)}, {}, "UTF-8"),
         ({"a": np.zeros(1)}, {"format": "pickle"}, "'pickle' cannot be written; choose one of .*safetensors"),
         ({"a": np.zeros(1)}, {"format": "h5"}, "'h5' cannot be written"),
-        ({"a": np.zeros(1)}, {"dtype": "int8"}, "dtype 'int8'"),
+        ({"a": np.zeros(1)}, {"dtype": "int8"}, "dtype is 'int8'"),
         ({"a": np.zeros(1)}, {"max_shard_size": 0}, "max_shard_size"),
         ({"a": np.array([1e39])}, {"dtype": "float32"}, "'a' holds numbers too large for float32"),
         ({"a": np.array([3.4e38])}, {"dtype": "bfloat16"}, "'a' holds numbers too large for bfloat16"),

@@ -9,8 +9,17 @@ import shutil
 from types import TracebackType
 from typing import Iterable, Sequence
 
-from ._staging import Staging, locked, make_folders, remove_folders, remove_stale, sync_folder, temporary_folder, unlock
-from .base import CheckpointError
+from ._staging import (
+    Staging,
+    already_there,
+    locked,
+    make_folders,
+    remove_folders,
+    remove_stale,
+    sync_folder,
+    temporary_folder,
+    unlock,
+)
 
 
 class StagedFolder:
@@ -87,7 +96,7 @@ class StagedFolder:
                     return
             there = [name for name in names if os.path.lexists(os.path.join(self.target, name))]
             if there and not self.replace:
-                raise CheckpointError(f"{os.path.join(self.target, there[0])} is there already")
+                raise already_there(os.path.join(self.target, there[0]))
             if may_exchange(self.target) and self._exchange(set(names), set(obsolete)):
                 return
         self._move(names, last, obsolete)

@@ -302,7 +302,7 @@ class Staging:
         kept = None
         if os.path.lexists(final):
             if not self.replace:
-                raise CheckpointError(f"{final} is there already")
+                raise already_there(final)
             kept = self.name()
             try:
                 os.link(final, kept, follow_symlinks=False)
@@ -385,6 +385,18 @@ def remove_folders(made: list[str]) -> None:
     for folder in reversed(made):
         with contextlib.suppress(OSError):
             os.rmdir(folder)
+
+
+def already_there(path: str) -> CheckpointError:
+    """Make the error for a file that may not be replaced.
+
+    Arguments:
+        path: str. The file.
+
+    Returns:
+        `CheckpointError`.
+    """
+    return CheckpointError(f"{path} is there already; give another path, or allow that it is replaced")
 
 
 def describe_failure(path: Any, error: Exception) -> OSError:

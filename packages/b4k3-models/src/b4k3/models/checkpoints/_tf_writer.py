@@ -1,29 +1,40 @@
-"""Writes tensor bundles, byte for byte as TensorFlow's own writer does."""
+"""Write tensor bundles, byte for byte as TensorFlow's own writer does."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, BinaryIO, Sequence
 
 from . import _bundle_format as _format
 from ._crc32c import masked_crc32c
-from ._staging import Staging
+from ._staging import Staging, already_there
 from ._table import TableError, write_table
 from .base import CheckpointError
 
+if TYPE_CHECKING:
+    from ._plan import Plan, Spec
+
 
 def prefix_of(path: str) -> str:
-    """The prefix of a bundle, which may be given by its index."""
+    """Return the prefix of a bundle, whose index may be given instead."""
     return path[: -len(".index")] if path.endswith(".index") else path
 
 
-def save(path: str, plan: Any, max_shard_size: int | None = None) -> str:
+def save(path: str, plan: Plan, max_shard_size: int | None = None) -> str:
     """Write `path.data-…` and then `path.index`, whose renaming makes the new bundle the current one.
 
     TensorFlow derives the names of the data files from the prefix and from their number, which the index says. A
     bundle never takes the name of a data file that is there, be it of the bundle that it replaces or of another writer:
     it gets one more, empty data file instead. So no index ever points to the data of another bundle.
+
+    Arguments:
+        path: str. The prefix, or the path of the index.
+        plan: `Plan`. What is written.
+        max_shard_size: int or None. The number of bytes after which a further data file is begun.
+
+    Returns:
+        str, the prefix.
     """
     prefix = prefix_of(path)
     shards = plan.shards(max_shard_size, key=lambda spec: spec.name.encode("utf-8"))
@@ -44,7 +55,7 @@ def _place(staging: Staging, prefix: str, data: list[str], pairs: list[tuple[byt
     """Give data and index their names. It runs while no other writer commits, so that the names stay free."""
     old = files(prefix)
     if old and not staging.replace:
-        raise CheckpointError(f"{old[0]} is there already")
+        raise already_there(old[0])
     while any(os.path.lexists(data_path(prefix, i, len(data))) for i in range(len(data))):
         data.append(staging.finish(staging.open()))
     file = staging.open()
@@ -60,6 +71,7 @@ def _place(staging: Staging, prefix: str, data: list[str], pairs: list[tuple[byt
 
 
 def _index(prefix: str, count: int, pairs: list[tuple[bytes, bytes]]) -> bytes:
+    """Make the bytes of the index of a bundle with `count` data files."""
     try:
         return write_table([(b"", _format.header_bytes(count))] + pairs)
     except TableError as error:
@@ -80,7 +92,8 @@ def data_path(prefix: str, number: int, count: int) -> str:
     return f"{prefix}.data-{number:05d}-of-{count:05d}"
 
 
-def _write_data(file: Any, shard: int, specs: list[Any], plan: Any) -> list[tuple[bytes, bytes]]:
+def _write_data(file: BinaryIO, shard: int, specs: Sequence[Spec], plan: Plan) -> list[tuple[bytes, bytes]]:
+    """Write the bytes of some variables, and return the keys and values for the index."""
     pairs, offset = [], 0
     for spec in specs:
         data = plan.data(spec)
@@ -94,7 +107,7 @@ def _write_data(file: Any, shard: int, specs: list[Any], plan: Any) -> list[tupl
 
 
 def _data_files(prefix: str) -> list[str]:
-    """The data files of a prefix, of whatever number of files they say that they are part."""
+    """List the data files with a prefix, whatever the number of files in their names is."""
     folder, name = os.path.split(prefix)
     pattern = re.compile(re.escape(name) + r"\.data-\d{5}-of-\d{5}$")
     names = sorted(os.listdir(folder or ".")) if os.path.isdir(folder or ".") else []
@@ -102,7 +115,16 @@ def _data_files(prefix: str) -> list[str]:
 
 
 def files(path: str) -> list[str]:
-    """The files that a new bundle of this name would replace. Data without an index are what a killed writer left."""
+    """List the files that a new bundle would replace.
+
+    Data files without an index do not count, because only a killed writer leaves them.
+
+    Arguments:
+        path: str. The prefix, or the path of the index.
+
+    Returns:
+        list of str.
+    """
     prefix = prefix_of(path)
     index = prefix + ".index"
     return [index] + _data_files(prefix) if os.path.lexists(index) else []

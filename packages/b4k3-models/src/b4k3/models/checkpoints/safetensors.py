@@ -1,7 +1,16 @@
-"""Safetensors: a header in JSON, then the bytes of all variables without gaps. One file, or several with an index.
+"""Read and write safetensors: a header in JSON, then the bytes of all variables without gaps.
 
-The format is that of the safetensors project of Hugging Face. Its header could hold anything JSON can; here it is
-limited in size before it is parsed, and checked in full before anything is read.
+    8 bytes       the length of the header, uint64, little-endian
+    header        JSON: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}, padded with blanks
+    data          the bytes of all variables; data_offsets are counted from the beginning of the data
+
+The key "__metadata__" of the header is no variable, but an object of strings. A large model has several such files and
+an index, `model.safetensors.index.json`, whose "weight_map" tells for each variable the file that it is in.
+
+Specification: https://github.com/huggingface/safetensors#format
+
+JSON could hold anything. So the header is limited in size before it is parsed, and checked in full before a variable is
+read: the places of the variables must cover the data without holes and overlaps, as the specification demands.
 """
 
 from __future__ import annotations
@@ -10,170 +19,208 @@ import json
 import os
 import re
 import struct
+from typing import TYPE_CHECKING, Any, Sequence
 
 from . import _dtypes
 from ._files import map_file, read_small
 from ._json import JSONError, parse_json
-from ._staging import Staging
-from .base import Checkpoint, CheckpointError, Entry
+from ._staging import Staging, already_there
+from .base import CLOSED, Checkpoint, CheckpointError, Entry, damaged, shown
 
-# In the order in which the project's own writer puts variables: larger items first, so that all are aligned.
+if TYPE_CHECKING:
+    from typing import Dict, List, Tuple
+
+    from numpy.typing import NDArray
+
+    from ._plan import Plan, Spec
+
+    Listing = Tuple[List[Tuple[str, Entry]], Dict[str, str]]  # (name, Entry) of each variable; name -> dtype of others
+
+# The dtypes in the order in which the project's own writer stores variables: larger items first, so that all variables
+# are aligned.
 NAMES = {
     "U64": "uint64", "I64": "int64", "F64": "float64", "C64": "complex64", "F32": "float32", "U32": "uint32",
     "I32": "int32", "BF16": "bfloat16", "F16": "float16", "U16": "uint16", "I16": "int16", "I8": "int8", "U8": "uint8",
     "BOOL": "bool",
 }  # fmt: skip
 CODES = {name: code for code, name in NAMES.items()}
-OTHER = ("F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E5M2FNUZ", "F8_E4M3FNUZ")  # one byte each; listed as skipped
-MAX_HEADER = 4 << 20  # some forty thousand variables
+OTHER = ("F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E5M2FNUZ", "F8_E4M3FNUZ")  # of one byte; listed, but cannot be read
+MAX_HEADER = 4 << 20  # bytes, of a header or an index; enough for forty thousand variables
 
 
 class Safetensors(Checkpoint):
-    """A safetensors file, or several behind an index, as a lazy mapping.
+    """A safetensors file, or several files with an index, as a lazy mapping.
 
     Arguments:
-        path: str, a `.safetensors` file or a `.safetensors.index.json`.
-        verify: for the other containers' sake; the format has no checksums.
+        path: str. A `.safetensors` file or a `.safetensors.index.json`.
+        verify: not used, because the format has no checksums. Other containers have this argument.
 
     Raises:
-        CheckpointError: where header, index or data break the format in any way. FileNotFoundError: without the file.
+        CheckpointError: the header, the index or the data break the format.
+        FileNotFoundError: there is no such file.
+
+    Example:
+        >>> import os, tempfile
+        >>> from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
+        >>> path = save_checkpoint(path, {"weight": np.ones((2, 3), "float32")}, "safetensors", dtype="bfloat16")
+        >>> checkpoint = open_checkpoint(path)
+        >>> checkpoint.stored_dtype("weight"), checkpoint["weight"].dtype
+        ('bfloat16', dtype('float32'))
     """
 
     format = "safetensors"
 
-    def __init__(self, path, verify="auto"):
+    def __init__(self, path: str, verify: bool | str = "auto") -> None:
         if path.endswith(".json"):
             entries, skipped = _read_index(path)
         else:
             entries, skipped = _read_file(path)
         super().__init__(path, entries, skipped)
 
-    def _read(self, name, entry):
+    def _read(self, name: str, entry: Entry) -> NDArray[Any]:
         if entry.where is None:
-            raise self._error(name, "cannot be read: the checkpoint is closed")
-        array = _dtypes.from_bytes(entry.where, entry.shape, entry.dtype)
-        if array is None:
-            raise self._error(name, "is bool, but has bytes other than 0 and 1")
-        return array
+            raise self._error(name, CLOSED)
+        return self._array(name, entry.where, entry.shape, entry.dtype)
 
-    def close(self):
+    def close(self) -> None:
+        """Let go of the files. Arrays that are views of them stay valid."""
         for entry in self._entries.values():
             entry.where = None
 
 
-def open_(path, verify="auto"):
-    return Safetensors(path, verify)
+open_ = Safetensors
 
 
-def _refuse(path, name, message):
-    return CheckpointError(f"{path}: variable {name!r} {message}")
-
-
-def _parse(path, data):
+def _parse(path: str, data: bytes) -> dict[str, Any]:
+    """Parse a header or an index."""
     try:
         value = parse_json(data)
     except JSONError as error:
-        raise CheckpointError(f"{path}: the JSON in it {error}") from None
+        raise damaged(path, f"the JSON in it {error}") from None
     if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: the JSON in it is of type {type(value).__name__}, expected an object")
+        raise damaged(path, f"the JSON in it is of type {type(value).__name__}, expected an object")
     return value
 
 
-def _read_file(path):
-    """(list of (name, Entry) in the order of the file, dict of skipped entries); `where` is the variable's bytes."""
+def _read_file(path: str) -> Listing:
+    """Read the header of a file. `where` of an `Entry` is the view of the bytes of the variable."""
     data = map_file(path)
     if data.size < 8:
-        raise CheckpointError(f"{path}: {data.size} bytes, too short for a safetensors file")
+        raise damaged(path, f"has {data.size} bytes, too short for a safetensors file")
     (length,) = struct.unpack("<Q", data[:8].tobytes())
     if length > data.size - 8:
-        raise CheckpointError(
-            f"{path}: header of {length} bytes in a file of {data.size}; cut short, or no safetensors"
-        )
+        raise damaged(path, f"says it has a header of {length} bytes, but only {data.size - 8} follow")
     if length > MAX_HEADER:
-        raise CheckpointError(f"{path}: header of {length} bytes, more than {MAX_HEADER}")
+        raise CheckpointError(f"{path}: has a header of {length} bytes, more than the {MAX_HEADER} that are allowed")
     header = data[8 : 8 + length].tobytes()
     if not header.startswith(b"{"):
-        raise CheckpointError(f"{path}: header: does not begin with {{")
+        raise damaged(path, "has a header that does not begin with {")
     specs = _parse(path, header)
     _check_metadata(path, specs.pop("__metadata__", {}))
     places = sorted(_read_spec(path, name, spec) for name, spec in specs.items())
-    entries, skipped, end = [], {}, 0
+    entries: list[tuple[str, Entry]] = []
+    skipped: dict[str, str] = {}
+    end = 0
     body = data[8 + length :]
     for begin, stop, name, dtype, shape in places:
         if begin != end:
             wrong = "a hole before it" if begin > end else "an overlap with the variable before it"
-            raise _refuse(path, name, f"begins at byte {begin}, expected {end}: {wrong}")
+            raise damaged(path, f"begins at byte {begin} of the data, expected {end}: {wrong}", name)
         end = stop
         if stop > body.size:
-            raise _refuse(path, name, f"ends at byte {stop}, the data have {body.size}")
+            raise damaged(path, f"ends at byte {stop}, the data have {body.size}", name)
         if dtype in OTHER:
             skipped[name] = dtype
         else:
             entries.append((name, Entry(shape, NAMES[dtype], stop - begin, body[begin:stop])))
     if end != body.size:
-        raise CheckpointError(f"{path}: {body.size - end} trailing bytes behind the last variable")
+        raise damaged(path, f"has {body.size - end} trailing bytes after the last variable")
     return entries, skipped
 
 
-def _check_metadata(path, metadata):
+def _check_metadata(path: str, metadata: Any) -> None:
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise CheckpointError(f"{path}: header: __metadata__ is not an object of strings")
+        raise damaged(path, "has a __metadata__ in its header that is not an object of strings")
 
 
-def _read_spec(path, name, spec):
-    """(begin, end, name, dtype code, shape) of one variable."""
+def _read_spec(path: str, name: str, spec: Any) -> tuple[int, int, str, str, tuple[int, ...]]:
+    """Check what the header says of one variable, and return (begin, end, name, dtype code, shape)."""
     if not isinstance(spec, dict) or set(spec) != {"dtype", "shape", "data_offsets"}:
-        raise _refuse(path, name, "needs exactly dtype, shape and data_offsets in the header")
+        raise damaged(path, "needs exactly dtype, shape and data_offsets in the header", name)
     dtype, shape, offsets = spec["dtype"], spec["shape"], spec["data_offsets"]
     if not isinstance(dtype, str) or (dtype not in NAMES and dtype not in OTHER):
-        raise _refuse(path, name, f"has the unknown dtype {str(dtype)[:80]!r}")
+        raise CheckpointError(
+            f"{path}: variable {shown(name)} has the unknown dtype {str(dtype)[:80]!r}, expected one of "
+            f"{', '.join(NAMES)}; save it in one of these"
+        )
     for key, value in (("shape", shape), ("data_offsets", offsets)):
         if not isinstance(value, list) or not all(type(number) is int for number in value):
-            raise _refuse(path, name, f"has a {key} that is not a list of integers")
+            raise damaged(path, f"has a {key} that is not a list of integers", name)
     count = _dtypes.check_shape(shape)
     if isinstance(count, str):
-        raise _refuse(path, name, count)
+        raise damaged(path, count, name)
     if len(offsets) != 2 or not 0 <= offsets[0] <= offsets[1]:
-        raise _refuse(path, name, f"has data_offsets {offsets[:4]}")
+        raise damaged(path, f"has data_offsets {offsets[:4]}, expected [begin, end]", name)
     size = count * (_dtypes.ITEM_SIZE[NAMES[dtype]] if dtype in NAMES else 1)
     if size != offsets[1] - offsets[0]:
         message = f"has {offsets[1] - offsets[0]} bytes, but {dtype}{shape} needs {size}"
-        raise _refuse(path, name, message)
+        raise damaged(path, message, name)
     return offsets[0], offsets[1], name, dtype, tuple(shape)
 
 
-def _read_index(path):
-    """The entries of all files that an index names, which must agree with it."""
+def _read_index(path: str) -> Listing:
+    """Read the headers of all files that an index names. The files and the index must agree."""
     index = _parse(path, read_small(path, MAX_HEADER))
     places = index.get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
-        raise CheckpointError(f"{path}: weight_map is missing or not an object of strings")
-    entries, skipped, files = [], {}, {}
+        raise damaged(path, "has no weight_map, or one that is not an object of strings")
+    entries: list[tuple[str, Entry]] = []
+    skipped: dict[str, str] = {}
+    files: dict[str, list[str]] = {}
     for name, file in places.items():
         files.setdefault(file, []).append(name)
     for file, names in sorted(files.items()):
         if os.path.basename(file) != file or file in ("", ".", "..") or "\0" in file or "\\" in file:
-            raise _refuse(path, names[0], f"is in {file!r}, which is not a file of the same folder")
+            raise damaged(path, f"is in {file!r}, which is not a file of the same folder", names[0])
         try:
             found, others = _read_file(os.path.join(os.path.dirname(path), file))
         except FileNotFoundError:
-            raise _refuse(path, names[0], f"is in {file}, which is missing") from None
+            message = f"is in {file}, which is missing; get that file too"
+            raise CheckpointError(f"{path}: variable {shown(names[0])} {message}") from None
         for name in sorted(set(names).symmetric_difference(dict(found)).difference(others)):
-            here = "is in %s, but not in the index" if name not in names else "is not in %s, where the index says it is"
-            raise _refuse(path, name, here % file)
+            if name in names:
+                message = f"is not in {file}, where the index says it is"
+            else:
+                message = f"is in {file}, but not in the index"
+            raise CheckpointError(f"{path}: variable {shown(name)} {message}; get index and files of one checkpoint")
         entries += found
         skipped.update(others)
     return entries, skipped
 
 
-def save(path, plan, max_shard_size=None):
-    """Writes `path`, or with several shards `name-00001-of-0000n.safetensors` and then the index beside it."""
+def save(path: str, plan: Plan, max_shard_size: int | None = None) -> str:
+    """Write one file, or several files `NAME-00001-of-0000N.safetensors` and then their index.
+
+    Arguments:
+        path: str. The file, `NAME.safetensors`, or the index beside it.
+        plan: `Plan`. What is written.
+        max_shard_size: int or None. The number of bytes after which a further file is begun.
+
+    Returns:
+        str, the path of the file or of the index.
+
+    Raises:
+        CheckpointError: the name does not end in `.safetensors`, a variable cannot be stored, or a file that may not be
+            replaced is there.
+    """
     path = _file_of(path)
     if not path.endswith(".safetensors"):
         raise CheckpointError(f"{path}: the name of the file should end in .safetensors")
     for spec in plan.specs:
         if spec.name == "__metadata__" or spec.dtype not in CODES:
-            raise _refuse(path, spec.name, f"of dtype {spec.dtype} cannot be stored in safetensors")
+            message = f"of dtype {spec.dtype} cannot be stored in safetensors; use format='tf' or 'npz'"
+            raise CheckpointError(f"{path}: variable {shown(spec.name)} {message}")
     order = list(NAMES)
     shards = plan.shards(max_shard_size, key=lambda spec: (order.index(CODES[spec.dtype]), spec.name))
     with Staging(path, plan.replace) as staging:
@@ -182,16 +229,16 @@ def save(path, plan, max_shard_size=None):
             return _place(staging, path, shards, temporaries, plan)
 
 
-def _place(staging, path, shards, temporaries, plan):
-    """Give the files their names, the one by which they are opened last. Returns the path of that one."""
+def _place(staging: Staging, path: str, shards: list[list[Spec]], temporaries: list[str], plan: Plan) -> str:
+    """Give the files their names, last the file by which the checkpoint is opened, and return the path of that one."""
     old = files(path)
     if old and not staging.replace:
-        raise CheckpointError(f"{old[0]} is there already")
+        raise already_there(old[0])
     if len(shards) == 1:
         written = [path]
     else:
         while any(os.path.lexists(_shard_path(path, n, len(shards))) for n in range(1, len(shards) + 1)):
-            shards = shards + [[]]  # the old files must stay as they are until the index is replaced
+            shards = shards + [[]]  # no old file changes before the index is replaced
             temporaries = temporaries + [_write_file(staging, path, [], plan)]
         written = [_shard_path(path, number, len(shards)) for number in range(1, len(shards) + 1)]
         temporaries = temporaries + [_write_index(staging, written, shards, plan)]
@@ -206,17 +253,17 @@ def _place(staging, path, shards, temporaries, plan):
     return written[-1]
 
 
-def _file_of(path):
-    """The name without shards of a checkpoint, which may be given by its index."""
+def _file_of(path: str) -> str:
+    """Return the path of the single file, `NAME.safetensors`, also if the index is given."""
     return path[: -len(".index.json")] if path.endswith(".safetensors.index.json") else path
 
 
-def _shard_path(path, number, count):
+def _shard_path(path: str, number: int, count: int) -> str:
     return f"{path[: -len('.safetensors')]}-{number:05d}-of-{count:05d}.safetensors"
 
 
-def _all_files(path):
-    """The files under the names of a checkpoint: the ones by which it is opened first, then shards."""
+def _all_files(path: str) -> list[str]:
+    """List the files that belong to the name of a checkpoint: first those by which it is opened, then the shards."""
     shard = re.compile(re.escape(os.path.basename(path)[: -len(".safetensors")]) + r"-\d{5}-of-\d{5}\.safetensors$")
     folder = os.path.dirname(path)
     names = sorted(os.listdir(folder or ".")) if os.path.isdir(folder or ".") else []
@@ -228,18 +275,19 @@ def files(path: str) -> list[str]:
     """List the files that a new checkpoint of this name replaces.
 
     Arguments:
-        path: str. The file, or the index of shards.
+        path: str. The file, or the index.
 
     Returns:
-        list of str; empty if only shards are there, which a killed writer left.
+        list of str. It is empty if only shards are there, because only a killed writer leaves shards without an index.
     """
     found = _all_files(_file_of(path))
     return found if found and found[0].startswith(_file_of(path)) else []
 
 
-def _write_file(staging, path, specs, plan):
-    """Write some variables into a temporary file. Returns its name."""
-    header, offset = {"__metadata__": {"format": "pt"}}, 0  # without it transformers refuses the file
+def _write_file(staging: Staging, path: str, specs: Sequence[Spec], plan: Plan) -> str:
+    """Write some variables into a temporary file, and return its name."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}  # transformers refuses a file without it
+    offset = 0
     for spec in specs:
         place = [offset, offset + spec.size]
         header[spec.name] = {"dtype": CODES[spec.dtype], "shape": list(spec.shape), "data_offsets": place}
@@ -247,7 +295,9 @@ def _write_file(staging, path, specs, plan):
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 8)
     if len(text) > MAX_HEADER:
-        raise CheckpointError(f"{path}: a header of {len(text)} bytes, more than {MAX_HEADER}; use max_shard_size")
+        raise CheckpointError(
+            f"{path}: the header would have {len(text)} bytes, more than {MAX_HEADER}; use max_shard_size"
+        )
     file = staging.open()
     file.write(struct.pack("<Q", len(text)) + text)
     for spec in specs:
@@ -255,8 +305,8 @@ def _write_file(staging, path, specs, plan):
     return staging.finish(file)
 
 
-def _write_index(staging, names, shards, plan):
-    """Write the index of some shards into a temporary file. Returns its name."""
+def _write_index(staging: Staging, names: Sequence[str], shards: Sequence[Sequence[Spec]], plan: Plan) -> str:
+    """Write the index of several files into a temporary file, and return its name."""
     places = {spec.name: os.path.basename(name) for name, specs in zip(names, shards) for spec in specs}
     size = sum(spec.size for spec in plan.specs)
     index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(places.items()))}

@@ -1,88 +1,23 @@
-"""`save_checkpoint`: any mapping of arrays into any container, one variable in memory at a time."""
+"""Write a mapping of arrays as a checkpoint in any container, one variable in memory at a time."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Mapping
 
 from . import _dtypes
+from ._plan import Plan
 from ._staging import describe_failure
 from .base import CheckpointError
 from .opening import WRITABLE, container
 
-
-class Spec:
-    """A variable to write: name, dtype as it will be stored, shape, size in bytes."""
-
-    __slots__ = ("name", "dtype", "shape", "size")
-
-    def __init__(self, name, dtype, shape):
-        self.name, self.dtype, self.shape = name, dtype, tuple(int(dim) for dim in shape)
-        self.size = int(np.prod(self.shape, dtype=np.int64)) * _dtypes.ITEM_SIZE[dtype]
-
-
-class Plan:
-    """What to write: `specs`, and the bytes of each by `data(spec)`.
-
-    Arguments: path, str, for messages; tensors, mapping: name -> array; dtype, name or None; replace, whether files
-    that are there may be replaced.
-    """
-
-    def __init__(self, path, tensors, dtype=None, replace=True):
-        self.path, self._tensors, self._dtype, self.replace = path, tensors, dtype, replace
-        self.specs = [self._spec(name) for name in tensors]
-
-    def _spec(self, name):
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise CheckpointError(f"{self.path}: the name {name!r} is not a non-empty str without NUL")
-        try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:
-            raise CheckpointError(f"{self.path}: the name {name!r} cannot be written in UTF-8") from None
-        if hasattr(self._tensors, "shape") and hasattr(self._tensors, "dtype"):
-            shape, dtype = self._tensors.shape(name), self._tensors.dtype(name).name
-        else:
-            array = np.asarray(self._tensors[name])
-            shape, dtype = array.shape, array.dtype.name
-        if dtype not in _dtypes.ITEM_SIZE:
-            raise CheckpointError(f"{self.path}: variable {name!r} has dtype {dtype}, which is not numeric")
-        if self._dtype and dtype in _dtypes.FLOATS:
-            dtype = self._dtype
-        return Spec(name, dtype, shape)
-
-    def data(self, spec):
-        """The bytes of a variable, uint8[spec.size]."""
-        try:
-            dtype, array = _dtypes.to_bytes(self._tensors[spec.name], self._dtype)
-        except CheckpointError:
-            raise
-        except ValueError as error:
-            raise CheckpointError(f"{self.path}: variable {spec.name!r} {error}") from None
-        if (dtype, array.shape) != (spec.dtype, spec.shape):
-            expected = f"{spec.dtype}{list(spec.shape)}"
-            found = f"{dtype}{list(array.shape)}"
-            message = f"changed while it was written: {found}, expected {expected}"
-            raise CheckpointError(f"{self.path}: variable {spec.name!r} {message}")
-        return array.reshape(-1).view(np.uint8)
-
-    def shards(self, max_size, key):
-        """The specs, sorted by key, in lists of at most max_size bytes each; a larger variable is a list of its own."""
-        shards, room = [[]], max_size
-        for spec in sorted(self.specs, key=key):
-            if max_size is not None and spec.size > room and shards[-1]:
-                shards.append([])
-                room = max_size
-            shards[-1].append(spec)
-            room = None if max_size is None else room - spec.size
-        return shards
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 def save_checkpoint(
-    path: Any,
-    tensors: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, ArrayLike],
     format: str = "tf",
     dtype: str | None = None,
     max_shard_size: int | None = None,
@@ -98,34 +33,49 @@ def save_checkpoint(
 
     Arguments:
         path: str or path. For 'tf' the prefix (`…/bert_model.ckpt`), for the others the file (`…/model.safetensors`).
-        tensors: mapping: str -> array. It may be lazy, as the result of `open_checkpoint` is: one array is in memory at
-            a time. Arrays of bfloat16 (ml_dtypes) are stored as such.
-        format: 'tf' (tensor bundle; read by `tf.train.load_checkpoint`, `tf.train.Saver` and bert4keras), 'safetensors'
-            or 'npz'.
-        dtype: None, or 'float32', 'float16', 'bfloat16', 'float64': what floating variables are stored as. Other
-            variables keep their dtype.
-        max_shard_size: None, or the number of bytes from which on a further data file is begun. Sharded safetensors
-            have an index, `model.safetensors.index.json`.
-        replace: whether a checkpoint of this name is replaced. False refuses it, even if it appears in the meantime.
+        tensors: mapping from str to array. It may be lazy, as the result of `open_checkpoint` is: one array is in
+            memory at a time. Arrays of bfloat16 (ml_dtypes) are stored as such.
+        format: str. 'tf' (a tensor bundle, which `tf.train.load_checkpoint`, `tf.train.Saver` and bert4keras read),
+            'safetensors' or 'npz'.
+        dtype: str or None. 'float32', 'float16', 'bfloat16' or 'float64': the dtype in which floating variables are
+            stored. None keeps theirs. Other variables keep their dtype in any case.
+        max_shard_size: int or None. The number of bytes after which a further data file is begun; None writes one file.
+            Several files of safetensors have an index, `model.safetensors.index.json`.
+        replace: bool. Whether a checkpoint of this name is replaced. False refuses it, even if it appears in the
+            meantime.
 
     Returns:
         str, the path to give to `open_checkpoint`.
 
     Raises:
-        CheckpointError: a name or an array that cannot be stored, a finite number too large for dtype, a checkpoint
-            that is there without replace. OSError: the disk is full, the folder cannot be written.
+        CheckpointError: a name or an array cannot be stored; a finite number is too large for `dtype`; a checkpoint of
+            this name is there and `replace` is False; the container does not take the name or the option.
+        OSError: the disk is full, or the folder cannot be written.
+
+    Example:
+        >>> import os, tempfile
+        >>> from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
+        >>> folder = tempfile.mkdtemp()
+        >>> prefix = os.path.join(folder, "bert_model.ckpt")
+        >>> prefix = save_checkpoint(prefix, {"bert/pooler/dense/bias": np.ones(2, "float32")})
+        >>> sorted(os.listdir(folder))
+        ['bert_model.ckpt.data-00000-of-00001', 'bert_model.ckpt.index']
+        >>> with open_checkpoint(prefix) as checkpoint:
+        ...     path = save_checkpoint(os.path.join(folder, "model.safetensors"), checkpoint, "safetensors")
+        >>> open_checkpoint(path)["bert/pooler/dense/bias"]
+        array([1., 1.], dtype=float32)
     """
     path = os.fspath(path)
     if not isinstance(tensors, Mapping):
-        raise TypeError(f"tensors is a mapping of names to arrays, not {type(tensors).__name__}")
+        raise TypeError(f"tensors is of type {type(tensors).__name__}, expected a mapping from names to arrays")
     if format not in WRITABLE:
         raise CheckpointError(f"{path}: the format {format!r} cannot be written; choose one of {list(WRITABLE)}")
     if dtype is not None and dtype not in _dtypes.FLOATS:
-        raise CheckpointError(f"{path}: dtype {dtype!r}; choose one of {list(_dtypes.FLOATS)} or None")
+        raise CheckpointError(f"{path}: dtype is {dtype!r}; choose one of {list(_dtypes.FLOATS)} or None")
     if max_shard_size is not None and max_shard_size < 1:
         raise CheckpointError(f"{path}: max_shard_size is {max_shard_size!r}, expected a positive number")
     if os.path.isdir(path) or not os.path.basename(path):
-        raise CheckpointError(f"{path}: is a folder; name the file or prefix to write in it")
+        raise CheckpointError(f"{path}: is a folder; give the path of the file or prefix to write in it")
     plan = Plan(path, tensors, dtype, replace)
     try:
         return container(format).save(path, plan, max_shard_size)
@@ -134,5 +84,13 @@ def save_checkpoint(
 
 
 def existing_files(path: str, format: str) -> list[str]:
-    """The paths of the files that a checkpoint of this name and format replaces or removes."""
+    """List the files that a new checkpoint would replace or remove.
+
+    Arguments:
+        path: str. The path of the new checkpoint, as for `save_checkpoint`.
+        format: str. Its container, one of `WRITABLE`.
+
+    Returns:
+        list of str, the paths of the files that are there.
+    """
     return container(format).files(path)
