@@ -1,10 +1,20 @@
-"""TensorFlow's checkpoints, version 1: one sorted table with everything, as `tf.train.Saver` wrote until version 0.12.
+"""Read TensorFlow's checkpoints of version 1, which `tf.train.Saver` wrote until TensorFlow 0.12.
 
-Under the empty name lie names, shapes and slices of all variables (SavedTensorSliceMeta), under the key of each slice
-its values (SavedSlice with a TensorProto). Files of several shards (`model.ckpt-?????-of-?????`) are not supported.
+Such a checkpoint is one sorted table (`_table`) with everything in it:
+
+    ""               SavedTensorSliceMeta: names, dtypes, shapes and slices of all variables
+    key of a slice   SavedSlice: the name of the variable and a TensorProto with the values; `slice_key` makes the key
+
+A variable that is not partitioned is one slice. Each value stands in a SavedTensorSlices message. Files of several
+shards (`model.ckpt-?????-of-?????`) are not supported.
+
+Specification: `tensorflow/core/util/saved_tensor_slice.proto` and `tensorflow/core/framework/tensor.proto` in
+https://github.com/tensorflow/tensorflow
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,18 +22,24 @@ from . import _bundle_format as _format, _dtypes, _slices
 from ._files import map_file
 from ._proto import BYTES, VARINT, WireError, read_message, read_varints
 from ._table import Table, TableError
-from .base import Checkpoint, CheckpointError, Entry
+from .base import CLOSED, Checkpoint, Entry, damaged, shown
 
-_ROOT = {1: ("meta", BYTES, False), 2: ("data", BYTES, False)}
-_META = {1: ("variables", BYTES, True)}
-_VARIABLE = {
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._proto import Buffer, Fields
+    from ._slices import Extents
+
+_ROOT: Fields = {1: ("meta", BYTES, False), 2: ("data", BYTES, False)}
+_META: Fields = {1: ("variables", BYTES, True)}
+_VARIABLE: Fields = {
     1: ("name", BYTES, False),
     2: ("shape", BYTES, False),
     3: ("dtype", VARINT, False),
     4: ("slices", BYTES, True),
 }
-_SLICE = {1: ("name", BYTES, False), 3: ("tensor", BYTES, False)}
-_CONTENT = 4  # the field of TensorProto with raw bytes; the others have packed numbers, by dtype:
+_SLICE: Fields = {1: ("name", BYTES, False), 3: ("tensor", BYTES, False)}
+_CONTENT = 4  # the field of TensorProto with raw bytes. If there are none, another field has packed numbers, by dtype:
 _FIXED_FIELD = {"float32": 5, "float64": 6, "complex64": 9, "complex128": 12}
 _VARINT_FIELD = {
     "int32": 7, "int16": 7, "int8": 7, "uint8": 7, "uint16": 7, "int64": 10, "bool": 11, "float16": 13, "bfloat16": 13,
@@ -36,42 +52,54 @@ class TensorSlices(Checkpoint):
 
     Arguments:
         path: str.
-        verify: True reads everything at once, to check it; the checksums of what is read are checked in any case.
+        verify: True reads all variables at once, to check them. The checksums of what is read are checked in any case.
 
     Raises:
-        CheckpointError: where the file breaks the format in any way. FileNotFoundError: without the file.
+        CheckpointError: the file breaks the format.
+        FileNotFoundError: there is no such file.
+
+    Example:
+        >>> import os, tempfile
+        >>> from b4k3.models.checkpoints import open_checkpoint
+        >>> from b4k3.models.checkpoints._table import write_table
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.ckpt")
+        >>> with open(path, "wb") as file:
+        ...     size = file.write(write_table([(b"", b"")]))  # a checkpoint without variables
+        >>> open_checkpoint(path).format
+        'tf_v1'
     """
 
     format = "tf_v1"
 
-    def __init__(self, path, verify="auto"):
+    def __init__(self, path: str, verify: bool | str = "auto") -> None:
         data = map_file(path)
         try:
-            self._table = Table(memoryview(data))
+            self._table: Table | None = Table(memoryview(data))
             header = self._table.get(b"")
             if header is None:
                 raise TableError("the header is missing")
             meta = read_message(read_message(header, _ROOT).get("meta", b""), _META)
-            variables = [_read_variable(path, message, data.size) for message in meta.get("variables", ())]
+            variables = [_read_variable(message, data.size) for message in meta.get("variables", ())]
         except (TableError, WireError) as error:
-            raise CheckpointError(f"{path}: {error}") from None
-        entries, skipped = {}, {}
+            raise damaged(path, str(error)) from None
+        entries: dict[str, Entry] = {}
+        skipped: dict[str, str] = {}
         for name, entry in variables:
             if name in entries or name in skipped:
-                raise CheckpointError(f"{path}: variable {name!r} is there twice")
-            (skipped if isinstance(entry, str) else entries)[name] = entry
+                raise damaged(path, "is there twice", name)
+            if isinstance(entry, str):
+                skipped[name] = entry
+            else:
+                entries[name] = entry
         super().__init__(path, entries, skipped)
         if verify is True:
-            for name in self:
-                self[name]
+            self._check_all()
 
-    def _read(self, name, entry):
-        if self._table is None:
-            raise self._error(name, "cannot be read: the checkpoint is closed")
+    def _read(self, name: str, entry: Entry) -> NDArray[Any]:
         try:
             pieces = [self._read_slice(name, entry.dtype, *place) for place in entry.where]
         except (TableError, WireError) as error:
-            raise self._error(name, f"is damaged: {error}") from None
+            raise damaged(self.path, f"is damaged: {error}", name) from None
         if len(pieces) == 1:
             return pieces[0]
         array = np.empty(entry.shape, dtype=self.dtype(name))
@@ -80,52 +108,61 @@ class TensorSlices(Checkpoint):
         array.flags.writeable = False
         return array
 
-    def _read_slice(self, name, dtype, extents, stored):
+    def _read_slice(self, name: str, dtype: str, extents: Extents, stored: Extents) -> NDArray[Any]:
+        """Read one slice, whose key is made from the extents as the file has them."""
+        if self._table is None:
+            raise self._error(name, CLOSED)
         key = name.encode("utf-8")
         value = self._table.get(_format.slice_key(key, stored))
         if value is None:
-            raise self._error(name, f"misses the slice {extents}")
+            raise damaged(self.path, f"misses the slice {extents}", name)
         message = read_message(read_message(memoryview(value), _ROOT).get("data", b""), _SLICE)
         if bytes(message.get("name", b"")) != key:
-            raise self._error(name, "has a slice of another variable")
+            raise damaged(self.path, "has a slice of another variable", name)
         data = _values(message.get("tensor", b""), dtype)
         shape = tuple(length for _, length in extents)
-        count = _dtypes.check_shape(shape)
-        if data.size != count * _dtypes.ITEM_SIZE[dtype]:
-            found = data.size // _dtypes.ITEM_SIZE[dtype]
-            raise self._error(name, f"has a slice {extents} with {found} values, expected {count}")
-        array = _dtypes.from_bytes(data, shape, dtype)
-        if array is None:
-            raise self._error(name, "is bool, but has values other than 0 and 1")
-        return array
+        count, size = _dtypes.check_shape(shape), _dtypes.ITEM_SIZE[dtype]
+        if isinstance(count, str) or data.size != count * size:
+            message = f"has a slice {extents} with {data.size // size} values, expected {count}"
+            raise damaged(self.path, message, name)
+        return self._array(name, data, shape, dtype)
 
-    def close(self):
+    def close(self) -> None:
+        """Let go of the file. Arrays that are views of it stay valid."""
         self._table = None
 
 
-def open_(path, verify="auto"):
-    return TensorSlices(path, verify)
+open_ = TensorSlices
 
 
-def _read_variable(path, data, file_size):
-    """(name, Entry), or (name, dtype) of one that is not numeric; `where` is a list of (extents, stored extents)."""
+def _read_variable(data: Buffer, file_size: int) -> tuple[str, Entry | str]:
+    """Read what the header says of one variable.
+
+    Arguments:
+        data: bytes or memoryview. The message.
+        file_size: int. The number of bytes of the whole file.
+
+    Returns:
+        (name, `Entry`), where the `Entry` has as `where` a list of (extents, extents as the file has them); or (name,
+        name of the dtype) if the variable is no numeric array.
+    """
     message = read_message(data, _VARIABLE)
     key = bytes(message.get("name", b""))
     try:
         name = key.decode("utf-8")
     except UnicodeDecodeError:
-        raise TableError(f"variable {key!r} has a name that is not UTF-8") from None
+        raise TableError(f"variable {shown(key)} has a name that is not UTF-8") from None
     number = message.get("dtype", 0)
     if number in _format.OTHER:
         return name, _format.OTHER[number]
     if number not in _format.NUMERIC:
-        raise TableError(f"variable {name!r} has the unknown dtype {number}")
+        raise TableError(f"variable {shown(name)} has the unknown dtype {number}")
     shape = _format.read_shape(message.get("shape", b""))
     count = _dtypes.check_shape(shape)
     if not isinstance(count, str) and count > file_size:
         count = f"has {count} values, more than the file has bytes"
     if isinstance(count, str):
-        raise TableError(f"variable {name!r} {count}")
+        raise TableError(f"variable {shown(name)} {count}")
     stored = [_format.read_slice(one) for one in message.get("slices", ())]
     try:
         where = [(_slices.checked_extents(one, shape), one) for one in stored]
@@ -133,21 +170,21 @@ def _read_variable(path, data, file_size):
             raise _slices.SliceError("has no slices")
         _slices.check_tiling([extents for extents, _ in where], shape)
     except _slices.SliceError as error:
-        raise TableError(f"variable {name!r} {error}") from None
+        raise TableError(f"variable {shown(name)} {error}") from None
     dtype = _format.NUMERIC[number]
     return name, Entry(shape, dtype, count * _dtypes.ITEM_SIZE[dtype], where)
 
 
-def _values(tensor, dtype):
-    """The values of a TensorProto as the bytes of an array, uint8[n]."""
+def _values(tensor: Buffer, dtype: str) -> NDArray[np.uint8]:
+    """Read the values of a TensorProto as the bytes of an array, uint8, [n]."""
     field = _FIXED_FIELD.get(dtype) or _VARINT_FIELD[dtype]
     message = read_message(tensor, {_CONTENT: ("content", BYTES, False), field: ("values", BYTES, False)})
     if "content" in message or dtype in _FIXED_FIELD:
         data = message.get("content", message.get("values", b""))
         return np.frombuffer(data, dtype=np.uint8) if len(data) else np.empty(0, np.uint8)
-    wide = read_varints(message.get("values", b""))
+    numbers = read_varints(message.get("values", b""))
     kind = np.dtype("<u2") if dtype in ("float16", "bfloat16") else _dtypes.stored_numpy_dtype(dtype)
-    values = (wide if dtype == "uint64" else wide.view(np.int64)).astype(kind)
-    if not np.array_equal(values.astype(np.int64).view(np.uint64), wide):
+    values = (numbers if dtype == "uint64" else numbers.view(np.int64)).astype(kind)
+    if not np.array_equal(values.astype(np.int64).view(np.uint64), numbers):
         raise WireError(f"numbers too large for {dtype}")
     return values.view(np.uint8)
