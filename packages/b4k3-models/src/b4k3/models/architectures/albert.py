@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 class ALBERT(BERT):
     """ALBERT: BERT whose blocks share their weights. The blocks of one group call the same layers again and again.
 
-    The layers are named `Transformer-MultiHeadSelfAttention`, …; with several groups or inner blocks they are named
-    `Transformer-G{group}-I{inner}-MultiHeadSelfAttention`, …. There are `num_hidden_layers` · `inner_group_num` blocks.
-    The inputs, outputs and heads are the same as in `BERT`.
+    It differs from BERT in two ways: the embeddings may be narrower than the blocks (embedding_size), and all blocks of
+    a group have the same weights. There are `num_hidden_layers` · `inner_group_num` blocks. The layers are named
+    `Transformer-MultiHeadSelfAttention`, …; with several groups or inner blocks they are named
+    `Transformer-G{group}-I{inner}-MultiHeadSelfAttention`, …. The inputs, outputs and heads are the same as in `BERT`.
 
     Arguments:
         num_hidden_groups: int. The number of groups; the first num_hidden_layers / num_hidden_groups blocks are in the
@@ -30,13 +31,16 @@ class ALBERT(BERT):
 
     Example:
         >>> from b4k3.models import ALBERT
-        >>> albert = ALBERT(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                 intermediate_size=24, hidden_act="gelu", embedding_size=8)
+        >>> albert = ALBERT(vocab_size=20, hidden_size=8, num_hidden_layers=3, num_attention_heads=2,
+        ...                 intermediate_size=16, hidden_act="gelu", embedding_size=4)
         >>> albert.build()
         >>> albert.model.output_shape
-        (None, None, 16)
+        (None, None, 8)
+        >>> [name for name in albert.layers if name.endswith("FeedForward")]  # all three blocks call it
+        ['Transformer-FeedForward']
 
-    Reference: Lan et al., ALBERT, https://arxiv.org/abs/1909.11942, https://github.com/google-research/albert
+    Reference: Lan et al., ALBERT: A Lite BERT for Self-supervised Learning of Language Representations,
+        https://arxiv.org/abs/1909.11942, https://github.com/google-research/albert
     """
 
     model_key = "albert"
@@ -71,11 +75,26 @@ class ALBERT(BERT):
         return x
 
     def group(self, index: int) -> int:
-        """The number of the group that block number `index` belongs to."""
+        """Find the group that a block belongs to.
+
+        Arguments:
+            index: int. The number of the block.
+
+        Returns:
+            int. The number of the group.
+        """
         return index * self.num_hidden_groups // self.num_hidden_layers
 
     def block_name(self, index: int, inner: int) -> str:
-        """The beginning of the layer names in inner block number `inner` of block number `index`."""
+        """Make the beginning of the names of the layers in an inner block.
+
+        Arguments:
+            index: int. The number of the block.
+            inner: int. The number of the inner block within it.
+
+        Returns:
+            str. Blocks with the same name have the same layers.
+        """
         if self.num_hidden_groups == self.inner_group_num == 1:
             return "Transformer"
         return f"Transformer-G{self.group(index)}-I{inner}"
@@ -84,8 +103,8 @@ class ALBERT(BERT):
 class ALBERT_Unshared(ALBERT):  # noqa: N801 (a name of bert4keras)
     """ALBERT in which every block has layers of its own; all of them are loaded from the shared variables.
 
-    Fine-tuning can then change each block separately. The layers have the same names as in `BERT`; inner blocks are
-    counted on.
+    Fine-tuning can then change each block separately. The layers have the same names as in `BERT`, where the inner
+    blocks count as blocks: `Transformer-0-FeedForward`, `Transformer-1-FeedForward`, ….
 
     Arguments:
         kwargs: the arguments of `ALBERT`.
@@ -95,11 +114,11 @@ class ALBERT_Unshared(ALBERT):  # noqa: N801 (a name of bert4keras)
 
     Example:
         >>> from b4k3.models import ALBERT_Unshared
-        >>> albert = ALBERT_Unshared(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                          intermediate_size=24, hidden_act="gelu")
+        >>> albert = ALBERT_Unshared(vocab_size=20, hidden_size=8, num_hidden_layers=2, num_attention_heads=2,
+        ...                          intermediate_size=16, hidden_act="gelu")
         >>> albert.build()
-        >>> "Transformer-1-FeedForward" in albert.layers
-        True
+        >>> [name for name in albert.layers if name.endswith("FeedForward")]
+        ['Transformer-0-FeedForward', 'Transformer-1-FeedForward']
 
     Reference: Lan et al., ALBERT, https://arxiv.org/abs/1909.11942; bert4keras has the same class.
     """
@@ -108,6 +127,16 @@ class ALBERT_Unshared(ALBERT):  # noqa: N801 (a name of bert4keras)
     network = networks.ALBERT_UNSHARED
     block_epsilon = 1e-12
 
+    # -------------------------------------------------------------------------------------------------- blocks
+
     def block_name(self, index: int, inner: int) -> str:
-        """The beginning of the layer names in inner block number `inner` of block number `index`."""
+        """Make the beginning of the names of the layers in an inner block.
+
+        Arguments:
+            index: int. The number of the block.
+            inner: int. The number of the inner block within it.
+
+        Returns:
+            str. No other block has it.
+        """
         return f"Transformer-{index * self.inner_group_num + inner}"

@@ -1,4 +1,9 @@
-"""BERT. RoBERTa as Chinese publishers call theirs is the same network."""
+"""BERT, from which most of the other encoders and decoders here are derived.
+
+A model is built in the order of the methods below: inputs, embeddings, blocks, heads. A subclass overrides the methods
+in which its network differs, and inherits the rest. Chinese publishers call models of this very network RoBERTa,
+MacBERT, LERT and other names; `BERT` loads them all.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +27,9 @@ if TYPE_CHECKING:
 
 
 class BERT(Transformer):
-    """The encoder of BERT: token, position and segment embeddings, then blocks of attention and feed-forward layers.
+    """The encoder of BERT: token, segment and position embeddings, then blocks of attention and feed-forward layers.
 
-    Each sublayer of a block computes Norm(x + Dropout(sublayer(x))).
+    Each block has two sublayers, attention and feed-forward. Each of them computes Norm(x + Dropout(sublayer(x))).
 
     Inputs:
         token ids: [batch, n].
@@ -57,19 +62,21 @@ class BERT(Transformer):
 
     Example:
         >>> from b4k3.models import BERT
-        >>> bert = BERT(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...             intermediate_size=24, hidden_act="gelu", with_mlm=True)
+        >>> bert = BERT(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...             intermediate_size=16, hidden_act="gelu", with_mlm=True)
         >>> bert.build()
         >>> bert.model.output_shape
         (None, None, 20)
 
-    Reference: Devlin et al., BERT, https://arxiv.org/abs/1810.04805, https://github.com/google-research/bert
+    Reference: Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding,
+        https://arxiv.org/abs/1810.04805, https://github.com/google-research/bert
     """
 
     model_key: str | None = "bert"
     network = NETWORK
     embedding_epsilon = block_epsilon = 1e-12
     untied_bias = True
+    absent_heads: Mapping[str, str] = {}  # argument of a head that a subclass does not have -> the reason
 
     def __init__(
         self,
@@ -144,7 +151,7 @@ class BERT(Transformer):
             return x
         name = "Embedding-Token" if self.shared_segment_embeddings else "Embedding-Segment"
         s = self.embed(inputs[1], self.segment_vocab_size, name)  # [batch, n, embedding_size]
-        return self.apply([x, s], Add, name="Embedding-Token-Segment")
+        return self.apply([x, s], Add, name="Embedding-Token-Segment")  # [batch, n, embedding_size]
 
     def embed(self, ids: Tensor, rows: int, name: str, mask_zero: bool = False) -> Tensor:
         """Look ids up in a table.
@@ -170,7 +177,14 @@ class BERT(Transformer):
         )
 
     def position_input(self, inputs: list[Tensor]) -> Tensor | None:
-        """The position ids among the inputs of the model, [batch, n]; None if positions are no input."""
+        """Pick the position ids among the inputs of the model.
+
+        Arguments:
+            inputs: list of tensors, [batch, n] each. The inputs of the model.
+
+        Returns:
+            Tensor, [batch, n]; None if positions are no input.
+        """
         return inputs[2 if self.segment_vocab_size else 1] if self.custom_position_ids else None
 
     def embed_positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
@@ -196,15 +210,36 @@ class BERT(Transformer):
         )
 
     def normalize_embeddings(self, x: Tensor) -> Tensor:
-        """Normalise the embeddings, [batch, n, embedding_size]; the shape stays."""
+        """Normalise the embeddings.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+
+        Returns:
+            Tensor, [batch, n, embedding_size].
+        """
         return self.normalize(x, "Embedding-Norm", self.embedding_epsilon)
 
     def drop_embeddings(self, x: Tensor) -> Tensor:
-        """Apply dropout to the embeddings, [batch, n, embedding_size]; the shape stays."""
+        """Apply dropout to the embeddings.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+
+        Returns:
+            Tensor, [batch, n, embedding_size].
+        """
         return self.drop(x, "Embedding-Dropout")
 
     def map_embeddings(self, x: Tensor) -> Tensor:
-        """Map [batch, n, embedding_size] to [batch, n, hidden_size], where the two sizes differ."""
+        """Map the embeddings to the width of the blocks, where the two sizes differ.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
         if not self.embedding_mapping:
             return x
         return self.dense(x, self.hidden_size, "Embedding-Mapping", use_bias=self.use_bias)
@@ -250,15 +285,33 @@ class BERT(Transformer):
         Returns:
             Tensor, [batch, n, hidden_size].
         """
-        bias, position = self.compute_attention_bias(index), self.compute_position_bias(x)
-        return self.attend(x, x, name, bias, position, self.attention_scale_of(index))
+        bias = self.compute_attention_bias(index)  # of a mask, for instance; None in BERT
+        position = self.compute_position_bias(x)  # None in BERT, whose positions are embedded
+        scale = self.attention_scale_of(index)
+        return self.attend(x, x, name, bias, position, scale)  # [batch, n, hidden_size]
 
     def attention_scale_of(self, index: int) -> Scale:
-        """The `attention_scale` argument of `MultiHeadAttention` in block number `index`."""
+        """Choose the `attention_scale` argument of `MultiHeadAttention` for a block.
+
+        Arguments:
+            index: int. The number of the block.
+
+        Returns:
+            True for the usual scale, key_size ** -0.5; False for 1; or the scale itself, a float.
+        """
         return self.attention_scale
 
     def residual(self, x: Tensor, y: Tensor, name: str) -> Tensor:
-        """Compute Norm(x + Dropout(y)) of two tensors [batch, n, hidden_size] after the layer `name`."""
+        """Add the output of a sublayer to its input: Norm(x + Dropout(y)).
+
+        Arguments:
+            x: tensor, [batch, n, hidden_size]. The input of the sublayer.
+            y: tensor, [batch, n, hidden_size]. The output of the sublayer.
+            name: str. The name of the sublayer.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
         return self.normalize(self.add(x, y, name), f"{name}-Norm", self.block_epsilon)
 
     # --------------------------------------------------------------------------------------------------- heads
@@ -274,9 +327,12 @@ class BERT(Transformer):
         """
         outputs = []
         if self.with_pool:
+            activation = "tanh" if self.with_pool is True else self.with_pool
             x = self.apply(inputs, FirstToken, name="Pooler")  # [batch, hidden_size]
-            x = self.dense(x, self.hidden_size, "Pooler-Dense", "tanh" if self.with_pool is True else self.with_pool)
-            outputs.append(self.dense(x, 2, "NSP-Proba", "softmax") if self.with_nsp else x)
+            x = self.dense(x, self.hidden_size, "Pooler-Dense", activation)  # [batch, hidden_size]
+            if self.with_nsp:
+                x = self.dense(x, 2, "NSP-Proba", "softmax")  # [batch, 2]
+            outputs.append(x)
         if self.with_mlm:
             outputs.append(self.apply_mlm(inputs))  # [batch, n, vocab_size]
         return self.simplify(outputs or [inputs])
@@ -299,16 +355,17 @@ class BERT(Transformer):
         return self.apply(x, keras.layers.Activation, activation=activation, dtype="float32", name="MLM-Activation")
 
 
-def refuse_heads(cls: Any, given: Mapping[str, Any]) -> None:
+def refuse_heads(architecture: type[BERT], given: Mapping[str, Any]) -> None:
     """Refuse heads that a network does not have.
 
     Arguments:
-        cls: class. Its attribute `absent_heads` maps the argument of a head to a sentence that says why there is none.
+        architecture: class. Its attribute `absent_heads` maps the argument of a head to a sentence that says why the
+            network has no such head.
         given: dict. The arguments of the call.
 
     Raises:
         ConfigError: one of these heads is asked for.
     """
-    for head, reason in cls.absent_heads.items():
+    for head, reason in architecture.absent_heads.items():
         if given.get(head):
-            raise ConfigError(f"{head}: {cls.__name__} has no such head; {reason}")
+            raise ConfigError(f"{head}: {architecture.__name__} has no such head; {reason}")

@@ -22,8 +22,8 @@ class DistilBERT(BERT):
 
     Example:
         >>> from b4k3.models import DistilBERT
-        >>> distilbert = DistilBERT(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                         intermediate_size=24, hidden_act="gelu", with_mlm="linear")
+        >>> distilbert = DistilBERT(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...                         intermediate_size=16, hidden_act="gelu", with_mlm="linear")
         >>> distilbert.build()
         >>> distilbert.model.output_shape
         (None, None, 20)

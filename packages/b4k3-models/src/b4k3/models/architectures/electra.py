@@ -1,4 +1,7 @@
-"""ELECTRA: the discriminator, which is the pretrained encoder, and the generator that the same files contain."""
+"""ELECTRA: the discriminator, which is the pretrained encoder, and the generator that the same files contain.
+
+Both are the network of BERT. They differ from it in the heads and in what they were trained for.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,8 @@ class ELECTRA(BERT):
 
     Example:
         >>> from b4k3.models import ELECTRA
-        >>> electra = ELECTRA(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                   intermediate_size=24, hidden_act="gelu", with_discriminator=True)
+        >>> electra = ELECTRA(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...                   intermediate_size=16, hidden_act="gelu", with_discriminator=True)
         >>> electra.build()
         >>> electra.model.output_shape
         (None, None, 1)
@@ -89,8 +92,8 @@ class ELECTRA_Generator(ELECTRA):  # noqa: N801
 
     Example:
         >>> from b4k3.models import ELECTRA_Generator
-        >>> generator = ELECTRA_Generator(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                               intermediate_size=24, hidden_act="gelu", with_mlm=True)
+        >>> generator = ELECTRA_Generator(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...                               intermediate_size=16, hidden_act="gelu", with_mlm=True)
         >>> generator.build()
         >>> generator.model.output_shape
         (None, None, 20)

@@ -31,11 +31,11 @@ class ERNIE(BERT):
 
     Example:
         >>> from b4k3.models import ERNIE
-        >>> ernie = ERNIE(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...               intermediate_size=24, hidden_act="gelu", use_task_id=True)
+        >>> ernie = ERNIE(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...               intermediate_size=16, hidden_act="gelu", use_task_id=True)
         >>> ernie.build()
         >>> ernie.model.output_shape
-        (None, None, 16)
+        (None, None, 8)
 
     Reference: Sun et al., ERNIE, https://arxiv.org/abs/1904.09223; ERNIE 3.0, https://arxiv.org/abs/2107.02137,
         https://github.com/PaddlePaddle/ERNIE

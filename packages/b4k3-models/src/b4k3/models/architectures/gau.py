@@ -28,11 +28,11 @@ class GAU_alpha(RoFormerV2):  # noqa: N801 (the name in its publication)
 
     Example:
         >>> from b4k3.models import GAU_alpha
-        >>> gau = GAU_alpha(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=1,
-        ...                 intermediate_size=32, attention_key_size=8, hidden_act="swish")
+        >>> gau = GAU_alpha(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+        ...                 intermediate_size=16, attention_key_size=4, hidden_act="swish")
         >>> gau.build()
         >>> gau.model.output_shape
-        (None, None, 16)
+        (None, None, 8)
 
     Reference: Hua et al., Transformer Quality in Linear Time, https://arxiv.org/abs/2202.10447,
         https://github.com/ZhuiyiTechnology/GAU-alpha

@@ -1,4 +1,11 @@
-"""Decoders that predict the next token: OpenAI's GPT (CDial-GPT), GPT-2 (CPM-LM) and the network of gpt2-ml."""
+"""Decoders that predict the next token: OpenAI's GPT (CDial-GPT), GPT-2 (CPM-LM) and the network of gpt2-ml.
+
+All three have the layers of BERT. They differ in the places of the normalisations:
+
+    GPT      x = Norm(x + attention(x));  x = Norm(x + feed_forward(x))
+    GPT-2    x = x + attention(Norm(x));  x = x + feed_forward(Norm(x)), and one more Norm after the last block
+    gpt2-ml  x = x + attention(x);        x = Norm(x + feed_forward(Norm(x)))
+"""
 
 from __future__ import annotations
 
@@ -22,13 +29,8 @@ class GPT(LM_Mask, BERT):
     The embeddings are not normalised. Normalisation has the epsilon of bert4keras, 1e-12; transformers has 1e-5, which
     `layer_norm_eps=1e-5` gives.
 
-    Inputs:
-        token ids: [batch, n].
-        segment ids: [batch, n], unless segment_vocab_size is 0.
-        position ids: [batch, n], with custom_position_ids.
-
-    Output:
-        The probabilities of the next token at each position, [batch, n, vocab_size].
+    The inputs are the same as in `BERT`. The output is the probabilities of the next token at each position,
+    [batch, n, vocab_size].
 
     Arguments:
         final_activation: str or callable. The activation of the output: "softmax", or "linear" for logits.
@@ -40,8 +42,8 @@ class GPT(LM_Mask, BERT):
 
     Example:
         >>> from b4k3.models import GPT
-        >>> gpt = GPT(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...           intermediate_size=64, hidden_act="gelu")
+        >>> gpt = GPT(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...           intermediate_size=32, hidden_act="gelu")
         >>> gpt.build()
         >>> gpt.model.output_shape
         (None, None, 20)
@@ -56,7 +58,7 @@ class GPT(LM_Mask, BERT):
     absent_heads = {
         "with_pool": "its output is the next token",
         "with_nsp": "its output is the next token",
-        "with_mlm": "its output is the next token; final_activation is the activation of it",
+        "with_mlm": "its output is the next token, whose activation is final_activation",
     }
 
     def __init__(self, *, final_activation: Activation = "softmax", **kwargs: Any) -> None:
@@ -67,7 +69,14 @@ class GPT(LM_Mask, BERT):
     # ---------------------------------------------------------------------------------------------- embeddings
 
     def normalize_embeddings(self, x: Tensor) -> Tensor:
-        """Return the embeddings as they are: the network has no normalisation here."""
+        """Return the embeddings as they are: the network has no normalisation here.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+
+        Returns:
+            Tensor, [batch, n, embedding_size]: x.
+        """
         return x
 
     # --------------------------------------------------------------------------------------------------- heads
@@ -102,8 +111,8 @@ class GPT2(GPT):
 
     Example:
         >>> from b4k3.models import GPT2
-        >>> gpt2 = GPT2(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...             intermediate_size=64, hidden_act="gelu_tanh")
+        >>> gpt2 = GPT2(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...             intermediate_size=32, hidden_act="gelu_tanh")
         >>> gpt2.build()
         >>> gpt2.model.output_shape
         (None, None, 20)
@@ -127,7 +136,14 @@ class GPT2(GPT):
     # ---------------------------------------------------------------------------------------------- embeddings
 
     def drop_embeddings(self, x: Tensor) -> Tensor:
-        """Return the embeddings as they are: the network has no dropout here."""
+        """Return the embeddings as they are: the network has no dropout here.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+
+        Returns:
+            Tensor, [batch, n, embedding_size]: x.
+        """
         return x
 
     # -------------------------------------------------------------------------------------------------- blocks
@@ -151,7 +167,14 @@ class GPT2(GPT):
         return self.add(x, self.feed_forward(y, name), name)  # [batch, n, hidden_size]
 
     def attention_scale_of(self, index: int) -> Scale:
-        """The `attention_scale` argument of `MultiHeadAttention` in block number `index`."""
+        """Choose the `attention_scale` argument of `MultiHeadAttention` for a block.
+
+        Arguments:
+            index: int. The number of the block.
+
+        Returns:
+            True for the usual scale, key_size ** -0.5; False for 1; or the scale itself, a float.
+        """
         if not self.scale_attn_by_inverse_layer_idx:
             return self.scale_attn_weights
         return (self.attention_key_size**-0.5 if self.scale_attn_weights else 1.0) / (index + 1)
@@ -168,7 +191,8 @@ class GPT2(GPT):
             Tensor, [batch, n, vocab_size], in float32.
         """
         x = self.normalize(inputs, "Output-Norm", self.block_epsilon)  # [batch, n, hidden_size]
-        return super().apply_final_layers(self.drop(x, "Output-Dropout"))
+        x = self.drop(x, "Output-Dropout")  # [batch, n, hidden_size]
+        return super().apply_final_layers(x)  # [batch, n, vocab_size]
 
 
 class GPT2_ML(GPT):  # noqa: N801 (a name of bert4keras)
@@ -185,8 +209,8 @@ class GPT2_ML(GPT):  # noqa: N801 (a name of bert4keras)
 
     Example:
         >>> from b4k3.models import GPT2_ML
-        >>> gpt2_ml = GPT2_ML(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                   intermediate_size=64, hidden_act="gelu")
+        >>> gpt2_ml = GPT2_ML(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...                   intermediate_size=32, hidden_act="gelu")
         >>> gpt2_ml.build()
         >>> gpt2_ml.model.output_shape
         (None, None, 20)
@@ -205,11 +229,25 @@ class GPT2_ML(GPT):  # noqa: N801 (a name of bert4keras)
     # ---------------------------------------------------------------------------------------------- embeddings
 
     def normalize_embeddings(self, x: Tensor) -> Tensor:
-        """Normalise the embeddings, [batch, n, embedding_size]; the shape stays."""
+        """Normalise the embeddings.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+
+        Returns:
+            Tensor, [batch, n, embedding_size].
+        """
         return self.normalize(x, "Embedding-Norm", self.embedding_epsilon)
 
     def drop_embeddings(self, x: Tensor) -> Tensor:
-        """Return the embeddings as they are: the network has no dropout here."""
+        """Return the embeddings as they are: the network has no dropout here.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+
+        Returns:
+            Tensor, [batch, n, embedding_size]: x.
+        """
         return x
 
     # -------------------------------------------------------------------------------------------------- blocks

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class NEZHA(BERT):
     """NEZHA: BERT whose attention adds a fixed vector for each distance to the keys and the values.
 
-    The inputs, outputs and heads are the same as in `BERT`. Normalisation of embeddings and blocks has the epsilon of
-    bert4keras, 1e-7; Huawei's own code has 1e-12, which `layer_norm_eps=1e-12` gives.
+    It differs from BERT in the positions alone: they are not embedded. The inputs, outputs and heads are the same as in
+    `BERT`. Normalisation of embeddings and blocks has the epsilon of bert4keras, 1e-7; Huawei's own code has 1e-12,
+    which `layer_norm_eps=1e-12` sets.
 
     Arguments:
         max_relative_position: int. Greater distances share the vector of this distance. It is 64 in the Chinese models
@@ -32,13 +33,14 @@ class NEZHA(BERT):
 
     Example:
         >>> from b4k3.models import NEZHA
-        >>> nezha = NEZHA(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...               intermediate_size=24, hidden_act="gelu", max_relative_position=8)
+        >>> nezha = NEZHA(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...               intermediate_size=16, hidden_act="gelu", max_relative_position=8)
         >>> nezha.build()
         >>> nezha.model.output_shape
-        (None, None, 16)
+        (None, None, 8)
 
-    Reference: Wei et al., NEZHA, https://arxiv.org/abs/1909.00204,
+    Reference: Wei et al., NEZHA: Neural Contextualized Representation for Chinese Language Understanding,
+        https://arxiv.org/abs/1909.00204,
         https://github.com/huawei-noah/Pretrained-Language-Model
     """
 
@@ -61,7 +63,15 @@ class NEZHA(BERT):
     # ---------------------------------------------------------------------------------------------- embeddings
 
     def embed_positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
-        """Return the embeddings as they are: the positions enter in the attention layers."""
+        """Return the embeddings as they are: the positions enter in the attention layers.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+            position_ids: tensor or None. They are read in `compute_position_bias` instead.
+
+        Returns:
+            Tensor, [batch, n, embedding_size]: x.
+        """
         return x
 
     def compute_position_bias(self, inputs: Tensor | None = None) -> Tensor:

@@ -31,11 +31,11 @@ class RoBERTa(BERT):
 
     Example:
         >>> from b4k3.models import RoBERTa
-        >>> roberta = RoBERTa(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                   intermediate_size=24, hidden_act="gelu", max_position=34, segment_vocab_size=1)
+        >>> roberta = RoBERTa(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...                   intermediate_size=16, hidden_act="gelu", max_position=34, segment_vocab_size=1)
         >>> roberta.build()
         >>> roberta.model.output_shape
-        (None, None, 16)
+        (None, None, 8)
 
     Reference: Liu et al., RoBERTa, https://arxiv.org/abs/1907.11692; Conneau et al., XLM-R,
         https://arxiv.org/abs/1911.02116; Martin et al., CamemBERT, https://arxiv.org/abs/1911.03894

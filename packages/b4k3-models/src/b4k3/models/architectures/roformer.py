@@ -8,6 +8,7 @@ from b4k3.backend import activations, keras
 from b4k3.layers import DeepTruncatedNormal, RotaryPositionEmbedding
 
 from ..networks import roformer as networks
+from ..transformer import as_list
 from .bert import BERT
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 class RoFormer(BERT):
     """RoFormer: BERT whose attention rotates queries and keys by an angle that depends on their position.
 
-    The inputs, outputs and heads are the same as in `BERT`.
+    It differs from BERT in the positions alone: they are not embedded. The inputs, outputs and heads are the same as in
+    `BERT`.
 
     Arguments:
         kwargs: the arguments of `BERT`. max_position limits nothing, because there is no table of positions.
@@ -27,13 +29,14 @@ class RoFormer(BERT):
 
     Example:
         >>> from b4k3.models import RoFormer
-        >>> roformer = RoFormer(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                     intermediate_size=24, hidden_act="gelu")
+        >>> roformer = RoFormer(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...                     intermediate_size=16, hidden_act="gelu")
         >>> roformer.build()
         >>> roformer.model.output_shape
-        (None, None, 16)
+        (None, None, 8)
 
-    Reference: Su et al., RoFormer, https://arxiv.org/abs/2104.09864, https://github.com/ZhuiyiTechnology/roformer
+    Reference: Su et al., RoFormer: Enhanced Transformer with Rotary Position Embedding,
+        https://arxiv.org/abs/2104.09864, https://github.com/ZhuiyiTechnology/roformer
     """
 
     model_key = "roformer"
@@ -44,7 +47,15 @@ class RoFormer(BERT):
     # ---------------------------------------------------------------------------------------------- embeddings
 
     def embed_positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
-        """Return the embeddings as they are: the positions enter in the attention layers."""
+        """Return the embeddings as they are: the positions enter in the attention layers.
+
+        Arguments:
+            x: tensor, [batch, n, embedding_size].
+            position_ids: tensor or None. They are read in `compute_position_bias` instead.
+
+        Returns:
+            Tensor, [batch, n, embedding_size]: x.
+        """
         return x
 
     def compute_position_bias(self, inputs: Tensor | None = None) -> Tensor:
@@ -82,8 +93,8 @@ class RoFormerV2(RoFormer):
 
     Example:
         >>> from b4k3.models import RoFormerV2
-        >>> roformer = RoFormerV2(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                       intermediate_size=24, hidden_act="relu", with_mlm=True)
+        >>> roformer = RoFormerV2(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...                       intermediate_size=16, hidden_act="relu", with_mlm=True)
         >>> roformer.build()
         >>> roformer.model.output_shape
         (None, None, 20)
@@ -96,10 +107,23 @@ class RoFormerV2(RoFormer):
     use_bias = untied_bias = False
     initializer_order = 2
 
-    @property
-    def initializer(self) -> Any:
-        """An initializer of normal values; the deeper the network, the smaller the values."""
-        return DeepTruncatedNormal(self.num_hidden_layers, self.initializer_order)
+    # ---------------------------------------------------------------------------------------------- embeddings
+
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Embed tokens and segments; drop out, normalise and map to the width of the blocks.
+
+        Arguments:
+            inputs: tensors, [batch, n] each. What `get_inputs` returned.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
+        x = self.embed_tokens(as_list(inputs))  # [batch, n, embedding_size]
+        x = self.drop_embeddings(x)  # [batch, n, embedding_size]
+        x = self.normalize(x, "Embedding-Norm")  # [batch, n, embedding_size]
+        return self.map_embeddings(x)  # [batch, n, hidden_size]
+
+    # -------------------------------------------------------------------------------------------------- blocks
 
     def normalize(self, x: Tensor, name: str, epsilon: float = 1e-7, **kwargs: Any) -> Tensor:
         """Apply RMS normalisation.
@@ -118,21 +142,6 @@ class RoFormerV2(RoFormer):
         conditional = self.layer_norm_conds[0] is not None
         scale, offset = (1.0, 0.0) if conditional else (False, False)
         return super().normalize(x, name, epsilon, zero_mean=False, scale=scale, offset=offset, **kwargs)
-
-    # ---------------------------------------------------------------------------------------------- embeddings
-
-    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
-        """Embed tokens and segments; drop out, normalise and map to the width of the blocks.
-
-        Arguments:
-            inputs: tensors, [batch, n] each. What `get_inputs` returned.
-
-        Returns:
-            Tensor, [batch, n, hidden_size].
-        """
-        x = self.embed_tokens(list(inputs) if isinstance(inputs, (list, tuple)) else [inputs])
-        x = self.drop(x, "Embedding-Dropout")  # [batch, n, embedding_size]
-        return self.map_embeddings(self.normalize(x, "Embedding-Norm"))  # [batch, n, hidden_size]
 
     # --------------------------------------------------------------------------------------------------- heads
 
@@ -153,3 +162,10 @@ class RoFormerV2(RoFormer):
         return self.apply(
             x, keras.layers.Activation, activation=activation, dtype="float32", name="Output-MLM-Activation"
         )
+
+    # ------------------------------------------------------------------------------------------------- weights
+
+    @property
+    def initializer(self) -> Any:
+        """An initializer of normal values; the deeper the network, the smaller the values."""
+        return DeepTruncatedNormal(self.num_hidden_layers, self.initializer_order)

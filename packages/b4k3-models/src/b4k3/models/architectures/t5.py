@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class T5_Encoder(T5_Base):  # noqa: N801
     """The encoder of T5.
 
-    The input is the token ids [batch, n]. The output is [batch, n, hidden_size], with zeros at the padding; from the
-    zeros `T5_Decoder` knows the padding.
+    The input is the token ids [batch, n]. The output is [batch, n, hidden_size], with zeros at the padding, by which
+    `T5_Decoder` recognises it.
 
     Arguments:
         kwargs: the arguments of `T5_Base`.
@@ -33,11 +33,11 @@ class T5_Encoder(T5_Base):  # noqa: N801
 
     Example:
         >>> from b4k3.models import T5_Encoder
-        >>> encoder = T5_Encoder(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                      intermediate_size=24, hidden_act="relu")
+        >>> encoder = T5_Encoder(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...                      intermediate_size=16, hidden_act="relu")
         >>> encoder.build()
         >>> encoder.model.output_shape
-        (None, None, 16)
+        (None, None, 8)
 
     Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683
     """
@@ -95,7 +95,8 @@ class T5_Encoder(T5_Base):  # noqa: N801
         """
         block = f"Encoder-Transformer-{index}"
         bias, position = self.compute_attention_bias(index), self.compute_position_bias(inputs)
-        x = self.apply_attention(inputs, f"{block}-MultiHeadSelfAttention", bias=bias, position=position)
+        name = f"{block}-MultiHeadSelfAttention"
+        x = self.apply_attention(inputs, name, bias=bias, position=position)  # [batch, n, hidden_size]
         return self.apply_feed_forward(x, f"{block}-FeedForward")  # [batch, n, hidden_size]
 
     # --------------------------------------------------------------------------------------------------- heads
@@ -140,8 +141,8 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
 
     Example:
         >>> from b4k3.models import T5_Decoder
-        >>> decoder = T5_Decoder(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                      intermediate_size=24, hidden_act="relu")
+        >>> decoder = T5_Decoder(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...                      intermediate_size=16, hidden_act="relu")
         >>> decoder.build()
         >>> decoder.model.output_shape
         (None, None, 20)
@@ -197,9 +198,9 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
         Returns:
             The list of the encoder's output, [batch, m, hidden_size], and the embeddings, [batch, n, hidden_size].
         """
-        context, ids = inputs[:2]
+        context, ids = inputs[:2]  # [batch, m, hidden_size], [batch, n]
         context = self.apply(context, keras.layers.Masking, mask_value=0.0, name="Masked-Context")
-        return [context, self.embed(ids, "Decoder")]
+        return [context, self.embed(ids, "Decoder")]  # [batch, m, hidden_size], [batch, n, hidden_size]
 
     def compute_position_bias(self, inputs: Any = None) -> Any:
         """Compute the biases of the relative positions once; all blocks share them.
@@ -217,9 +218,9 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
             # The order matters: a saved model is rebuilt layer by layer, and a layer that depends on fewer inputs
             # must come first.
             own = self.relative_positions(x, x, "Decoder")  # [n, n, heads]
-            cross = (
-                self.relative_positions(x, context, "Decoder") if self.cross_position_bias else None
-            )  # [n, m, heads]
+            cross = None
+            if self.cross_position_bias:
+                cross = self.relative_positions(x, context, "Decoder")  # [n, m, heads]
             self.position_bias = own, cross
         return self.position_bias
 
@@ -238,8 +239,10 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
         context, x = inputs
         block = f"Decoder-Transformer-{index}"
         bias, (position, cross) = self.compute_attention_bias(index), self.compute_position_bias([x, context])
-        x = self.apply_attention(x, f"{block}-MultiHeadSelfAttention", bias=bias, position=position)
-        x = self.apply_attention(x, f"{block}-MultiHeadCrossAttention", keys=context, position=cross)
+        name = f"{block}-MultiHeadSelfAttention"
+        x = self.apply_attention(x, name, bias=bias, position=position)  # [batch, n, hidden_size]
+        name = f"{block}-MultiHeadCrossAttention"
+        x = self.apply_attention(x, name, keys=context, position=cross)  # [batch, n, hidden_size]
         return [context, self.apply_feed_forward(x, f"{block}-FeedForward")]
 
     # --------------------------------------------------------------------------------------------------- heads
@@ -282,6 +285,9 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
 class T5(T5_Base):
     """T5: the encoder and the decoder in one model.
 
+    The main differences from BERT are: a decoder reads the output of the encoder; the positions are a bias of the
+    attention scores; an RMS normalisation comes before each sublayer, not after it; and nothing else has a bias.
+
     The inputs are the token ids of the encoder [batch, m] and of the decoder [batch, n]. The output is the same as in
     `T5_Decoder`, [batch, n, vocab_size].
 
@@ -301,11 +307,11 @@ class T5(T5_Base):
 
     Example:
         >>> from b4k3.models import T5
-        >>> t5 = T5(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...         intermediate_size=24, hidden_act="relu")
+        >>> t5 = T5(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...         intermediate_size=16, hidden_act="relu")
         >>> t5.build()
         >>> t5.model.output_shape, t5.encoder.output_shape
-        ((None, None, 20), (None, None, 16))
+        ((None, None, 20), (None, None, 8))
 
     Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683
     """
@@ -331,7 +337,14 @@ class T5(T5_Base):
         self._decoder = T5_Decoder(**dict(shared, name=self.name_of("Decoder"), **head))
 
     def name_of(self, part: str) -> str:
-        """The name of the Keras model of a part, "Encoder" or "Decoder"."""
+        """Make the name of the Keras model of one half.
+
+        Arguments:
+            part: str. "Encoder" or "Decoder".
+
+        Returns:
+            str. It begins with the name of the whole model, if that has one.
+        """
         return part if self.name is None else f"{self.name}_{part}"
 
     def build(self, **kwargs: Any) -> None:

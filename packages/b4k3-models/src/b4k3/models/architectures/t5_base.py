@@ -37,11 +37,11 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
 
     Example:
         >>> from b4k3.models import T5_Encoder  # a subclass; this class itself has no inputs
-        >>> encoder = T5_Encoder(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        ...                      intermediate_size=24, hidden_act="relu", relative_attention_num_buckets=8)
+        >>> encoder = T5_Encoder(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...                      intermediate_size=16, hidden_act="relu", relative_attention_num_buckets=8)
         >>> encoder.build()
         >>> encoder.model.output_shape
-        (None, None, 16)
+        (None, None, 8)
 
     Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683,
         https://github.com/google-research/text-to-text-transfer-transformer; Xue et al., mT5,
