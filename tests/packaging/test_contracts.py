@@ -143,3 +143,47 @@ def length_without_docstring(function):
 def test_namespace_stays_open(package):
     assert not (folder(package) / "src" / "b4k3" / "__init__.py").exists()
     assert (folder(package) / "src" / "b4k3" / package / "py.typed").exists()
+
+
+# Banner -> the methods that may stand below it, if a class has them.
+BANNERS = {
+    "inputs": "get_inputs",
+    "embeddings": "apply_embeddings embed embed_tokens position_input embed_positions normalize_embeddings "
+    "drop_embeddings map_embeddings compute_position_bias relative_positions",
+    "blocks": "apply_main_layers apply_block apply_attention apply_feed_forward attention_scale_of residual normalize "
+    "group block_name",
+    "heads": "apply_final_layers apply_mlm apply_lm",
+    "weights": "initializer load_variable written_description",
+}
+ARCHITECTURES = [path for path in sources("models") if path.parent.name == "architectures"]
+
+
+def misplaced(source):
+    """The banners of a class that are out of order, and the methods below another banner than BANNERS says."""
+    lines, order = source.splitlines(), list(BANNERS)
+    for cls in (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)):
+        banners = []
+        for number in range(cls.lineno, cls.end_lineno + 1):
+            found = re.match(r"    # -{20,} (\w+)$", lines[number - 1])
+            if found:
+                banners.append((number, found.group(1)))
+        names = [name for _, name in banners]
+        if names != [name for name in order if name in names]:
+            yield f"{cls.name}: {', '.join(names)}"
+        for method in (node for node in cls.body if isinstance(node, ast.FunctionDef)):
+            above = [name for number, name in banners if number < method.lineno]
+            if method.name not in ("__init__", "build", "name_of") and (
+                not above or method.name not in BANNERS[above[-1]].split()
+            ):
+                yield f"{cls.name}.{method.name} is below {above[-1:]}"
+
+
+@pytest.mark.parametrize("path", ARCHITECTURES, ids=module_name)
+def test_architectures_have_one_order_of_methods(path):
+    assert not list(misplaced(read(path)))
+
+
+def test_another_order_is_found():
+    banner = "    # " + "-" * 40
+    source = f"class A:\n{banner} heads\n    def apply_mlm(self): pass\n{banner} blocks\n    def embed(self): pass\n"
+    assert list(misplaced(source)) == ["A: heads, blocks", "A.embed is below ['blocks']"]
