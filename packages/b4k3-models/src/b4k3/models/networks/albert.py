@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .bert import BERT, CLASSES, attention, embeddings, feed_forward, mlm_head, nsp_head, pooler
-from .description import Blocks, HuggingFace, Layer, Part, norm
+from .description import Blocks, HuggingFace, Layer, Part, Sizes, norm
 
 _SCOPE = "bert/encoder/transformer/group_{g}/inner_group_{j}"
 
 
 class SharedBlocks(Blocks):
     """The blocks of ALBERT: the blocks of a group call the same layers again and again.
+
+    A block has three numbers: `k` counts the blocks, `g` the groups, and `j` the inner blocks of a group. Only `g` and
+    `j` are in the names of the variables, so that several blocks have the same ones.
 
     Example:
         >>> from b4k3.models.networks.albert import SharedBlocks
@@ -22,19 +23,37 @@ class SharedBlocks(Blocks):
     def __init__(self) -> None:
         super().__init__("Transformer", g="num_hidden_groups", j="inner_group_num")
 
-    def numbers(self, sizes: dict[str, Any]) -> list[dict[str, int]]:
-        """The numbers of each block: `k` counts the blocks, `g` the groups and `j` the inner blocks of a group."""
+    def numbers(self, sizes: Sizes) -> list[dict[str, int]]:
+        """Count the blocks.
+
+        Arguments:
+            sizes: dict. The sizes and settings of the network.
+
+        Returns:
+            list of dict, one for each block: its numbers `k`, `g` and `j`.
+        """
         layers, groups = sizes.get("num_hidden_layers") or 0, sizes.get("num_hidden_groups") or 1
         inner = sizes.get("inner_group_num") or 1
         return [{"k": i * inner + j, "g": i * groups // layers, "j": j} for i in range(layers) for j in range(inner)]
 
-    def block_prefix(self, sizes: dict[str, Any]) -> str:
-        """The template of the beginning of the layers' names, which has numbers only where there are several groups."""
+    def block_prefix(self, sizes: Sizes) -> str:
+        """Choose the template of the beginning of the layers' names.
+
+        Arguments:
+            sizes: dict. The sizes and settings of the network.
+
+        Returns:
+            str. It has numbers only if there are several groups or several inner blocks.
+        """
         single = (sizes.get("num_hidden_groups") or 1) == (sizes.get("inner_group_num") or 1) == 1
         return "Transformer" if single else "Transformer-G{g}-I{j}"
 
     def prefixes(self) -> list[str]:
-        """Every template that `block_prefix` may return."""
+        """List every template that `block_prefix` may return.
+
+        Returns:
+            list of str.
+        """
         return ["Transformer", "Transformer-G{g}-I{j}"]
 
 
@@ -47,12 +66,23 @@ class UnsharedBlocks(SharedBlocks):
         'Transformer-{k}'
     """
 
-    def block_prefix(self, sizes: dict[str, Any]) -> str:
-        """The template of the beginning of the layers' names."""
+    def block_prefix(self, sizes: Sizes) -> str:
+        """Choose the template of the beginning of the layers' names.
+
+        Arguments:
+            sizes: dict. The sizes and settings of the network; they do not matter here.
+
+        Returns:
+            str. It has the number of the block.
+        """
         return "Transformer-{k}"
 
     def prefixes(self) -> list[str]:
-        """Return no template: several layers have the same variables, so none of them can be found by its name."""
+        """List no template: several layers have the same variables, so none of them can be found by its name.
+
+        Returns:
+            list, which is empty.
+        """
         return []
 
 

@@ -6,9 +6,7 @@ These models differ only in their training. `docs/models.md` lists them.
 
 from __future__ import annotations
 
-from typing import Any
-
-from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, norm, tied, untied
+from .description import Blocks, HuggingFace, Layer, Network, Part, Sizes, Variable, dense, norm, tied, untied
 
 BLOCKS = Blocks()
 # What to do if a checkpoint lacks a layer; error messages say it.
@@ -32,13 +30,7 @@ def embeddings(scope: str = "bert", mapping: str = "bert/encoder/embedding_hidde
     """
     tables = [
         Layer("Embedding-Token", [Variable(f"{scope}/embeddings/word_embeddings", ("vocab_size", "embedding_size"))]),
-        Layer(
-            "Embedding-Segment",
-            [Variable(f"{scope}/embeddings/token_type_embeddings", ("segment_vocab_size", "embedding_size"))],
-            when=has_segments,
-            needs=("segment_vocab_size", "shared_segment_embeddings"),
-            advice=WITHOUT_SEGMENTS,
-        ),
+        segment_embeddings(f"{scope}/embeddings/token_type_embeddings"),
         Layer(
             "Embedding-Position",
             [Variable(f"{scope}/embeddings/position_embeddings", ("max_position", "embedding_size"))],
@@ -49,13 +41,38 @@ def embeddings(scope: str = "bert", mapping: str = "bert/encoder/embedding_hidde
     return Part("embeddings", tables)
 
 
-def has_segments(sizes: dict[str, Any]) -> bool:
-    """Whether the segments have their own table of embeddings."""
+def segment_embeddings(name: str) -> Layer:
+    """Describe the table of segments, which a network without segments, or with segments that are tokens, lacks.
+
+    Arguments:
+        name: str. The canonical name of the table.
+
+    Returns:
+        `Layer`.
+    """
+    return Layer(
+        "Embedding-Segment",
+        [Variable(name, ("segment_vocab_size", "embedding_size"))],
+        when=_has_segments,
+        needs=("segment_vocab_size", "shared_segment_embeddings"),
+        advice=WITHOUT_SEGMENTS,
+    )
+
+
+def _has_segments(sizes: Sizes) -> bool:
+    """Ask whether the segments have their own table of embeddings."""
     return bool(sizes.get("segment_vocab_size")) and not sizes.get("shared_segment_embeddings")
 
 
-def maps_embeddings(sizes: dict[str, Any]) -> bool:
-    """Whether a Dense layer stands between the embeddings and the blocks."""
+def maps_embeddings(sizes: Sizes) -> bool:
+    """Ask whether a Dense layer stands between the embeddings and the blocks.
+
+    Arguments:
+        sizes: dict. The sizes and settings of the network.
+
+    Returns:
+        bool.
+    """
     return bool(sizes.get("embedding_mapping")) or sizes.get("embedding_size") != sizes.get("hidden_size")
 
 

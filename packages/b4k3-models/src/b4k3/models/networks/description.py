@@ -1,254 +1,44 @@
 """The classes by which a network is described: `Variable`, `Layer`, `Blocks`, `Part`, `HuggingFace` and `Network`.
 
 A network consists of parts (the embeddings, the blocks, each head), a part consists of layers, and a layer of
-variables. The names are templates: `{i}` stands for the number of a block. For example, BERT has the variables
-`bert/encoder/layer_0/output/dense/bias`, `bert/encoder/layer_1/output/dense/bias`, …, one for each block. The
-description has one `Variable` for all of them:
+variables. A variable has two names. Its canonical name is the one that the project has which published the network
+first; every other name of it is translated to this one by a dialect. The weights of the Keras model are found by the
+name of the layer and their order in it. For example, this is what the description of BERT says of the feed-forward
+layers in its blocks:
 
-    bias = Variable("bert/encoder/layer_{i}/output/dense/bias", ("hidden_size",))
-    Layer("FeedForward", [..., bias], Blocks("Transformer-{i}", i="num_hidden_layers"))
+    inner = dense("bert/encoder/layer_{i}/intermediate/dense", "hidden_size", "intermediate_size")
+    outer = dense("bert/encoder/layer_{i}/output/dense", "intermediate_size", "hidden_size")
+    layer = Layer("FeedForward", inner + outer, Blocks("Transformer-{i}", i="num_hidden_layers"))
+
+`{i}` stands for the number of a block. `dense` makes two `Variable`s, the kernel and the bias. So the layer
+`Transformer-3-FeedForward` has four weights, the first of which is `bert/encoder/layer_3/intermediate/dense/kernel`
+with the shape [hidden_size, intermediate_size]. `hidden_size` is the key of the config file.
+
+Some layers exist only in some configurations. `when=` names a function from the sizes to bool:
+
+    Layer("MLM-Bias", [Variable("cls/predictions/output_bias", ("vocab_size",))], when=tied)
+
+Layers make up parts, and a part that is not in every model has the argument that adds it:
+
+    Part("MLM head", [..., layer], argument="with_mlm")
+
+`Network` collects the parts, and everything else that b4k3 knows about the network apart from its computation. The
+class that computes it is in `b4k3.models.architectures`.
 """
 
 from __future__ import annotations
 
 import copy
-import functools
-import re
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 
 from ..errors import ConfigError, short
 from ..keys import ACTIVATIONS
+from .parts import Blocks, Layer, Part, Sizes, Variable, dense, norm, skeleton, tied, untied
 
 if TYPE_CHECKING:
     from typing import Collection
 
     from ..recognition import Evidence
-
-Sizes = Dict[str, Any]  # sizes and other settings of a network, under our names of the keys
-_PLACEHOLDER = re.compile(r"\{\w+(:\w+)?\}")
-_NUMBER = re.compile(r"\d+|\{\w+(?::\w+)?\}")
-
-
-@functools.lru_cache(maxsize=1 << 18)
-def skeleton(name: str) -> str:
-    """Replace each number in a name, or in a template of names, by '#'.
-
-    Arguments:
-        name: str. The name of a variable or a layer, or a template of names.
-
-    Returns:
-        str. Two names that differ only in numbers have the same skeleton.
-
-    Example:
-        >>> from b4k3.models.networks.description import skeleton
-        >>> skeleton("layer_3/x"), skeleton("layer_{i}/x")
-        ('layer_#/x', 'layer_#/x')
-    """
-    return _NUMBER.sub("#", name)
-
-
-class Variable:
-    """One variable of a checkpoint, or one variable of each block.
-
-    Arguments:
-        name: str. The template of its canonical name; `{i}` stands for the number of the block.
-        axes: tuple. The stored shape: each axis is a key of the configuration, an int, or None if it follows from no
-            key.
-        transposed: bool. Whether the weight of the layer is the transpose of the stored array.
-
-    Example:
-        >>> from b4k3.models.networks.description import Variable
-        >>> kernel = Variable("bert/encoder/layer_{i}/output/dense/kernel", ("intermediate_size", "hidden_size"))
-        >>> kernel.first, kernel.shape({"intermediate_size": 24, "hidden_size": 16})
-        ('bert/encoder/layer_0/output/dense/kernel', (24, 16))
-    """
-
-    def __init__(self, name: str, axes: Sequence[Any] = (), transposed: bool = False) -> None:
-        self.name = name
-        self.axes = tuple(axes)
-        self.transposed = transposed
-        self.skeleton = skeleton(name)
-
-    @property
-    def first(self) -> str:
-        """The canonical name in the first block, in which every number is 0."""
-        return _PLACEHOLDER.sub(lambda match: f"{{0{match.group(1) or ''}}}".format(0), self.name)
-
-    @property
-    def rows_of_vocabulary(self) -> int | None:
-        """The axis of the layer's weight that has one entry for each token, or None."""
-        if "vocab_size" not in self.axes:
-            return None
-        axis = self.axes.index("vocab_size")
-        return len(self.axes) - 1 - axis if self.transposed else axis
-
-    def shape(self, sizes: Sizes) -> tuple[int, ...] | None:
-        """The stored shape for these sizes; None if the sizes do not determine it."""
-        shape: tuple[Any, ...] = tuple(sizes.get(axis) if isinstance(axis, str) else axis for axis in self.axes)
-        return shape if shape and None not in shape else None
-
-
-def dense(scope: str, rows: Any = None, columns: Any = None, bias: bool = True) -> list[Variable]:
-    """Describe the variables of a Dense layer.
-
-    Arguments:
-        scope: str. The canonical name of the layer.
-        rows: str, int or None. The first axis of the kernel.
-        columns: str, int or None. The second axis of the kernel, and the axis of the bias.
-        bias: bool. Whether the layer has a bias.
-
-    Returns:
-        list of `Variable`: the kernel [rows, columns] and the bias [columns].
-    """
-    kernel = Variable(scope + "/kernel", (rows, columns))
-    return [kernel, Variable(scope + "/bias", (columns,))] if bias else [kernel]
-
-
-def norm(scope: str, size: Any = None) -> list[Variable]:
-    """Describe the variables of a layer normalisation.
-
-    Arguments:
-        scope: str. The canonical name of the layer.
-        size: str, int or None. The axis of both variables.
-
-    Returns:
-        list of `Variable`: beta [size] and gamma [size], in the order of the layer's weights.
-    """
-    return [Variable(scope + "/beta", (size,)), Variable(scope + "/gamma", (size,))]
-
-
-class Blocks:
-    """The repetition of layers: one copy for each block of a stack.
-
-    Arguments:
-        prefix: str. The template of the beginning of the layers' names.
-        counts: for each number in the names, here `i`, the key of the configuration that says how many there are.
-
-    Example:
-        >>> from b4k3.models.networks.description import Blocks
-        >>> Blocks("Transformer-{i}", i="num_hidden_layers").numbers({"num_hidden_layers": 2})
-        [{'i': 0}, {'i': 1}]
-    """
-
-    def __init__(self, prefix: str = "Transformer-{i}", **counts: str) -> None:
-        self.prefix = prefix
-        self.counts = counts or {"i": "num_hidden_layers"}
-
-    def numbers(self, sizes: Sizes) -> list[dict[str, int]]:
-        """The numbers of each block, which `str.format` puts into the templates of layers and variables."""
-        (number, key) = next(iter(self.counts.items()))
-        return [{number: i} for i in range(sizes.get(key) or 0)]
-
-    def block_prefix(self, sizes: Sizes) -> str:
-        """The template of the beginning of the layers' names, for these sizes."""
-        return self.prefix
-
-    def prefixes(self) -> list[str]:
-        """Every template that `block_prefix` may return."""
-        return [self.prefix]
-
-
-class Layer:
-    """One layer of the Keras model and the variables from which its weights are loaded.
-
-    Arguments:
-        name: str. The name of the layer; in blocks the part of the name after the prefix of the block.
-        variables: list of `Variable`, in the order of the layer's weights.
-        blocks: `Blocks` if there is one such layer in each block, else None.
-        when: function from sizes to bool: whether the network has the layer. None means that it always has it.
-        copies: dict. For each variable of an untied output, the variable that a tied output has instead. A file may
-            contain both.
-        advice: str or None. What to do if a checkpoint lacks the layer; error messages say it.
-        needs: the keys that `when` reads. A caller who gives one of them may leave the layer out.
-
-    Example:
-        >>> from b4k3.models.networks.description import Blocks, Layer, dense
-        >>> layer = Layer("Dense", dense("mine/layer_{i}/dense", "hidden_size", "hidden_size"), Blocks())
-        >>> [name for name, numbers in layer.instances({"num_hidden_layers": 2})]
-        ['Transformer-0-Dense', 'Transformer-1-Dense']
-    """
-
-    def __init__(
-        self,
-        name: str,
-        variables: list[Variable],
-        blocks: Blocks | None = None,
-        when: Callable[[Sizes], bool] | None = None,
-        copies: dict[str, str] | None = None,
-        advice: str | None = None,
-        needs: Sequence[str] = (),
-    ) -> None:
-        self.name = name
-        self.variables = variables
-        self.blocks = blocks
-        self.when = when
-        self.copies = dict(copies or {})
-        self.advice = advice
-        self.needs = tuple(needs)
-
-    def exists(self, sizes: Sizes) -> bool:
-        """Whether a network of these sizes has the layer."""
-        return self.when is None or bool(self.when(sizes))
-
-    def instances(self, sizes: Sizes) -> Iterable[tuple[str, dict[str, int]]]:
-        """Yield (the layer's name, the numbers in its variables' names) for each block, or once outside of blocks."""
-        if self.blocks is None:
-            yield self.name, {}
-            return
-        prefix = self.blocks.block_prefix(sizes)
-        for numbers in self.blocks.numbers(sizes):
-            yield prefix.format(**numbers) + "-" + self.name, numbers
-
-    def templates(self) -> list[str]:
-        """The template of every name that the layer may have."""
-        if self.blocks is None:
-            return [self.name]
-        return [prefix + "-" + self.name for prefix in self.blocks.prefixes()]
-
-
-class Part:
-    """A group of layers with a name: the embeddings, the blocks, or a head.
-
-    Arguments:
-        name: str. The name in reports: "embeddings", "blocks", "MLM head".
-        layers: list of `Layer`.
-        argument: str or None. The argument of `build_transformer_model` that adds the part. A part without an argument
-            belongs to the body, which every model has.
-        option: str or None. The name of the part for `--heads` of the command line.
-        implies: other arguments that this argument sets too.
-        on: bool. Whether the part is added unless the argument says otherwise.
-        advice: str or None. What to do if a checkpoint lacks the part; error messages say it.
-        marker: str or None. The name of a layer that a Keras model has only with this part.
-        optional: bool. Whether a checkpoint may lack the part and still be of this network.
-
-    Example:
-        >>> from b4k3.models.networks.description import Layer, Part, dense
-        >>> head = Part("my head", [Layer("My-Dense", dense("mine/dense", "hidden_size", 2))], argument="with_mine")
-        >>> head.argument
-        'with_mine'
-    """
-
-    def __init__(
-        self,
-        name: str,
-        layers: list[Layer],
-        argument: str | None = None,
-        option: str | None = None,
-        implies: Sequence[str] = (),
-        on: bool = False,
-        advice: str | None = None,
-        marker: str | None = None,
-        optional: bool = False,
-    ) -> None:
-        self.name = name
-        self.layers = layers
-        self.argument = argument
-        self.option = option
-        self.implies = tuple(implies)
-        self.on = on
-        self.advice = advice
-        self.marker = marker
-        self.optional = optional
 
 
 class HuggingFace:
@@ -398,9 +188,9 @@ class Network:
         self.activation = activation or spelled_activation
         self.activation_keys = tuple(activation_keys)
         self.interprets = tuple(interprets)
-        self.interpret = interpret or nothing_more
+        self.interpret = interpret or _nothing_more
         self.absent = tuple(absent)
-        self.follows = follows or nothing_more
+        self.follows = follows or _nothing_more
         self.default_activation = default_activation
         self.evidence = evidence
         self.doubt = doubt
@@ -410,7 +200,7 @@ class Network:
         self.files = tuple(files)
         self.generates = generates
         self.may_lack_padding = may_lack_padding
-        self.first_position = first_position or row_zero
+        self.first_position = first_position or _row_zero
         self.relatives = tuple(relatives)
         self.constants = tuple(constants)
         self._index: tuple[list[Part], dict[str, Any]] | None = None
@@ -455,35 +245,69 @@ class Network:
         return [part for part in self.parts if part.argument is not None]
 
     def variables(self) -> Iterable[tuple[Part, Layer, Variable]]:
-        """Yield every variable with its part and its layer."""
+        """Find every variable of the network, heads included.
+
+        Returns:
+            Iterator of (part, layer, variable).
+        """
         return ((part, layer, variable) for part, layer in self.layers() for variable in layer.variables)
 
     def layers(self) -> Iterable[tuple[Part, Layer]]:
-        """Yield every layer with its part."""
+        """Find every layer of the network, heads included.
+
+        Returns:
+            Iterator of (part, layer).
+        """
         return ((part, layer) for part in self.parts for layer in part.layers)
 
     def mapping(self, sizes: Sizes) -> dict[str, list[str]]:
-        """The result of `variable_mapping`: layer name -> canonical names of its variables, with all heads."""
+        """Say which variables each layer of a network of these sizes is loaded from, with all heads.
+
+        Arguments:
+            sizes: dict. The sizes and settings, as `derive` returns them.
+
+        Returns:
+            dict from the name of a layer to the list of the canonical names of its variables, in the order of its
+            weights. `variable_mapping` of the class returns it.
+        """
         return {
             name: [variable.name.format(**numbers) for variable in layer.variables]
             for _, layer, name, numbers in self.instances(sizes)
         }
 
     def instances(self, sizes: Sizes) -> Iterable[tuple[Part, Layer, str, dict[str, int]]]:
-        """Yield (part, layer, the layer's name, the numbers in its variables' names) for each layer."""
+        """Find the layers of a network of these sizes; a layer of the blocks is found once for each block.
+
+        Arguments:
+            sizes: dict. The sizes and settings, as `derive` returns them.
+
+        Yields:
+            (part, layer, name of the layer, dict of the numbers to put into the names of its variables).
+        """
         for part, layer in self.layers():
             for name, numbers in layer.instances(sizes) if layer.exists(sizes) else ():
                 yield part, layer, name, numbers
 
     def by_skeleton(self) -> dict[str, tuple[Part, Layer, Variable]]:
-        """The dict from the skeleton of a canonical name to (part, layer, variable), made at the first call."""
+        """Index the variables by the skeletons of their names. The index is made at the first call.
+
+        Returns:
+            dict from the skeleton of a canonical name to (part, layer, variable).
+        """
         if self._index is None or self._index[0] is not self.parts:
             found = {variable.skeleton: (part, layer, variable) for part, layer, variable in self.variables()}
             self._index = (self.parts, found)
         return self._index[1]
 
     def find(self, canonical: str | None) -> tuple[Part, Layer, Variable] | None:
-        """The part, layer and variable of a canonical name; None if the network has no such variable."""
+        """Find the variable that a canonical name belongs to.
+
+        Arguments:
+            canonical: str or None. The canonical name, with the number of its block.
+
+        Returns:
+            (part, layer, variable), or None if the network has no such variable.
+        """
         return None if canonical is None else self.by_skeleton().get(skeleton(canonical))
 
     # ---------------------------------------------------------------------------------------------------- sizes
@@ -542,24 +366,28 @@ def spelled_activation(key: str, value: Any) -> Any:
     return ACTIVATIONS[value]
 
 
-def row_zero(sizes: Sizes) -> int:
+def _row_zero(sizes: Sizes) -> int:
     """Return 0: the first token has the first row of the position table."""
     return 0
 
 
-def nothing_more(values: dict[str, Any]) -> dict[str, Any]:
+def _nothing_more(values: dict[str, Any]) -> dict[str, Any]:
     """Return an empty dict: nothing follows from these values."""
     return {}
 
 
-def tied(sizes: Sizes) -> bool:
-    """Whether the output layer shares its matrix with the token embeddings."""
-    return bool(sizes.get("tie_word_embeddings", True))
-
-
-def untied(sizes: Sizes) -> bool:
-    """Whether the output layer has a matrix of its own."""
-    return not sizes.get("tie_word_embeddings", True)
-
-
-__all__ = ["Blocks", "HuggingFace", "Layer", "Network", "Part", "Variable", "dense", "norm"]
+__all__ = [
+    "Blocks",
+    "HuggingFace",
+    "Layer",
+    "Network",
+    "Part",
+    "Sizes",
+    "Variable",
+    "dense",
+    "norm",
+    "skeleton",
+    "spelled_activation",
+    "tied",
+    "untied",
+]

@@ -33,8 +33,8 @@ def discriminator_head() -> Part:
     )
 
 
-def fits_the_generator_alone(seen: Evidence) -> bool:
-    """Whether the file is of the generator and not of the discriminator, by its names or by the sizes in its config."""
+def _fits_the_generator_alone(seen: Evidence) -> bool:
+    """Ask whether the file has the generator and not the discriminator, by its names or the sizes in its config."""
     names = list(seen.stored)
     head = any(name.startswith(("generator_predictions", "generator_lm_head")) for name in names)
     if head and not any(name.startswith(("discriminator_predictions", "electra/encoder")) for name in names):
@@ -42,8 +42,8 @@ def fits_the_generator_alone(seen: Evidence) -> bool:
     return bool(seen.contradictions(ELECTRA)) and not seen.contradictions(ELECTRA_GENERATOR)
 
 
-def has_its_word(seen: Evidence) -> bool:
-    """Whether a name in the file has a word of ELECTRA. Without such a word the body may as well be BERT's."""
+def _has_its_word(seen: Evidence) -> bool:
+    """Ask whether a name in the file has a word of ELECTRA. Without such a word the body may just as well be BERT's."""
     return any(word in name for name in seen.stored for word in ("electra", "discriminator", "generator"))
 
 
@@ -66,7 +66,7 @@ ELECTRA = BERT.but(
     trained_with_tanh=False,
     kin=("electra",),
     beside=("electra_generator",),
-    evidence=lambda seen: -1.0 if fits_the_generator_alone(seen) else 1.0 if has_its_word(seen) else -0.5,
+    evidence=lambda seen: -1.0 if _fits_the_generator_alone(seen) else 1.0 if _has_its_word(seen) else -0.5,
 )
 ELECTRA_GENERATOR = ELECTRA.but(
     "electra_generator",
@@ -88,5 +88,5 @@ ELECTRA_GENERATOR = ELECTRA.but(
     kin=("electra_generator",),
     beside=("electra",),
     files=("generator",),
-    evidence=lambda seen: 2.0 if fits_the_generator_alone(seen) else -1.0,
+    evidence=lambda seen: 2.0 if _fits_the_generator_alone(seen) else -1.0,
 )

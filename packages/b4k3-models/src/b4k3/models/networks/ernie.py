@@ -13,12 +13,12 @@ def task_embeddings() -> Part:
         `Part`.
     """
     table = Variable("bert/embeddings/task_type_embeddings", ("task_type_vocab_size", "embedding_size"))
-    layer = Layer("Embedding-Task", [table], when=has_tasks, needs=("use_task_id",))
+    layer = Layer("Embedding-Task", [table], when=_has_tasks, needs=("use_task_id",))
     return Part("task embeddings", [layer])
 
 
-def has_tasks(sizes: Sizes) -> bool:
-    """Whether the network has a table of tasks."""
+def _has_tasks(sizes: Sizes) -> bool:
+    """Ask whether the network has a table of tasks."""
     return bool(sizes.get("use_task_id"))
 
 

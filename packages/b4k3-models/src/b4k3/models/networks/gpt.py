@@ -6,18 +6,9 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..keys import NO_PADDING
-from .bert import (
-    BERT,
-    WITHOUT_OUTPUT,
-    WITHOUT_SEGMENTS,
-    attention,
-    feed_forward,
-    has_segments,
-    maps_embeddings,
-)
-from .description import Blocks, HuggingFace, Layer, Network, Part, Variable, dense, norm, spelled_activation, untied
+from .bert import BERT, BLOCKS, WITHOUT_OUTPUT, attention, feed_forward, maps_embeddings, segment_embeddings
+from .description import HuggingFace, Layer, Network, Part, Variable, dense, norm, spelled_activation, untied
 
-BLOCKS = Blocks()
 _BLOCK = "gpt/transformer/layer_{i}"
 SPELLINGS = {
     "hidden_size": ("n_embd",),
@@ -45,16 +36,7 @@ def embeddings(words: str, positions: str, segments: str = "") -> list[Layer]:
     """
     layers = [Layer("Embedding-Token", [Variable(words, ("vocab_size", "embedding_size"))])]
     if segments:
-        table = [Variable(segments, ("segment_vocab_size", "embedding_size"))]
-        layers.append(
-            Layer(
-                "Embedding-Segment",
-                table,
-                when=has_segments,
-                advice=WITHOUT_SEGMENTS,
-                needs=("segment_vocab_size", "shared_segment_embeddings"),
-            )
-        )
+        layers.append(segment_embeddings(segments))
     mapping = dense(words.split("/")[0] + "/transformer/embedding_hidden_mapping_in", "embedding_size", "hidden_size")
     return layers + [
         Layer("Embedding-Position", [Variable(positions, ("max_position", "embedding_size"))]),
@@ -98,33 +80,33 @@ def output(words: str, scope: str) -> Part:
     return Part("output", [Layer("LM-Output", [table], when=untied, copies={name: words}, advice=WITHOUT_OUTPUT)])
 
 
-def follows(values: dict[str, Any]) -> dict[str, Any]:
+def _follows(values: dict[str, Any]) -> dict[str, Any]:
     """Return the intermediate size that a config leaves out: four times the hidden size, as in OpenAI's networks."""
     width = values.get("hidden_size")
     return {"intermediate_size": 4 * width} if isinstance(width, int) and not isinstance(width, bool) else {}
 
 
-def openai_activation(key: str, value: Any) -> Any:
+def _openai_activation(key: str, value: Any) -> Any:
     """Translate an activation. OpenAI's code and transformers mean the tanh form by "gelu" under the key `afn`."""
     return "gelu_tanh" if (key, value) == ("afn", "gelu") else spelled_activation(key, value)
 
 
-def complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
+def _complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
     """Add the keys that the classes of transformers need for GPT and GPT-2."""
     config.setdefault("embd_pdrop", config.get("resid_pdrop", 0.0))
     config.update(bos_token_id=None, eos_token_id=None)
     config["pad_token_id"] = None if ours.get("pad_token_id") == NO_PADDING else ours.get("pad_token_id", 0)
 
 
-def complete_gpt(config: dict[str, Any], ours: dict[str, Any]) -> None:
-    """Add the keys that transformers needs for OpenAI's GPT.
-
-    Raises:
-        ConfigError: the intermediate size is not four times the hidden size, which transformers takes for granted.
-    """
-    complete(config, ours)
-    if ours["intermediate_size"] != 4 * config["n_embd"]:
-        raise ConfigError("intermediate_size is not 4 · hidden_size, which transformers' GPT has")
+def _complete_gpt(config: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Add the keys that transformers needs for OpenAI's GPT, whose intermediate size cannot be chosen there."""
+    _complete(config, ours)
+    wanted = 4 * config["n_embd"]
+    if ours["intermediate_size"] != wanted:
+        raise ConfigError(
+            f"intermediate_size={ours['intermediate_size']}, expected {wanted}: the GPT of transformers always has "
+            "4 · hidden_size, so it cannot compute this network; convert it to the names of another project"
+        )
     config.setdefault("layer_norm_epsilon", 1e-5)
     config["afn"] = "gelu" if config["afn"] == "gelu_new" else config["afn"]
 
@@ -156,15 +138,15 @@ GPT = Network(
     keys=KEYS,
     spellings=SPELLINGS,
     activation_keys=("afn", "hidden_act"),
-    activation=openai_activation,
-    follows=follows,
+    activation=_openai_activation,
+    follows=_follows,
     model_types=("openai-gpt",),
     huggingface=HuggingFace(
         {"openai-gpt": "OpenAIGPT"},
         (("LMHeadModel", ()),),
         keys=dict(THEIR_KEYS, hidden_act="afn"),
         defaults={"layer_norm_eps": 1e-5, "hidden_act": "gelu_tanh", "pad_token_id": NO_PADDING},
-        complete=complete_gpt,
+        complete=_complete_gpt,
     ),
     trained_with_tanh=True,
     generates=True,
@@ -194,7 +176,7 @@ GPT2 = GPT.but(
             scale_attn_by_inverse_layer_idx="scale_attn_by_inverse_layer_idx",
         ),
         defaults={"layer_norm_eps": 1e-5, "hidden_act": "gelu_tanh", "pad_token_id": NO_PADDING},
-        complete=complete,
+        complete=_complete,
     ),
     kin=("gpt2",),
 )

@@ -95,8 +95,8 @@ def parts_of(mapping: dict[str, list[str]], base: Network) -> list[Part]:
         templates = []
         for i, variable in enumerate(variables):
             same = like.variables[i] if like is not None and len(like.variables) == len(variables) else Variable("")
-            templates.append(Variable(numbered(variable, of_blocks), same.axes, same.transposed))
-        layer_name, blocks = split_block(name) if of_blocks else (name, None)
+            templates.append(Variable(_numbered(variable, of_blocks), same.axes, same.transposed))
+        layer_name, blocks = _split_block(name) if of_blocks else (name, None)
         when = None if like is None else like.when
         groups.setdefault(title, []).append(Layer(layer_name, templates, blocks, when))
     parts = []
@@ -108,28 +108,23 @@ def parts_of(mapping: dict[str, list[str]], base: Network) -> list[Part]:
     return parts
 
 
-def numbered(name: str, of_blocks: bool) -> str:
-    """The template of a variable's name. In a block, the first number that is 0 is the number of the block.
+def _numbered(name: str, of_blocks: bool) -> str:
+    """Turn the name "mine/layer_00/kernel" of a variable in the first block into "mine/layer_{i:02d}/kernel".
 
-    Arguments:
-        name: str. A name in the first block, "mine/layer_00/kernel" for example.
-        of_blocks: bool. Whether the variable is in a block; if not, the name is returned as it is.
-
-    Returns:
-        str, "mine/layer_{i:02d}/kernel" for example.
+    The first number that is 0 is taken for the number of the block. A name outside of blocks stays as it is.
     """
     if not of_blocks:
         return name
 
     def place(match: re.Match[str]) -> str:
-        """The placeholder that writes as many digits as the matched number has."""
+        """Make the placeholder that writes as many digits as the matched number has."""
         digits = len(match.group())
         return "{i}" if digits == 1 else f"{{i:0{digits}d}}"
 
     return re.sub(r"(?<!\d)0+(?!\d)", place, name, count=1)
 
 
-def split_block(layer: str) -> tuple[str, Blocks]:
+def _split_block(layer: str) -> tuple[str, Blocks]:
     """Split "Transformer-0-FeedForward" into "FeedForward" and the `Blocks` with the prefix "Transformer-{i}"."""
     match = re.match(r"(.*?)0(?:-(.*))?$", layer)
     if match is None:

@@ -23,8 +23,8 @@ def without_positions(part: Part) -> Part:
     return Part(part.name, [layer for layer in part.layers if layer.name != "Embedding-Position"])
 
 
-def evidence(seen: Evidence) -> float:
-    """How much speaks for NEZHA and not for RoFormer, whose variables have the same names."""
+def _evidence(seen: Evidence) -> float:
+    """Weigh what speaks for NEZHA and not for RoFormer, whose variables have the same names."""
     config = seen.config
     if config.get("use_relative_position") or config.get("max_relative_position"):
         return 3.0
@@ -35,9 +35,9 @@ def evidence(seen: Evidence) -> float:
     return 0.0
 
 
-def doubt(seen: Evidence) -> str | None:
-    """A sentence for the user if only the next-sentence head speaks for NEZHA and against RoFormer; else None."""
-    if seen.asked or seen.model_type == "nezha" or not seen.by_google or evidence(seen) > 1.0:
+def _doubt(seen: Evidence) -> str | None:
+    """Write a sentence for the user if only the next-sentence head speaks for NEZHA and against RoFormer."""
+    if seen.asked or seen.model_type == "nezha" or not seen.by_google or _evidence(seen) > 1.0:
         return None
     return "it has no position table, and an NSP head: taken for NEZHA; if that is wrong, say model="
 
@@ -55,7 +55,7 @@ NEZHA = BERT.but(
         defaults={"layer_norm_eps": 1e-12, "hidden_act": "gelu", "max_relative_position": 64},
     ),
     kin=("nezha",),
-    evidence=evidence,
-    doubt=doubt,
+    evidence=_evidence,
+    doubt=_doubt,
     constants=(("positions_encoding", None),),
 )

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from ..recognition import Evidence
 
 
-def shows(config: dict[str, Any]) -> bool:
-    """Whether a configuration says that the padding id is 1. No publisher of a BERT does so."""
+def _shows(config: dict[str, Any]) -> bool:
+    """Ask whether a configuration says that the padding id is 1. No publisher of a BERT does so."""
     return config.get("pad_token_id") == 1
 
 
-def evidence(seen: Evidence) -> float:
-    """How much speaks for RoBERTa and not for BERT: the position table has 2 more rows than a multiple of 128.
+def _evidence(seen: Evidence) -> float:
+    """Weigh what speaks for RoBERTa and not for BERT: the position table has 2 more rows than a multiple of 128.
 
     The two additional rows belong to the ids 0 and 1, because the first position comes after the padding id 1.
     """
-    if shows(seen.config):
+    if _shows(seen.config):
         return 1.0
     rows = seen.shape("bert/embeddings/position_embeddings")
     return 1.0 if rows and rows[0] % 128 == 2 else -1.0
@@ -44,9 +44,9 @@ ROBERTA = BERT.but(
     ),
     trained_with_tanh=False,
     kin=("roberta",),
-    evidence=evidence,
+    evidence=_evidence,
     unmarked="bert",
-    shows=shows,
+    shows=_shows,
     first_position=lambda sizes: sizes["pad_token_id"] + 1,
     settings={"pad_token_id": 1},
 )

@@ -31,8 +31,8 @@ def sines(shape: tuple[int, ...]) -> np.ndarray:
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
 
 
-def evidence(seen: Evidence) -> float:
-    """How much speaks for RoFormer and not for NEZHA, whose variables have the same names."""
+def _evidence(seen: Evidence) -> float:
+    """Weigh what speaks for RoFormer and not for NEZHA, whose variables have the same names."""
     if "roformer" in seen.place and "nezha" not in seen.place:
         return 2.0
     if "bert/pooler/dense/kernel" in seen.names:
@@ -40,8 +40,8 @@ def evidence(seen: Evidence) -> float:
     return 0.5
 
 
-def doubt(seen: Evidence) -> str | None:
-    """A sentence for the user if only the lack of a pooler speaks for RoFormer and against NEZHA; else None."""
+def _doubt(seen: Evidence) -> str | None:
+    """Write a sentence for the user if only the lack of a pooler speaks for RoFormer and against NEZHA."""
     said = seen.model_type == "roformer" or seen.asked or "roformer" in seen.place or not seen.by_google
     if said or "bert/pooler/dense/kernel" in seen.names or "cls/seq_relationship/output_weights" in seen.names:
         return None
@@ -61,8 +61,8 @@ ROFORMER = BERT.but(
         defaults={"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
     ),
     kin=("roformer",),
-    evidence=evidence,
-    doubt=doubt,
+    evidence=_evidence,
+    doubt=_doubt,
     trained_with_tanh=False,
     fixed={"use_relative_position": (None, False), "max_relative_position": (None,)},  # these keys belong to NEZHA
     constants=(("embed_positions.weight", sines),),

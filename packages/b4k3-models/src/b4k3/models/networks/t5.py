@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from ..recognition import Evidence
 
 TABLE = ("num_attention_heads", "relative_attention_num_buckets")
-KEYS = (
-    "version num_decoder_layers relative_attention_num_buckets relative_attention_max_distance with_lm "
-    "cross_position_bias logit_scale decoder_start_token_id"
-).split()
+ENCODER_KEYS = ("version num_decoder_layers relative_attention_num_buckets relative_attention_max_distance").split()
+KEYS = ENCODER_KEYS + "with_lm cross_position_bias logit_scale decoder_start_token_id".split()
 SPELLINGS = {
     "hidden_size": ("d_model",),
     "intermediate_size": ("d_ff",),
@@ -152,8 +150,8 @@ def output() -> Part:
 # --------------------------------------------------------------------------------------------------- configurations
 
 
-def tanh(name: str) -> str:
-    """The name of the tanh form for "gelu"; any other name as it is."""
+def _tanh(name: str) -> str:
+    """Return the name of the tanh form for "gelu", and any other name as it is."""
     return "gelu_tanh" if name == "gelu" else name
 
 
@@ -172,11 +170,12 @@ def meaning(version: Version) -> Callable[[str, Any], Any]:
         names = spelled_activation(key, value)
         if not version.tanh:
             return names
-        return [tanh(name) for name in names] if isinstance(names, list) else tanh(names)
+        return [_tanh(name) for name in names] if isinstance(names, list) else _tanh(names)
 
     return activation
 
 
+# The keys of a transformers config that have a meaning only together.
 INTERPRETED = ("feed_forward_proj", "dense_act_fn", "is_gated_act", "scale_decoder_outputs")
 
 
@@ -220,12 +219,12 @@ def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def follows(values: dict[str, Any]) -> dict[str, Any]:
+def _follows(values: dict[str, Any]) -> dict[str, Any]:
     """Return the dropout rate of the attention: T5 has one rate for everything."""
     return {"attention_dropout_rate": values.get("dropout_rate")}
 
 
-def complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
+def _complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
     """Add the keys that the classes of transformers need besides the sizes."""
     hidden_act = ours["hidden_act"]
     config.setdefault("d_kv", ours["hidden_size"] // ours["num_attention_heads"])  # transformers takes 64 without it
@@ -275,8 +274,8 @@ RELATIVES = (
 )
 
 
-def looks_like_pegasus(seen: Evidence) -> bool:
-    """Whether a file with the variables of mT5 is of T5-PEGASUS, whose training started from mT5.
+def _looks_like_pegasus(seen: Evidence) -> bool:
+    """Ask whether a file with the variables of mT5 has T5-PEGASUS, whose training started from mT5.
 
     The vocabulary of the published T5-PEGASUS is like BERT's and has 50,000 tokens. The file lacks the training state
     that all of Google's files have.
@@ -292,9 +291,9 @@ def looks_like_pegasus(seen: Evidence) -> bool:
     return "encoder/rms_norm/scale" in seen.stored and "global_step" not in seen.stored
 
 
-def doubt(seen: Evidence) -> str | None:
-    """A sentence for the user if mT5 or T5.1.1 was asked for and the file looks like T5-PEGASUS; else None."""
-    if not looks_like_pegasus(seen):
+def _doubt(seen: Evidence) -> str | None:
+    """Write a sentence for the user if mT5 or T5.1.1 was asked for and the file looks like T5-PEGASUS."""
+    if not _looks_like_pegasus(seen):
         return None
     return (
         "the file looks like T5-PEGASUS, which was trained with a position bias in the attention to the encoder, "
@@ -302,9 +301,9 @@ def doubt(seen: Evidence) -> str | None:
     )
 
 
-def doubt_pegasus(seen: Evidence) -> str | None:
-    """A sentence for the user if T5-PEGASUS was asked for and the file looks like one of Google's; else None."""
-    if looks_like_pegasus(seen) or "global_step" not in seen.stored:
+def _doubt_pegasus(seen: Evidence) -> str | None:
+    """Write a sentence for the user if T5-PEGASUS was asked for and the file looks like one of Google's."""
+    if _looks_like_pegasus(seen) or "global_step" not in seen.stored:
         return None
     return (
         "the file has Google's training state, as the files of mT5 and T5.1.1 have. Their attention to the encoder has "
@@ -313,13 +312,13 @@ def doubt_pegasus(seen: Evidence) -> str | None:
 
 
 def networks(
-    version: str, cls: str, what: str, model_types: tuple[str, ...], theirs: str | None, **traits: Any
+    version: str, class_name: str, what: str, model_types: tuple[str, ...], theirs: str | None, **traits: Any
 ) -> list[Network]:
     """Describe the three networks of a version: encoder and decoder, the encoder alone, and the decoder alone.
 
     Arguments:
         version: str. The name for `model=`, a key of `VERSIONS`.
-        cls: str. The name of the class of encoder and decoder.
+        class_name: str. The name of the class of encoder and decoder.
         what: str. What messages call a file of the version.
         model_types: the values of `model_type` in a config file that mean the version.
         theirs: str or None. The beginning of the names of the classes in transformers; None if it has none.
@@ -336,28 +335,29 @@ def networks(
         "_decoder": [embeddings(), stack("decoder", of), output()],
     }
     for side, parts in sides.items():
-        end = {"": "", "_encoder": "_Encoder", "_decoder": "_Decoder"}[side]
         huggingface = None
         if theirs is not None and side != "_decoder":
-            prefix, classes = theirs, [("ForConditionalGeneration", ("output",)), ("Model", ())]
-            if side:
-                classes = [("EncoderModel", ())]
+            both = (("ForConditionalGeneration", ("output",)), ("Model", ()))
             huggingface = HuggingFace(
-                {model_types[0]: prefix}, classes, keys=THEIR_KEYS, defaults={"layer_norm_eps": 1e-6}, complete=complete
+                {model_types[0]: theirs},
+                both if not side else (("EncoderModel", ()),),
+                keys=THEIR_KEYS,
+                defaults={"layer_norm_eps": 1e-6},
+                complete=_complete,
             )
         found.append(
             Network(
                 version + side,
-                f"b4k3.models.architectures.t5:{cls}{end}",
+                f"b4k3.models.architectures.t5:{class_name}{side.title()}",
                 what if not side else f"{what} of which one half is asked for",
                 parts,
-                keys=[key for key in KEYS if side != "_encoder" or key in KEYS[:4]],
+                keys=ENCODER_KEYS if side == "_encoder" else KEYS,
                 spellings=SPELLINGS,
                 interprets=INTERPRETED,
                 activation_keys=("hidden_act",) + INTERPRETED[:2],
                 interpret=interpret,
                 ignored=frozenset(("n_positions", "d_inner")) | frozenset(KEYS),
-                follows=follows,
+                follows=_follows,
                 activation=meaning(of),
                 default_activation=["gelu_tanh" if of.tanh else "gelu", "linear"] if of.gated else "relu",
                 settings={"tie_word_embeddings": not of.gated},
@@ -374,9 +374,11 @@ def networks(
 
 
 T5_1_0, T5_1_0_ENCODER, T5_1_0_DECODER = networks("t5.1.0", "T5", "a T5 checkpoint", ("t5",), "T5")
-T5_1_1, T5_1_1_ENCODER, T5_1_1_DECODER = networks("t5.1.1", "T5_1_1", "a T5.1.1 checkpoint", ("t5",), "T5", doubt=doubt)
+T5_1_1, T5_1_1_ENCODER, T5_1_1_DECODER = networks(
+    "t5.1.1", "T5_1_1", "a T5.1.1 checkpoint", ("t5",), "T5", doubt=_doubt
+)
 MT5, MT5_ENCODER, MT5_DECODER = networks(
-    "mt5.1.1", "MT5", "an mT5 or T5-PEGASUS checkpoint", ("mt5",), "MT5", doubt=doubt
+    "mt5.1.1", "MT5", "an mT5 or T5-PEGASUS checkpoint", ("mt5",), "MT5", doubt=_doubt
 )
 T5_PEGASUS, T5_PEGASUS_ENCODER, T5_PEGASUS_DECODER = networks(
     "t5_pegasus",
@@ -384,6 +386,6 @@ T5_PEGASUS, T5_PEGASUS_ENCODER, T5_PEGASUS_DECODER = networks(
     "a T5-PEGASUS checkpoint",
     ("mt5", "t5"),
     None,
-    evidence=lambda seen: 1.0 if looks_like_pegasus(seen) else -1.0,
-    doubt=doubt_pegasus,
+    evidence=lambda seen: 1.0 if _looks_like_pegasus(seen) else -1.0,
+    doubt=_doubt_pegasus,
 )
