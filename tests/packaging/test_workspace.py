@@ -6,7 +6,7 @@ import re
 import pytest
 
 from support.skips import SKIPS
-from support.workspace import PACKAGES, ROOT, folder, read_toml
+from support.workspace import PACKAGES, PYTHONS, ROOT, folder, read_toml
 
 EVERY_PACKAGE = ("",) + PACKAGES  # '' is the metapackage
 EXTRAS = ("jax", "torch", "tensorflow", "tf-keras", "tf2", "tf1")
@@ -20,6 +20,7 @@ ROWS_OF_EXTRA = {
     "tf1": "keras231-tf115",
 }
 OWN_EXTRAS = {"models": {"cli"}, "snippets": {"serving"}}  # of one package, not a choice of Keras
+ADDRESS = "https://github.com/b4k3/b4k3"
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
 TRANSLATIONS = [README_ZH, *sorted(ROOT.glob("docs/*.zh-CN.md")), *sorted(ROOT.glob("packages/*/*.zh-CN.md"))]
 
@@ -69,6 +70,65 @@ def test_package_has_its_papers(package):
     assert "## %s" % version(package) in path.joinpath("CHANGELOG.md").read_text(encoding="utf-8")
     assert path.joinpath("README.md").read_text(encoding="utf-8").startswith("# " + project(package)["name"])
     assert project(package)["requires-python"] == ">=3.7"
+
+
+@pytest.mark.parametrize("package", EVERY_PACKAGE)
+def test_metadata_of_package(package):
+    """What PyPI shows beside the README: who, under which license, where to read on, for which Pythons."""
+    found = project(package)
+    assert found["license"] == {"text": "Apache-2.0"} and found["authors"] == [{"name": "The b4k3 developers"}]
+    assert len(found["description"]) <= 160 and len(found["keywords"]) >= 4
+    own = folder(package).relative_to(ROOT).as_posix()
+    assert found["urls"] == {
+        "Homepage": ADDRESS,
+        "Documentation": f"{ADDRESS}/tree/main/docs",
+        "Source": f"{ADDRESS}/tree/main/{own}",
+        "Changelog": f"{ADDRESS}/blob/main/{own}/CHANGELOG.md",
+        "Issues": f"{ADDRESS}/issues",
+    }
+    typed = "Typing :: Typed" in found["classifiers"]
+    assert typed == (folder(package) / "src" / "b4k3" / package / "py.typed").exists()
+
+
+@pytest.mark.parametrize("package", EVERY_PACKAGE)
+def test_classifiers_name_the_tested_pythons(package):
+    overrides = read_toml(ROOT / "hatch.toml")["envs"]["rows"]["overrides"]["matrix"]["row"]["python"]
+    tested = {entry["value"] for entry in overrides} | set(PYTHONS)
+    prefix = "Programming Language :: Python :: 3."
+    named = [entry[len(prefix) - 2 :] for entry in project(package)["classifiers"] if entry.startswith(prefix)]
+    assert named == sorted(tested, key=numbers)
+
+
+@pytest.mark.parametrize("package", EVERY_PACKAGE)
+def test_links_of_a_readme_work_on_pypi(package):
+    """PyPI shows the README without the repository around it, and without anchors at its headings."""
+    readme = folder(package) / project(package)["readme"]
+    found = links(readme.read_text(encoding="utf-8"))
+    assert not [link for link in found if not link.startswith("https://")]
+    assert not [link for link in found if link.startswith(ADDRESS) and not in_repository(link)]
+
+
+def links(text):
+    """What a page of Markdown points to: links, images, references, HTML attributes."""
+    text = re.sub(r"^```.*?^```$|`[^`\n]+`", "", text, flags=re.M | re.S)
+    patterns = (r"\]\(\s*<?([^\s)>]+)", r"^\[[^\]]+\]:\s*(\S+)", r"""(?:href|src|srcset)=["']([^"']+)""")
+    return [link for pattern in patterns for link in re.findall(pattern, text, re.M)]
+
+
+def in_repository(link):
+    """True if an address in the repository on GitHub is the address of a file or folder that is here."""
+    path = link[len(ADDRESS) :].partition("#")[0]
+    kind, _, path = path.lstrip("/").partition("/")
+    if kind in ("blob", "tree", "raw"):
+        branch, _, path = path.partition("/")
+        return branch == "main" and ROOT.joinpath(path).exists()
+    return kind in ("", "issues")
+
+
+@pytest.mark.parametrize("text", ["[a](b.md)", "![a](b.png)", "[a]: b.md", '<img src="b.svg">'])
+def test_a_relative_link_is_found(text):
+    assert links(text) in (["b.md"], ["b.png"], ["b.svg"])
+    assert not in_repository(f"{ADDRESS}/blob/main/docs/no-such-page.md")
 
 
 @pytest.mark.parametrize("package", EVERY_PACKAGE)
@@ -124,7 +184,9 @@ def test_readme_names_every_row(readme):
 def test_translations_are_in_step(chinese):
     """The same code, headings of the same levels in the same order, the same names and links in each section."""
     english = chinese.with_name(chinese.name.replace(".zh-CN", ""))
-    sections = [sections_of(path, {english.name, chinese.name}) for path in (english, chinese)]
+    address = f"{ADDRESS}/blob/main/{english.parent.relative_to(ROOT).as_posix()}/"  # as a README on PyPI has it
+    own = {start + page.name for page in (english, chinese) for start in ("", address)}
+    sections = [sections_of(path, own) for path in (english, chinese)]
     assert len(sections[0]) == len(sections[1])
     for one, other in zip(*sections):
         assert one == other
