@@ -2,14 +2,17 @@
 
 import os
 import re
+import shutil
 import subprocess
 import zipfile
 
 import pytest
 
-from support.workspace import FRAMEWORKS, PACKAGES, ROOT, folder
+from support.workspace import FRAMEWORKS, PACKAGES, PYTHONS, ROOT, folder
 
-PYTHONS = ("3.7", "3.13")  # the oldest and the newest that a row has
+OLDEST_AND_NEWEST = (PYTHONS[0], PYTHONS[-1])
+# No row has these. Python 3.14 is tested where it is installed: not all frameworks have wheels for it.
+OTHERS = PYTHONS[1:-1] + (("3.14",) if shutil.which("python3.14") else ())
 # extra -> (a Python that can have it, what it must bring)
 EXTRAS = {
     "jax": ("3.13", "keras==3. jax==0."),
@@ -105,7 +108,7 @@ def run(interpreter, *arguments, cwd):
     subprocess.run([interpreter, *arguments], cwd=str(cwd), env=clean, check=True)
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", OLDEST_AND_NEWEST)
 @pytest.mark.parametrize("package", PACKAGES)
 def test_wheel_installs_alone_and_works(dist, tmp_path, package, python):
     own = wheel(dist, "b4k3-" + package)
@@ -113,7 +116,14 @@ def test_wheel_installs_alone_and_works(dist, tmp_path, package, python):
     run(interpreter, "-c", PROBE % (package, USE.get(package, ""), FRAMEWORKS), cwd=tmp_path)
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", OTHERS)
+def test_all_wheels_install_together_and_work(dist, tmp_path, python):
+    interpreter = fresh_environment(tmp_path / "venv", python, "--find-links", dist, wheel(dist, "b4k3"))
+    for package in PACKAGES:
+        run(interpreter, "-c", PROBE % (package, USE.get(package, ""), FRAMEWORKS), cwd=tmp_path)
+
+
+@pytest.mark.parametrize("python", OLDEST_AND_NEWEST)
 def test_tokenizers_alone_pass_their_tests(dist, tmp_path, python):
     """Without numpy, a framework or another package of ours; the wheel itself needs nothing."""
     own = wheel(dist, "b4k3-tokenizers")
