@@ -192,13 +192,19 @@ def test_translations_are_in_step(chinese):
         assert one == other
 
 
+def without_language(link):
+    """A link as it is in either language: to the page as such, without the name of a heading, which is translated."""
+    name, _, heading = link.partition("#")
+    return name.replace(".zh-CN", "") + ("#" if heading else "")
+
+
 def sections_of(path, own):
     """[(level of the heading, its blocks of code, the code in its text, what its links point to but the `own`)]"""
     found = []
     for hashes, body in re.findall(r"^(#+) .*?$(.*?)(?=^#+ |\Z)", path.read_text(encoding="utf-8"), re.M | re.S):
         blocks = re.findall(r"^```.*?^```$", body, re.M | re.S)
         text = re.sub(r"^```.*?^```$", "", body, flags=re.M | re.S)
-        links = set(re.findall(r"\]\((.+?)\)", text)) - own
+        links = {without_language(link) for link in set(re.findall(r"\]\((.+?)\)", text)) - own}
         found.append((len(hashes), blocks, sorted(re.findall(r"`[^`\n]+`", text)), links))
     return found
 
