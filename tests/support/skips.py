@@ -15,6 +15,8 @@ TOKENIZERS_ELSEWHERE = SAME_PYTHON + " tfkeras-115 keras3-jax-py313"
 SECOND = "tfkeras-* keras35-jax keras3-jax-py313"
 ONCE_FOR_EACH = "slow, and not about the version: run once for each kind of Keras on each framework"
 
+MINILM = "needs the MiniLM package, which only the default environment installs"
+
 SLOW_DECODING = "slow on TensorFlow 1.15: one system of each family"
 DECODING = "tests/models/generation/test_generation.py::test_tokens_of_*?%s-*"
 DECODED_ELSEWHERE = "gpt2_cpm gpt_openai_cdial mt5 nezha_gen roformer_sim simbert_unilm t5_1_1 t5_1_1_ext t5_pegasus"
@@ -71,7 +73,8 @@ SKIPS = [
         "a model of a graph cannot be called on arrays",
     ),
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
-    ("tests/test_demo.py::*", "keras* tf*", "needs the MiniLM package, which only the default environment installs"),
+    ("tests/test_demo.py::*", "keras* tf*", MINILM),
+    ("tests/docs/test_readme.py::*", "keras* tf*", MINILM),
     ("tests/packaging/test_contracts.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_docstrings.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_docstring_examples.py::*", "keras* tf*", "examples of docstrings: run once, on Keras 3"),
