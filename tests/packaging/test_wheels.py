@@ -16,9 +16,9 @@ OTHERS = PYTHONS[1:-1] + (("3.14",) if shutil.which("python3.14") else ())
 # extra -> (a Python that can have it, what it must bring)
 EXTRAS = {
     "jax": ("3.13", "keras==3. jax==0."),
-    "torch": ("3.11", "keras==3. torch==2.13"),
-    "tensorflow": ("3.11", "keras==3. tensorflow==2.21"),
-    "tf-keras": ("3.11", "tf-keras==2.21 tensorflow==2.21"),
+    "torch": ("3.11", "keras==3. torch==2."),
+    "tensorflow": ("3.11", "keras==3. tensorflow==2."),
+    "tf-keras": ("3.11", "tf-keras==2. tensorflow==2."),
     "tf2": ("3.11", "keras==2.15 tensorflow==2.15"),
     "tf1": ("3.7", "keras==2.3.1 tensorflow==1.15.5 protobuf==3.20"),
 }

@@ -75,6 +75,11 @@ SKIPS = [
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
     ("tests/test_demo.py::*", "keras* tf*", MINILM),
     ("tests/docs/test_readme.py::*", "keras* tf*", MINILM),
+    (
+        "tests/backend/test_ops.py::test_call_equals_numpy?scatter_update-*",
+        "keras35-torch",
+        "Keras 3.5 writes into the array that it is given on torch",
+    ),
     ("tests/packaging/test_contracts.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_docstrings.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_docstring_examples.py::*", "keras* tf*", "examples of docstrings: run once, on Keras 3"),
