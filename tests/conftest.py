@@ -1,4 +1,8 @@
-"""The row under test, and the one table of skips, `support/skips.py`: a skip that it does not name is a failure."""
+"""The row under test, the two parts of the suite, and the tables of `support/skips.py`: any other skip is a failure.
+
+`--part short` is what `hatch run test` runs: of the tests that `FIRST_CASE_ONLY` counts as long, the first case of each
+function. `--part long` runs the other cases. Without the option all of them run, as on the rows of CI.
+"""
 
 import fnmatch
 import gc
@@ -6,7 +10,7 @@ import os
 
 import pytest
 
-from support.skips import SKIPS
+from support.skips import FIRST_CASE_ONLY, SKIPS
 
 # Tests call many small functions once: XLA shall not spend long on each. An unknown flag would end the process.
 XLA_FLAGS = "--xla_backend_optimization_level=0"
@@ -22,21 +26,52 @@ def current_row():
 os.environ.setdefault("XLA_FLAGS", XLA_FLAGS + (NEWER_XLA_FLAGS if current_row() in NEWER_XLA else ""))
 
 
-def reason_to_skip(nodeid, row):
-    for pattern, rows, reason in SKIPS:
+def pytest_addoption(parser):
+    parser.addoption("--part", choices=("short", "long"), help="a part of the suite: see tests/conftest.py")
+
+
+def reason_in(table, nodeid, row):
+    """The reason of the first line of a table of `support/skips.py` that matches, None without one."""
+    for pattern, rows, reason in table:
         if fnmatch.fnmatchcase(nodeid, pattern) and any(fnmatch.fnmatchcase(row, r) for r in rows.split()):
             return reason
     return None
+
+
+def reason_to_skip(item, row):
+    other_case = reason_in(FIRST_CASE_ONLY, item.nodeid, row) if item in item.session.other_cases else None
+    return reason_in(SKIPS, item.nodeid, row) or other_case
+
+
+def other_cases(items, row):
+    """The cases of tests that are not the first ones of their functions to run on a row."""
+    seen, found = set(), set()
+    for item in items:
+        function = item.nodeid.partition("[")[0]
+        if function in seen:
+            found.add(item)
+        elif not reason_in(SKIPS, item.nodeid, row):
+            seen.add(function)
+    return found
 
 
 def pytest_report_header(config):
     return "b4k3 row: %s" % current_row()
 
 
-def pytest_collection_modifyitems(config, items):
-    row = current_row()
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session, config, items):
+    row, part = current_row(), config.getoption("--part")
+    session.other_cases = other_cases(items, row)
+    if part:
+        long = [
+            item for item in items if item in session.other_cases and reason_in(FIRST_CASE_ONLY, item.nodeid, "short")
+        ]
+        kept = set(long) if part == "long" else set(items) - set(long)
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = [item for item in items if item in kept]
     for item in items:
-        reason = reason_to_skip(item.nodeid, row)
+        reason = reason_to_skip(item, row)
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
 
@@ -45,7 +80,7 @@ def pytest_collection_modifyitems(config, items):
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
-    if report.skipped and not reason_to_skip(item.nodeid, current_row()):
+    if report.skipped and not reason_to_skip(item, current_row()):
         report.outcome = "failed"
         report.longrepr = "skipped without a line in tests/support/skips.py: %s" % (report.longrepr,)
 

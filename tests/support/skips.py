@@ -1,6 +1,7 @@
 """Every skip of the test suite: (glob of the test id, space-separated globs of rows, reason).
 
-Row names are those of `hatch.toml`; `default` is the environment of `hatch run test`.
+Row names are those of `hatch.toml`; `default` is the environment of `hatch run test`. `SKIPS` leaves tests out, and
+`FIRST_CASE_ONLY` all cases of a test function but the first one.
 """
 
 ONCE = "reads files only: run once, in the default environment"
@@ -147,5 +148,19 @@ SKIPS = [
         "tests/tokenizers/test_sentencepiece_engine.py::*",
         "keras* tf* wheels",
         "the C++ package sentencepiece is in the default environment only",
+    ),
+]
+
+# `short` is what `hatch run test` runs; `.ci/run` runs the other cases too.
+REST = "the first case of each test is enough for a short run; .ci/run runs all of them"
+FIRST_CASE = "the first case of each test is enough: another row has the same kind of Keras on the same framework"
+FIRST_CASE_ONLY = [
+    *(("tests/%s*" % name, "short", REST) for name in ("layers/", "models/", "snippets/", "test_examples.py")),
+    # What is not here runs in full everywhere: the goldens, and the padding of every architecture.
+    ("tests/layers/*", SECOND, FIRST_CASE),
+    ("tests/models/generation/*", SECOND, FIRST_CASE),
+    *(
+        ("tests/models/test_%s.py::*" % name, SECOND, FIRST_CASE)
+        for name in ("bert", "builder", "cli", "errors", "folders", "gin", "parallel", "predictor", "truths")
     ),
 ]
