@@ -1,4 +1,4 @@
-"""Running functions on tensors, compiled: what a loop of decoding stands on."""
+"""Compile functions of tensors, and the loop, the buffers and the layer calls of decoding."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from . import ops
 from .layer import TF1
 from .sessions import entered, graph_of
 
-runs_eagerly = False  # whether `compiled` leaves a function as it is
-cache_orders = ((0, 1, 2, 3), (0, 1, 2, 3))  # in which decoding keeps keys and values: batch, n, heads, size
+runs_eagerly = False  # True if `compiled` does not compile
+
+# The order in which decoding keeps the axes of keys, and of values: batch 0, n 1, heads 2, size 3.
+cache_orders = ((0, 1, 2, 3), (0, 1, 2, 3))
 
 
-def compiled(function, variables=(), donate=False):
+def compiled(function: Callable[..., Any], variables: Iterable[Any] = (), donate: bool = False) -> Callable[..., Any]:
     """Compile a function once for each structure and shapes of its arguments.
 
     Arguments:
-        function: from nests (lists and dicts) of tensors to such a nest. It must not keep a tensor.
-        variables: the weights that it reads; TensorFlow sees their newest values without help.
-        donate: whether the buffers of the first argument may be reused: use what the function returns instead.
+        function: function. It takes nests (lists and dicts) of tensors and returns such a nest. It must not keep a
+            tensor.
+        variables: iterable of variables. The weights that the function reads. TensorFlow sees their newest values.
+        donate: bool. It changes nothing on TensorFlow, which reuses no memory of arguments.
 
     Returns:
         A function of nests of arrays and tensors.
@@ -81,46 +84,63 @@ class GraphFunction:
             feeds, fetches = traces[key]
         return session.run(fetches, dict(zip(feeds, arrays)))
 
-    def trace(self, structure, arrays):
+    def trace(self, structure: Any, arrays: list[Any]) -> tuple[list[Any], Any]:
+        """Add the function to the default graph.
+
+        Arguments:
+            structure: nest. The structure of the arguments.
+            arrays: list of arrays. The arguments; their dtypes and shapes are read.
+
+        Returns:
+            A pair: the placeholders of the arguments, and a nest of the results.
+        """
         feeds = [tf.compat.v1.placeholder(x.dtype, x.shape) for x in arrays]
         outputs = self.function(*tf.nest.pack_sequence_as(structure, feeds))
         return feeds, tf.nest.map_structure(tf.identity, outputs)
 
 
-def while_loop(condition, body, state):
-    """`while condition(state): state = body(state)`, within the compiled function.
+def while_loop(
+    condition: Callable[[dict[str, Any]], Any], body: Callable[[dict[str, Any]], dict[str, Any]], state: dict[str, Any]
+) -> dict[str, Any]:
+    """Run `while condition(state): state = body(state)` within the compiled function.
 
     Arguments:
-        condition: from the state to a bool scalar.
-        body: from the state to the next, of the same structure, shapes and dtypes.
-        state: a dict of nests of tensors.
+        condition: function. From the state to a bool scalar.
+        body: function. From the state to the next state, of the same structure, shapes and dtypes.
+        state: dict of nests of tensors. The first state.
+
+    Returns:
+        dict. The first state for which the condition is False.
     """
     return ops.while_loop(lambda *s: condition(s[0]), lambda *s: (body(s[0]),), (state,))[0]
 
 
-def write_at(buffer, start, x, axis):
-    """Write x into a buffer from `start` on.
+def write_at(buffer: Tensor, start: Any, x: Tensor, axis: int) -> Tensor:
+    """Return a buffer with x written into it from `start` on.
 
     Arguments:
-        buffer: tensor.
-        start: scalar int.
-        x: tensor, of the buffer's shape but for the axis.
-        axis: the axis to count along, not negative.
+        buffer: [..., n, ...]. The buffer. Use the result in its place.
+        start: int, or int tensor, []. The place in the axis.
+        x: [..., k, ...]. The values, of the buffer's shape but for the axis.
+        axis: int. The axis of size n, not negative.
 
     Returns:
-        The buffer: use it instead of the one given.
+        [..., n, ...]. The buffer with the values.
     """
     starts = [start if i == axis else 0 for i in range(len(buffer.shape))]
     return ops.slice_update(buffer, starts, x)
 
 
-def call_layer(layer, inputs, **arguments):
-    """Call a layer on tensors; without what Keras does around a call, where that changes no number.
+def call_layer(layer: Any, inputs: Any, **arguments: Any) -> Any:
+    """Call a layer; skip what Keras does around a call if that changes no number.
 
     Arguments:
-        layer: a layer, which the first call builds.
-        inputs: what it takes.
-        arguments: of its `call`.
+        layer: Keras layer. The first call builds it.
+        inputs: tensor, or nest of tensors. The inputs.
+        arguments: the other arguments of the layer's `call`.
+
+    Returns:
+        What the layer returns.
     """
     policy = getattr(layer, "_dtype_policy", None)
     if layer.built and getattr(policy, "compute_dtype", None) == getattr(policy, "variable_dtype", None):

@@ -1,6 +1,8 @@
-"""The base of our layers on Keras 2: what Keras 3's Layer offers and older ones lack."""
+"""The base of our layers on Keras 2. It adds what the Layer of Keras 3 has and older ones lack."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
 import tensorflow as tf
 
@@ -9,21 +11,35 @@ from .._serialization import make_register
 from .flavour import is_standalone, keras, registry
 from .sessions import session_of
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 register = make_register(registry)
 
 TF1 = major_minor(tf.__version__) < (2, 0)
 
 
 class Layer(keras.layers.Layer):
-    """Base of every b4k3 layer: supports masks, and leaves its inputs alone where they are ids.
+    """Base of every b4k3 layer. It supports masks, and it does not cast inputs that are ids.
 
-    A subclass that reads ids sets `reads_ids = True`: Keras would otherwise cast them to the compute dtype of a mixed
-    policy first, and bfloat16 cannot tell 257 from 256.
+    A subclass that reads ids sets `reads_ids = True`. Otherwise Keras would cast them to the compute dtype of a mixed
+    policy first, and bfloat16 has no 257, only 256 and 258.
+
+    The mask of the inputs goes in and comes out unchanged, unless a subclass says otherwise.
+
+    Arguments:
+        kwargs: the arguments of `keras.layers.Layer`.
+
+    Example:
+        >>> class Scale(Layer):
+        ...     def call(self, inputs):
+        ...         return inputs * 2.0
+        >>> y = Scale()(ops.ones((2, 4)))  # [2, 4]
     """
 
     reads_ids = False
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         if TF1 and not is_standalone:
             # tf.keras 1.15 would take the dtype of the first input, int32 where ids are integers.
             kwargs.setdefault("dtype", keras.backend.floatx())
@@ -34,51 +50,50 @@ class Layer(keras.layers.Layer):
 
     if not is_standalone:
 
-        def __call__(self, *args, **kwargs):
-            # `call` is written in ops, as on Keras 3: to look for control flow in it takes longer than to run it.
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            # `call` is written in ops, so autograph would search it for control flow in vain, longer than it runs.
             return tf.autograph.experimental.do_not_convert(super().__call__)(*args, **kwargs)
 
     @property
-    def sublayer_dtype(self):
-        """The dtype policy for layers that this one owns, or their dtype where there are no policies."""
+    def sublayer_dtype(self) -> Any:
+        """The dtype policy for the layers that this layer owns, or their dtype if this Keras has no policies."""
         return self.dtype if TF1 or is_standalone else getattr(self, "dtype_policy", None) or self._dtype_policy
 
     if not hasattr(keras.layers.Layer, "compute_dtype"):
 
         @property
-        def compute_dtype(self):
-            """Name of the dtype that the layer computes in."""
+        def compute_dtype(self) -> str:
+            """The name of the dtype that the layer computes in."""
             return getattr(self, "_compute_dtype", None) or self.dtype or keras.backend.floatx()
 
     if is_standalone:
 
         @property
-        def uses_learning_phase(self):
-            """keras 2.3 feeds the learning phase only to models whose layers say that they read it: those that own a
-            Dropout do."""
+        def uses_learning_phase(self) -> bool:
+            """True if this layer owns a Dropout. Only then does keras 2.3 feed the learning phase to its model."""
             return any(
                 getattr(layer, "uses_learning_phase", False) or getattr(layer, "rate", 0)
                 for layer in getattr(self, "_layers", ())
             )
 
 
-def build_sublayer(layer, input_shape):
-    """Build a layer that another one owns. Call it in the owner's `build`.
+def build_sublayer(layer: Any, input_shape: Sequence[int | None]) -> None:
+    """Build a layer that another layer owns. The owner's `build` calls this function.
 
-    Keras 2 names the weights right ('owner/sublayer/kernel') only when the first call builds them, so nothing is done
-    here.
+    Nothing is done here. Keras 2 gives the weights their right names ('owner/sublayer/kernel') only if the first call
+    builds them.
 
     Arguments:
-        layer: the sublayer, an attribute of its owner.
-        input_shape: the shape that it will be called on.
+        layer: Keras layer. It is an attribute of its owner.
+        input_shape: tuple of int and None. The shape of the inputs that the layer will be called on.
     """
 
 
-def assign_weights(pairs):
+def assign_weights(pairs: Iterable[tuple[Any, NDArray[Any]]]) -> None:
     """Set variables from arrays.
 
     Arguments:
-        pairs: iterable of (variable, array of the same shape); the array is cast to the variable's dtype.
+        pairs: iterable of (variable, array). The array has the shape of the variable and is cast to its dtype.
     """
     batch, feed = [], {}
     in_graph = TF1 and not tf.executing_eagerly()
@@ -86,11 +101,11 @@ def assign_weights(pairs):
         dtype = tf.as_dtype(variable.dtype).base_dtype
         value = value.astype(dtype.as_numpy_dtype, copy=False)
         if in_graph:
-            # In place of its first value, so that the graph grows by nothing and no value is made to be overwritten.
-            variable._keras_initialized = True  # or Keras would make it, in get_session
+            # The array replaces the initial value, so that the graph does not grow and no initial value is computed.
+            variable._keras_initialized = True  # otherwise get_session of Keras would initialise it
             feed[variable.initializer.inputs[1]] = value
             batch.append(variable.initializer)
-        elif dtype == tf.bfloat16:  # numpy does not know the name that K.batch_set_value would cast to
+        elif dtype == tf.bfloat16:  # K.batch_set_value casts by numpy, which has no bfloat16
             variable.assign(value)
         else:
             batch.append((variable, value))
@@ -101,6 +116,13 @@ def assign_weights(pairs):
         keras.backend.batch_set_value(batch)
 
 
-def weight_path(weight):
-    """The name of a weight with that of its layers, 'Transformer-0-FeedForward/intermediate/kernel' for instance."""
+def weight_path(weight: Any) -> str:
+    """Return the name of a weight with the names of the layers that own it.
+
+    Arguments:
+        weight: variable of Keras.
+
+    Returns:
+        str, such as 'Transformer-0-FeedForward/intermediate/kernel'.
+    """
     return weight.name.split(":")[0]

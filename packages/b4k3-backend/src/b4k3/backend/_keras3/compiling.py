@@ -1,18 +1,22 @@
-"""Running functions on tensors, compiled where the framework can: what a loop of decoding stands on."""
+"""Compile functions of tensors where the framework can, and the loop, the buffers and the layer calls of decoding."""
 
 from __future__ import annotations
 
 import functools
 import threading
+from typing import Any, Callable, Iterable
 
 import keras
 from keras import ops
 
-BACKEND = keras.config.backend()
-runs_eagerly = BACKEND not in ("jax", "tensorflow")  # whether `compiled` leaves a function as it is
+from ..types import Tensor
 
-# The order of the axes batch, n, heads, size (0 to 3) in which decoding keeps keys and values: XLA's products take them
-# as they lie, of keys a transposed matrix for each head; it would turn all of them around for each token.
+BACKEND = keras.config.backend()
+runs_eagerly = BACKEND not in ("jax", "tensorflow")  # True if `compiled` does not compile
+
+# The order in which decoding keeps the axes of keys, and of values: batch 0, n 1, heads 2, size 3. Products of XLA read
+# keys [batch, heads, size, n] and values [batch, heads, n, size] without a copy. In another order XLA would transpose
+# all of them for each token.
 cache_orders = ((0, 2, 3, 1), (0, 2, 1, 3)) if BACKEND == "jax" else ((0, 1, 2, 3), (0, 1, 2, 3))
 
 if BACKEND == "jax":
@@ -23,79 +27,117 @@ elif BACKEND == "torch":
     import torch
 
 
-def compiled(function, variables=(), donate=False):
+def compiled(function: Callable[..., Any], variables: Iterable[Any] = (), donate: bool = False) -> Callable[..., Any]:
     """Compile a function once for each structure and shapes of its arguments.
 
     Arguments:
-        function: from nests (lists and dicts) of tensors to such a nest. It must not keep a tensor.
-        variables: the weights that it reads: they are passed in, so that it sees their newest values.
-        donate: whether the buffers of the first argument may be reused: use what the function returns instead.
+        function: function. It takes nests (lists and dicts) of tensors and returns such a nest. It must not keep a
+            tensor.
+        variables: iterable of variables. The weights that the function reads. JAX gets them as arguments in each call,
+            so that it sees their newest values.
+        donate: bool. True lets JAX reuse the memory of the first argument, which must not be used afterwards.
 
     Returns:
-        A function of nests of arrays and tensors. Where `runs_eagerly`, it only computes without gradients.
+        A function of nests of arrays and tensors. It has no gradient where `runs_eagerly` is True.
+
+    Example:
+        >>> double = compiled(lambda state: {"x": state["x"] * 2})
+        >>> y = double({"x": ops.ones((2, 3))})["x"]  # [2, 3]
     """
     if BACKEND == "jax":
         return jitted(function, list(variables), donate)
     if BACKEND == "tensorflow":
         return tf.function(function, autograph=False)
-    return remembering(torch.inference_mode()(function)) if BACKEND == "torch" else function
+    return with_cached_lookups(torch.inference_mode()(function)) if BACKEND == "torch" else function
 
 
-class Running(threading.local):
-    """What this thread has found out since a function that computes without gradients began."""
+class Lookups(threading.local):
+    """The results of `found_once` in this thread: {(function, id of its argument): (result, argument)}, or None."""
 
-    memory = None
-
-
-running = Running()
+    cache: dict[Any, Any] | None = None
 
 
-def remembering(function):
-    """The function, while which runs no layer gets other weights or another dtype policy."""
+lookups = Lookups()
+
+
+def with_cached_lookups(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function so that lookups per layer (weights, dtype policy) are cached while it runs.
+
+    This is safe because neither changes while a function computes without gradients. Each call begins with an empty
+    cache, so that it sees the newest weights.
+
+    Arguments:
+        function: function. Its calls may be nested, and threads may share it.
+
+    Returns:
+        A function of the same arguments and result.
+    """
 
     @functools.wraps(function)
-    def run(*arguments):
-        before, running.memory = running.memory, {}
+    def run(*arguments: Any) -> Any:
+        """Call the function with a cache of its own."""
+        before, lookups.cache = lookups.cache, {}
         try:
             return function(*arguments)
         finally:
-            running.memory = before
+            lookups.cache = before
 
     return run
 
 
-def found_once(find):
-    """Decorator of a function of a layer or a variable, which Keras would look up again for every token."""
+def found_once(find: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Decorate a lookup that Keras would repeat for every token, so that a compiled function does it once for each x.
+
+    Arguments:
+        find: function of a layer or a variable.
+
+    Returns:
+        A function of the same argument and result.
+    """
 
     @functools.wraps(find)
-    def found(x):
-        memory = running.memory
-        if memory is None:
+    def found(x: Any) -> Any:
+        """Look up the result in the cache, if there is one."""
+        cache = lookups.cache
+        if cache is None:
             return find(x)
         key = find, id(x)
-        if key not in memory:
-            memory[key] = find(x), x  # while x is there, nothing else has its id
-        return memory[key][0]
+        if key not in cache:
+            cache[key] = find(x), x  # the cache keeps x alive, so that no other object gets its id
+        return cache[key][0]
 
     return found
 
 
-def jitted(function, variables, donate):
+def jitted(function: Callable[..., Any], variables: list[Any], donate: bool) -> Callable[..., Any]:
+    """Compile a function by JAX, with the values of the variables as its first argument. See `compiled`."""
+
     @functools.partial(jax.jit, donate_argnums=1 if donate else ())
-    def run(weights, first, *arguments):
+    def run(weights: list[Tensor], first: Any, *arguments: Any) -> Any:
+        """Call the function with variables that have these values."""
         with keras.StatelessScope(state_mapping=list(zip(variables, weights))):
             return function(first, *arguments)
 
     return lambda first, *arguments: run([v.value for v in variables], first, *arguments)
 
 
-def while_loop(condition, body, state):
-    """`while condition(state): state = body(state)`, within the compiled function or, where `runs_eagerly`, in Python.
+def while_loop(
+    condition: Callable[[dict[str, Any]], Any], body: Callable[[dict[str, Any]], dict[str, Any]], state: dict[str, Any]
+) -> dict[str, Any]:
+    """Run `while condition(state): state = body(state)`: compiled, or in Python where `runs_eagerly` is True.
 
     Arguments:
-        condition: from the state to a bool scalar.
-        body: from the state to the next, of the same structure, shapes and dtypes.
-        state: a dict of nests of tensors.
+        condition: function. From the state to a bool scalar.
+        body: function. From the state to the next state, of the same structure, shapes and dtypes.
+        state: dict of nests of tensors. The first state.
+
+    Returns:
+        dict. The first state for which the condition is False.
+
+    Example:
+        >>> state = while_loop(lambda s: s["n"] < 8, lambda s: {"n": s["n"] * 2}, {"n": ops.ones((), "int32")})
+        >>> int(state["n"])
+        8
     """
     if BACKEND == "jax":
         return squeezed_while_loop(condition, body, state)
@@ -106,51 +148,67 @@ def while_loop(condition, body, state):
     return state
 
 
-def squeezed_while_loop(condition, body, state):
-    """The loop with tensors [1, a, b, c] carried as [a, b, c], as XLA's products of batches of matrices read them.
+def squeezed_while_loop(
+    condition: Callable[[dict[str, Any]], Any], body: Callable[[dict[str, Any]], dict[str, Any]], state: dict[str, Any]
+) -> dict[str, Any]:
+    """Run a loop of JAX that carries tensors [1, a, b, c] as [a, b, c].
 
-    A buffer that is carried in another shape than it is read in would be copied, several times, in each round.
+    XLA drops the axis of size 1 when it multiplies batches of matrices. If the loop carried the buffer with that axis,
+    XLA would copy the whole buffer several times in each round. The shape alone differs, so no number does.
+
+    Arguments:
+        condition: function. See `while_loop`.
+        body: function. See `while_loop`.
+        state: dict. See `while_loop`.
+
+    Returns:
+        dict. The last state, in the shapes of the first one.
     """
     leaves, structure = jax.tree.flatten(state)
     shapes = [x.shape for x in leaves]
 
-    def carried(state):
+    def carried(state: dict[str, Any]) -> list[Tensor]:
+        """Return the tensors as the loop carries them."""
         return [squeezed(x) for x in jax.tree.leaves(state)]
 
-    def restored(leaves):
+    def restored(leaves: list[Tensor]) -> dict[str, Any]:
+        """Return the state that carried tensors stand for."""
         return jax.tree.unflatten(structure, [x.reshape(shape) for x, shape in zip(leaves, shapes)])
 
-    def go_on(leaves):
-        return condition(restored(leaves))
+    return restored(
+        jax.lax.while_loop(
+            lambda leaves: condition(restored(leaves)),
+            lambda leaves: carried(body(restored(leaves))),
+            carried(state),
+        )
+    )
 
-    def one_round(leaves):
-        return carried(body(restored(leaves)))
 
-    return restored(jax.lax.while_loop(go_on, one_round, carried(state)))
-
-
-def squeezed(x):
-    """[1, a, b, c] to [a, b, c], others as they are."""
+def squeezed(x: Tensor) -> Tensor:
+    """Return a tensor [1, a, b, c] as [a, b, c], and every other tensor itself."""
     return x[0] if x.ndim > 3 and x.shape[0] == 1 else x
 
 
-def write_at(buffer, start, x, axis):
-    """Write x into a buffer from `start` on; the buffer itself is changed where the framework allows that.
+def write_at(buffer: Tensor, start: Any, x: Tensor, axis: int) -> Tensor:
+    """Write x into a buffer from `start` on. On torch the buffer itself is changed.
 
     Arguments:
-        buffer: tensor.
-        start: scalar int; a Python int where `runs_eagerly`.
-        x: tensor, of the buffer's shape but for the axis.
-        axis: the axis to count along, not negative.
+        buffer: [..., n, ...]. The buffer. Use the result in its place.
+        start: int, or int tensor, []. The place in the axis. It must be an int where `runs_eagerly` is True.
+        x: [..., k, ...]. The values, of the buffer's shape but for the axis.
+        axis: int. The axis of size n, not negative.
 
     Returns:
-        The buffer: use it instead of the one given.
+        [..., n, ...]. The buffer with the values, in its own dtype.
+
+    Example:
+        >>> buffer = write_at(ops.zeros((2, 5)), 3, ops.ones((2, 1)), axis=1)  # [2, 5]
     """
     if runs_eagerly:
         buffer[(slice(None),) * axis + (slice(start, start + x.shape[axis]),)] = x
         return buffer
     x, shape = ops.cast(x, buffer.dtype), buffer.shape
-    squeeze = BACKEND == "jax" and axis > 1  # to the shape that `while_loop` carries
+    squeeze = BACKEND == "jax" and axis > 1  # `while_loop` carries the buffer in this shape
     if squeeze:
         buffer, x = squeezed(buffer), squeezed(x)
         axis -= len(shape) - len(buffer.shape)
@@ -159,18 +217,29 @@ def write_at(buffer, start, x, axis):
     return buffer.reshape(shape) if squeeze else buffer
 
 
-def call_layer(layer, inputs, **arguments):
-    """Call a built layer on tensors; without what Keras does around a call, where that changes no number.
+def call_layer(layer: Any, inputs: Any, **arguments: Any) -> Any:
+    """Call a layer that is built; skip what Keras does around a call if that changes no number.
 
     Arguments:
-        layer: a layer that was built before.
-        inputs: what it takes.
-        arguments: of its `call`.
+        layer: Keras layer, which is built.
+        inputs: tensor, or nest of tensors. The inputs.
+        arguments: the other arguments of the layer's `call`.
+
+    Returns:
+        What the layer returns.
+
+    Example:
+        >>> layer = Dense(8)
+        >>> layer.build((None, 4))
+        >>> y = call_layer(layer, ops.ones((2, 4)))  # [2, 8]
     """
     return (layer.call if is_plain(layer) else layer)(inputs, **arguments)
 
 
 @found_once
-def is_plain(layer):
-    """Whether Keras neither casts inputs and weights, numpy's bfloat16 among them, nor takes another `call`."""
+def is_plain(layer: Any) -> bool:
+    """Return True if Keras neither casts inputs and weights nor replaces `call` by a quantised one.
+
+    On the numpy backend the answer is False, because Keras casts bfloat16 there.
+    """
     return layer.compute_dtype == layer.variable_dtype and layer.quantization_mode is None and BACKEND != "numpy"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -12,21 +12,35 @@ from .._ids import misfit
 from .._serialization import make_register
 from ..types import Tensor
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
 register = make_register(keras.saving.register_keras_serializable)
 
-TORCH_FLOATS = ("float16", "float32", "float64")  # what torch reads of numpy's
+TORCH_FLOATS = ("float16", "float32", "float64")  # the float dtypes of numpy that torch.from_numpy takes
 
 
 class Layer(keras.layers.Layer):
-    """Base of every b4k3 layer: supports masks, and leaves its inputs alone where they are ids.
+    """Base of every b4k3 layer. It supports masks, and it does not cast inputs that are ids.
 
-    A subclass that reads ids sets `reads_ids = True`: Keras would otherwise cast them to the compute dtype of a mixed
-    policy first, and bfloat16 cannot tell 257 from 256.
+    A subclass that reads ids sets `reads_ids = True`. Otherwise Keras would cast them to the compute dtype of a mixed
+    policy first, and bfloat16 has no 257, only 256 and 258.
+
+    The mask of the inputs goes in and comes out unchanged, unless a subclass says otherwise.
+
+    Arguments:
+        kwargs: the arguments of `keras.layers.Layer`.
+
+    Example:
+        >>> class Scale(Layer):
+        ...     def call(self, inputs):
+        ...         return inputs * 2.0
+        >>> y = Scale()(ops.ones((2, 4)))  # [2, 4]
     """
 
     reads_ids = False
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         if self.reads_ids:
             kwargs.setdefault("autocast", False)
         super().__init__(**kwargs)
@@ -40,12 +54,17 @@ class Layer(keras.layers.Layer):
             return super().__call__(*args, **kwargs)
 
     @property
-    def sublayer_dtype(self):
-        """The dtype policy for layers that this one owns."""
+    def sublayer_dtype(self) -> Any:
+        """The dtype policy for the layers that this layer owns."""
         return self.dtype_policy
 
-    def add_loss(self, loss, inputs=None):
-        """Keras' own, with the argument of Keras 2 that says what the loss depends on."""
+    def add_loss(self, loss: Any, inputs: Any = None) -> None:
+        """Add a term to the loss of the model.
+
+        Arguments:
+            loss: tensor or function, or a list of them. As for `keras.layers.Layer.add_loss`.
+            inputs: tensor, list of tensors, or None. Keras 2 asks what the loss depends on. Keras 3 does not read it.
+        """
         super().add_loss(loss)
 
     def get_input_at(self, node_index: int) -> Tensor | list[Tensor]:
@@ -170,36 +189,50 @@ def refuse_wide_ids(name: str, inputs: Any) -> None:
                 raise ValueError(f"{name}: {problem}")
 
 
-def build_sublayer(layer, input_shape):
-    """Build a layer that another one owns. Call it in the owner's `build`.
+def build_sublayer(layer: Any, input_shape: Sequence[int | None]) -> None:
+    """Build a layer that another layer owns. The owner's `build` calls this function.
 
     Arguments:
-        layer: the sublayer, an attribute of its owner.
-        input_shape: the shape that it will be called on.
+        layer: Keras layer. It is an attribute of its owner.
+        input_shape: tuple of int and None. The shape of the inputs that the layer will be called on.
+
+    Example:
+        >>> layer = Dense(8)
+        >>> build_sublayer(layer, (None, 4))
     """
     if not layer.built:
         layer.build(tuple(input_shape))
 
 
-def assign_weights(pairs):
-    """Set variables from arrays.
+def assign_weights(pairs: Iterable[tuple[Any, ArrayLike]]) -> None:
+    """Set variables from arrays, which are copied.
 
     Arguments:
-        pairs: iterable of (variable, array of the same shape); the array is copied, to the variable's dtype.
+        pairs: iterable of (variable, array). The array has the shape of the variable and is cast to its dtype.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Example:
+        >>> layer = Dense(8)
+        >>> layer.build((None, 4))
+        >>> assign_weights([(layer.kernel, np.ones((4, 8)))])
     """
     assign = ASSIGN.get(keras.backend.backend(), assign_copy)
     for variable, value in pairs:
         assign(variable, np.asarray(value))
 
 
-def assign_copy(variable, value):
-    """`assign` of a copy, as backends keep what they are given where they can: a mapped file, a user's array."""
+def assign_copy(variable: Any, value: NDArray[Any]) -> None:
+    """Assign a copy, because some backends keep the memory that they are given: a mapped file, or a user's array."""
     variable.assign(native_copy(value))
 
 
-def assign_jax_copy(variable, value):
-    """`assign` on JAX with one copy: of what numpy has allocated JAX would make another, in the background, and memory
-    would be held twice."""
+def assign_jax_copy(variable: Any, value: NDArray[Any]) -> None:
+    """Assign an array of JAX that was copied only once.
+
+    JAX copies an array of numpy in the background, so that a copy by numpy before it would hold the memory twice.
+    """
     import jax.numpy as jnp
 
     if value.dtype.isnative and value.dtype.name == variable.dtype and value.flags.c_contiguous:
@@ -208,23 +241,23 @@ def assign_jax_copy(variable, value):
         assign_copy(variable, value)
 
 
-def native_copy(value):
-    """A contiguous copy in the byte order of the machine."""
+def native_copy(value: NDArray[Any]) -> NDArray[Any]:
+    """Return a contiguous copy in the byte order of the machine."""
     return np.array(value, dtype=value.dtype.newbyteorder("="), order="C")
 
 
-def replace_data(variable, value):
-    """`assign` on torch, which copies by itself, with all cores, into what the parameter is to hold."""
+def replace_data(variable: Any, value: NDArray[Any]) -> None:
+    """Assign on torch: make new memory for the parameter, and let torch copy into it with all cores."""
     import torch
 
     if value.shape != tuple(variable.shape) or value.dtype.newbyteorder("=").name not in TORCH_FLOATS:
-        assign_copy(variable, value)  # which says what is wrong, or converts
+        assign_copy(variable, value)  # Keras converts the dtype, or says which shapes differ
         return
-    if not (value.dtype.isnative and value.flags.aligned and min(value.strides, default=0) >= 0):  # torch refuses those
-        value = native_copy(value)
+    if not (value.dtype.isnative and value.flags.aligned and min(value.strides, default=0) >= 0):
+        value = native_copy(value)  # torch takes no array of another kind
     parameter = variable.value
     data = torch.empty(value.shape, dtype=parameter.dtype, device=parameter.device)
-    with warnings.catch_warnings():  # a mapped file is not writable, and nobody writes
+    with warnings.catch_warnings():  # torch warns that a mapped file is not writable, but nobody writes to it
         warnings.filterwarnings("ignore", message=".*not writable")
         parameter.data = data.copy_(torch.from_numpy(value))
 
@@ -232,6 +265,19 @@ def replace_data(variable, value):
 ASSIGN = {"jax": assign_jax_copy, "torch": replace_data}
 
 
-def weight_path(weight):
-    """The name of a weight with that of its layers, 'Transformer-0-FeedForward/intermediate/kernel' for instance."""
+def weight_path(weight: Any) -> str:
+    """Return the name of a weight with the names of the layers that own it.
+
+    Arguments:
+        weight: variable of Keras.
+
+    Returns:
+        str, such as 'Transformer-0-FeedForward/intermediate/kernel'.
+
+    Example:
+        >>> layer = Dense(8, name="hidden")
+        >>> layer.build((None, 4))
+        >>> weight_path(layer.kernel)
+        'hidden/kernel'
+    """
     return getattr(weight, "path", weight.name)
