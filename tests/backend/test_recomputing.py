@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from b4k3.backend import Layer, build_sublayer, custom_objects, keras, ops, recomputing, row
+from b4k3.backend import Dropout, Layer, build_sublayer, custom_objects, keras, ops, recomputing, row
 from support.harness import evaluate, gradient, whole_model_suffix
 
 rng = np.random.RandomState(0)
@@ -21,8 +21,8 @@ class Scale(Layer):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.first = recomputing.Dropout(RATE)
-        self.second = recomputing.Dropout(RATE)
+        self.first = Dropout(RATE)
+        self.second = Dropout(RATE)
 
     def build(self, input_shape):
         self.w = self.add_weight(name="w", shape=(), initializer="ones")
@@ -165,7 +165,7 @@ def test_a_function_with_its_own_gradient():
 def test_dropout_survives_save_and_load(tmp_path):
     path = str(tmp_path / ("model" + whole_model_suffix()))
     x = keras.layers.Input(shape=(50,))
-    keras.Model(x, recomputing.Dropout(RATE)(x)).save(path)
+    keras.Model(x, Dropout(RATE)(x)).save(path)
     loaded = keras.models.load_model(path, custom_objects=dict(custom_objects))
     assert loaded.layers[-1].rate == RATE
     np.testing.assert_allclose(loaded.predict(X, verbose=0), X)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         write_at as write_at,
     )
     from ._keras3.dense import Dense as Dense
+    from ._keras3.devices import device_scope as device_scope
     from ._keras3.fused import matmul_transposed as matmul_transposed
     from ._keras3.initializers import TruncatedNormal as TruncatedNormal
     from ._keras3.layer import (
@@ -46,6 +47,8 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         weight_path as weight_path,
     )
     from ._keras3.metric_layer import MetricLayer as MetricLayer
+    from ._keras3.prediction import model_scope as model_scope
+    from ._keras3.recompute import Dropout as Dropout
     from ._normalization import layer_normalization as layer_normalization
     from ._resize import orthogonally_resize as orthogonally_resize
     from ._runtime import environment as environment, is_tf_keras as is_tf_keras, row as row
@@ -67,10 +70,8 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         apply_rotary_position_embeddings as apply_rotary_position_embeddings,
         sinusoidal_embeddings as sinusoidal_embeddings,
     )
-    from .prediction import model_scope as model_scope, predict_function as predict_function
+    from .prediction import predict_function as predict_function
     from .recomputing import (
-        Dropout as Dropout,
-        device_scope as device_scope,
         do_recompute as do_recompute,
         get_available_gpus as get_available_gpus,
         graph_mode_decorator as graph_mode_decorator,
@@ -101,7 +102,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
 _NAMES = {
     "BackendError": "_missing",
     "Dense": "_keras3.dense",
-    "Dropout": "recomputing",
+    "Dropout": "_keras3.recompute",
     "Layer": "_keras3.layer",
     "MetricLayer": "_keras3.metric_layer",
     "Sinusoidal": "positions",
@@ -122,7 +123,7 @@ _NAMES = {
     "compiled": "_keras3.compiling",
     "copy_initializer": "_initialization",
     "custom_objects": "_serialization",
-    "device_scope": "recomputing",
+    "device_scope": "_keras3.devices",
     "divisible_temporal_padding": "tensors",
     "do_recompute": "recomputing",
     "dtype": "tensors",
@@ -145,7 +146,7 @@ _NAMES = {
     "merge_heads": "_heads",
     "misfit": "_ids",
     "multilabel_categorical_crossentropy": "losses",
-    "model_scope": "prediction",
+    "model_scope": "_keras3.prediction",
     "nan_unless": "tables",
     "ops": "_environment",
     "orthogonally_resize": "_resize",

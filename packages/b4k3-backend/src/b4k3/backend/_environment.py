@@ -13,15 +13,27 @@ from typing import TYPE_CHECKING, Any
 from ._runtime import environment
 
 if TYPE_CHECKING or environment.is_keras3:  # a type checker reads Keras 3, for which b4k3 is written
-    from ._keras3 import checks, fused, initializers as initializers, keras, layer, ops
+    from ._keras3 import (
+        checks as checks,
+        fused as fused,
+        initializers as initializers,
+        keras as keras,
+        layer,
+        ops as ops,
+    )
 else:
-    from ._keras2 import checks, fused, initializers as initializers, keras, layer, ops
+    from ._keras2 import (
+        checks as checks,
+        fused as fused,
+        initializers as initializers,
+        keras as keras,
+        layer,
+        ops as ops,
+    )
 
 FOLDER = "_keras3" if environment.is_keras3 else "_keras2"
 
 register = layer.register
-
-__all__ = ["FOLDER", "checks", "fused", "keras", "layer", "load", "ops", "register"]
 
 
 def load(module: str) -> Any:

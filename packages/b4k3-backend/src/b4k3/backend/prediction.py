@@ -12,8 +12,6 @@ from ._tracing import map_leaves
 
 _prediction = load("prediction")
 
-model_scope = _prediction.model_scope
-
 
 def predict_function(model: Any, max_shapes: int = 128) -> Callable[[Any], Any]:
     """Make a function that gives for a batch what `model.predict_on_batch` gives; threads may share it.

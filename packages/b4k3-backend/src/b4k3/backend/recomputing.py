@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, ContextManager, TypeVar
+from typing import Any, Callable, TypeVar
 
 from ._environment import load
 
@@ -14,9 +14,6 @@ _devices = load("devices")
 
 # bert4keras too reads the variable RECOMPUTE when it is imported.
 do_recompute: bool = os.environ.get("RECOMPUTE", "").strip().lower() in ("1", "true", "yes", "on")
-
-# A Dropout that can draw the same mask a second time when its layer is recomputed. On Keras 3 it is Keras' own.
-Dropout = _recompute.Dropout
 implementation = _recompute.recompute
 
 
@@ -83,18 +80,3 @@ def get_available_gpus() -> list[str]:
         >>> gpus = get_available_gpus()
     """
     return [f"/device:GPU:{i}" for i in range(_devices.gpu_count())]
-
-
-def device_scope(name: str) -> ContextManager[Any]:
-    """Make a context that puts what is added to a graph on a device.
-
-    Arguments:
-        name: str. The device, such as '/device:GPU:0'.
-
-    Returns:
-        A context manager.
-
-    Raises:
-        NotImplementedError: this is neither keras 2.3.1 nor tf.keras 1.15; the message says what to use instead.
-    """
-    return _devices.device_scope(name)
