@@ -31,7 +31,7 @@ else:
         ops as ops,
     )
 
-FOLDER = "_keras3" if environment.is_keras3 else "_keras2"
+_FOLDER = "_keras3" if environment.is_keras3 else "_keras2"
 
 register = layer.register
 
@@ -45,4 +45,4 @@ def load(module: str) -> Any:
     Returns:
         The module.
     """
-    return importlib.import_module(f".{FOLDER}.{module}", __package__)
+    return importlib.import_module(f".{_FOLDER}.{module}", __package__)

@@ -2,13 +2,13 @@
 
 Two positions of width 6 become three heads of size 2, which then stand before the positions:
 
-    split_heads   [[a a b b c c],        [[[a a], [b b], [c c]],
-                   [d d e e f f]]    ->   [[d d], [e e], [f f]]]                            [2, 6] -> [2, 3, 2]
-    swap_heads    of that            ->  [[[a a], [d d]], [[b b], [e e]], [[c c], [f f]]]   [2, 3, 2] -> [3, 2, 2]
+    split_heads  [[a a b b c c], [d d e e f f]]                   [2, 6]
+              -> [[[a a], [b b], [c c]], [[d d], [e e], [f f]]]   [2, 3, 2]
+    swap_heads   of that
+              -> [[[a a], [d d]], [[b b], [e e]], [[c c], [f f]]] [3, 2, 2]
 
-No number changes and none is computed, so any way to do it is exact. `split_heads` and `merge_heads` even leave all
-numbers in their order. They are called for every layer and token. Dispatch through `keras.ops` costs more than the
-reshape itself on torch, so a tensor of torch takes a direct path.
+No number is computed, so every way to do it is exact. These functions are called for every layer and token. On torch,
+dispatch through `keras.ops` costs more than the reshape itself, so a tensor of torch takes a direct path.
 """
 
 from __future__ import annotations

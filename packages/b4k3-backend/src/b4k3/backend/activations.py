@@ -240,7 +240,7 @@ OURS: dict[str, Callable[[Tensor], Tensor]] = {
 
 # On Keras 2, keras.layers.Dense(activation="gelu_erf") then works too; Keras 3 wants the function itself there.
 keras.utils.get_custom_objects().update(gelu_erf=gelu_erf, gelu_tanh=gelu_tanh)
-fused.APPROXIMATE.update({gelu_erf: "none", gelu_tanh: "tanh"})
+fused.TORCH_GELUS.update({gelu_erf: "none", gelu_tanh: "tanh"})
 
 _gelu = gelu_erf
 

@@ -26,7 +26,7 @@ from .ops import cast as cast, maximum
 
 ONE_CORE_A_ROW = major_minor(tf.__version__) < (2, 9)
 BLOCKS = 4
-APPROXIMATE: dict[Callable[[Tensor], Tensor], str] = {}  # Keras 3 on torch reads what is entered here
+TORCH_GELUS: dict[Callable[[Tensor], Tensor], str] = {}  # Keras 3 on torch reads what is entered here
 
 
 def is_torch_tensor(x: Any) -> bool:

@@ -376,7 +376,7 @@ def matmul_and_bias(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
 
 
 # Our forms of gelu -> the `approximate` of torch's gelu. `b4k3.backend.activations` enters them.
-APPROXIMATE: dict[Callable[[Tensor], Tensor], str] = {}
+TORCH_GELUS: dict[Callable[[Tensor], Tensor], str] = {}
 
 
 def activated(x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
@@ -390,7 +390,7 @@ def activated(x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         The result of the activation.
     """
     if BACKEND == "torch" and not x.requires_grad:
-        approximate = APPROXIMATE.get(activation)
+        approximate = TORCH_GELUS.get(activation)
         if approximate is not None:
             return torch.ops.aten.gelu_(x, approximate=approximate)
     return activation(x)
