@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from b4k3.backend import attention, attention_normalize, keras, mask_bias, mask_value, ops
+from b4k3.backend import attention, attention_normalize, keras, mask_bias, mask_value, ops, row
+from b4k3.backend._environment import fused
 from support.harness import call_with_unknown_sizes, evaluate
 
 B, N, M, H = 2, 3, 4, 2
@@ -67,6 +68,21 @@ def test_where_every_key_is_hidden_the_mean_of_the_values():
     bias = np.full((1, 1, N, M), -np.inf, "float32")
     got = call_with_unknown_sizes(lambda q, k, v, a: attention(q, k, v, bias=a), q, k, v, bias)
     np.testing.assert_allclose(got, np.repeat(v.mean(1, keepdims=True), N, axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [None, "[1, h, n, m]", "-inf"])
+@pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
+def test_the_function_that_jax_has_for_accelerators(monkeypatch, mask, bias):
+    """It runs on the CPU too, where nothing but its slowness speaks against it. Others have one function for both."""
+    if row.backend == "jax":
+        monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+        dtype = fused.attention_dtype(*(ops.ones((B, N, H, 4)),) * 2, rate=0.0)
+        assert dtype == ("float32" if fused.JAX_HAS_ATTENTION else None)
+    arrays = tensors()
+    q, k, v = (ops.convert_to_tensor(a) for a in arrays)
+    rest = [None if x is None else ops.convert_to_tensor(x) for x in (mask, BIASES.get(bias))]
+    got = evaluate(attention(q, k, v, *rest, scale=0.3))
+    np.testing.assert_allclose(got, oracle(*arrays, mask=mask, bias=BIASES.get(bias), scale=0.3), atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype, atol", [("float16", 4e-3), ("bfloat16", 4e-2)])

@@ -43,6 +43,8 @@ elif BACKEND == "jax":
 elif BACKEND == "tensorflow":
     import tensorflow as tf
 
+JAX_HAS_ATTENTION = BACKEND == "jax" and hasattr(jax.nn, "dot_product_attention")  # since JAX 0.4.31
+
 
 def is_torch_tensor(x: Any) -> bool:
     """Return True for a tensor of torch, whose own methods do the work of `keras.ops` at once.
@@ -99,10 +101,10 @@ def attention_dtype(query: Tensor, value: Tensor, rate: float) -> str | None:
         return None
     if BACKEND == "torch":
         return name_of(query.dtype)
-    if BACKEND == "jax" and jax.default_backend() != "cpu" and not rate and query.shape[-1] == value.shape[-1]:
-        # On the CPU this function is slower than what XLA makes of the ops, and it does not compile for float16.
-        return "float32"
-    return None
+    if not JAX_HAS_ATTENTION or rate or query.shape[-1] != value.shape[-1]:
+        return None
+    # On the CPU this function is slower than what XLA makes of the ops, and it does not compile for float16.
+    return "float32" if jax.default_backend() != "cpu" else None
 
 
 # The name of a dtype of torch, which attention asks for in every layer.
