@@ -1,4 +1,4 @@
-"""A function over many items, in several processes or threads."""
+"""Apply a function to many items, in several processes or threads."""
 
 from __future__ import annotations
 
@@ -10,31 +10,45 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
+from typing import Any, Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from b4k3.tokenizers.workers import results_of_processes
 
 
-def parallel_apply_generator(func, iterable, workers, max_queue_size, dummy=False, random_seeds=True):
-    """Apply a function to items; results come as they are ready.
+def parallel_apply_generator(
+    func: Callable[[Any], Any],
+    iterable: Iterable[Any],
+    workers: int,
+    max_queue_size: int,
+    dummy: bool = False,
+    random_seeds: bool | Sequence[int] | None = True,
+) -> Iterator[tuple[int, Any]]:
+    """Apply a function to items, and yield the results as they are ready.
 
     Arguments:
-        func: a function of one item. Where processes are spawned, not forked, it must be importable: no lambda and no
-            function inside a function. Where they are forked it must not use Keras, whose threads a fork leaves behind.
-        iterable: the items; also an endless one, which is read only as far ahead as max_queue_size.
-        workers: how many processes or threads.
-        max_queue_size: how many items may be under way, or done and not yet taken.
-        dummy: threads instead of processes.
-        random_seeds: True draws a new seed for `random` and `numpy.random` in each process; a list gives these seeds;
-            False leaves them, which with forked processes means that all draw the same numbers.
+        func: function. It takes one item. If processes are spawned, not forked, it must be importable: no lambda, and
+            no function inside a function. If they are forked it must not use Keras, whose threads a fork leaves behind.
+        iterable: iterable of items. It may be endless, because it is read only as far ahead as `max_queue_size`.
+        workers: int. The number of processes or threads.
+        max_queue_size: int. The number of items that may be under way, or done and not yet taken.
+        dummy: bool. Whether threads do the work instead of processes.
+        random_seeds: bool, list of int, or None. True draws a new seed for `random` and `numpy.random` in each process;
+            a list gives the seeds; False and None leave the generators, so that forked processes draw the same numbers.
 
     Yields:
-        (index of the item, result), in no particular order.
+        (index of the item, result), in no particular order. No result is lost without an error.
 
     Raises:
-        The exception of func, as it was raised in the worker; `BrokenProcessPool` if a process died, killed while it
-        computed or while it sent its result: the message names the item. No result is lost without an error.
+        BrokenProcessPool: a process died while it computed or sent its result. The message names the item.
+        ValueError: processes are spawned, and `func` cannot be sent to them.
+        Exception: what `func` raised in the worker.
+
+    Example:
+        >>> from b4k3.snippets import parallel_apply_generator
+        >>> sorted(parallel_apply_generator(len, ["a", "abc"], workers=2, max_queue_size=4, dummy=True))
+        [(0, 1), (1, 3)]
     """
     if dummy:
         yield from _results_of_threads(func, iterable, workers, max_queue_size)
@@ -49,16 +63,20 @@ def parallel_apply_generator(func, iterable, workers, max_queue_size, dummy=Fals
     )
 
 
-def _seed(seed):
+def _seed(seed: int | None) -> None:
+    """Seed `random` and `numpy.random` of a process."""
     random.seed(seed)
     np.random.seed(seed)
 
 
-def _results_of_threads(func, iterable, workers, max_queue_size):
-    """(index of the item, result) as threads have them."""
+def _results_of_threads(
+    func: Callable[[Any], Any], iterable: Iterable[Any], workers: int, max_queue_size: int
+) -> Iterator[tuple[int, Any]]:
+    """Yield (index of the item, result) as threads have them ready."""
     stopped = threading.Event()
     executor, items = ThreadPoolExecutor(workers), enumerate(iterable)
-    done, pending = queue.Queue(), set()
+    done: Any = queue.Queue()
+    pending = set()
     try:
         while True:
             for i, item in itertools.islice(items, max(1, max_queue_size) - len(pending)):
@@ -71,21 +89,46 @@ def _results_of_threads(func, iterable, workers, max_queue_size):
             pending.remove(future)
             yield i, future.result()
     finally:
-        stopped.set()  # what waits comes to nothing
+        stopped.set()  # items that wait for a thread are not computed any more
         executor.shutdown()
 
 
 def parallel_apply(
-    func, iterable, workers, max_queue_size, callback=None, dummy=False, random_seeds=True, unordered=True
-):
-    """Apply a function to items; see `parallel_apply_generator` for the arguments that both have.
+    func: Callable[[Any], Any],
+    iterable: Iterable[Any],
+    workers: int,
+    max_queue_size: int,
+    callback: Callable[[Any], Any] | None = None,
+    dummy: bool = False,
+    random_seeds: bool | Sequence[int] | None = True,
+    unordered: bool = True,
+) -> list[Any] | None:
+    """Apply a function to items, and return the results or hand each of them to a callback.
 
     Arguments:
-        callback: a function of one result, called as results come; None to return them.
-        unordered: whether results may come in any order.
+        func: function. It takes one item, as for `parallel_apply_generator`.
+        iterable: iterable of items. With a callback it may be endless.
+        workers: int. The number of processes or threads.
+        max_queue_size: int. The number of items that may be under way, or done and not yet taken.
+        callback: function, or None. It takes one result, and is called in this process as results come.
+        dummy: bool. Whether threads do the work instead of processes.
+        random_seeds: bool, list of int, or None. The seeds of the processes, as for `parallel_apply_generator`.
+        unordered: bool. Whether results may come in any order; False keeps the order of the items.
 
     Returns:
         list of the results; None with a callback.
+
+    Raises:
+        BrokenProcessPool: a process died while it computed or sent its result. The message names the item.
+        ValueError: processes are spawned, and `func` cannot be sent to them.
+        Exception: what `func` raised in the worker.
+
+    Example:
+        >>> from b4k3.snippets import parallel_apply
+        >>> parallel_apply(len, ["a", "abc"], workers=2, max_queue_size=4, dummy=True, unordered=False)
+        [1, 3]
+
+    Reference: the function of the same name in bert4keras, https://github.com/bojone/bert4keras
     """
     results = parallel_apply_generator(func, iterable, workers, max_queue_size, dummy, random_seeds)
     results = (result for _, result in (results if unordered else _in_order(results)))
@@ -96,8 +139,10 @@ def parallel_apply(
     return None
 
 
-def _in_order(results):
-    waiting, following = [], 0
+def _in_order(results: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """Yield results in the order of the items, and keep those that come too early."""
+    waiting: list[tuple[int, Any]] = []
+    following = 0
     for i, result in results:
         heapq.heappush(waiting, (i, result))
         while waiting and waiting[0][0] == following:
@@ -105,7 +150,8 @@ def _in_order(results):
             following += 1
 
 
-def _check_sendable(func):
+def _check_sendable(func: Any) -> None:
+    """Raise ValueError if a function cannot be pickled, as it must be for a spawned process."""
     try:
         ForkingPickler.dumps(func)
     except Exception as error:
