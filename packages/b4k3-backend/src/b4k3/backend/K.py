@@ -3,7 +3,7 @@
 `K.sum`, `K.cast`, `K.expand_dims` … have Keras 2's names, arguments and meaning everywhere. `dtype`, `flatten`,
 `reshape` and `where` are bert4keras' variants, which do more; `log_softmax` and `logsumexp` exist with every Keras.
 
-On Keras 2 every other name is the one of Keras' own backend. On Keras 3 the names are made from `keras.ops`, and these
+On Keras 2 every other name is from Keras' own backend. On Keras 3 the names are made from `keras.ops`, and these
 differ:
 
     K.function, K.gradients, K.placeholder,      raise NotImplementedError, which says what to write instead
@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # what `__getattr__` gives on Keras 3, for editors and type c
         truncated_normal as truncated_normal,
     )
     from ._keras3.k import *  # noqa: F403
+    from ._keras3.rnn import rnn as rnn
 
 _backend = load("k")
 

@@ -46,10 +46,12 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .position import (
         PaddedPositionEmbedding as PaddedPositionEmbedding,
         PositionEmbedding as PositionEmbedding,
-        RelativePositionEmbedding as RelativePositionEmbedding,
-        RelativePositionEmbeddingT5 as RelativePositionEmbeddingT5,
         RotaryPositionEmbedding as RotaryPositionEmbedding,
         SinusoidalPositionEmbedding as SinusoidalPositionEmbedding,
+    )
+    from .relative_position import (
+        RelativePositionEmbedding as RelativePositionEmbedding,
+        RelativePositionEmbeddingT5 as RelativePositionEmbeddingT5,
     )
     from .shapes import integerize_shape as integerize_shape
 
@@ -78,8 +80,8 @@ _NAMES = {
     "MultiHeadAttention": "attention",
     "PaddedPositionEmbedding": "position",
     "PositionEmbedding": "position",
-    "RelativePositionEmbedding": "position",
-    "RelativePositionEmbeddingT5": "position",
+    "RelativePositionEmbedding": "relative_position",
+    "RelativePositionEmbeddingT5": "relative_position",
     "RotaryPositionEmbedding": "position",
     "ScaleOffset": "normalization",
     "SinusoidalPositionEmbedding": "position",

@@ -19,6 +19,7 @@ from .drawing import (  # noqa: F401 (a part of K)
     random_uniform,
     truncated_normal,
 )
+from .rnn import rnn  # noqa: F401 (a part of K)
 from .sizes import (
     Sizes,
     as_sizes,
@@ -538,47 +539,6 @@ def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
 def map_fn(fn: Callable[[Any], Any], elems: Any, name: str | None = None, dtype: str | None = None) -> Any:
     """Call a function for each row, and stack the results. `name` and `dtype` have no effect."""
     return ops.map(fn, elems)
-
-
-def rnn(
-    step_function: Callable[[Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]],
-    inputs: Tensor,
-    initial_states: Sequence[Tensor],
-    go_backwards: bool = False,
-    mask: Tensor | None = None,
-    constants: Sequence[Tensor] | None = None,
-    unroll: bool = False,
-    input_length: Any = None,
-) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Run a step over axis 1: `step_function(input, states + constants)` returns (output, states).
-
-    Where the mask is false, the output and the states stay what they were. `unroll` and `input_length` have no effect.
-
-    Returns:
-        (last output, outputs [batch, time, ...], states).
-    """
-    constants = list(constants or [])
-    steps = ops.moveaxis(inputs, 1, 0)
-    masks = ops.ones(ops.shape(steps)[:2], "bool") if mask is None else ops.transpose(ops.cast(mask, "bool"))
-    first, _ = step_function(steps[0], list(initial_states) + constants)
-
-    def keep(seen, new, old):
-        return ops.where(ops.reshape(seen, ops.shape(seen)[:1] + (1,) * (len(new.shape) - 1)), new, old)
-
-    def step(carry, x):
-        before, states = carry
-        value, seen = x
-        output, new = step_function(value, list(states) + constants)
-        if mask is not None:
-            output = keep(seen, output, before)
-            new = [keep(seen, n, o) for n, o in zip(new, states)]
-        carry = (output, list(new))
-        return carry, carry  # on TensorFlow ops.scan wants results like the carry
-
-    carry = (ops.zeros_like(first), list(initial_states))
-    (last, states), (outputs, _) = ops.scan(step, carry, (steps, masks), reverse=go_backwards)
-    outputs = ops.moveaxis(ops.flip(outputs, 0) if go_backwards else outputs, 0, 1)
-    return last, outputs, states
 
 
 # --- random numbers -------------------------------------------------------------------------------------------------
