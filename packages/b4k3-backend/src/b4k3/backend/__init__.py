@@ -191,7 +191,7 @@ def _get(name: str) -> Any:
 
 
 def _load(name: str) -> Any:
-    """Return the value of a public name, and keep it."""
+    """Return the value of a public name, and keep it in the module."""
     for module in _SAVED if name == "custom_objects" else ():
         _import(module)
     value = _import(name) if name in _MODULES else getattr(_import(_NAMES[name]), name)

@@ -11,7 +11,7 @@ class BackendError(ImportError):
 
 
 def missing(error: BackendError, package: str, name: str, asked_in: FrameType) -> ImportError | AttributeError:
-    """The exception for a public name of a package whose module needs a Keras, where there is none.
+    """Return the exception for a public name whose module needs a Keras, if there is none.
 
     `from b4k3.models import BERT` and `b4k3.models.BERT` get the `BackendError`, which says what to install. But
     `hasattr`, `help` and `inspect.getmembers` ask for each name by calling `getattr`, and expect an AttributeError
@@ -20,10 +20,13 @@ def missing(error: BackendError, package: str, name: str, asked_in: FrameType) -
     be told, the answer is the BackendError.
 
     Arguments:
-        error: what importing the name's module raised.
-        package: the package's name.
-        name: the public name.
-        asked_in: the frame that asked the package's `__getattr__`.
+        error: BackendError. What importing the name's module raised.
+        package: str. The name of the package.
+        name: str. The public name.
+        asked_in: frame. The frame that asked the package's `__getattr__`.
+
+    Returns:
+        The BackendError, or an AttributeError with its message.
     """
     operation = dis.opname[asked_in.f_code.co_code[asked_in.f_lasti]]
     if operation.startswith(("CALL", "PRECALL")) and "INTRINSIC" not in operation:  # CALL_INTRINSIC_1 is `import *`

@@ -1,4 +1,4 @@
-"""Compiled functions that threads share: one thread traces at a time, and what is compiled is kept up to a bound."""
+"""Share compiled functions between threads: one thread traces at a time, and a limited number of functions is kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from typing import Any, Callable
 
 # Keras writes to layers and to tables of its own while it traces a model, and does not say that two threads may do it
-# at once. Nobody waits for this lock whose shapes are compiled.
+# at once. A call whose shapes are compiled already does not wait for this lock.
 tracing = threading.RLock()
 
 
@@ -36,7 +36,7 @@ def _signature(x: Any) -> tuple[str, tuple[int, ...]]:
 
 
 class ByShape:
-    """Keep one compiled function for each structure and shapes of the argument, up to a bound.
+    """Keep one compiled function for each structure and shapes of the argument, up to a limited number.
 
     If there are too many, the function whose last call is the longest ago is dropped.
 
@@ -58,7 +58,7 @@ class ByShape:
         with tracing:
             function = self.known(key) or self.make()  # perhaps another thread was first
             result = function(x)
-            self.keep(key, function)  # not what failed
+            self.keep(key, function)  # a function that failed is not kept
         return result
 
     def known(self, key: str) -> Callable[[Any], Any] | None:

@@ -14,6 +14,8 @@ from .types import Tensor
 def gelu_erf(x: Tensor) -> Tensor:
     """Return x · Φ(x), exactly; Φ is the distribution function of a standard normal variable.
 
+    On Keras 2 the name 'gelu_erf' works in Keras' own layers too; on Keras 3 these take the function.
+
     Arguments:
         x: float, [...]. The input of the activation.
 
@@ -31,6 +33,8 @@ def gelu_erf(x: Tensor) -> Tensor:
 @register
 def gelu_tanh(x: Tensor) -> Tensor:
     """Approximate gelu by tanh, as Google's BERT does.
+
+    On Keras 2 the name 'gelu_tanh' works in Keras' own layers too; on Keras 3 these take the function.
 
     Arguments:
         x: float, [...]. The input of the activation.

@@ -16,13 +16,16 @@ _prediction = load("prediction")
 def predict_function(model: Any, max_shapes: int = 128) -> Callable[[Any], Any]:
     """Make a function that gives for a batch what `model.predict_on_batch` gives; threads may share it.
 
+    On JAX and TensorFlow the function is compiled for each shape of inputs. On torch and numpy nothing is compiled. On
+    TensorFlow 1 it runs in the graph and the session of the weights, from any thread.
+
     Arguments:
-        model: Keras model.
-        max_shapes: int. The number of input shapes for which a compiled form is kept, where each shape has its own.
+        model: Keras model. It may be a Sequential or a subclass.
+        max_shapes: int. The number of input shapes for which a compiled form is kept, if each shape has its own.
 
     Returns:
-        Function of what `predict_on_batch` takes. It reads the newest weights, and an error changes nothing. It raises
-        ValueError for inputs that do not fit the model.
+        A function. It takes what `predict_on_batch` takes, and returns arrays. It reads the newest weights, and an
+        error changes nothing. It raises ValueError for inputs that do not fit the model.
 
     Example:
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])

@@ -1,6 +1,6 @@
 """Batches, padding, decoding and the other small tools of bert4keras scripts.
 
-Nothing is imported before it is asked for; what needs Keras takes the one of `b4k3.backend`.
+No module is imported before one of its names is asked for. The names that need a Keras take it from `b4k3.backend`.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class DataGenerator:
         self.buffer_size = buffer_size or batch_size * 1000
 
     def __len__(self) -> int:
-        """The number of batches in an epoch."""
+        """Return the number of batches in an epoch."""
         if self.steps is None:
             raise TypeError(f"{type(self).__name__} has no length: its data has none")
         return self.steps

@@ -12,7 +12,7 @@ import time
 from typing import Any
 from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
 
-LINGER = 5.0  # seconds for a client to stop sending what nobody reads, so that it sees the answer
+LINGER = 5.0  # the seconds in which a client may go on sending; it might not see the answer if we closed at once
 
 
 class Server(socketserver.ThreadingMixIn, WSGIServer):
@@ -163,7 +163,7 @@ class Handler(WSGIRequestHandler):
         self.wfile.write(json_page(message))
 
     def address_string(self) -> str:
-        """Return the address of the client, for the log. Its name would have to be asked for.
+        """Return the address of the client for the log, without a question to a name server.
 
         Returns:
             str.
@@ -193,7 +193,7 @@ class Answer(ServerHandler):
     refused = False
 
     def close(self) -> None:
-        """Keep in `refused` what the status says, and end the run."""
+        """Note in `refused` whether the status is 4xx, and end the run."""
         self.refused = str(self.status).startswith("4")
         super().close()
 
@@ -201,7 +201,7 @@ class Answer(ServerHandler):
         """Print an error, but not that a client went away.
 
         Arguments:
-            exc_info: What `sys.exc_info()` gives.
+            exc_info: tuple. What `sys.exc_info()` returns.
         """
         if not isinstance(exc_info[1], OSError):
             super().log_exception(exc_info)
@@ -291,7 +291,7 @@ class Writer(io.BufferedIOBase):
             data: bytes. What is sent.
 
         Returns:
-            int. How many bytes these are, for all of them are sent.
+            int. The number of bytes; all of them are sent.
 
         Raises:
             socket.timeout: The client did not take them in time.

@@ -1,4 +1,4 @@
-"""Cut a model down to its last position: generation needs no other, and a large vocabulary is not projected in vain."""
+"""Cut a model down to its last position, because generation needs no other, and projecting to a vocabulary is slow."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def projection_of(output: Tensor) -> tuple[Tensor, list]:
 
 
 def is_tied_projection(layer: Any) -> bool:
-    """Whether a layer projects back to a vocabulary, like `Embedding` of b4k3.layers with mode='dense'.
+    """Return whether a layer projects back to a vocabulary, like `Embedding` of b4k3.layers with mode='dense'.
 
     Arguments:
         layer: A layer whose input has three axes.

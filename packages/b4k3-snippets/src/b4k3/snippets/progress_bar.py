@@ -57,7 +57,7 @@ def progress(
 
 
 def _bar(label: str, done: int, total: int | None, seconds: float) -> str:
-    """The text of the bar, "label [###.....] 3/8, 5 s" for example."""
+    """Return the text of the bar, for example "label [###.....] 3/8, 5 s"."""
     if not total:
         return f"{label} {done}, {seconds:.0f} s"
     filled = min(_WIDTH, _WIDTH * done // total)

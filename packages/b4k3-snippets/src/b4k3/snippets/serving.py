@@ -197,13 +197,13 @@ class WebServing:
         return body
 
     def _error_page(self, error: Any) -> bytes:
-        """Return the answer for what no function answers: unknown paths, for example."""
+        """Return the answer to a request that no function answers, for example with an unknown path."""
         self.bottle.response.content_type = "application/json; charset=utf-8"
         return _encoded(_answer(1, error.status_line))
 
 
 class _Refused(Exception):
-    """This is raised for a request that no function gets to see."""
+    """A request is refused before it reaches a function."""
 
     def __init__(self, status: int, message: str):
         super().__init__(message)

@@ -9,13 +9,13 @@ from typing import Any, Iterable
 is_py2 = False
 basestring = str
 
-# the full-width form of each ASCII character -> the character; the ideographic space becomes a space
+# The full-width form of each ASCII character -> the character. The ideographic space becomes a space.
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _HALF_WIDTH[0x3000] = 0x20
 
 
 def is_string(s: Any) -> bool:
-    """Whether an object is a str.
+    """Return whether an object is a str.
 
     Arguments:
         s: any object.
@@ -35,7 +35,7 @@ def strQ2B(ustring: str) -> str:
     """Replace full-width letters, digits, punctuation and spaces by half-width (ASCII) ones.
 
     Arguments:
-        ustring: str.
+        ustring: str. The text.
 
     Returns:
         str.
@@ -49,11 +49,11 @@ def strQ2B(ustring: str) -> str:
 
 
 def string_matching(s: str, keywords: Iterable[str]) -> bool:
-    """Whether any of several regular expressions matches somewhere in a text.
+    """Return whether any of several regular expressions matches somewhere in a text.
 
     Arguments:
         s: str. The text.
-        keywords: regular expressions.
+        keywords: iterable of str. The regular expressions.
 
     Returns:
         bool.
@@ -71,7 +71,7 @@ def convert_to_unicode(text: Any, encoding: str = "utf-8", errors: str = "ignore
 
     Arguments:
         text: bytes, or any other object.
-        encoding: str.
+        encoding: str. The encoding of the bytes.
         errors: str. What happens to bytes that cannot be decoded, as for `bytes.decode`.
 
     Returns:
@@ -90,7 +90,7 @@ def convert_to_str(text: Any, encoding: str = "utf-8", errors: str = "ignore") -
 
     Arguments:
         text: bytes, or any other object.
-        encoding: str.
+        encoding: str. The encoding of the bytes.
         errors: str. What happens to bytes that cannot be decoded, as for `bytes.decode`.
 
     Returns:
@@ -108,7 +108,7 @@ def lowercase_and_normalize(text: str) -> str:
     """Make a text lower case, decompose its characters (NFD) and remove their accents.
 
     Arguments:
-        text: str.
+        text: str. The text.
 
     Returns:
         str.
@@ -126,7 +126,7 @@ def text_segmentate(text: str, maxlen: int, seps: str = "\n", strips: str | None
     """Cut a text into pieces of at most maxlen characters, only at separators.
 
     Arguments:
-        text: str.
+        text: str. The text.
         maxlen: int. The greatest length of a piece. A piece that has none of the separators is not cut, however long.
         seps: str. The separators. The first one is preferred; a piece that is still too long is cut at the next one.
         strips: str or None. Characters that are removed from both ends of each piece, in addition to white space.
@@ -160,5 +160,5 @@ def text_segmentate(text: str, maxlen: int, seps: str = "\n", strips: str | None
 
 
 def _is_full(piece: str, part: str, maxlen: int) -> bool:
-    """Whether a part and a separator do not fit after a piece any more."""
+    """Return whether a part and a separator do not fit after a piece any more."""
     return bool(piece and part) and len(piece) + len(part) > maxlen - 1

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ViterbiDecoder:
-    """Finds the sequence of labels with the greatest sum of label scores and transition scores.
+    """Find the sequence of labels with the greatest sum of label scores and transition scores.
 
     Arguments:
         trans: float array, [labels, labels]. The score of the transition from label i to label j; -inf forbids it. The
@@ -38,7 +38,7 @@ class ViterbiDecoder:
         self.non_ends = self._others(ends)
 
     def _others(self, labels: Collection[int] | None) -> list[int]:
-        """The labels that are not among the given ones; none if all are allowed."""
+        """Return the labels that are not among the given ones; none if all are allowed."""
         return [] if labels is None else [i for i in range(self.num_labels) if i not in labels]
 
     def decode(self, nodes: ArrayLike) -> NDArray[np.int_]:

@@ -1,4 +1,4 @@
-"""Checks of what is not known before the graph runs."""
+"""Check values: at once if they are known, and when the graph runs if they are not."""
 
 from __future__ import annotations
 

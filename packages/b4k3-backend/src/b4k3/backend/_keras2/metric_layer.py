@@ -13,7 +13,7 @@ AGGREGATES = "aggregation" in inspect.signature(keras.layers.Layer.add_metric).p
 
 
 class MetricLayer(Layer):
-    """Base of layers that show numbers in the history of `fit`: their `call` calls `self.add_metric(number, name)`.
+    """The base of layers that show numbers in the history of `fit`: their `call` calls `self.add_metric(number, name)`.
 
     Example:
         >>> class Doubled(MetricLayer):

@@ -1,4 +1,4 @@
-"""Checks of values: at once where they are known, and else when the graph runs."""
+"""Check values: at once if they are known, and when the graph runs if they are not."""
 
 from __future__ import annotations
 
@@ -71,19 +71,19 @@ def concrete(x: Any) -> Any:
 
 
 def _of_jax(x: Any) -> Any:
-    """The values of an array of JAX that is no tracer and of which this process has all."""
+    """Return the values of an array of JAX; None for a tracer, and for an array that other processes have parts of."""
     if isinstance(x, jax.core.Tracer) or not (x.is_fully_addressable or x.is_fully_replicated):
         return None
     return np.asarray(x)
 
 
 def _of_tensorflow(x: Any) -> Any:
-    """The values of an eager tensor."""
+    """Return the values of an eager tensor; None for another."""
     return x.numpy() if type(x).__name__ == "EagerTensor" else None
 
 
 def _of_torch(x: Any) -> Any:
-    """The values of a tensor that is no stand-in for others: of a compiler, an exporter or a CUDA graph."""
+    """Return the values of a tensor; None while torch compiles, exports or captures a graph with it."""
     if type(x) is not torch.Tensor or x.is_meta or torch.compiler.is_compiling() or torch.jit.is_tracing():
         return None
     if x.is_cuda and torch.cuda.is_current_stream_capturing():
@@ -95,7 +95,7 @@ def _of_torch(x: Any) -> Any:
 
 
 def _describes_a_graph() -> bool:
-    """Whether Keras calls a layer on numpy arrays of no meaning, to learn the shape of what it returns."""
+    """Return whether Keras calls a layer on meaningless numpy arrays, to learn the shape of what it returns."""
     try:
         from keras.src.backend.common.symbolic_scope import in_symbolic_scope
     except ImportError:
@@ -104,7 +104,7 @@ def _describes_a_graph() -> bool:
 
 
 def _unknown(x: Any) -> Any:
-    """Nothing is known of the values of other backends."""
+    """Return None, because the values of other backends cannot be seen."""
     return None
 
 

@@ -12,6 +12,8 @@ from .fused import activated, fused_linear, value_of
 class Dense(keras.layers.Dense):
     """Compute `keras.layers.Dense` faster on torch and TensorFlow, with the same quantisation and LoRA.
 
+    On JAX and numpy it is Keras' own layer; on Keras 2 it is one matrix product.
+
     This class is for layers that own it. They save their own configuration, so Keras never looks this class up.
 
     The mask of the inputs goes in and comes out unchanged.

@@ -11,7 +11,7 @@ from ..types import Tensor
 from .layer import Layer
 from .sizes import BACKEND, is_traced
 
-LIMIT = 16  # of the metrics that one layer may have
+LIMIT = 16  # the number of metrics that one layer may have
 
 
 class Average(keras.metrics.Metric):
@@ -26,7 +26,7 @@ class Average(keras.metrics.Metric):
 
     def __init__(self, averages: Averages, name: str):
         super().__init__(name=name)
-        self.averages = averages  # not the variable itself, which Keras would take for one of the metric
+        self.averages = averages  # the variable itself would become a variable of the metric
 
     def result(self) -> Tensor:
         """Return the average.
@@ -96,7 +96,9 @@ class Averages:
 
 
 class MetricLayer(Layer):
-    """Base of layers that show numbers in the history of `fit`: their `call` calls `self.add_metric(number, name)`.
+    """The base of layers that show numbers in the history of `fit`: their `call` calls `self.add_metric(number, name)`.
+
+    On JAX the average is known only at the end of an epoch. On Keras 2 `add_metric` is Keras' own.
 
     The arguments are the same as for `Layer`.
 

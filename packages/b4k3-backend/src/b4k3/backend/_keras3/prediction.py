@@ -1,7 +1,7 @@
 """The forward pass of a model, as a function that threads share.
 
 Keras' own `predict` keeps the weights of a model in an attribute while it runs, on JAX, and gives their buffers away:
-two threads, or an exception, and the model is dead. Here weights are arguments of what is compiled.
+two threads, or an exception, leave the model without weights. Here weights are arguments of the compiled function.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BACKEND = keras.config.backend()
 if BACKEND == "jax":
     import jax
 
-    INPUT_ERRORS = (TypeError, ValueError)  # what shapes that do not go together give, in tracing
+    INPUT_ERRORS = (TypeError, ValueError)  # tracing raises these for shapes that do not go together
 elif BACKEND == "tensorflow":
     import tensorflow as tf
 
@@ -33,7 +33,9 @@ else:
 
 
 def model_scope(model: Any) -> ContextManager[None]:
-    """Return a context in which layers of the model may be called to make another model: Keras 3 needs none.
+    """Return a context in which layers of the model may be called to make another model, in any thread.
+
+    Keras 3 needs no such context. On TensorFlow 1 it enters the graph and the session of the model.
 
     Arguments:
         model: keras.Model. The model that has the layers.
