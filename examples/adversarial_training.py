@@ -1,10 +1,10 @@
-"""Adversarial training (FGM): learn at word embeddings that are moved a little to where the loss grows fastest.
+"""Train adversarially (FGM): move the word embeddings a little to where the loss grows fastest, and learn there.
 
     python examples/adversarial_training.py
     python examples/adversarial_training.py --model chinese_L-12_H-768_A-12 --data reviews.tsv
 
-The lines of reviews.tsv are "text TAB label", the labels being 0 and 1. Runs on Keras 3 and on
-keras 2.3.1.
+The lines of reviews.tsv are "text TAB label". A label is 0 or 1. The example runs on Keras 3 and on keras 2.3.1, whose
+training step can only be changed through private names.
 
 Reference: Miyato et al., Adversarial Training Methods for Semi-Supervised Text Classification,
 https://arxiv.org/abs/1605.07725
@@ -14,13 +14,13 @@ import numpy as np
 from gradients import EmbeddingGradientModel
 from sentence_classification import check_accuracy, classifier, options, train
 
-from b4k3.backend import K, keras, ops, row, search_layer
+from b4k3.backend import K, environment, keras, ops, search_layer
 
-EPSILON = 0.5 if options.real else 0.01  # how far; small random embeddings bear less
+EPSILON = 0.5 if options.real else 0.01  # the length of the move; small random embeddings need a smaller one
 
 
 class FastGradientModel(EmbeddingGradientModel):
-    """On Keras 3."""
+    """Compute the loss at the moved embeddings, on Keras 3."""
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **kwargs):
         if y is None:
@@ -31,7 +31,7 @@ class FastGradientModel(EmbeddingGradientModel):
 
 
 def move_embeddings(model):
-    """On keras 2.3.1: move the embeddings before each step, and back after it."""
+    """Move the embeddings before each training step and back after it, on keras 2.3.1."""
     embeddings = search_layer(model.output, "Embedding-Token").embeddings
     gradient = K.gradients(model.total_loss, [embeddings])[0] + K.zeros_like(embeddings)
     gradient_of = K.function(model._feed_inputs + model._feed_targets + model._feed_sample_weights, [gradient])
@@ -50,7 +50,7 @@ def move_embeddings(model):
 
 
 if __name__ == "__main__":
-    if row.is_keras3:
+    if environment.is_keras3:
         model = classifier(FastGradientModel)
     else:
         model = classifier(keras.models.Model)

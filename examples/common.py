@@ -1,13 +1,13 @@
-"""What the examples share: their arguments, a tiny model, and a small world to write Chinese sentences about.
+"""The examples share this module: their arguments, a tiny model, and a small world to write Chinese sentences about.
 
-Every example takes
+Every example takes these options:
 
-    --quick            a few steps only, 10 seconds or so; it still checks what it learned
+    --quick            a few steps only, which take about 10 seconds; the example still checks what it learned
     --model FOLDER     a real checkpoint: its folder with config, vocab.txt and weights, as the authors published it
     --data FILE        real data: UTF-8, one sample on a line, its fields separated by tabs
 
-and without the last two builds a model of random weights with data that is generated. An example whose result is not
-what it should be ends with exit status 1.
+Without --model an example builds a tiny model with random weights, and without --data it generates its data. It ends
+with exit status 1 if its result is not good enough.
 """
 
 from __future__ import annotations
@@ -23,14 +23,20 @@ import numpy as np
 
 
 class Options:
-    """What the command line says.
+    """Read the command line.
+
+    Arguments:
+        description: str. The text of --help.
+        arguments: list of str, or None. The words of the command line; None takes them from `sys.argv`.
 
     Attributes:
-        quick: bool.
-        config_path, checkpoint_path: for `build_transformer_model`.
-        dict_path: for `Tokenizer`.
-        data: path or None.
-        maxlen: one length for the texts of all batches: JAX compiles a model anew for each shape that it meets.
+        quick: bool. Whether --quick is given.
+        real: bool. Whether --model is given.
+        config_path: dict or str. The config, for `build_transformer_model`.
+        checkpoint_path: None. `build_transformer_model` finds the weights in the folder, or makes random ones.
+        dict_path: dict or str. The vocabulary, for `Tokenizer`.
+        data: str, or None. The file of --data.
+        maxlen: int. One length for the texts of all batches, because JAX compiles a model anew for each shape.
     """
 
     def __init__(self, description, arguments=None):
@@ -47,11 +53,12 @@ class Options:
         seed(2026)
 
     def samples(self, generate, quick, full):
-        """Samples for training and for testing, two lists of tuples of str.
+        """Return samples for training and for testing: two lists of tuples of str.
 
         Arguments:
-            generate: function that makes a random sample.
-            quick, full: how many samples are generated for training.
+            generate: function. It makes a random sample.
+            quick: int. The number of samples that are generated for training with --quick.
+            full: int. The number of samples without --quick.
         """
         if self.data is None:
             samples = [generate() for _ in range(self.choose(quick, full) + 64)]
@@ -63,16 +70,16 @@ class Options:
         return samples[tested:], samples[:tested]
 
     def choose(self, quick, full):
-        """The first with --quick, else the second."""
+        """Return the first argument with --quick, and the second without it."""
         return quick if self.quick else full
 
     def rate(self, tiny=1e-3, real=2e-5):
-        """A learning rate: random weights want a larger one than pretrained weights."""
+        """Return a learning rate; random weights need a larger one than pretrained weights."""
         return real if self.real else tiny
 
 
 def seed(number):
-    """The same random numbers in every run."""
+    """Seed all generators, so that every run draws the same random numbers."""
     from b4k3.backend import keras
 
     random.seed(number)
@@ -82,28 +89,29 @@ def seed(number):
 
 
 def check(what, value, above=None, below=None):
-    """Print a figure; leave with exit status 1 if it is not what it should be."""
+    """Print a figure, and exit with status 1 if it is not above or below a bound."""
     good = (above is None or value > above) and (below is None or value < below)
-    bound = "above %g" % above if above is not None else "below %g" % below
-    print("%s: %.3g, expected %s" % (what, value, bound))
+    bound = f"above {above:g}" if above is not None else f"below {below:g}"
+    print(f"{what}: {value:.3g}, expected {bound}")
     if not good:
-        sys.exit("%s is wrong" % what)
+        sys.exit(f"{what} is wrong")
 
 
 def f1(found, true):
-    """The F1 score of sets.
+    """Compute the F1 score of sets.
 
     Arguments:
-        found, true: lists of sets, one for each sample.
+        found: list of sets. What was found in each sample.
+        true: list of sets. What is in each sample.
     """
     right = sum(len(f & t) for f, t in zip(found, true))
     return 2.0 * right / max(1, sum(map(len, found)) + sum(map(len, true)))
 
 
 def check_training(history, ratio):
-    """Check that the mean loss of the last epoch is below a ratio of that of the first."""
+    """Check that the mean loss of the last epoch, divided by the mean loss of the first epoch, is below a ratio."""
     losses = history.history["loss"]
-    check("loss at the end, of that at the start", losses[-1] / losses[0], below=ratio)
+    check("last loss / first loss", losses[-1] / losses[0], below=ratio)
 
 
 # -------------------------------------------------------------------------------------------------------- small world
@@ -116,7 +124,7 @@ ASPECTS = "服务 环境 价格 位置".split()
 GOOD = "很热情 很干净 很实惠 很方便 非常好".split()
 BAD = "很冷淡 很脏乱 太昂贵 太偏僻 非常差".split()
 PRAISE, BLAME = "我很满意。 下次还来。 值得推荐。".split(), "我很失望。 再也不来。 不值得去。".split()
-# topic -> what is said about it
+# topic -> sentences about it
 TOPICS = {
     "暴雨": ["下了一整天大雨，街道积水很深", "大雨下个不停，许多航班取消了"],
     "球赛": ["举行足球比赛，主队赢得冠军", "球迷来到体育场，观看足球决赛"],
@@ -127,21 +135,21 @@ DAYS = "昨天 今天 周末".split()
 
 
 def review():
-    """(text, '1' for praise or '0' for blame)."""
+    """Write a review: (text, '1' for praise or '0' for blame)."""
     good = random.random() < 0.5
     opinion, end = (GOOD, PRAISE) if good else (BAD, BLAME)
-    text = "这家%s的%s%s，" % (random.choice(PLACES), random.choice(ASPECTS), random.choice(opinion))
+    text = f"这家{random.choice(PLACES)}的{random.choice(ASPECTS)}{random.choice(opinion)}，"
     return text + random.choice(end), str(int(good))
 
 
 def news():
-    """(text, title): what happened where."""
+    """Write about an event in a city: (text, title)."""
     city, topic = random.choice(CITIES), random.choice(sorted(TOPICS))
-    return "%s%s%s。" % (random.choice(DAYS), city, random.choice(TOPICS[topic])), city + topic
+    return f"{random.choice(DAYS)}{city}{random.choice(TOPICS[topic])}。", city + topic
 
 
 def same_news():
-    """(text, another text about the same)."""
+    """Write two texts about the same event: (text, another text)."""
     text, title = news()
     while True:
         other, other_title = news()
@@ -150,22 +158,22 @@ def same_news():
 
 
 def employment():
-    """(text, person, company, city): who works where."""
+    """Write where somebody works: (text, person, company, city)."""
     person = random.choice(SURNAMES) + "".join(random.sample(GIVEN_NAMES, random.randint(1, 2)))
     company, city = random.choice(COMPANIES), random.choice(CITIES)
-    form = random.choice(["%(person)s在%(city)s的%(company)s工作。", "位于%(city)s的%(company)s聘请了%(person)s。"])
-    return form % {"person": person, "company": company, "city": city}, person, company, city
+    text = random.choice([f"{person}在{city}的{company}工作。", f"位于{city}的{company}聘请了{person}。"])
+    return text, person, company, city
 
 
 def entities():
-    """(text, "start:end:kind" for each name in it, the end being its last character)."""
+    """Write where somebody works: (text, "start:end:kind" for each name); the end is the last character."""
     text, person, company, city = employment()
     spans = ((text.index(name), name, kind) for name, kind in ((person, "PER"), (company, "ORG"), (city, "LOC")))
-    return (text,) + tuple("%d:%d:%s" % (start, start + len(name) - 1, kind) for start, name, kind in spans)
+    return (text,) + tuple(f"{start}:{start + len(name) - 1}:{kind}" for start, name, kind in spans)
 
 
 def parse_entities(spans):
-    """["0:1:PER", …] -> [(0, 1, "PER"), …]"""
+    """Make [(0, 1, "PER"), …] of ["0:1:PER", …]."""
     return [(int(start), int(end), kind) for start, end, kind in (span.split(":") for span in spans)]
 
 
@@ -174,7 +182,7 @@ SPECIAL_TOKENS = "[PAD] [UNK] [CLS] [SEP] [MASK]".split()
 
 
 def vocabulary():
-    """{token: id} of the special tokens and of every character of the small world."""
+    """Make a vocabulary {token: id} of the special tokens and of every character of the small world."""
     words = CITIES + COMPANIES + PLACES + ASPECTS + GOOD + BAD + PRAISE + BLAME + DAYS + sum(TOPICS.values(), [])
     characters = set("".join(words + list(TOPICS)) + SURNAMES + GIVEN_NAMES + EXTRA_TEXT)
     return {token: i for i, token in enumerate(SPECIAL_TOKENS + sorted(characters))}

@@ -1,4 +1,4 @@
-"""The vectors that a BERT gives for the tokens of a sentence; saved and loaded as a Keras model.
+"""Compute the vectors that a BERT gives for the tokens of a sentence, and save and load it as a Keras model.
 
 python examples/features.py
 python examples/features.py --model chinese_L-12_H-768_A-12
@@ -10,7 +10,7 @@ import tempfile
 import common
 import numpy as np
 
-from b4k3.backend import keras, row
+from b4k3.backend import environment, keras
 from b4k3.models import Predictor, build_transformer_model
 from b4k3.snippets import to_array
 from b4k3.tokenizers import Tokenizer
@@ -22,19 +22,19 @@ model = build_transformer_model(options.config_path, options.checkpoint_path)
 
 token_ids, segment_ids = tokenizer.encode("今天北京下了大雨")
 token_ids, segment_ids = to_array([token_ids], [segment_ids])
-predictor = Predictor(model)  # predict_on_batch for any number of threads
+predictor = Predictor(model)  # any number of threads may share it
 features = predictor([token_ids, segment_ids])
-print("features of %s:" % tokenizer.ids_to_tokens(token_ids[0]))
+print(f"features of {tokenizer.ids_to_tokens(token_ids[0])}:")
 print(features)
 
-# A padded sentence has the features of the sentence: padding is masked.
+# Padding is masked, so the features of a padded sentence are the same.
 padding = np.zeros((1, 3))
 padded = [np.concatenate([ids, padding], axis=1) for ids in (token_ids, segment_ids)]
 difference = predictor(padded)[:, : token_ids.shape[1]] - features
 common.check("difference when padded", np.abs(difference).max(), below=1e-4)
 
 with tempfile.TemporaryDirectory() as folder:
-    path = os.path.join(folder, "bert.keras" if row.is_keras3 else "bert.h5")
+    path = os.path.join(folder, "bert.keras" if environment.is_keras3 else "bert.h5")
     model.save(path)
     model = keras.models.load_model(path)
 difference = Predictor(model)([token_ids, segment_ids]) - features

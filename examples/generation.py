@@ -1,12 +1,12 @@
-"""From text to generated text: a language model continues it, an encoder–decoder answers it.
+"""Generate text: a language model continues a text, an encoder–decoder answers it.
 
     pip install --no-deps -r examples/requirements.txt
     python examples/generation.py
     python examples/generation.py --model chinese_t5_pegasus_small --data texts.txt
 
-`generate` takes a batch of prompts, of any lengths, and keeps keys and values, so that a token costs the same wherever
-it stands. The weights are random here, and what is written makes no sense; each line of texts.txt is a prompt. A real
-model (GPT, CPM-LM, NEZHA-Gen, T5-PEGASUS …) is recognised by its files.
+`generate` takes a batch of prompts of any lengths. It keeps keys and values, so that a token costs the same at every
+position. The weights are random here, so the texts make no sense. Each line of texts.txt is a prompt. A real model
+(GPT, CPM-LM, NEZHA-Gen, T5-PEGASUS …) is recognised by its files.
 """
 
 import importlib.util
@@ -30,7 +30,7 @@ if options.real:
 else:
     package = importlib.util.find_spec("cn_clip")
     if package is None:
-        raise SystemExit("the vocabulary is not there: pip install --no-deps -r examples/requirements.txt")
+        raise SystemExit("the vocabulary is missing: pip install --no-deps -r examples/requirements.txt")
     dict_path = os.path.join(package.submodule_search_locations[0], "clip", "vocab.txt")
     sizes = dict(common.TINY_CONFIG, vocab_size=21128, num_hidden_layers=options.choose(2, 6))
     t5_sizes = dict(sizes, hidden_act=["gelu", "linear"], attention_head_size=12)
@@ -40,24 +40,26 @@ else:
     }
 
 tokenizer = Tokenizer(dict_path, do_lower_case=True)
+start_id, end_id = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
 new = options.choose(8, 48)
 
 
 def show(title, ids):
+    """Print each text and what was generated for it."""
     for text, row in zip(texts, ids):
-        print("%s %s → %s" % (title, text, tokenizer.decode([int(i) for i in row if i > 0])))
+        print(f"{title} {text} → {tokenizer.decode([int(i) for i in row if i > 0])}")
 
 
 for name, arguments in models.items():
     transformer = build_transformer_model(return_keras_model=False, **arguments)
-    if hasattr(transformer, "encoder"):  # it reads the whole text, and begins its own with [CLS]
+    if hasattr(transformer, "encoder"):  # it reads the whole text, and begins a text of its own with [CLS]
         prompts = [tokenizer.encode(text, maxlen=options.maxlen)[0] for text in texts]
-        begin = {"start_id": tokenizer._token_start_id}
-    else:  # it goes on after the text, so that there is no [SEP]
+        begin = {"start_id": start_id}
+    else:  # it continues the text, so there is no [SEP]
         prompts = [tokenizer.encode(text, maxlen=options.maxlen)[0][:-1] for text in texts]
         begin = {}
     prompts = sequence_padding(prompts)
-    end = {"end_id": tokenizer._token_end_id, **begin}
+    end = {"end_id": end_id, **begin}
 
     greedy = transformer.generate(prompts, new, **end)
     show(name + " greedy", greedy)
@@ -67,9 +69,9 @@ for name, arguments in models.items():
     show(name + " beams", beams)
     print(name, "log-probabilities of the beams:", np.round(scores, 2))
 
-    streamed = list(transformer.generate(prompts, new, stream=True, **end))  # a column of tokens as soon as it is there
+    streamed = list(transformer.generate(prompts, new, stream=True, **end))  # each column of tokens comes at once
     streamed = np.stack(streamed, axis=1)
-    common.check("tokens that come otherwise as a stream", float((streamed != greedy).sum()), below=1)
+    common.check("tokens that differ in a stream", float((streamed != greedy).sum()), below=1)
     alone = transformer.generate(prompts[1:2, : (prompts[1] > 0).sum()], new, **end)
     width = min(alone.shape[1], greedy.shape[1])
     common.check("tokens that padding changes", float((alone[0, :width] != greedy[1, :width]).sum()), below=1)

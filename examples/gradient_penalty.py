@@ -1,9 +1,9 @@
-"""A gradient penalty: the loss also grows with its squared gradient by the word embeddings, and stays flat there.
+"""Train with a gradient penalty: the squared gradient of the loss by the word embeddings is added to the loss.
 
     python examples/gradient_penalty.py
     python examples/gradient_penalty.py --model chinese_L-12_H-768_A-12 --data reviews.tsv
 
-The lines of reviews.tsv are "text TAB label", the labels being 0 and 1. On Keras 2 the loss itself asks `K.gradients`.
+The lines of reviews.tsv are "text TAB label". A label is 0 or 1. On Keras 2 the loss function calls `K.gradients`.
 
 Reference: Su, https://kexue.fm/archives/7234
 """
@@ -11,13 +11,13 @@ Reference: Su, https://kexue.fm/archives/7234
 from gradients import EmbeddingGradientModel
 from sentence_classification import check_accuracy, classifier, options, train
 
-from b4k3.backend import K, keras, ops, row, search_layer
+from b4k3.backend import K, environment, keras, ops, search_layer
 
 EPSILON = 0.5 if options.real else 0.001  # the weight of the penalty; small random embeddings have large gradients
 
 
 class PenalizedModel(EmbeddingGradientModel):
-    """On Keras 3."""
+    """Add the penalty on Keras 3."""
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **kwargs):
         loss = super().compute_loss(x, y, y_pred, sample_weight, **kwargs)
@@ -26,7 +26,7 @@ class PenalizedModel(EmbeddingGradientModel):
 
 
 def penalized_crossentropy(model):
-    """On Keras 2: a function of the labels and the predictions."""
+    """Return a loss function with the penalty, for Keras 2."""
     embeddings = search_layer(model.output, "Embedding-Token").embeddings
 
     def loss(y_true, y_pred):
@@ -38,7 +38,7 @@ def penalized_crossentropy(model):
 
 
 if __name__ == "__main__":
-    if row.is_keras3:
+    if environment.is_keras3:
         model = classifier(PenalizedModel)
     else:
         model = classifier(keras.models.Model)

@@ -1,10 +1,10 @@
-"""Captions of pictures: a language model whose layer normalisations are conditioned on the picture.
+"""Write captions of pictures: a language model whose layer normalisations depend on the picture.
 
     python examples/image_caption.py
     python examples/image_caption.py --model chinese_L-12_H-768_A-12
 
-The pictures are drawn here. For real ones, replace `picture` and `image_model`, for instance by
-`keras.applications.MobileNetV2(include_top=False, pooling="avg")`, whose weights you then have.
+The pictures are drawn here. For real pictures replace `picture`, and `image_model` by a trained network, for instance
+by `keras.applications.MobileNetV2(include_top=False, pooling="avg")`.
 
 Reference: the conditional layer normalisation of Su, https://kexue.fm/archives/7124
 """
@@ -29,11 +29,11 @@ SHAPES = {
 
 
 def picture():
-    """(array [16, 16, 3], caption)."""
+    """Draw a picture: (array [16, 16, 3], caption)."""
     colour, shape = np.random.choice(sorted(COLOURS)), np.random.choice(sorted(SHAPES))
     image = SHAPES[shape][:, :, None] * np.array(COLOURS[colour], "float32")
     image = np.roll(image, np.random.randint(-2, 3, 2), (0, 1)) + np.random.normal(0, 0.1, (SIZE, SIZE, 3))
-    return image, "%s的%s" % (colour, shape)
+    return image, f"{colour}的{shape}"
 
 
 options = common.Options(__doc__)
@@ -102,11 +102,11 @@ class AutoCaption(AutoRegressiveDecoder):
         return tokenizer.decode(self.beam_search([image], topk=topk))
 
 
-autocaption = AutoCaption(start_id=tokenizer._token_start_id, end_id=tokenizer._token_end_id, maxlen=8)
+autocaption = AutoCaption(start_id=tokenizer.token_to_id("[CLS]"), end_id=tokenizer.token_to_id("[SEP]"), maxlen=8)
 right, count = 0, options.choose(4, 32)
 for image, caption in [picture() for _ in range(count)]:
     generated = autocaption.generate(image)
     right += generated == caption
-    print("%s: %s" % (caption, generated))
+    print(f"{caption}: {generated}")
 if not options.real:
     common.check("share of right captions", right / count, above=0.2)

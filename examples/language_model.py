@@ -3,8 +3,8 @@
     python examples/language_model.py
     python examples/language_model.py --model chinese_L-12_H-768_A-12 --data texts.txt
 
-Each line of texts.txt is a text. For checkpoints that are language models already (GPT, NEZHA-Gen, CPM-LM), give
-`build_transformer_model` their model= (docs/models.md), and leave the training out.
+Each line of texts.txt is a text. For a checkpoint that is a language model already (GPT, NEZHA-Gen, CPM-LM), give
+`build_transformer_model` its model= (docs/models.md), and leave out the training.
 """
 
 import common
@@ -67,7 +67,7 @@ class StoryCompletion(AutoRegressiveDecoder):
         return [text + tokenizer.decode(ids) for ids in results]
 
 
-story_completion = StoryCompletion(start_id=None, end_id=tokenizer._token_end_id, maxlen=options.choose(8, 24))
+story_completion = StoryCompletion(start_id=None, end_id=tokenizer.token_to_id("[SEP]"), maxlen=options.choose(8, 24))
 stories = story_completion.generate("昨天北京", n=1)
 print("\n".join(stories))
 if options.data is None and not options.quick:

@@ -1,4 +1,4 @@
-"""Guess masked characters; and train a BERT further by it, as one does on the texts of a domain.
+"""Guess masked characters, and train a BERT further in this way, for example on the texts of a domain.
 
     python examples/masked_lm.py
     python examples/masked_lm.py --model chinese_L-12_H-768_A-12 --data texts.txt
@@ -17,21 +17,24 @@ from b4k3.tokenizers import Tokenizer
 
 
 class data_generator(DataGenerator):
-    """Texts of which 15% of the tokens are to be guessed: 80% of these are masked, 10% random, 10% left."""
+    """Make batches of texts in which 15% of the tokens are to be guessed.
+
+    80% of these tokens are masked, 10% are replaced by random tokens, and 10% stay.
+    """
 
     def __init__(self, data, batch_size, tokenizer, maxlen):
         super().__init__(data, batch_size)
         self.tokenizer, self.maxlen = tokenizer, maxlen
 
     def corrupt(self, token_ids):
-        """-> (token ids with masks, 1 for each token that is to be guessed)."""
+        """Return (token ids with masks, 1 for each token that is to be guessed and 0 elsewhere)."""
         token_ids, to_guess = np.array(token_ids), np.random.random(len(token_ids)) < 0.15
         to_guess[[0, -1]] = False
         if not to_guess.any():
             to_guess[np.random.randint(1, len(token_ids) - 1)] = True
         how = np.random.random(len(token_ids))
-        token_ids[to_guess & (how < 0.8)] = self.tokenizer._token_mask_id
-        random_ids = np.random.randint(5, self.tokenizer._vocab_size, len(token_ids))
+        token_ids[to_guess & (how < 0.8)] = self.tokenizer.token_to_id("[MASK]")
+        random_ids = np.random.randint(5, len(self.tokenizer.token_dict), len(token_ids))
         return np.where(to_guess & (how > 0.9), random_ids, token_ids), to_guess.astype("int32")
 
     def __iter__(self, random=False):
@@ -50,7 +53,7 @@ class data_generator(DataGenerator):
 
 
 class CrossEntropy(Loss):
-    """Mean over the tokens that are to be guessed."""
+    """The mean cross-entropy of the tokens that are to be guessed."""
 
     def compute_loss(self, inputs, mask=None):
         y_true, to_guess, y_pred = inputs
@@ -59,7 +62,7 @@ class CrossEntropy(Loss):
 
 
 def trained(options):
-    """-> (tokenizer, model that predicts tokens, texts it was not trained on)."""
+    """Train, and return (tokenizer, model that predicts tokens, texts that it was not trained on)."""
     train_data, test_data = options.samples(common.news, quick=768, full=8192)
     tokenizer = Tokenizer(options.dict_path, do_lower_case=True)
     bert = build_transformer_model(options.config_path, options.checkpoint_path, with_mlm=True)
@@ -81,12 +84,12 @@ if __name__ == "__main__":
     tokenizer, model, test_data = trained(options)
     predictor = Predictor(model)
 
-    # two characters of a sentence that it has not seen
+    # The model guesses two characters of a sentence that it has not seen.
     token_ids, segment_ids = tokenizer.encode("周末成都举行足球比赛，主队赢得冠军。", maxlen=options.maxlen)
-    token_ids[3] = token_ids[7] = tokenizer._token_mask_id
+    token_ids[3] = token_ids[7] = tokenizer.token_to_id("[MASK]")
     inputs = [sequence_padding([ids], options.maxlen) for ids in (token_ids, segment_ids)]
     probas = predictor(inputs)[0]
-    print("%s: %s" % (tokenizer.decode(token_ids), tokenizer.decode(probas[[3, 7]].argmax(axis=1))))
+    print(f"{tokenizer.decode(token_ids)}: {tokenizer.decode(probas[[3, 7]].argmax(axis=1))}")
 
     right = guessed = 0
     for (token_ids, segment_ids, true_ids, to_guess), _ in data_generator(test_data, 32, tokenizer, options.maxlen):

@@ -1,9 +1,9 @@
-"""Two objectives in one model: classify reviews, and guess their masked characters, which keeps BERT a language model.
+"""Train for two objectives: classify reviews, and guess their masked characters, so that BERT stays a language model.
 
     python examples/mixed_objectives.py
     python examples/mixed_objectives.py --model chinese_L-12_H-768_A-12 --data reviews.tsv
 
-The lines of reviews.tsv are "text TAB label", the labels being 0 and 1.
+The lines of reviews.tsv are "text TAB label". A label is 0 or 1.
 """
 
 import common
@@ -37,7 +37,7 @@ class data_generator(masked_lm.data_generator):
 
 
 class TotalLoss(Loss):
-    """The loss of the classes, and a tenth of that of the masked tokens."""
+    """The loss of the classes, plus a tenth of the loss of the masked tokens."""
 
     def compute_loss(self, inputs, mask=None):
         labels, classes, true_ids, to_guess, tokens = inputs

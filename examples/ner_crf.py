@@ -1,4 +1,4 @@
-"""Names of people, places and organisations: a label for each character, chosen jointly by a conditional random field.
+"""Find names of people, places and organisations: a conditional random field chooses the labels of all characters.
 
     python examples/ner_crf.py
     python examples/ner_crf.py --model chinese_L-12_H-768_A-12 --data people_daily.tsv
@@ -18,7 +18,7 @@ from b4k3.tokenizers import Tokenizer
 options = common.Options(__doc__)
 train_data, test_data = options.samples(common.entities, quick=768, full=4096)
 maxlen, batch_size, epochs, crf_lr_multiplier = options.maxlen, 32, options.choose(2, 4), 100 if options.real else 1
-kinds = ["PER", "LOC", "ORG"]  # label 0 is no name; 2k + 1 begins one of kind k, 2k + 2 goes on
+kinds = ["PER", "LOC", "ORG"]  # label 0: no name; 2k + 1: a name of kind k begins; 2k + 2: it goes on
 
 tokenizer = Tokenizer(options.dict_path, do_lower_case=True)
 
@@ -60,9 +60,10 @@ model.compile(
 
 
 class NamedEntityRecognizer(ViterbiDecoder):
-    """The names in a text, as a set of (start, end, kind)."""
+    """Find the names in a text by the best path of labels."""
 
     def recognize(self, text):
+        """Return the names in a text, as a set of (start, end, kind)."""
         tokens = tokenizer.tokenize(text, maxlen=maxlen)
         mapping = tokenizer.rematch(text, tokens)
         token_ids = tokenizer.tokens_to_ids(tokens)
@@ -85,5 +86,6 @@ NER = NamedEntityRecognizer(trans=K.eval(CRF.trans), starts=[0], ends=[0])
 tested = test_data[: options.choose(16, None)]
 found = [NER.recognize(text) for text, *_ in tested]
 text = tested[0][0]
-print("%s: %s" % (text, ["%s (%s)" % (text[i : j + 1], kind) for i, j, kind in sorted(found[0])]))
+names = [f"{text[i : j + 1]} ({kind})" for i, j, kind in sorted(found[0])]
+print(f"{text}: {names}")
 common.check("F1", common.f1(found, [set(common.parse_entities(spans)) for _, *spans in tested]), above=0.5)

@@ -1,5 +1,6 @@
-"""Names of people, places and organisations: a score for each span and kind, by EfficientGlobalPointer. Unlike the
-labels of ner_crf.py, spans may lie within each other.
+"""Find names of people, places and organisations: EfficientGlobalPointer scores each span for each kind.
+
+Unlike with the labels of ner_crf.py, a name may lie within another one.
 
     python examples/ner_global_pointer.py
     python examples/ner_global_pointer.py --model chinese_L-12_H-768_A-12 --data people_daily.tsv
@@ -47,7 +48,7 @@ class data_generator(DataGenerator):
 
 
 def global_pointer_crossentropy(y_true, y_pred):
-    """Each kind is a classification of all its spans with several right answers."""
+    """Compute the loss of each kind as a classification of all spans, of which several may be right."""
     spans = ops.shape(y_pred)[2] * ops.shape(y_pred)[3]
     y_true, y_pred = (ops.reshape(y, (-1, len(kinds), spans)) for y in (y_true, y_pred))
     return ops.mean(ops.sum(multilabel_categorical_crossentropy(y_true, y_pred), axis=1))
@@ -60,7 +61,7 @@ model.compile(loss=global_pointer_crossentropy, optimizer=keras.optimizers.Adam(
 
 
 def recognize(text, threshold=0):
-    """The names in a text, as a set of (start, end, kind)."""
+    """Return the names in a text, as a set of (start, end, kind)."""
     tokens = tokenizer.tokenize(text, maxlen=maxlen)
     mapping = tokenizer.rematch(text, tokens)
     token_ids = tokenizer.tokens_to_ids(tokens)
@@ -76,5 +77,6 @@ model.fit(train_generator.forfit(), steps_per_epoch=len(train_generator), epochs
 tested = test_data[: options.choose(16, None)]
 found = [recognize(text) for text, *_ in tested]
 text = tested[0][0]
-print("%s: %s" % (text, ["%s (%s)" % (text[i : j + 1], kind) for i, j, kind in sorted(found[0])]))
+names = [f"{text[i : j + 1]} ({kind})" for i, j, kind in sorted(found[0])]
+print(f"{text}: {names}")
 common.check("F1", common.f1(found, [set(common.parse_entities(spans)) for _, *spans in tested]), above=0.5)

@@ -1,9 +1,9 @@
-"""What replaces the optimizers of bert4keras on Keras 3: mostly arguments of Keras' own, else small classes.
+"""Replace the optimizers of bert4keras on Keras 3, mostly by arguments of Keras' own, else by small classes.
 
     python examples/optimizers.py
 
-Weight decay, layer adaptation (Lamb), gradient accumulation, moving averages, Adafactor and Lion are in Keras. Written
-here: a piecewise linear learning rate, Lookahead, learning rates for some parameters, and lazy embeddings.
+Keras has weight decay, layer adaptation (Lamb), gradient accumulation, moving averages, Adafactor and Lion. This file
+has a piecewise linear learning rate, Lookahead, learning rates for some parameters, and lazy embeddings.
 docs/migration.md names the counterpart of each.
 """
 
@@ -16,11 +16,11 @@ from b4k3.backend import keras, ops, piecewise_linear
 
 
 class PiecewiseLinear(keras.optimizers.schedules.LearningRateSchedule):
-    """extend_with_piecewise_linear_lr: a rate times a factor that goes from point to point.
+    """Multiply a learning rate by a factor that goes from point to point; it was extend_with_piecewise_linear_lr.
 
     Arguments:
-        rate: float.
-        schedule: {step: factor}, for instance {1000: 1, 10000: 0.1} for a warm-up and a slow decay.
+        rate: float. The learning rate.
+        schedule: {step: factor}. {1000: 1, 10000: 0.1} is a warm-up and a slow decay.
     """
 
     def __init__(self, rate, schedule):
@@ -34,10 +34,10 @@ class PiecewiseLinear(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class AdjustedAdam(keras.optimizers.Adam):
-    """Adam whose steps can be changed: override `adjust`. It works alike with every optimizer of Keras 3."""
+    """Adam whose steps a subclass changes in `adjust`. The same works with every optimizer of Keras 3."""
 
     def adjust(self, variable, before, after, gradient):
-        """What the variable becomes instead of `after`."""
+        """Return the value that the variable gets instead of `after`."""
         return after
 
     def apply(self, grads, trainable_variables=None):
@@ -51,7 +51,7 @@ class AdjustedAdam(keras.optimizers.Adam):
 
 
 class ParameterWiseAdam(AdjustedAdam):
-    """extend_with_parameter_wise_lr: other rates for variables by a pattern in their paths."""
+    """Use other rates for variables whose path has a pattern; it was extend_with_parameter_wise_lr."""
 
     rates = {"slow": 0.1}
 
@@ -63,7 +63,7 @@ class ParameterWiseAdam(AdjustedAdam):
 
 
 class LazyAdam(AdjustedAdam):
-    """extend_with_lazy_optimization: rows of embeddings without a gradient stay where they are."""
+    """Leave rows of embeddings that have no gradient as they are; it was extend_with_lazy_optimization."""
 
     pattern = "Embedding"
 
@@ -74,7 +74,7 @@ class LazyAdam(AdjustedAdam):
 
 
 class LookaheadAdam(AdjustedAdam):
-    """extend_with_lookahead: every few steps, go back to a part of the way since the last time.
+    """Go back a part of the way after every few steps; it was extend_with_lookahead.
 
     Reference: Zhang et al., Lookahead Optimizer, https://arxiv.org/abs/1907.08610
     """
@@ -86,7 +86,7 @@ class LookaheadAdam(AdjustedAdam):
         self.slow = {v.path: self.add_variable_from_reference(v, name="slow") for v in variables}
 
     def adjust(self, variable, before, after, gradient):
-        slow = self.slow[variable.path]  # self.iterations counts the step just made
+        slow = self.slow[variable.path]  # self.iterations has counted this step already
         start = ops.where(ops.equal(self.iterations, 1), before, slow.value)
         now = ops.equal(self.iterations % self.steps_per_slow_update, 0)
         after = ops.where(now, start + self.slow_step_size * (after - start), after)
@@ -95,7 +95,7 @@ class LookaheadAdam(AdjustedAdam):
 
 
 def network(optimizer):
-    """Two embeddings of which one is called slow, summed; to be trained with ids 0 to 4 of 10."""
+    """Make a model that adds two embeddings, one of which is called slow."""
     ids = keras.layers.Input((1,))
     layers = [keras.layers.Embedding(10, 2, name=name) for name in ("Embedding-fast", "Embedding-slow")]
     model = keras.models.Model(ids, keras.layers.Add()([layer(ids) for layer in layers]))
@@ -105,7 +105,7 @@ def network(optimizer):
 
 
 def steps(optimizer, count):
-    """The two tables after training with the target 1 for some steps."""
+    """Train with ids 0 to 4 of 10 and the target 1 for some steps, and return the two tables."""
     model, ids = network(optimizer), np.arange(5)[:, None]
     for _ in range(count):
         model.train_on_batch(ids, np.ones((5, 1, 2)))
@@ -113,6 +113,7 @@ def steps(optimizer, count):
 
 
 def largest(difference):
+    """Return the largest absolute value."""
     return float(np.abs(difference).max())
 
 
@@ -122,12 +123,12 @@ if __name__ == "__main__":
     warm = steps(keras.optimizers.Adam(PiecewiseLinear(0.02, {2: 1, 4: 0.5})), 1)
     common.check("a warm-up begins with a rate of 0", largest(warm[0]), below=1e-7)
     slow = steps(ParameterWiseAdam(0.01), 1)
-    common.check("a tenth of the rate", largest(slow[1] - 0.1 * slow[0]), below=1e-7)
+    common.check("slow embeddings move a tenth as far", largest(slow[1] - 0.1 * slow[0]), below=1e-7)
     lazy = steps(LazyAdam(0.01), 4)
     common.check("rows without a gradient stay", largest(lazy[0][5:]), below=1e-7)
-    common.check("rows with one go on as ever", largest(lazy[0][:5] - plain[0][:5]), below=1e-6)
+    common.check("rows with a gradient move as with Adam", largest(lazy[0][:5] - plain[0][:5]), below=1e-6)
     fast, ahead = steps(keras.optimizers.Adam(0.01), 5), steps(LookaheadAdam(0.01), 5)
-    common.check("back to half of the way", largest(ahead[0] - 0.5 * fast[0]), below=1e-6)
+    common.check("it goes back half of the way", largest(ahead[0] - 0.5 * fast[0]), below=1e-6)
     accumulated = steps(keras.optimizers.Adam(0.01, gradient_accumulation_steps=2), 1)
     common.check("gradients are gathered first", largest(accumulated[0]), below=1e-7)
     decayed = keras.optimizers.AdamW(0.01, weight_decay=0.01)
@@ -139,4 +140,4 @@ if __name__ == "__main__":
         keras.optimizers.Lion(0.01),
         keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9),
     ):
-        common.check("%s moves" % type(optimizer).__name__, largest(steps(optimizer, 2)[0]), above=1e-6)
+        common.check(f"{type(optimizer).__name__} moves", largest(steps(optimizer, 2)[0]), above=1e-6)

@@ -1,9 +1,9 @@
-"""Answers to questions about a text: the best span of the text, by a GlobalPointer with one head.
+"""Answer questions about a text: a GlobalPointer with one head finds the best span of the text.
 
     python examples/reading_comprehension.py
     python examples/reading_comprehension.py --model chinese_L-12_H-768_A-12 --data questions.tsv
 
-The lines of questions.tsv are "question TAB text TAB answer", the answer being a part of the text.
+The lines of questions.tsv are "question TAB text TAB answer". The answer is a part of the text.
 """
 
 import random
@@ -19,9 +19,9 @@ from b4k3.tokenizers import Tokenizer
 
 
 def question():
-    """(question, text, answer)."""
+    """Return (question, text, answer)."""
     text, person, company, city = common.employment()
-    asked = [("谁在%s工作？" % company, person), ("%s在哪里工作？" % person, company), ("%s在哪里？" % company, city)]
+    asked = [(f"谁在{company}工作？", person), (f"{person}在哪里工作？", company), (f"{company}在哪里？", city)]
     ask, answer = random.choice(asked)
     return ask, text, answer
 
@@ -34,7 +34,11 @@ tokenizer = Tokenizer(options.dict_path, do_lower_case=True)
 
 
 def encode(question, text):
-    """(token ids, segment ids, where each token of the text comes from), [CLS] question [SEP] text [SEP]."""
+    """Encode [CLS] question [SEP] text [SEP].
+
+    Returns:
+        (token ids, segment ids, index of the first token of the text, the characters of each of its tokens).
+    """
     token_ids, segment_ids = tokenizer.encode(question, text, maxlen=maxlen)
     first = segment_ids.index(1)
     tokens = tokenizer.tokenize(text)[1 : len(token_ids) - first]
@@ -42,7 +46,7 @@ def encode(question, text):
 
 
 class data_generator(DataGenerator):
-    """The label is the number of the right span among all n·n."""
+    """Make batches. The label is the number of the right span among all n·n spans: span (i, j) is number i·n + j."""
 
     def __iter__(self, random=False):
         batch_token_ids, batch_segment_ids, batch_labels = [], [], []
@@ -52,7 +56,7 @@ class data_generator(DataGenerator):
             start_mapping = {chars[0]: i + first for i, chars in enumerate(mapping) if chars}
             end_mapping = {chars[-1]: i + first for i, chars in enumerate(mapping) if chars}
             i, j = start_mapping.get(start), end_mapping.get(start + len(answer) - 1)
-            if i is not None and j is not None:  # not cut off, and made of whole tokens
+            if i is not None and j is not None:  # the answer is not cut off, and consists of whole tokens
                 batch_token_ids.append(token_ids)
                 batch_segment_ids.append(segment_ids)
                 batch_labels.append([i * maxlen + j])
@@ -64,7 +68,7 @@ class data_generator(DataGenerator):
 
 
 def span_crossentropy(y_true, y_pred):
-    """One span of all is right."""
+    """Compute a cross-entropy in which each span is a class."""
     scores = ops.reshape(y_pred, (-1, maxlen * maxlen))
     scores = ops.maximum(scores, -1e4)  # -inf has no gradient
     return ops.sparse_categorical_crossentropy(ops.cast(y_true[:, 0], "int32"), scores, from_logits=True)
@@ -77,7 +81,7 @@ model.compile(loss=span_crossentropy, optimizer=keras.optimizers.Adam(options.ra
 
 
 def answer_of(question, text):
-    """The best span within the text."""
+    """Return the best span of the text."""
     token_ids, segment_ids, first, mapping = encode(question, text)
     inputs = [sequence_padding([ids], maxlen) for ids in (token_ids, segment_ids)]
     scores = model.predict(inputs, verbose=0)[0, 0, first : first + len(mapping), first : first + len(mapping)]
@@ -91,5 +95,5 @@ model.fit(train_generator.forfit(), steps_per_epoch=len(train_generator), epochs
 tested = test_data[: options.choose(24, None)]
 answers = [answer_of(question, text) for question, text, _ in tested]
 for (question, text, _), answer in list(zip(tested, answers))[:3]:
-    print("%s %s → %s" % (text, question, answer))
+    print(f"{text} {question} → {answer}")
 common.check("right answers", np.mean([a == true for a, (_, _, true) in zip(answers, tested)]), above=0.25)

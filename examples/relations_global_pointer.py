@@ -1,5 +1,7 @@
-"""Who works where, and what lies where: triples (subject, relation, object) by GPLinker, three global pointers. One
-finds the spans of subjects and objects, the others link their first and their last characters, for each relation.
+"""Find relations as triples (subject, relation, object) by GPLinker, which has three global pointers.
+
+One finds the spans of subjects and objects. The others link the first characters, and the last characters, of a subject
+and an object for each relation.
 
     python examples/relations_global_pointer.py
     python examples/relations_global_pointer.py --model chinese_L-12_H-768_A-12 --data relations.tsv
@@ -20,9 +22,9 @@ from b4k3.tokenizers import Tokenizer
 
 
 def triples():
-    """(text, "subject|relation|object", …)."""
+    """Return (text, "subject|relation|object", …)."""
     text, person, company, city = common.employment()
-    return text, "%s|就职于|%s" % (person, company), "%s|位于|%s" % (company, city)
+    return text, f"{person}|就职于|{company}", f"{company}|位于|{city}"
 
 
 options = common.Options(__doc__)
@@ -34,12 +36,12 @@ tokenizer = Tokenizer(options.dict_path, do_lower_case=True)
 
 
 def search(pattern, sequence):
-    """Where a list first occurs in another; -1 if nowhere."""
+    """Return the index at which a list first occurs in another; -1 if it does not."""
     return next((i for i in range(len(sequence)) if sequence[i : i + len(pattern)] == pattern), -1)
 
 
 class data_generator(DataGenerator):
-    """The labels of a pointer are the pairs (i, j) of each head, filled up with (0, 0)."""
+    """Make batches. The labels of a pointer are the pairs (i, j) of each head, filled up with (0, 0)."""
 
     def __iter__(self, random=False):
         batch_token_ids, batch_segment_ids = [], []
@@ -57,7 +59,7 @@ class data_generator(DataGenerator):
                     heads[r].add((s, o))
                     tails[r].add((s + len(subject) - 1, o + len(object_) - 1))
             for pairs in entities + heads + tails:
-                pairs.update([] if pairs else [(0, 0)])  # the pair of [CLS] with itself stands for none
+                pairs.update([] if pairs else [(0, 0)])  # the pair of [CLS] with itself means that there is none
             batch_token_ids.append(token_ids)
             batch_segment_ids.append(segment_ids)
             batch_entities.append(sequence_padding([sorted(pairs) for pairs in entities]))
@@ -73,7 +75,7 @@ class data_generator(DataGenerator):
 
 
 def global_pointer_crossentropy(y_true, y_pred):
-    """The labels [batch, heads, k, 2] are pairs; pair (i, j) is number i·n + j of all pairs."""
+    """Compute the loss of labels that are pairs, [batch, heads, k, 2]; pair (i, j) is class i·n + j."""
     n = ops.shape(y_pred)[-1]
     y_true = ops.cast(y_true, "float32")
     y_true = y_true[..., 0] * ops.cast(n, "float32") + y_true[..., 1]
@@ -92,14 +94,14 @@ model.compile(loss=[global_pointer_crossentropy] * 3, optimizer=keras.optimizers
 
 
 def extract(text, threshold=0):
-    """The triples in a text, as a set."""
+    """Return the triples in a text, as a set."""
     tokens = tokenizer.tokenize(text, maxlen=maxlen)
     mapping = tokenizer.rematch(text, tokens)
     token_ids, segment_ids = to_array([tokenizer.tokens_to_ids(tokens)], [[0] * len(tokens)])
     inputs = [sequence_padding(ids, maxlen) for ids in (token_ids, segment_ids)]
     entities, heads, tails = (scores[0] for scores in model.predict(inputs, verbose=0))
     for scores in (entities, heads, tails):
-        scores[:, [0, len(tokens) - 1]] = scores[:, :, [0, len(tokens) - 1]] = -np.inf  # not [CLS] and [SEP]
+        scores[:, [0, len(tokens) - 1]] = scores[:, :, [0, len(tokens) - 1]] = -np.inf  # [CLS] and [SEP] are in no span
     subjects, objects = [list(zip(*np.where(scores > threshold))) for scores in entities]
     found = set()
     for s, s_end in subjects:
@@ -107,7 +109,8 @@ def extract(text, threshold=0):
             for r in range(len(relations)):
                 if heads[r, s, o] > threshold and tails[r, s_end, o_end] > threshold:
                     subject = text[mapping[s][0] : mapping[s_end][-1] + 1]
-                    found.add("%s|%s|%s" % (subject, relations[r], text[mapping[o][0] : mapping[o_end][-1] + 1]))
+                    object_ = text[mapping[o][0] : mapping[o_end][-1] + 1]
+                    found.add(f"{subject}|{relations[r]}|{object_}")
     return found
 
 
@@ -116,5 +119,5 @@ model.fit(train_generator.forfit(), steps_per_epoch=len(train_generator), epochs
 
 tested = test_data[: options.choose(16, None)]
 found = [extract(text) for text, *_ in tested]
-print("%s: %s" % (tested[0][0], sorted(found[0])))
+print(f"{tested[0][0]}: {sorted(found[0])}")
 common.check("F1", common.f1(found, [set(true) for _, *true in tested]), above=0.4)

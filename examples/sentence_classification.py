@@ -1,9 +1,9 @@
-"""Is a review praise or blame? A dense layer over the [CLS] of a BERT.
+"""Classify sentences: a dense layer over the [CLS] of a BERT decides whether a review is praise or blame.
 
     python examples/sentence_classification.py
     python examples/sentence_classification.py --model chinese_L-12_H-768_A-12 --data reviews.tsv
 
-The lines of reviews.tsv are "text TAB label", the labels being 0 and 1.
+The lines of reviews.tsv are "text TAB label". A label is 0 or 1.
 """
 
 import common
@@ -38,7 +38,7 @@ class data_generator(DataGenerator):
 
 
 def classifier(model_class=keras.models.Model):
-    """The model, compiled."""
+    """Make the model, and compile it."""
     bert = build_transformer_model(options.config_path, options.checkpoint_path)
     output = FirstToken()(bert.output)
     output = keras.layers.Dense(2, activation="softmax")(output)
@@ -52,12 +52,13 @@ def classifier(model_class=keras.models.Model):
 
 
 def train(model):
+    """Train the model on the reviews."""
     batches = data_generator(train_data, batch_size)
     model.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=epochs, verbose=2)
 
 
 def check_accuracy(model):
-    """The share of right answers must be above that of guessing."""
+    """Check that more answers are right than by guessing."""
     right = 0
     for x, y in data_generator(test_data, batch_size):
         right += (model.predict(x, verbose=0).argmax(axis=1) == y[:, 0]).sum()

