@@ -1,10 +1,11 @@
-"""Checkpoint files without frameworks: tensor bundles of TensorFlow, safetensors, npz, HDF5.
+"""Read and write checkpoint files without a framework: tensor bundles of TensorFlow, safetensors, npz, HDF5.
 
     with open_checkpoint("chinese_L-12_H-768_A-12/bert_model.ckpt") as checkpoint:
         checkpoint.shape("bert/pooler/dense/kernel")  # (768, 768)
         save_checkpoint("model.safetensors", checkpoint, format="safetensors")
 
-Python and numpy only; files are mapped, not read, and what they say is checked before anything is allocated.
+This package needs Python and numpy, and h5py for HDF5. It maps files into memory, reads a variable when it is asked
+for, and checks what a file says before it allocates memory for it.
 """
 
 from __future__ import annotations

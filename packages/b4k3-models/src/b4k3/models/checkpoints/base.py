@@ -12,10 +12,11 @@ from ..errors import shorten
 from . import _dtypes
 
 if TYPE_CHECKING:
-    from typing import Tuple, Union
+    from typing import Literal, Tuple, Union
 
     from numpy.typing import ArrayLike, NDArray
 
+    Verify = Union[bool, Literal["auto"]]
     Entries = Union[Mapping[str, Any], Iterable[Tuple[str, Any]]]
 
 CLOSED = "cannot be read, because the checkpoint is closed; open it again"

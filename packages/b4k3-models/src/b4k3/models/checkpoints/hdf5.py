@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
+    from .base import Verify
+
     Listing = Tuple[Dict[str, Entry], Dict[str, str]]  # name -> Entry of each variable; name -> dtype of what is none
 
 # The exceptions that h5py raises for damaged files.
@@ -62,7 +64,7 @@ class Hdf5(Checkpoint):
 
     format = "h5"
 
-    def __init__(self, path: str, verify: bool | str = "auto") -> None:
+    def __init__(self, path: str, verify: Verify = "auto") -> None:
         self._file: h5py.File | None = open_file(path)
         try:
             entries, skipped = self._list(path, self._file)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._plan import Plan, Spec
+    from .base import Verify
 
 _LOCAL_HEADER = 30  # bytes, without the name and the extra field
 _MAX_HEADER = 10000  # bytes of the header of a `.npy` file, the limit of numpy too
@@ -63,7 +64,7 @@ class Npz(Checkpoint):
 
     format = "npz"
 
-    def __init__(self, path: str, verify: bool | str = "auto") -> None:
+    def __init__(self, path: str, verify: Verify = "auto") -> None:
         self._verify = verify is not False
         with open_regular(path) as file:
             self._data: NDArray[np.uint8] | None = map_open(path, file)

@@ -1,13 +1,16 @@
-"""`open_checkpoint`: finds out which container a path means."""
+"""Open a checkpoint: find out which container a path means.
+
+A path may be a prefix, a file or a folder. `locate` looks at the names of files first, then at their first bytes, and
+reads no variable. What is no checkpoint is refused with a message that says what the file is instead.
+"""
 
 from __future__ import annotations
 
 import importlib
 import os
 import re
-from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Mapping, NoReturn, Sequence
 
 from ..errors import shorten
 from ..git_lfs import MAX_POINTER
@@ -26,7 +29,17 @@ from ._table import MAGIC
 from .base import ArrayCheckpoint, Checkpoint, CheckpointError
 from .kinds import OBJECT_MARK
 
-# container -> module of this package with `open_(path, verify)`; if in WRITABLE `save(path, plan, max_shard_size)`
+if TYPE_CHECKING:
+    from typing import Union
+
+    from numpy.typing import ArrayLike
+
+    from .base import Verify
+
+    Source = Union[str, bytes, os.PathLike[str], Mapping[str, ArrayLike], Checkpoint]
+
+# Container -> module of this package. The module has `open_(path, verify)`, and if the container is in WRITABLE also
+# `save(path, plan, max_shard_size)` and `files(path)`.
 FORMATS = {
     "tf": "tf_bundle",
     "tf_v1": "tf_v1",
@@ -43,8 +56,8 @@ _SUFFIXES = [
     (".h5", "h5"),
     (".hdf5", "h5"),
 ]
-_OPENED = tuple([".index"] + [suffix for suffix, _ in _SUFFIXES])  # the names in a folder that are looked at
-# What a file of another kind begins with, whatever its name: a web page, a zip archive, a pickle, gzip
+_OPENED = tuple([".index"] + [suffix for suffix, _ in _SUFFIXES])  # the names in a folder that count
+# The first bytes of files that are something else, whatever their names are: a web page, a zip archive, a pickle, gzip.
 _FOREIGN_HEAD = re.compile(rb"\s*<(!doctype|html|\?xml)|PK\x03\x04|\x80[\x02-\x05]|\x1f\x8b", re.I)
 _DATA_SUFFIX = re.compile(r"\.data-\d+-of-\d+$")
 _STATE_LINE = re.compile(r'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"\s*$', re.M)
@@ -52,34 +65,54 @@ _MAX_STATE = 1 << 20
 
 
 def container(format: str) -> ModuleType:
-    """The module of a container, imported when it is first asked for."""
+    """Import the module of a container when it is first asked for.
+
+    Arguments:
+        format: str. One of `FORMATS`.
+
+    Returns:
+        module.
+    """
     return importlib.import_module("." + FORMATS[format], __package__)
 
 
-def open_checkpoint(path: Any, verify: Any = "auto") -> Checkpoint:
-    """Opens a checkpoint in any of the containers, without any framework.
+def open_checkpoint(path: Source, verify: Verify = "auto") -> Checkpoint:
+    """Open a checkpoint in any of the containers, without any framework.
 
     Arguments:
-        path: str or path, one of
-            a tensor bundle of TensorFlow by its prefix (`bert_model.ckpt`), by its `.index`, by one of its `.data-…`
-            files, by its `.meta` or by a `checkpoint` file; a file of TensorFlow's old version 1;
-            a `.safetensors` file or the `.safetensors.index.json` of several; a `.npz`;
-            a `.weights.h5` or `.h5`, or HDF5 under any other name (needs h5py): what Keras 2 wrote layer by layer has
-            names `LAYER:INDEX`; a SavedModel folder of TensorFlow 1; a folder that holds one of these.
-            Or a mapping: name -> array. Or an open checkpoint, which is returned.
-        verify: 'auto' checks a variable's checksum when it is first read, True all of them at once, False none. The
-            containers safetensors and h5 have no checksums.
+        path: str or path-like. One of:
+            a tensor bundle of TensorFlow by its prefix (`bert_model.ckpt`), its `.index`, one of its `.data-…` files,
+            its `.meta` or a file `checkpoint`; a file of TensorFlow's old version 1;
+            a `.safetensors` file, or the `.safetensors.index.json` of several files; a `.npz`;
+            a `.weights.h5` or `.h5`, or HDF5 under any other name (this needs h5py), where the variables that Keras 2
+            wrote layer by layer are called `LAYER:INDEX`;
+            a SavedModel folder of TensorFlow 1; a folder that has exactly one of these.
+            It may also be a mapping from name to array, or an open checkpoint, which is returned.
+        verify: 'auto' checks the checksum of a variable when it is first read; True checks all variables at once; False
+            checks none. The containers safetensors and h5 have no checksums.
 
     Returns:
-        Checkpoint, a lazy mapping: name -> array.
+        `Checkpoint`, a lazy mapping from name to array.
 
     Raises:
         FileNotFoundError: nothing is there.
-        CheckpointError: the file is damaged, or one cannot tell which is meant; or it is of another kind (PyTorch, an
-            archive, ONNX, a configuration, a Git LFS pointer, a pipe …), which the message names with what to do.
+        CheckpointError: the file is damaged; or it is not clear which checkpoint is meant; or the file is of another
+            kind (PyTorch, an archive, ONNX, a configuration, a Git LFS pointer, a pipe …), and the message says what it
+            is and what to do.
+        ImportError: the file is HDF5 and h5py is not installed.
+
+    Example:
+        >>> import os, tempfile
+        >>> from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
+        >>> prefix = os.path.join(tempfile.mkdtemp(), "bert_model.ckpt")
+        >>> prefix = save_checkpoint(prefix, {"bert/pooler/dense/bias": np.ones(2, "float32")})
+        >>> with open_checkpoint(os.path.dirname(prefix)) as checkpoint:  # the folder does as well as the prefix
+        ...     for name in checkpoint:
+        ...         print(name, checkpoint.shape(name), checkpoint[name])
+        bert/pooler/dense/bias (2,) [1. 1.]
     """
     if verify not in ("auto", True, False):
-        raise CheckpointError(f"verify is {verify!r}; choose 'auto', True or False")
+        raise CheckpointError(f"verify is {verify!r}, expected 'auto', True or False")
     if isinstance(path, Checkpoint):
         return path
     if isinstance(path, Mapping):
@@ -89,7 +122,18 @@ def open_checkpoint(path: Any, verify: Any = "auto") -> Checkpoint:
 
 
 def locate(path: str) -> tuple[str, str]:
-    """(format, path that its container opens) of any path form. Raises as `open_checkpoint` does."""
+    """Find out which container a path means.
+
+    Arguments:
+        path: str. A path as `open_checkpoint` takes it.
+
+    Returns:
+        (format, path for the container). The format is one of `FORMATS`.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        CheckpointError: see `open_checkpoint`.
+    """
     if "\0" in path:
         raise CheckpointError(f"{path!r}: a path cannot contain a NUL character")
     if is_regular(path + ".index"):
@@ -110,7 +154,7 @@ def locate(path: str) -> tuple[str, str]:
 
 
 def _locate_file(path: str) -> tuple[str, str]:
-    """(format, path) of a regular file: its name decides, then its first bytes."""
+    """Find the container of a regular file, by its name and then by its first bytes."""
     name = os.path.basename(path)
     refuse_pointer(path, read_head(path, MAX_POINTER))
     if name == "checkpoint":
@@ -135,7 +179,7 @@ def _locate_file(path: str) -> tuple[str, str]:
 
 
 def _is_foreign(path: str, format: str) -> bool:
-    """Whether a file has the suffix of a container and is plainly something else: a web page, an archive, a pickle."""
+    """Check whether a file with the suffix of a container is plainly something else, a web page for example."""
     if format in ("safetensors", "h5") or path.endswith(".npz"):
         head = read_head(path, 16)
         return bool(head) and _FOREIGN_HEAD.match(head) is not None and not (format == "npz" and head[:2] == b"PK")
@@ -143,7 +187,7 @@ def _is_foreign(path: str, format: str) -> bool:
 
 
 def _format_of_content(path: str) -> str | None:
-    """The container of a file whose name does not say it."""
+    """Find the container of a file whose name does not tell it."""
     if looks_like_hdf5(path):
         return _hdf5_format(path)
     if _is_table(path):
@@ -154,17 +198,17 @@ def _format_of_content(path: str) -> str | None:
 
 
 def _hdf5_format(path: str) -> str:
-    """'keras_h5' if Keras wrote the HDF5 file layer by layer, else 'h5'."""
+    """Return 'keras_h5' if Keras wrote the HDF5 file layer by layer, else 'h5'."""
     return "keras_h5" if container("keras_h5").has_layers(path) else "h5"
 
 
 def _is_table(path: str) -> bool:
-    """Whether a file ends as a sorted table does, and so is a checkpoint of version 1."""
+    """Check whether a file ends with the magic number of sorted tables, as a checkpoint of version 1 does."""
     return read_tail(path, 8) == MAGIC.to_bytes(8, "little")
 
 
 def _refuse_missing(path: str) -> NoReturn:
-    """Raise the error for a prefix or file that is not there, and say which of its files are."""
+    """Raise the error for a prefix or file that is not there, and say which of its files are there."""
     if os.path.lexists(path + ".index"):
         check_regular(path + ".index")  # a folder, a pipe …
     folder, name = os.path.split(path)
@@ -185,7 +229,7 @@ def _refuse_missing(path: str) -> NoReturn:
 
 
 def _locate_beside_meta(path: str) -> tuple[str, str]:
-    """(format, path) of the checkpoint to which the graph in a `.meta` file belongs."""
+    """Find the checkpoint to which the graph in a `.meta` file belongs."""
     prefix = path[: -len(".meta")]
     if is_regular(prefix + ".index"):
         return "tf", prefix
@@ -199,7 +243,7 @@ def _locate_beside_meta(path: str) -> tuple[str, str]:
 
 
 def _locate_saved_model(folder: str) -> tuple[str, str]:
-    """(format, path) of the variables in a SavedModel, where they have names of their own: TensorFlow 1 wrote it."""
+    """Find the variables in a SavedModel of TensorFlow 1. In one of TensorFlow 2 they have no names of their own."""
     prefix = os.path.join(folder, "variables", "variables")
     if not is_regular(prefix + ".index"):
         raise CheckpointError(
@@ -218,9 +262,11 @@ def _locate_saved_model(folder: str) -> tuple[str, str]:
 
 
 def _locate_in_folder(folder: str) -> tuple[str, str]:
-    """A `checkpoint` file first, then the kinds in the order of FORMATS; of the first kind there must be one only.
+    """Find the checkpoint in a folder.
 
-    What is not a regular file (a pipe, a device, a dangling link) is passed over.
+    A file `checkpoint` decides. If there is none, the containers count in the order of `FORMATS`, and of the first
+    container that is there the folder must have only one checkpoint. What is not a regular file (a pipe, a device, a
+    link that leads nowhere) does not count.
     """
     try:
         listed = sorted(os.listdir(folder))
@@ -248,7 +294,7 @@ def _locate_in_folder(folder: str) -> tuple[str, str]:
 
 
 def _refuse_folder(folder: str, names: list[str]) -> NoReturn:
-    """Raise the error for a folder without a checkpoint: it says what is there instead."""
+    """Raise the error for a folder without a checkpoint, and say what is there instead."""
     data = [name for name in names if _DATA_SUFFIX.search(name)]
     if data:
         _refuse_missing(os.path.join(folder, _DATA_SUFFIX.sub("", data[0])))
@@ -263,40 +309,49 @@ def _refuse_folder(folder: str, names: list[str]) -> NoReturn:
     raise FileNotFoundError(shorten(f"no checkpoint in the folder {folder}: it holds {shown}"))
 
 
-def _only(folder: str, names: list[str]) -> str:
+def _only(folder: str, names: Sequence[str]) -> str:
+    """Return the only name, or raise an error."""
     if len(names) > 1:
-        raise CheckpointError(f"{folder}: holds several checkpoints, name one of them: {', '.join(names[:20])}")
+        raise CheckpointError(f"{folder}: holds several checkpoints, give the path of one: {', '.join(names[:20])}")
     return names[0]
 
 
 def _follow_state(path: str) -> tuple[str, str]:
-    """(format, path) of what a `checkpoint` file names, which must lie in the same folder."""
+    """Find the checkpoint that a file `checkpoint` names. It must be in the same folder.
+
+    `tf.train.Saver` writes this file, in the text format of Protocol Buffers:
+
+        model_checkpoint_path: "model.ckpt-1000"
+    """
     try:
         text = read_small(path, _MAX_STATE).decode("utf-8")
     except UnicodeDecodeError:
         raise CheckpointError(f"{path}: is not UTF-8; expected the text file of tf.train.Saver") from None
     match = _STATE_LINE.search(text)
     if not match:
-        raise CheckpointError(f'{path}: no line model_checkpoint_path: "…"')
+        raise CheckpointError(
+            f'{path}: has no line model_checkpoint_path: "…", expected the text file of tf.train.Saver; give the path '
+            "of the checkpoint itself"
+        )
     target = _unescape(match.group(1))
     folder = os.path.dirname(os.path.abspath(path))
     prefix = os.path.normpath(os.path.join(folder, target))
     if "\0" in target or os.path.realpath(os.path.dirname(prefix)) != os.path.realpath(folder):
         beside = os.path.join(folder, os.path.basename(target.replace("\0", "")))
-        hint = f"name {beside} itself" if os.path.exists(beside + ".index") else "name the checkpoint itself"
-        raise CheckpointError(f"{path}: points outside its folder, to {target!r}; {hint}")
+        itself = beside if os.path.exists(beside + ".index") else "the path of the checkpoint itself"
+        raise CheckpointError(f"{path}: points outside its folder, to {target!r}; give {itself}")
     if os.path.exists(prefix + ".index"):
         return "tf", prefix
     if os.path.isfile(prefix):
         return "tf_v1", prefix
-    raise FileNotFoundError(f"no checkpoint at {prefix}, where {path} points: there is no such .index")
+    raise FileNotFoundError(f"no checkpoint at {prefix}, where {path} points: there is no {prefix}.index")
 
 
 def _unescape(text: str) -> str:
-    """The string that a quoted string of Protocol Buffers' text format stands for."""
+    """Read the escapes of a quoted string in the text format of Protocol Buffers."""
     simple = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
-    def replace(match):
+    def replace(match: re.Match[bytes]) -> bytes:
         code = match.group(1)
         return bytes([int(code, 8) & 0xFF]) if code[:1] in b"01234567" else simple.get(code, code)
 

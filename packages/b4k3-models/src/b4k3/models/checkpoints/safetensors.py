@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._plan import Plan, Spec
+    from .base import Verify
 
     Listing = Tuple[List[Tuple[str, Entry]], Dict[str, str]]  # (name, Entry) of each variable; name -> dtype of others
 
@@ -71,7 +72,7 @@ class Safetensors(Checkpoint):
 
     format = "safetensors"
 
-    def __init__(self, path: str, verify: bool | str = "auto") -> None:
+    def __init__(self, path: str, verify: Verify = "auto") -> None:
         if path.endswith(".json"):
             entries, skipped = _read_index(path)
         else:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ._proto import Buffer
     from ._slices import Extents
+    from .base import Verify
 
     Raw = Dict[bytes, _format.BundleEntry]  # key -> entry, as the index has them
     Pieces = List[Tuple[Optional[Extents], _format.BundleEntry]]  # where each piece lies in the variable, and its entry
@@ -67,7 +68,7 @@ class TensorBundle(Checkpoint):
 
     format = "tf"
 
-    def __init__(self, prefix: str, verify: bool | str = "auto") -> None:
+    def __init__(self, prefix: str, verify: Verify = "auto") -> None:
         self._index = prefix + ".index"
         header, raw = _read_index(self._index)
         self._num_shards = header.num_shards
@@ -173,7 +174,7 @@ def _read_index(path: str) -> tuple[_format.Header, Raw]:
                 raise damaged(path, f"has a damaged entry: {error}", key) from None
             slices += len(raw[key].slices)
             if slices > MAX_SLICES:
-                raise CheckpointError(f"{path}: has more than the {MAX_SLICES:,} slices of variables that are allowed")
+                raise CheckpointError(f"{path}: has more than {MAX_SLICES:,} slices of variables")
     except (TableError, WireError) as error:
         raise damaged(path, str(error)) from None
     if header is None:

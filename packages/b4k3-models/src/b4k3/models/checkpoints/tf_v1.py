@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ._proto import Buffer, Fields
     from ._slices import Extents
+    from .base import Verify
 
 _ROOT: Fields = {1: ("meta", BYTES, False), 2: ("data", BYTES, False)}
 _META: Fields = {1: ("variables", BYTES, True)}
@@ -71,7 +72,7 @@ class TensorSlices(Checkpoint):
 
     format = "tf_v1"
 
-    def __init__(self, path: str, verify: bool | str = "auto") -> None:
+    def __init__(self, path: str, verify: Verify = "auto") -> None:
         data = map_file(path)
         try:
             self._table: Table | None = Table(memoryview(data))
