@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Callable, Collection, Iterable, Mapping, 
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..checkpoints import Checkpoint
     from ..networks.description import Network
 
@@ -47,7 +49,14 @@ class Template:
         self._regex: re.Pattern[str] | None = None
 
     def match(self, name: str) -> dict[str, int] | None:
-        """The numbers in a name, by the names of their placeholders; None if the name does not fit the pattern."""
+        """Find the numbers in a name.
+
+        Arguments:
+            name: str.
+
+        Returns:
+            dict from placeholder to number; None if the name does not fit the pattern.
+        """
         if not (name.startswith(self._head) and name.endswith(self._tail)):
             return None
         if self._regex is None:
@@ -56,6 +65,7 @@ class Template:
         return match and {key: int(value) for key, value in match.groupdict().items()}
 
     def _expression(self) -> str:
+        """Make the regular expression: "layer_{i}/x" becomes "layer_(?P<i>[0-9]+)/x$"."""
         parts, end = [], 0
         for match in _PLACEHOLDER.finditer(self.text):
             parts.append(re.escape(self.text[end : match.start()]))
@@ -64,7 +74,14 @@ class Template:
         return "".join(parts) + re.escape(self.text[end:]) + "$"
 
     def fill(self, numbers: Mapping[str, int]) -> str:
-        """The name with these numbers in the places of the placeholders."""
+        """Make a name.
+
+        Arguments:
+            numbers: dict from placeholder to number. It may have others too.
+
+        Returns:
+            str, the pattern with the numbers in the places of the placeholders.
+        """
         return self.text.format(**numbers)
 
 
@@ -100,11 +117,25 @@ class Rule:
         self.also = also
 
     def to_stored(self, name: str) -> str | None:
-        """The name in the file of a canonical name; None if the rule does not fit the name."""
+        """Translate a canonical name to the name in the file.
+
+        Arguments:
+            name: str. The canonical name.
+
+        Returns:
+            str; None if the rule does not fit the name.
+        """
         return _translate(name, self._canonical, self._stored)
 
     def to_canonical(self, name: str) -> str | None:
-        """The canonical name of a name in the file; None if the rule does not fit the name."""
+        """Translate a name in the file to the canonical name.
+
+        Arguments:
+            name: str. The name in the file.
+
+        Returns:
+            str; None if the rule does not fit the name.
+        """
         return _translate(name, self._stored, self._canonical)
 
 
@@ -151,12 +182,12 @@ class Dialect:
         name: str.
         rules: list of `Rule`, or None if the names are canonical. If several rules fit a canonical name, the first
             one whose name the file has is read, and the first one is written.
-        sign: function from the set of the names in a file to bool: whether the file is in this dialect.
-        prefixes: the beginnings that the names of a network's body have in files of different origin, "" if there may
-            be none. The rules have the first one, and it is written.
+        sign: function from the set of the names in a file to bool. It tells whether the file is in this dialect.
+        prefixes: list of str. The beginnings that the names of a network's body have in files of different origin, ""
+            if there may be none. The rules have the first one, and it is written.
         family: str or None. The name that several dialects of one project share; the network decides which of them is
             used. None takes the name of the dialect.
-        models: the networks, by their names for `model=`, that this dialect of its family is for.
+        models: list of str. The networks, by their names for `model=`, that this dialect of its family is for.
 
     Example:
         >>> from b4k3.models.dialects import Dialect, Rule
@@ -183,11 +214,18 @@ class Dialect:
         self._of_parts = [rule for rule in rules or () if rule.part is not None]
 
     def recognises(self, names: Collection[str]) -> bool:
-        """Whether a file with these variable names is in this dialect."""
+        """Tell whether a file is in this dialect.
+
+        Arguments:
+            names: set of str. The names of all variables in the file.
+
+        Returns:
+            bool.
+        """
         return self.sign(names)
 
     def candidates(self, canonical: str) -> list[tuple[str, bool]]:
-        """The names under which a variable may be stored.
+        """List the names under which a variable may be stored.
 
         Arguments:
             canonical: str. The canonical name.
@@ -205,7 +243,7 @@ class Dialect:
         return found
 
     def copies(self, canonical: str) -> list[tuple[str, bool]]:
-        """The names under which a variable is written in addition to the first one of `candidates`.
+        """List the names under which a variable is written in addition to the first one of `candidates`.
 
         Arguments:
             canonical: str. The canonical name.
@@ -217,13 +255,13 @@ class Dialect:
         return [(name, transposed) for name, transposed in found if name is not None]
 
     def _spellings(self, stored: str) -> list[str]:
-        """The names in the file with each of the prefixes."""
+        """List a name in the file with each of the prefixes."""
         if not self.prefixes or not stored.startswith(self.prefixes[0]):
             return [stored]
         return [prefix + stored[len(self.prefixes[0]) :] for prefix in self.prefixes]
 
     def canonical(self, stored: str) -> tuple[str, bool] | None:
-        """The canonical name of a variable in a file.
+        """Find the canonical name of a variable in a file.
 
         Arguments:
             stored: str. The name in the file.
@@ -246,7 +284,7 @@ class Dialect:
         return None
 
     def canonicals(self, stored: str) -> list[str]:
-        """The canonical names of all variables that a variable in a file contains.
+        """Find the canonical names of all variables that a variable in a file contains.
 
         Arguments:
             stored: str. The name in the file.
@@ -262,7 +300,14 @@ class Dialect:
         return [canonical for canonical in parts if canonical is not None] or [known[0]]
 
     def part(self, canonical: str) -> tuple[int, int] | None:
-        """Return (k, n) if a variable is part k of n joined ones in the file, else None."""
+        """Find the part of a joined variable that a variable is.
+
+        Arguments:
+            canonical: str. The canonical name.
+
+        Returns:
+            (k, n) if the variable is part k, counted from 0, of n variables that the file has joined; otherwise None.
+        """
         parts = [rule.part for rule in self._of_parts if rule.to_stored(canonical) is not None]
         return parts[0] if parts else None
 
@@ -288,7 +333,7 @@ class Dialect:
         return found
 
     def shape(self, checkpoint: Checkpoint, canonical: str) -> tuple[int, ...]:
-        """The shape of a variable, without reading it.
+        """Tell the shape of a variable without reading it.
 
         Arguments:
             checkpoint: what `open_checkpoint` returned.
@@ -304,7 +349,7 @@ class Dialect:
             shape = shape[:-1] + (shape[-1] // part[1],)
         return shape[::-1] if transposed else shape
 
-    def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[np.ndarray, list[str]]:
+    def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[NDArray[Any], list[str]]:
         """Read a variable.
 
         Arguments:
@@ -323,32 +368,52 @@ class Dialect:
         return (value.T if transposed else value), [stored]
 
     def read_names(self, checkpoint: Checkpoint, canonical: str) -> list[str]:
-        """The names in the file that `read` reads for a variable; an empty list if the file does not have it."""
+        """List the names in the file that `read` reads for a variable.
+
+        Arguments:
+            checkpoint: what `open_checkpoint` returned.
+            canonical: str. The canonical name.
+
+        Returns:
+            list of str. It is empty if the file does not have the variable.
+        """
         found = self.find(checkpoint, canonical)
         return [] if found is None else [found[0]]
 
     def for_network(self, network: Network) -> Dialect:
-        """This dialect, or one with other rules if the rules follow from the description of the network."""
+        """Adapt the dialect to a network, if its rules follow from the description of the network.
+
+        Arguments:
+            network: `Network`.
+
+        Returns:
+            `Dialect`: this one, or one with the rules of the network.
+        """
         return self
 
     def corrections(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The values that are right for files of this dialect although their configurations say something else.
+        """Correct a configuration: some values are wrong in the configurations that publishers put beside such files.
 
         Arguments:
             config: dict under our names.
 
         Returns:
-            dict from a key to its right value; None leaves the key as it is.
+            dict from key to its right value; the value None leaves the key as it is.
         """
         return {}
 
 
 class View:
-    """A checkpoint whose variables are found under their canonical names.
+    """A checkpoint that is read under canonical names.
 
     Arguments:
         checkpoint: what `open_checkpoint` returned.
         dialect: `Dialect`. The dialect of the names in the file.
+
+    Attributes:
+        checkpoint: the argument.
+        dialect: `Dialect`. The argument.
+        used: set of str. The names in the file that were read so far.
 
     Example:
         >>> import numpy as np
@@ -364,12 +429,12 @@ class View:
         self.checkpoint = checkpoint
         self.dialect = dialect
         self.used: set[str] = set()
-        self.said: list[str] = []  # sentences for the report on how the names were recognised
+        self.said: list[str] = []  # sentences for the report that tell how the names were recognised
 
     def __contains__(self, name: str) -> bool:
         return self.dialect.find(self.checkpoint, name) is not None
 
-    def __getitem__(self, name: str) -> np.ndarray:
+    def __getitem__(self, name: str) -> NDArray[Any]:
         """Read a variable.
 
         Arguments:
@@ -388,7 +453,7 @@ class View:
         return value
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a variable, without reading it.
+        """Tell the shape of a variable without reading it.
 
         Arguments:
             name: str. The canonical name.
@@ -404,12 +469,20 @@ class View:
         return self.dialect.shape(self.checkpoint, name)
 
     def keys(self) -> list[str]:
-        """The canonical names of all variables in the file that the dialect knows."""
+        """List the variables in the file that the dialect knows.
+
+        Returns:
+            list of str, their canonical names.
+        """
         names = (name for stored in self.checkpoint.keys() for name in self.dialect.canonicals(stored))
         return list(dict.fromkeys(names))
 
     def unused(self) -> list[str]:
-        """The names in the file that nobody has read so far."""
+        """List the variables in the file that were not read so far.
+
+        Returns:
+            list of str, their names in the file.
+        """
         return [stored for stored in self.checkpoint.keys() if stored not in self.used]
 
 
@@ -424,6 +497,12 @@ def places(names: Iterable[str], target: Dialect) -> tuple[dict[str, tuple[list[
         A dict from each name in the file to (the canonical names that are joined there, whether the array is
         transposed), and the list of the canonical names that cannot be written: the dialect has no name for them, or
         other variables are missing that would have to be joined with them.
+
+    Example:
+        >>> from b4k3.models.dialects import Dialect, linear, places
+        >>> mine = Dialect("mine", linear("bert/pooler/dense", "pooler"), lambda names: "pooler.weight" in names)
+        >>> places(["bert/pooler/dense/kernel", "global_step"], mine)
+        ({'pooler.weight': (['bert/pooler/dense/kernel'], True)}, ['global_step'])
     """
     found: dict[str, tuple[list[str], bool]] = {}
     unknown: list[str] = []
@@ -447,7 +526,7 @@ def places(names: Iterable[str], target: Dialect) -> tuple[dict[str, tuple[list[
     return found, unknown
 
 
-def joined(values: Sequence[np.ndarray], transposed: bool) -> np.ndarray:
+def joined(values: Sequence[NDArray[Any]], transposed: bool) -> NDArray[Any]:
     """Make the array that a file has for one or several variables.
 
     Arguments:
@@ -461,7 +540,7 @@ def joined(values: Sequence[np.ndarray], transposed: bool) -> np.ndarray:
     return value.T if transposed else value
 
 
-def written(tensors: Mapping[str, np.ndarray], target: Dialect) -> tuple[dict[str, np.ndarray], list[str]]:
+def written(tensors: Mapping[str, NDArray[Any]], target: Dialect) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Translate arrays to the names of a dialect.
 
     Arguments:
@@ -476,7 +555,7 @@ def written(tensors: Mapping[str, np.ndarray], target: Dialect) -> tuple[dict[st
     return renamed, unknown
 
 
-def translated(checkpoint: Checkpoint, source: Dialect, target: Dialect) -> tuple[dict[str, np.ndarray], list[str]]:
+def translated(checkpoint: Checkpoint, source: Dialect, target: Dialect) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Translate a checkpoint from one dialect to another.
 
     Arguments:
@@ -486,6 +565,16 @@ def translated(checkpoint: Checkpoint, source: Dialect, target: Dialect) -> tupl
 
     Returns:
         A dict from the new name to the array, and the list of the names in the checkpoint that cannot be translated.
+
+    Example:
+        >>> from b4k3.models.checkpoints import open_checkpoint
+        >>> from b4k3.models.dialects import translated
+        >>> from b4k3.models.registry import dialects
+        >>> known = {dialect.name: dialect for dialect in dialects()}
+        >>> checkpoint = open_checkpoint({"bert/pooler/dense/kernel": np.zeros((2, 3), "float32")})
+        >>> tensors, lost = translated(checkpoint, known["google"], known["huggingface"])
+        >>> {name: array.shape for name, array in tensors.items()}, lost
+        ({'bert.pooler.dense.weight': (3, 2)}, [])
     """
     view = View(checkpoint, source)
     tensors, unknown = written({name: view[name] for name in view.keys()}, target)

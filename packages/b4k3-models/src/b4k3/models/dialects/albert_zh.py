@@ -1,4 +1,4 @@
-"""The names in the early files of brightmart's albert_zh, such as 'bert/encoder/layer_shared/output/dense/kernel'.
+"""The dialect of the early files of brightmart's albert_zh: 'bert/encoder/layer_shared/output/dense/kernel'.
 
 The files are older than Google's code for ALBERT. Their word embeddings are the product of two tables, and positions
 and segments are added to the product. This is an ALBERT with embedding_size equal to hidden_size and with the product
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import Dialect, Rule
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
     from ..checkpoints import Checkpoint
 
@@ -32,9 +32,9 @@ _PARTS = [
 
 
 class EarlyAlbert(Dialect):
-    """The dialect of the early albert_zh: rules for the blocks, and word embeddings that are a product of two tables.
+    """The dialect of the early albert_zh, with rules for the blocks and embeddings that are a product of two tables.
 
-    Embeddings and heads have canonical names.
+    The embeddings and the heads have canonical names.
 
     Example:
         >>> from b4k3.models.dialects.albert_zh import ALBERT_ZH
@@ -43,35 +43,80 @@ class EarlyAlbert(Dialect):
     """
 
     def candidates(self, canonical: str) -> list[tuple[str, bool]]:
-        """The names under which a variable may be stored, as (name, False); the canonical name if no rule fits."""
+        """List the names under which a variable may be stored. If no rule fits, it is the canonical name.
+
+        Arguments:
+            canonical: str. The canonical name.
+
+        Returns:
+            list of (name in the file, False).
+        """
         return super().candidates(canonical) or [(canonical, False)]
 
     def canonical(self, stored: str) -> tuple[str, bool] | None:
-        """The canonical name of a variable in a file, as (name, False); None for the second of the two tables."""
+        """Find the canonical name of a variable in a file. The second of the two tables has none.
+
+        Arguments:
+            stored: str. The name in the file.
+
+        Returns:
+            (canonical name, False), or None.
+        """
         if stored == FACTORS[1]:
             return None
         return super().canonical(stored) or (stored, False)
 
     def shape(self, checkpoint: Checkpoint, canonical: str) -> tuple[int, ...]:
-        """The shape of a variable; for the word embeddings the shape of the product."""
+        """Tell the shape of a variable; for the word embeddings it is the shape of the product.
+
+        Arguments:
+            checkpoint: what `open_checkpoint` returned.
+            canonical: str. The canonical name of a variable that the file has.
+
+        Returns:
+            tuple of int.
+        """
         if canonical == FACTORS[0] and FACTORS[1] in checkpoint:
             return (checkpoint.shape(FACTORS[0])[0], checkpoint.shape(FACTORS[1])[1])
         return super().shape(checkpoint, canonical)
 
-    def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[np.ndarray, list[str]]:
-        """Read a variable; for the word embeddings compute the product."""
+    def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[NDArray[Any], list[str]]:
+        """Read a variable; for the word embeddings compute the product.
+
+        Arguments:
+            checkpoint: what `open_checkpoint` returned.
+            canonical: str. The canonical name of a variable that the file has.
+
+        Returns:
+            The array, and the list of the names in the file that it was made from.
+        """
         if canonical == FACTORS[0] and FACTORS[1] in checkpoint:
             return checkpoint[FACTORS[0]].dot(checkpoint[FACTORS[1]]), list(FACTORS)
         return super().read(checkpoint, canonical)
 
     def read_names(self, checkpoint: Checkpoint, canonical: str) -> list[str]:
-        """The names in the file that `read` reads for a variable: both tables for the word embeddings."""
+        """List the names in the file that `read` reads for a variable: both tables for the word embeddings.
+
+        Arguments:
+            checkpoint: what `open_checkpoint` returned.
+            canonical: str. The canonical name.
+
+        Returns:
+            list of str.
+        """
         if canonical == FACTORS[0] and FACTORS[1] in checkpoint:
             return list(FACTORS)
         return super().read_names(checkpoint, canonical)
 
     def corrections(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The product of the two tables has the width of the blocks, whatever embedding_size the config has."""
+        """Set embedding_size to the width of the blocks, because the product of the two tables has this width.
+
+        Arguments:
+            config: dict under our names.
+
+        Returns:
+            dict from key to its right value.
+        """
         return {"embedding_size": config.get("hidden_size")}
 
 

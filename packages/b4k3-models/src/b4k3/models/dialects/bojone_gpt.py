@@ -1,4 +1,4 @@
-"""The names in bojone's conversions of CDial-GPT and CPM-LM, which are canonical: 'gpt/transformer/layer_0/…'.
+"""The dialect of bojone's conversions of CDial-GPT and CPM-LM, whose names are canonical: 'gpt/transformer/layer_0/…'.
 
 https://github.com/bojone/CDial-GPT-tf, https://github.com/bojone/CPM_LM_bert4keras
 """

@@ -1,4 +1,4 @@
-"""The names of google-research's TensorFlow code, which are canonical: 'bert/encoder/layer_0/output/dense/kernel'.
+"""The dialect of google-research's code, whose names are canonical: 'bert/encoder/layer_0/output/dense/kernel'.
 
 https://github.com/google-research/bert
 """

@@ -1,4 +1,4 @@
-"""The names of the PyTorch models in Hugging Face transformers: 'bert.encoder.layer.0.output.dense.weight'.
+"""The dialect of the PyTorch models in Hugging Face transformers: 'bert.encoder.layer.0.output.dense.weight'.
 
 https://github.com/huggingface/transformers
 """
@@ -63,7 +63,7 @@ def bert(prefix: str) -> list[Rule]:
         + linear("bert/pooler/dense", prefix + "pooler.dense")
         + mlm("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions")
         + [
-            # both projects store this matrix as [2, hidden_size]
+            # Both projects store this matrix as [2, hidden_size].
             Rule("cls/seq_relationship/output_weights", "cls.seq_relationship.weight"),
             Rule("cls/seq_relationship/output_bias", "cls.seq_relationship.bias"),
         ]
@@ -88,9 +88,9 @@ def mlm(dense: str, normalisation: str, output: str) -> list[Rule]:
             Rule("cls/predictions/output_bias", output + ".bias"),
             Rule("cls/predictions/decoder/weights", output + ".decoder.weight"),
             Rule("cls/predictions/decoder/bias", output + ".decoder.bias"),
-            # if the output is tied, some files have the bias only under this name
+            # If the output is tied, some files have the bias only under this name.
             Rule("cls/predictions/output_bias", output + ".decoder.bias"),
-            # the classes of transformers expect this variable even if they do not use it
+            # The classes of transformers expect this variable even if they do not use it.
             Rule("cls/predictions/decoder/bias", output + ".bias", also=True),
         ]
     )
@@ -100,10 +100,15 @@ def begins_with(*starts: str) -> Callable[[Collection[str]], bool]:
     """Make a `sign` for a `Dialect`.
 
     Arguments:
-        starts: beginnings of names.
+        starts: str, one or several beginnings of names.
 
     Returns:
-        Function from names to bool: whether any name begins with one of the given beginnings.
+        Function from names to bool, which tells whether any name begins with one of the given beginnings.
+
+    Example:
+        >>> from b4k3.models.dialects.huggingface import begins_with
+        >>> begins_with("ernie.")({"ernie.pooler.dense.weight"})
+        True
     """
     return lambda names: any(name.startswith(starts) for name in names)
 
@@ -161,7 +166,14 @@ class WithErfHead(Dialect):
     """
 
     def corrections(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The head has the erf form of gelu, whatever activation the configuration names."""
+        """Set the activation of the head to the erf form of gelu, whatever the configuration names.
+
+        Arguments:
+            config: dict under our names.
+
+        Returns:
+            dict from key to its right value.
+        """
         return {"mlm_act": "gelu_erf"}
 
 
@@ -236,7 +248,14 @@ class DistilBert(Dialect):
     """
 
     def corrections(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The epsilon is always 1e-12 and there are no segments, whatever the configuration says."""
+        """Set the epsilon to 1e-12 and leave out the segments, whatever the configuration says.
+
+        Arguments:
+            config: dict under our names.
+
+        Returns:
+            dict from key to its right value.
+        """
         return {"layer_norm_eps": 1e-12, "segment_vocab_size": 0}
 
 

@@ -1,4 +1,4 @@
-"""The names of OpenAI's GPT and GPT-2 in Hugging Face transformers: 'transformer.h.0.attn.c_attn.weight'.
+"""The dialect of OpenAI's GPT and GPT-2 in Hugging Face transformers: 'transformer.h.0.attn.c_attn.weight'.
 
 The matrices are not transposed. Queries, keys and values are joined in one matrix.
 https://github.com/huggingface/transformers
@@ -44,7 +44,14 @@ class OpenAIGPT(Dialect):
     """
 
     def corrections(self, config: dict[str, Any]) -> dict[str, Any]:
-        """There are no segments, unless the configuration says that they are looked up in the token embeddings."""
+        """Leave out the segments, unless the configuration says that the token embeddings serve for them.
+
+        Arguments:
+            config: dict under our names.
+
+        Returns:
+            dict from key to its right value.
+        """
         return {} if config.get("shared_segment_embeddings") else {"segment_vocab_size": 0}
 
 

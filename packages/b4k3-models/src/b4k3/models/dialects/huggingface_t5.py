@@ -1,4 +1,4 @@
-"""The names of T5 and mT5 in Hugging Face transformers: 'encoder.block.0.layer.0.SelfAttention.q.weight'.
+"""The dialect of T5 and mT5 in Hugging Face transformers: 'encoder.block.0.layer.0.SelfAttention.q.weight'.
 
 https://github.com/huggingface/transformers
 """
@@ -53,7 +53,14 @@ def t5(norm: str, final_norm: str) -> list[Rule]:
 
 
 def sign(names: Collection[str]) -> bool:
-    """Whether a file with these names is a T5 of transformers."""
+    """Tell whether a file is a T5 of transformers.
+
+    Arguments:
+        names: set of str. The names of all variables in the file.
+
+    Returns:
+        bool.
+    """
     return any(name.startswith(("encoder.block.", "decoder.block.")) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""The names in the HDF5 files of bert4keras: a layer and the number of the weight in it, 'Transformer-0-FeedForward:2'.
+"""The dialect of the HDF5 files of bert4keras: layer and number of the weight in it, 'Transformer-0-FeedForward:2'.
 
 bert4keras writes such files by `model.save_weights` and `model.save`. Its layers have the same names as ours, so the
 rules follow from the description of the network. https://github.com/bojone/bert4keras
@@ -20,7 +20,7 @@ _NAME = re.compile(r"^[^:]+:\d+$")
 
 
 class KerasLayers(Dialect):
-    """The dialect of bert4keras' HDF5 files: one rule for each weight of each layer of a network.
+    """The dialect of bert4keras' HDF5 files. It has one rule for each weight of each layer of a network.
 
     Example:
         >>> from b4k3.models.dialects.keras_layers import KERAS_LAYERS
@@ -30,13 +30,27 @@ class KerasLayers(Dialect):
     """
 
     def for_network(self, network: Network) -> Dialect:
-        """The dialect with the rules of a network."""
+        """Make the dialect with the rules of a network.
+
+        Arguments:
+            network: `Network`.
+
+        Returns:
+            `KerasLayers`.
+        """
         return of_network(network)
 
 
 @functools.lru_cache(maxsize=None)
 def of_network(network: Network) -> KerasLayers:
-    """Make the dialect with the rules of a network, once for each network."""
+    """Make the dialect with the rules of a network, once for each network.
+
+    Arguments:
+        network: `Network`.
+
+    Returns:
+        `KerasLayers`.
+    """
     rules = []
     for _, layer, variable in network.variables():
         index = layer.variables.index(variable)
@@ -59,7 +73,14 @@ def with_numbers_of(template: str, name: str) -> str:
 
 
 def sign(names: Collection[str]) -> bool:
-    """Whether all names are a layer and a number, and one of them is the token embeddings."""
+    """Tell whether all names are a layer and a number, and one of them is the token embeddings.
+
+    Arguments:
+        names: set of str. The names of all variables in the file.
+
+    Returns:
+        bool.
+    """
     return any(name.startswith("Embedding-Token:") for name in names) and all(map(_NAME.match, names))
 
 

@@ -1,6 +1,6 @@
-"""The names of T5 in mesh-TensorFlow: 'encoder/block_000/layer_000/SelfAttention/q'.
+"""The dialect of T5 in mesh-TensorFlow: 'encoder/block_000/layer_000/SelfAttention/q'.
 
-They are canonical, with two exceptions. The files of T5 call the normalisation layer_norm, and the last one
+The names are canonical, with two exceptions. The files of T5 call the normalisation layer_norm, and the last one
 final_layer_norm; the files of mT5 call both rms_norm. Each spelling is read under the other. And the projections of the
 attention may have an axis for the heads. https://github.com/google-research/text-to-text-transfer-transformer
 """
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from . import Dialect
 
 if TYPE_CHECKING:
-    from typing import Sequence
+    from typing import Any, Sequence
 
-    import numpy as np
+    from numpy.typing import NDArray
 
     from ..checkpoints import Checkpoint
 
@@ -25,7 +25,19 @@ _PROJECTION = re.compile(r"/(SelfAttention|EncDecAttention)/([qkvo])$")
 
 
 def spellings(name: str) -> list[str]:
-    """The spellings of a name: the name itself and, if it belongs to a normalisation, the other spelling."""
+    """List the spellings of a name.
+
+    Arguments:
+        name: str. A canonical name.
+
+    Returns:
+        list of str: the name itself and, if it belongs to a normalisation, the other spelling.
+
+    Example:
+        >>> from b4k3.models.dialects.mesh_t5 import spellings
+        >>> spellings("encoder/block_000/layer_000/rms_norm/scale")
+        ['encoder/block_000/layer_000/rms_norm/scale', 'encoder/block_000/layer_000/layer_norm/scale']
+    """
     final = _FINAL.match(name)
     if final:
         other = "final_layer_norm" if final.group(2) == "rms_norm" else "rms_norm"
@@ -55,7 +67,7 @@ def two_axes(canonical: str, shape: Sequence[int]) -> tuple[int, ...]:
 
 
 class MeshT5(Dialect):
-    """The dialect of mesh-TensorFlow: two spellings of normalisation, and attention matrices of two or three axes.
+    """The dialect of mesh-TensorFlow, with two spellings of normalisation and attention matrices of two or three axes.
 
     Example:
         >>> from b4k3.models.dialects.mesh_t5 import MESH_T5
@@ -64,15 +76,38 @@ class MeshT5(Dialect):
     """
 
     def candidates(self, canonical: str) -> list[tuple[str, bool]]:
-        """The names under which a variable may be stored, as (name, False): one or two spellings."""
+        """List the names under which a variable may be stored: one or two spellings.
+
+        Arguments:
+            canonical: str. The canonical name.
+
+        Returns:
+            list of (name in the file, False).
+        """
         return [(name, False) for name in spellings(canonical)]
 
     def shape(self, checkpoint: Checkpoint, canonical: str) -> tuple[int, ...]:
-        """The shape of a variable, with two axes for an attention matrix."""
+        """Tell the shape of a variable, with two axes for an attention matrix.
+
+        Arguments:
+            checkpoint: what `open_checkpoint` returned.
+            canonical: str. The canonical name of a variable that the file has.
+
+        Returns:
+            tuple of int.
+        """
         return two_axes(canonical, super().shape(checkpoint, canonical))
 
-    def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[np.ndarray, list[str]]:
-        """Read a variable, with two axes for an attention matrix."""
+    def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[NDArray[Any], list[str]]:
+        """Read a variable, with two axes for an attention matrix.
+
+        Arguments:
+            checkpoint: what `open_checkpoint` returned.
+            canonical: str. The canonical name of a variable that the file has.
+
+        Returns:
+            The array, and the list of the names in the file that it was made from.
+        """
         value, stored = super().read(checkpoint, canonical)
         return value.reshape(two_axes(canonical, value.shape)), stored
 

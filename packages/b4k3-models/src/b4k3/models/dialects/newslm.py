@@ -1,4 +1,4 @@
-"""The names of gpt2-ml, which are canonical: 'newslm/layer00/query_layer/kernel'.
+"""The dialect of gpt2-ml, whose names are canonical: 'newslm/layer00/query_layer/kernel'.
 
 https://github.com/imcaspar/gpt2-ml
 """
