@@ -1,7 +1,12 @@
-"""The few bindings of T5's `operative_config.gin` that say what the network is.
+"""Read the bindings of T5's `operative_config.gin` that tell what the network is.
 
-Nothing in the file is executed: values are numbers, strings, lists of them, or a macro's name.
-https://github.com/google/gin-config
+The file is a list of bindings, one in a line. A value is a number, a string, a list of these, or the name of a macro,
+which is a binding itself:
+
+    encoder/Unitransformer.d_model = %d_model
+    d_model = 768
+
+Nothing in the file is executed. Format: https://github.com/google/gin-config
 """
 
 from __future__ import annotations
@@ -9,12 +14,13 @@ from __future__ import annotations
 import ast
 import math
 import re
+from typing import Any, Iterator, Mapping
 
 from .errors import ConfigError
 
-_MAX_VALUE = 1000  # characters: the time that a number takes grows with the square of its digits
+_MAX_VALUE = 1000  # characters; the time to read a number grows with the square of its digits
 _BINDING = re.compile(r"^([\w./]+)\s*=\s*(.*)$")
-# our key -> the bindings that say it, the first one that is there counts
+# our key -> the bindings that have its value; the first one that is there counts
 KEYS = {
     "vocab_size": ("make_bitransformer.output_vocab_size", "make_bitransformer.input_vocab_size"),
     "hidden_size": ("encoder/Unitransformer.d_model", "decoder/Unitransformer.d_model", "d_model"),
@@ -32,58 +38,69 @@ KEYS = {
     "attention_dropout_rate": ("encoder/SelfAttention.dropout_rate", "SelfAttention.dropout_rate", "dropout_rate"),
     "layer_norm_eps": ("sublayer_rms_norm.epsilon",),
 }
-DEFAULTS = {"hidden_act": "relu"}  # of T5's code, which the operative config of v1.0 may leave out
+DEFAULTS = {"hidden_act": "relu"}  # the default of T5's code, which the files of version 1.0 may leave out
 
 
-def read_gin(text, path):
-    """The configuration in a gin file.
+def read_gin(text: str, path: str) -> dict[str, Any]:
+    """Read the configuration in a gin file.
 
     Arguments:
-        text: what the file holds.
-        path: str, for messages.
+        text: str. What the file holds.
+        path: str. The file, for error messages.
 
     Returns:
-        dict under our names. The published files do not say vocab_size; the checkpoint does.
+        dict under our names. The published files do not have vocab_size; the checkpoint tells it.
 
     Raises:
-        ConfigError: it is not the gin file of an encoder and decoder of T5, or a macro is not there.
+        ConfigError: it is not the gin file of an encoder and decoder of T5, a macro is not there, or a value is neither
+            a number, a string nor a list of these.
+
+    Example:
+        >>> from b4k3.models.gin import read_gin
+        >>> read_gin("encoder/Unitransformer.d_model = %d_model\\nd_model = 768", "operative_config.gin")
+        {'hidden_act': 'relu', 'hidden_size': 768}
     """
     bindings = dict(_bindings(text))
-    config = dict(DEFAULTS)
+    config: dict[str, Any] = dict(DEFAULTS)
     for key, names in KEYS.items():
         for name in names:
             if name in bindings:
                 config[key] = _value(name, bindings, path)
                 break
     if "hidden_size" not in config:
-        raise ConfigError("%s: no encoder/Unitransformer.d_model in it: not the gin file of a T5" % path)
+        raise ConfigError(
+            f"{path}: is not the gin file of a T5, because it has no encoder/Unitransformer.d_model; give the "
+            "operative_config.gin beside the checkpoint, or a JSON config"
+        )
     return config
 
 
-def _bindings(text):
-    """(name, value as text) of every binding; lines that end in a backslash go on in the next one."""
+def _bindings(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of the value of each binding. A line that ends in a backslash goes on in the next."""
     for line in re.sub(r"\\\n\s*", " ", text).split("\n"):
         match = _BINDING.match(line)
         if match:
-            yield match.groups()
+            yield match.group(1), match.group(2)
 
 
-def _value(name, bindings, path):
-    """The value of a binding. Macros, '%name', are looked up."""
+def _value(name: str, bindings: Mapping[str, str], path: str) -> Any:
+    """Read the value of a binding. If it is a macro, '%name', read the value of the macro."""
     seen = [name]
     value = bindings[name].strip()
     while value.startswith("%"):
         macro = value[1:]
         if macro not in bindings or macro in seen:
-            raise ConfigError("%s: %s is %%%s, and there is no such macro" % (path, seen[-1], macro))
+            raise ConfigError(f"{path}: {seen[-1]} is %{macro}, and there is no such macro, or it is defined by itself")
         seen.append(macro)
         value = bindings[macro].strip()
     if len(value) > _MAX_VALUE:
-        raise ConfigError(f"{path}: {seen[-1]} has a value of {len(value):,} characters, more than any number needs")
+        raise ConfigError(
+            f"{path}: {seen[-1]} has a value of {len(value):,} characters, expected {_MAX_VALUE:,} at most"
+        )
     try:
         found = ast.literal_eval(value)
         if isinstance(found, float) and not math.isfinite(found):
             raise ValueError(value)
         return found
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        raise ConfigError("%s: %s = %s is no number, string or list of them" % (path, seen[-1], value[:60])) from None
+        raise ConfigError(f"{path}: {seen[-1]} = {value[:60]} is no number, string or list of them") from None

@@ -1,4 +1,4 @@
-"""Tell by their names the variables that publishers left in their files and that no network needs."""
+"""Tell by their names which variables of a file no network needs: what training left, and heads of other tasks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 
 OPTIMIZER_SLOT, TRAINING_STATE, AVERAGE = "optimizer slot", "training state", "moving average"
 FIXED_POSITIONS, TASK_HEAD = "fixed positions", "head of a task"
+# (regular expression, kind of the variable); the first one that is found in the name decides
 PATTERNS = (
     (r"(^|/)(adam_[mv]|AdamWeightDecayOptimizer.*|lamb_[mv]|Adam(_\d+)?|LAMB(_\d+)?)$", OPTIMIZER_SLOT),
     (r"(/adafactor|[/_]slot)_(v[rc]?|m)$", OPTIMIZER_SLOT),
@@ -39,13 +40,13 @@ _COMPILED = tuple((re.compile(pattern), kind) for pattern, kind in PATTERNS)
 
 @functools.lru_cache(maxsize=1 << 18)
 def leftover(name: str) -> str | None:
-    """Tell by its name what a variable is that no network needs.
+    """Tell by its name what kind of superfluous variable a variable is.
 
     Arguments:
         name: str. The name in the file.
 
     Returns:
-        str, "optimizer slot" for example; None if the name says nothing.
+        str, "optimizer slot" for example; None if the name does not tell that no network needs the variable.
 
     Example:
         >>> from b4k3.models.leftovers import leftover
@@ -59,5 +60,12 @@ def leftover(name: str) -> str | None:
 
 
 def is_training_state(name: str) -> bool:
-    """Whether a variable belongs to the optimizer and not to the network, by its name."""
+    """Tell by its name whether a variable belongs to the optimizer and not to the network.
+
+    Arguments:
+        name: str. The name in the file.
+
+    Returns:
+        bool.
+    """
     return leftover(name) in (OPTIMIZER_SLOT, TRAINING_STATE)

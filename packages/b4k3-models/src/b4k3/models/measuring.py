@@ -1,4 +1,4 @@
-"""What the names and shapes of a checkpoint tell about the sizes of its network."""
+"""Measure a network: derive its sizes from the names and shapes in its checkpoint."""
 
 from __future__ import annotations
 
@@ -11,14 +11,28 @@ DERIVED = ("query_size", "value_size", "gau_size")  # products of other sizes
 
 
 def measure(network: Network, view: View) -> dict[str, int]:
-    """The sizes that follow from names and shapes.
+    """Derive the sizes of a network from names and shapes.
+
+    The shape of a variable is compared with its description, in which the axes have names. For example, the
+    description of BERT says that `bert/embeddings/word_embeddings` is [vocab_size, embedding_size]. The greatest number
+    in the names of the blocks gives their count.
 
     Arguments:
         network: `Network` that the checkpoint is of.
         view: `View` of the checkpoint.
 
     Returns:
-        dict from key to int. The number of heads, the activation and the number of shared blocks are not in shapes.
+        dict from key to int. Shapes do not tell the number of heads, the activation and the number of shared blocks.
+
+    Example:
+        >>> from b4k3.models.checkpoints import open_checkpoint
+        >>> from b4k3.models.dialects import View
+        >>> from b4k3.models.measuring import measure
+        >>> from b4k3.models.registry import dialects, network
+        >>> google = next(dialect for dialect in dialects() if dialect.name == "google")
+        >>> checkpoint = open_checkpoint({"bert/embeddings/word_embeddings": np.zeros((100, 8), "float32")})
+        >>> measure(network("bert"), View(checkpoint, google))["vocab_size"]
+        100
     """
     found: dict[str, int] = {}
     products: dict[str, int] = {}
@@ -45,5 +59,13 @@ def measure(network: Network, view: View) -> dict[str, int]:
 
 
 def contradictions(config: dict[str, Any], found: dict[str, int]) -> list[str]:
-    """The keys on which a configuration under our names and measured sizes disagree."""
+    """Compare a configuration with measured sizes.
+
+    Arguments:
+        config: dict under our names.
+        found: dict. What `measure` returned.
+
+    Returns:
+        list of str, the keys for which the two have different values.
+    """
     return [key for key, size in found.items() if config.get(key) is not None and config[key] != size]
