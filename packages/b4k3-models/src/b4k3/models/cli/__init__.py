@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
             warnings.showwarning = show_note
             return args.run(args, lambda line: out.write(line + "\n"))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who reads us has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has closed the pipe, as `head` does
         return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -89,7 +89,7 @@ def said(error: BaseException) -> str:
         error: the error.
 
     Returns:
-        str.
+        str, '/no/such/file: No such file or directory' for instance.
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
@@ -101,6 +101,6 @@ def show_note(message: Any, *where: Any) -> None:
 
     Arguments:
         message: the warning.
-        where: what else Python says of a warning; it is not shown.
+        where: the category and the place of the warning, which are not shown.
     """
-    print("note: %s" % message, file=sys.stderr)
+    print(f"note: {message}", file=sys.stderr)

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -15,6 +15,13 @@ from .fingerprints import settings
 from .subject import Subject
 from .text import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
 from .vectors import Jsonl, writer_class
+
+if TYPE_CHECKING:
+    import argparse
+
+    from numpy.typing import NDArray
+
+    from .vectors import OutputFile
 
 EXAMPLES = """examples:
   b4k3 features chinese_L-12_H-768_A-12 --output vectors.npy < lines.txt
@@ -31,7 +38,12 @@ exit codes: 0 done, 1 wrong input; what was finished is kept in OUTPUT.part
 POOLINGS = ("cls", "mean", "max", "pooler")
 
 
-def add_arguments(add):
+def add_arguments(add: Callable[..., Any]) -> None:
+    """Declare the arguments of the command.
+
+    Arguments:
+        add: the method `add_argument` of a parser.
+    """
     add("path", help="a checkpoint with its config; its vocabulary is found beside it")
     add("file", nargs="?", default="-", help="UTF-8 text, a line each; standard input if not given")
     add(
@@ -52,24 +64,40 @@ def add_arguments(add):
     add("--quiet", action="store_true", help="no progress on standard error")
 
 
-def run(args, out):
+def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
+    """Run the command.
+
+    Arguments:
+        args: the parsed command line.
+        out: function that writes a line of the output.
+
+    Returns:
+        int, the exit code.
+
+    Raises:
+        ConfigError: the command line contradicts itself, the text cannot be read, or the interrupted run that is to be
+            continued had other settings.
+        CheckpointError: the checkpoint cannot be read.
+        FileNotFoundError: there is no vocabulary.
+        ImportError: b4k3-tokenizers is not installed.
+    """
     for name in ("batch_size", "window", "maxlen"):
         if getattr(args, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')} is {getattr(args, name)}, expected 1 or more")
     source = Subject(args.path, args.config, args.model).require()
     maxlen = min(args.maxlen, source.longest or args.maxlen)
     path = need_vocabulary(source, args.vocab)
-    check_output(args, path)
+    _check_output(args, path)
     tokenizer = open_tokenizer(path, args.case)
     note = compare_vocabulary(tokenizer, path, source)
     if note:
         sys.stderr.write(f"note: {note}\n")
     with open_lines(args.file) as lines:
-        with open_rows(args, out, source, path, maxlen) as output:
+        with _open_rows(args, out, source, path, maxlen) as output:
             output.skip(lines)
-            progress = Progress(output.rows, args.quiet)
+            progress = _Progress(output.rows, args.quiet)
             model = Model(source, args.pooling, args.batch_size)
-            for texts in windows(lines, args.window):
+            for texts in _windows(lines, args.window):
                 ids = tokenizer.encode_batch([text.rstrip("\r\n") for text in texts], maxlen=maxlen, padding=False).ids
                 vectors = model.vectors(ids)
                 output.add(normalized(vectors) if args.normalize else vectors, texts)
@@ -79,25 +107,27 @@ def run(args, out):
     return 0
 
 
-def check_output(args: Any, vocabulary: str) -> None:
-    """Raise ConfigError if the output is a file that is read."""
+def _check_output(args: argparse.Namespace, vocabulary: str) -> None:
+    """Raise ConfigError if the output is a file that the command reads."""
     for read in (args.file, vocabulary, args.config):
         if args.output and read not in (None, "-") and os.path.exists(args.output) and os.path.exists(read):
             if os.path.samefile(read, args.output):
                 raise ConfigError(f"--output {args.output} is {read}, which is read; name another")
 
 
-def open_rows(args: Any, out: Any, source: Subject, vocabulary: str, maxlen: int) -> Any:
-    """Return the writer of the rows: to standard output, or to a file that an interrupted run may have begun."""
+def _open_rows(
+    args: argparse.Namespace, out: Callable[[str], Any], source: Subject, vocabulary: str, maxlen: int
+) -> Jsonl | OutputFile:
+    """Open standard output for the rows, or a file that an interrupted run may have begun."""
     if not args.output:
         return Jsonl(out)
-    writer = writer_class(args.output)  # a wrong suffix is told before the checkpoint is read
+    writer = writer_class(args.output)  # refuses a wrong suffix before `settings` reads the whole checkpoint
     same = {"pooling": args.pooling, "maxlen": maxlen, "case": args.case, "normalize": args.normalize}
     return writer(args.output, settings(source, vocabulary, **same), args.restart)
 
 
-def windows(lines, size):
-    """Lists of at most `size` lines."""
+def _windows(lines: Iterator[str], size: int) -> Iterator[list[str]]:
+    """Yield lists of `size` lines; the last one may have fewer."""
     while True:
         texts = list(islice(lines, size))
         if not texts:
@@ -106,15 +136,35 @@ def windows(lines, size):
 
 
 class Model:
-    """A network that gives one vector for a row of ids.
+    """A network that turns each row of ids into one vector.
 
     Arguments:
-        source: `Subject`.
-        pooling: one of POOLINGS.
-        batch_size: int.
+        source: `Subject`. The checkpoint from which the network is built.
+        pooling: str. How a row of vectors becomes one vector, one of `POOLINGS`: the vector of the first token ("cls"),
+            the mean or the maximum over the tokens, or the output of the pooler.
+        batch_size: int. The number of rows that go through the network together.
+
+    Attributes:
+        size: int. The number of numbers in a vector.
+
+    Raises:
+        ConfigError: the network has no pooler and pooling is "pooler", or its configuration is wrong.
+        CheckpointError: the checkpoint does not fit the network.
+
+    Example:
+        >>> from b4k3.models import BERT
+        >>> from b4k3.models.cli.features import Model
+        >>> from b4k3.models.cli.subject import Subject
+        >>> bert = BERT(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...             intermediate_size=16, hidden_act="gelu")
+        >>> bert.build()
+        >>> subject = Subject(bert.checkpoint_variables(), {"num_attention_heads": 2, "hidden_act": "gelu"})
+        >>> vectors = Model(subject, "mean", batch_size=2).vectors([[2, 5, 3], [2, 3], [2, 7, 8, 9, 3]])  # [3, 8]
+        >>> vectors.shape
+        (3, 8)
     """
 
-    def __init__(self, source, pooling, batch_size):
+    def __init__(self, source: Subject, pooling: str, batch_size: int) -> None:
         from ..builder import build_transformer_model
         from ..predictor import Predictor
 
@@ -122,14 +172,22 @@ class Model:
         self.model = build_transformer_model(**dict(source.arguments, **heads))
         self.predictor = Predictor(self.model)
         self.pooling, self.batch_size = pooling, batch_size
-        self.padding_id = max(source.all_sizes["pad_token_id"], 0)  # where no id is padding, any will do: it comes last
+        # Where no id is padding, any id can fill the rows up: it comes after the tokens and is not looked at.
+        self.padding_id = max(source.all_sizes["pad_token_id"], 0)
         self.size = int(self.model.outputs[0].shape[-1])
         self.vocab_size = source.all_sizes["vocab_size"]
 
-    def vectors(self, rows):
-        """float32 [len(rows), d] of lists of ids: those of similar length go through the network together.
+    def vectors(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Compute the vectors. Rows of similar length go through the network together.
 
-        Raises: ConfigError: an id that the network has no row for.
+        Arguments:
+            rows: list of lists of int. The ids, without padding.
+
+        Returns:
+            float32 array, [len(rows), size].
+
+        Raises:
+            ConfigError: the table of embeddings has no row for an id.
         """
         from b4k3.backend import misfit
 
@@ -141,16 +199,20 @@ class Model:
         order = sorted(range(len(rows)), key=lambda i: rounded(len(rows[i])))
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
-            result[chosen] = self.batch([rows[i] for i in chosen])
+            result[chosen] = self._batch([rows[i] for i in chosen])
         return result
 
-    def batch(self, rows):
-        # A compiled network is compiled anew for each shape, so there are few; rows that are not there are one token.
+    def _batch(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Compute the vectors of at most `batch_size` rows.
+
+        A network is compiled again for each new shape. So the number of rows is always the same, where rows of one
+        token fill the batch up, and the lengths are rounded up.
+        """
         shape = (self.batch_size, rounded(max(map(len, rows))))
         ids = np.full(shape, self.padding_id, dtype="int32")
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
-        ids[len(rows) :, 0] = 0 if self.padding_id else 1  # any id that is not padding
+        ids[len(rows) :, 0] = 0 if self.padding_id else 1  # an id that is not padding
         lengths = [len(row) for row in rows] + [1] * (len(ids) - len(rows))
         mask = np.arange(shape[1]) < np.array(lengths)[:, None]
         inputs = [ids] + [np.zeros_like(ids)] * (len(self.model.inputs) - 1)
@@ -158,8 +220,15 @@ class Model:
         return pooled(hidden, mask, self.pooling)[: len(rows)]
 
 
-def rounded(n):
-    """The next of 8, 12, 16, 24, 32, 48, 64, …"""
+def rounded(n: int) -> int:
+    """Round a length up to one of 8, 12, 16, 24, 32, 48, 64, ….
+
+    Arguments:
+        n: int.
+
+    Returns:
+        int. It is at most 8, or less than half greater than n.
+    """
     size = 8
     while size < n:
         if 2 * n <= 3 * size:
@@ -168,8 +237,17 @@ def rounded(n):
     return size
 
 
-def pooled(hidden, mask, pooling):
-    """[batch, d] of [batch, n, d] and bool [batch, n]; what the pooler gives stays as it is."""
+def pooled(hidden: NDArray[np.float32], mask: NDArray[np.bool_], pooling: str) -> NDArray[np.float32]:
+    """Turn the vectors of the tokens of each row into one vector.
+
+    Arguments:
+        hidden: float32, [batch, n, d]. The last block; for "pooler", what the pooler gives, [batch, d].
+        mask: bool, [batch, n]. False at the padding.
+        pooling: str. One of `POOLINGS`.
+
+    Returns:
+        float32 array, [batch, d].
+    """
     if pooling == "pooler":
         return hidden
     if pooling == "cls":
@@ -180,32 +258,42 @@ def pooled(hidden, mask, pooling):
     return (hidden * mask).sum(axis=1) / mask.sum(axis=1)
 
 
-def normalized(vectors: np.ndarray) -> np.ndarray:
-    """Divide each row of [n, d] by its Euclidean length; a row of zeros stays as it is."""
+def normalized(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Divide each vector by its Euclidean length; a vector of zeros stays as it is.
+
+    Arguments:
+        vectors: float32, [n, d].
+
+    Returns:
+        float32 array, [n, d].
+    """
     lengths = np.sqrt(np.square(vectors, dtype="float64").sum(axis=1, keepdims=True))
     return (vectors / np.where(lengths == 0, 1, lengths)).astype("float32")
 
 
-class Progress:
-    """Lines done and lines per second, on standard error, at most once a second."""
+class _Progress:
+    """The number of lines that are done, and of lines per second, on standard error; at most once a second."""
 
-    def __init__(self, done, quiet):
+    def __init__(self, done: int, quiet: bool) -> None:
         self.begin, self.before, self.quiet, self.shown = time.time(), done, quiet, time.time()
         if done and not quiet:
-            sys.stderr.write("going on after %d lines\n" % done)
+            sys.stderr.write(f"going on after {done} lines\n")
 
-    def show(self, done):
+    def show(self, done: int) -> None:
+        """Write a line if the last one is a second old."""
         now = time.time()
         if not self.quiet and now - self.shown >= 1:
             self.shown = now
-            self.line(done)
+            self._write(done)
 
-    def line(self, done, end=""):
+    def finish(self, done: int) -> None:
+        """Write the last line."""
+        if not self.quiet:
+            self._write(done, "\n")
+
+    def _write(self, done: int, end: str = "") -> None:
+        """Write a line. On a terminal it replaces the one before."""
         rate = (done - self.before) / max(time.time() - self.begin, 1e-6)
         start, end = ("\r", end) if sys.stderr.isatty() else ("", "\n")
-        sys.stderr.write("%s%d lines, %.0f a second%s" % (start, done, rate, end))
+        sys.stderr.write(f"{start}{done} lines, {rate:.0f} a second{end}")
         sys.stderr.flush()
-
-    def finish(self, done):
-        if not self.quiet:
-            self.line(done, "\n")

@@ -177,7 +177,7 @@ def read(path: str, config: str | None, model: str | None, heads: str | None) ->
         CheckpointError: the file was saved from another model.
     """
     if config is None or model is None:
-        raise ConfigError("%s does not say what it is of: give --config and --model" % path)
+        raise ConfigError(f"{path} does not say which network it belongs to: give --config and --model")
     arguments = {"config_path": config, "model": model}
     try:
         if path.endswith(".weights.h5"):
@@ -190,10 +190,10 @@ def read(path: str, config: str | None, model: str | None, heads: str | None) ->
         transformer = build(arguments, ",".join(found) if heads is None else heads)
         for layer in transformer.mapping_of_layers():
             transformer.layers[layer].set_weights(whole.get_layer(layer).get_weights())
-    except (ValueError, KeyError, OSError) as e:
-        if isinstance(e, (ConfigError, FileNotFoundError)):
-            raise
-        raise CheckpointError("%s does not fit model=%r with %s: %s" % (path, model, config, e)) from None
+    except (ConfigError, FileNotFoundError):
+        raise
+    except (ValueError, KeyError, OSError) as error:
+        raise CheckpointError(f"{path} does not fit model={model!r} with {config}: {error}") from None
     return transformer.checkpoint_variables()
 
 

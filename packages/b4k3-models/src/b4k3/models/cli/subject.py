@@ -1,4 +1,8 @@
-"""A checkpoint and what lies beside it, as every command looks at it: the walk of a build, without Keras."""
+"""A checkpoint with the files beside it, as every command looks at it.
+
+A `Subject` takes the steps of `Source`, which `build_transformer_model` takes too, and then asks what would load. None
+of them needs Keras.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +25,43 @@ LOADS = "loads"
 
 
 class Subject(Source):
-    """What a command is about.
+    """The checkpoint that a command is about: what it is, what is in it, and what of it would load.
 
     Arguments:
-        path: as of `open_checkpoint`.
-        config: path of its configuration; found beside it if None.
-        model: its architecture, by its `model=`; recognised if None.
-        folder: where to look for what lies beside it, if not where it is.
+        path: what `open_checkpoint` takes: a path, or a dict of arrays.
+        config: str, dict or None. The path of the configuration, or the configuration; None looks for it beside the
+            checkpoint.
+        model: str or None. The name for `model=`; None recognises the network.
+        folder: str or None. The folder in which the configuration and the vocabulary are looked for; None takes the
+            folder of the checkpoint.
 
-    Attributes, besides those of `Source`:
-        vocabulary: path of the vocabulary beside it, or None.
-        problems: list of str: why `build_transformer_model` would refuse it.
+    Attributes (besides the attributes of `Source`):
+        vocabulary: str or None. The path of the vocabulary beside the checkpoint.
+        problems: list of str. The reasons why no model can be built from the checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be opened.
+        FileNotFoundError: there is no such path.
+
+    Example:
+        >>> from b4k3.models import BERT
+        >>> from b4k3.models.cli.subject import Subject
+        >>> bert = BERT(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...             intermediate_size=16, hidden_act="gelu", with_mlm=True)
+        >>> bert.build()
+        >>> subject = Subject(bert.checkpoint_variables(), {"num_attention_heads": 2, "hidden_act": "gelu"})
+        >>> subject.what, subject.problems, subject.parts_present()
+        ('a BERT checkpoint', [], ['embeddings', 'blocks', 'MLM head'])
+        >>> subject.part_of("cls/predictions/output_bias")
+        ('MLM head', 'with_mlm=True')
     """
 
     def __init__(
-        self, path: Any, config: str | None = None, model: str | None = None, folder: str | None = None
+        self,
+        path: Any,
+        config: str | dict[str, Any] | None = None,
+        model: str | None = None,
+        folder: str | None = None,
     ) -> None:
         super().__init__(config, path, model or "auto", look_beside=True, patient=True)
         self.path = path if isinstance(path, str) else self.checkpoint.path
@@ -50,16 +76,17 @@ class Subject(Source):
             self.problems += self._lacking() + self._wrong_shapes() + self._not_floats() + self._not_read()
 
     def _has_sane_sizes(self) -> bool:
-        """Whether the sizes are numbers, so that a network of these sizes can be spoken of.
+        """Ask whether the sizes are numbers and not too large, so that every variable can be looked for by its name.
 
-        A config that claims thousands of blocks that are not there is refused for it; they are not looked for one by
-        one.
+        A config may claim thousands of blocks that the checkpoint does not have. `Source` has refused it by now, and
+        nobody wants to read of each missing block.
         """
         sizes = {key: self.all_sizes.get(key) for key in LIMITS}
         limits = {key: self.sizes.get(key, 1) + MORE_BLOCKS if key in STACKS else 10**8 for key in LIMITS}
         return all(size is None or (isinstance(size, int) and size <= limits[key]) for key, size in sizes.items())
 
     def _find_what_loads(self) -> None:
+        """Note the part of each variable that the network can load, by its canonical name and by its own."""
         for part, layer, _, numbers in self.network.instances(self.all_sizes):
             for variable in layer.variables:
                 canonical = variable.name.format(**numbers)
@@ -70,13 +97,22 @@ class Subject(Source):
 
     @property
     def what(self) -> str | None:
-        """In words what the file is, None if it is not recognised."""
+        """What messages call the file, 'a BERT checkpoint' for instance; None if it is not recognised."""
         return None if self.network is None else self.network.what
 
     # ---------------------------------------------------------------------------------------------------- parts
 
     def part_of(self, name: str) -> tuple[str, str | None]:
-        """(part, LOADS | what makes it load | None) of a variable. Arguments: name: as the file has it."""
+        """Find the part of the network that a variable belongs to, and what makes it load.
+
+        Arguments:
+            name: str. The name in the file.
+
+        Returns:
+            (name of the part, or the kind of a variable that is in no part; what makes it load). The second is `LOADS`
+            if nothing needs to be said, the argument that adds the part ("with_mlm=True"), the name of another network
+            in the same file ("model='electra_generator'"), or None if it does not load.
+        """
         if self._unread is None:
             return leftover(name) or NOT_USED, None
         if name in self._read:
@@ -87,15 +123,24 @@ class Subject(Source):
         return self._unread.kind(name) or NOT_USED, loads
 
     def _is_made(self, part: Part) -> bool:
-        """Whether a build makes a part without being told."""
+        """Ask whether `build_transformer_model` adds a part without being told to."""
         return part.argument is None or (part.on and self.known.get(part.argument) is not False)
 
     def canonicals_that_load(self) -> list[str]:
-        """The canonical names of all that the network can load, heads included."""
+        """List the variables that the network can load, heads included.
+
+        Returns:
+            list of str, the canonical names.
+        """
         return list(self._loads)
 
     def parts_present(self) -> list[str]:
-        """The names of the parts that are in the file; an output that is tied is always there."""
+        """List the parts of the network that the file has.
+
+        Returns:
+            list of str, the names in the order of the description. A part without variables, such as an output that is
+            tied to the token embeddings, is always there.
+        """
         sizes = self.all_sizes
         names = {part.name for part in self._loads.values()}
         for part in self.network.parts:
@@ -106,7 +151,7 @@ class Subject(Source):
     # ----------------------------------------------------------------------------------------------- the verdict
 
     def _wanted(self) -> list[tuple[Layer, dict[str, int], Any]]:
-        """(layer, numbers, variable) of the body, and of parts that are made by default."""
+        """List (layer, numbers in the name, variable) of the body and of the parts that are added by default."""
         return [
             (layer, numbers, variable)
             for part, layer, _, numbers in self.network.instances(self.all_sizes)
@@ -115,7 +160,7 @@ class Subject(Source):
         ]
 
     def _lacking(self) -> list[str]:
-        """A sentence for each variable that is missing, or for each block of which nothing is there."""
+        """Write a sentence for each missing variable, but only one for a block that is missing as a whole."""
         blocks: dict[str, list[tuple[str, bool]]] = {}
         sentences = []
         for layer, numbers, variable in self._wanted():
@@ -136,6 +181,7 @@ class Subject(Source):
         return list(dict.fromkeys(sentences))[:50]
 
     def _wrong_shapes(self) -> list[str]:
+        """Write a sentence for each variable whose shape contradicts the sizes."""
         sizes, sentences = self.all_sizes, []
         for _, numbers, variable in self._wanted():
             name, wanted = variable.name.format(**numbers), variable.shape(sizes)
@@ -144,6 +190,7 @@ class Subject(Source):
         return sentences[:20]
 
     def _not_floats(self) -> list[str]:
+        """Write a sentence for each variable of the network that is no array of floating-point numbers."""
         sentences = []
         for _, numbers, variable in self._wanted():
             name = variable.name.format(**numbers)
@@ -154,27 +201,34 @@ class Subject(Source):
         return list(dict.fromkeys(sentences))[:20]
 
     def _not_read(self) -> list[str]:
-        """The variables that a build refuses to leave unread."""
+        """Write a sentence for each variable that `build_transformer_model` refuses to leave unread."""
         rest = [name for name in self.checkpoint_read if name not in self._read]
         return [f"{name} belongs to the network and is not read" for name in self._unread.sort(rest)[1]][:20]
 
     @property
     def checkpoint_read(self) -> Any:
-        """The checkpoint under the names by which it is read: without a prefix that was found."""
+        """The checkpoint with the names by which it is read: without the prefix, if all of its names have one."""
         return self.checkpoint if self.view is None else self.view.checkpoint
 
     def require(self) -> Subject:
-        """Raise one error if the network is not known well enough to be built or converted.
+        """Refuse a checkpoint whose network is not known well enough to be built or converted.
+
+        Returns:
+            The subject itself.
 
         Raises:
-            CheckpointError: with every problem.
+            CheckpointError: there is a problem. The message has all of them.
         """
         if self.problems:
             raise CheckpointError(f"{self.path}: {'; '.join(self.problems)}")
         return self
 
     def untrained_heads(self) -> list[str]:
-        """Notes on heads that look untrained."""
+        """Write a note on each head in the file that looks untrained.
+
+        Returns:
+            list of str.
+        """
         notes = []
         for part in self.network.heads if self.view is not None and self.network is not None else ():
             names = [name for name, other in self._loads.items() if other is part]
@@ -184,7 +238,7 @@ class Subject(Source):
 
     @property
     def refusals(self) -> list[str]:
-        """Why `build_transformer_model` would refuse it: the problems, and what only an encoder minds."""
+        """Why `build_transformer_model` would refuse it: the problems, and a decoder that is taken for an encoder."""
         if not self.configured:
             return self.problems
         direction = wrong_direction(self.known, "encoder", self.network, self.where or self.path)
@@ -192,25 +246,32 @@ class Subject(Source):
 
     @property
     def longest(self) -> int | None:
-        """How many tokens a text may have, None if nothing bounds it."""
+        """The greatest number of tokens in a text; None if the network has no table of positions."""
         rows = self.sizes.get("max_position")
         return None if rows is None else rows - self.network.first_position(self.all_sizes)
 
     @property
     def tanh_by_gelu(self) -> bool:
-        """Whether the authors of such a file mean the tanh form where its config says gelu."""
+        """Whether the authors of the file mean the tanh form of gelu where its config says gelu."""
         google = self.view is not None and self.view.dialect.family != "huggingface"
         return google and self.network.trained_with_tanh and self.config.get("hidden_act") == "gelu"
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The keyword arguments of `build_transformer_model` that build it."""
+        """The keyword arguments of `build_transformer_model` that build the model of this checkpoint."""
         config = {key: value for key, value in self.known.items() if key not in ("model_type", "is_decoder")}
         return {"config_path": config, "checkpoint_path": self.checkpoint, "model": self.network}
 
 
 def find_vocabulary(folder: str) -> str | None:
-    """The path of the only vocabulary in a folder, or of the usual one; None if there is none or nothing decides."""
+    """Look for the vocabulary in a folder: a file with one of the usual names, or the only file with a usual ending.
+
+    Arguments:
+        folder: str.
+
+    Returns:
+        str, the path; None if there is no vocabulary, or if several files may be it.
+    """
     names = [name for name in sorted(os.listdir(folder)) if is_regular(os.path.join(folder, name))]
     for name in VOCABULARIES:
         if name in names:
