@@ -828,6 +828,12 @@ def test_help_teaches(command, capsys):
     assert "examples:\n  " in out and "exit codes:" in out
 
 
+def test_help_needs_no_docstrings():
+    """`python -OO` takes them away."""
+    command = [sys.executable, "-OO", "-m", "b4k3.models", "inspect", "--help"]
+    assert b"examples:" in subprocess.check_output(command, stderr=subprocess.STDOUT)
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["--version"])

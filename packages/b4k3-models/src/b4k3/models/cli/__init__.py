@@ -17,11 +17,12 @@ from ..__about__ import __version__
 
 # command -> what it does
 COMMANDS = {
-    "inspect": "what a checkpoint is, what is in it, what of it would load",
-    "convert": "any checkpoint in other names or another container",
-    "verify": "is a file whole; do two checkpoints compute the same",
-    "features": "lines of text in, vectors out",
+    "inspect": "show what a checkpoint is, what is in it, and what of it would load",
+    "convert": "write a checkpoint under other names or in another container, with its config and vocabulary",
+    "verify": "check whether a checkpoint is whole, and whether two checkpoints hold and compute the same",
+    "features": "read lines of text and write a vector for each of them",
 }
+_DESCRIPTION = "Look into checkpoints, convert and compare them, and use them on lines of text."
 _EPILOG = """Each command explains itself and gives examples: b4k3 inspect --help
 
 exit codes: 0 done; 1 wrong input, said in one line on standard error; 2 wrong command line;
@@ -36,14 +37,14 @@ def parser() -> argparse.ArgumentParser:
         `argparse.ArgumentParser`.
     """
     raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser(prog="b4k3", description=__doc__.split("\n")[0], epilog=_EPILOG, formatter_class=raw)
+    top = argparse.ArgumentParser(prog="b4k3", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
     top.add_argument("--version", action="version", version=f"b4k3-models {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for name, text in COMMANDS.items():
         module = importlib.import_module("." + name, __name__)
-        description = module.__doc__.split(": ", 1)[1]
+        sentence = f"{text[0].upper()}{text[1:]}."
         command = commands.add_parser(
-            name, help=text, description=description, epilog=module.EXAMPLES, formatter_class=raw
+            name, help=text, description=sentence, epilog=module.EXAMPLES, formatter_class=raw
         )
         module.add_arguments(command.add_argument)
         command.set_defaults(run=module.run)
