@@ -60,9 +60,9 @@ def add_arguments(add: Callable[..., Any]) -> None:
     add("--config", metavar="FILE", help="the configuration, if it is not beside SOURCE")
     add("--model", help="the architecture, if it is not to be recognised")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the config that is written")
-    add("--dtype", choices=("float32", "float16", "bfloat16", "float64"), help="what floating variables are stored as")
-    add("--max-shard-size", type=shard_size, metavar="SIZE", help="begin a further file there: 2GB, 500MB, 64MiB")
-    add("--heads", metavar="LIST", help="of a Keras model: pool,nsp,mlm,discriminator (default: what SOURCE has)")
+    add("--dtype", choices=("float32", "float16", "bfloat16", "float64"), help="store floating variables in this dtype")
+    add("--max-shard-size", type=shard_size, metavar="SIZE", help="begin another file at this size: 2GB, 500MB, 64MiB")
+    add("--heads", metavar="LIST", help="heads of a Keras model: pool,nsp,mlm,discriminator (default: what SOURCE has)")
     add("--slots", action="store_true", help="keep optimizer slots and training state, where the names stay")
     add("--force", action="store_true", help="replace what TARGET holds")
 
@@ -296,7 +296,7 @@ class Translation:
         view, target = source.view, dialect_named(to, source.network)
         checkpoint = view.checkpoint
         wanted = source.canonicals_that_load()
-        for name in checkpoint:  # and what is another network's that lies in the same file
+        for name in checkpoint:  # the variables of another network in the same file that the dialect can name too
             if (source.part_of(name)[1] or "").startswith("model="):
                 wanted += [canonical for canonical in view.dialect.canonicals(name) if target.candidates(canonical)]
         found, lost = places(wanted, target)

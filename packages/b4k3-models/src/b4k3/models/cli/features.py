@@ -29,9 +29,9 @@ EXAMPLES = """examples:
   head lines.txt | b4k3 features electra_small > vectors.jsonl
 
 Row i of the output belongs to line i, an empty line included. Lines are read as they come, a window at a time, and
-batched by length within it. If it is interrupted, the same command on the same lines goes on where it stopped:
-the rows so far are in OUTPUT.part, which gets its name when all are done. It goes on only with the same weights,
-config, vocabulary and settings, by content and not by name; --restart begins anew.
+batched by length within it. The rows are in OUTPUT.part until all are done. If the command is interrupted, the same
+command on the same lines continues that file. The weights, the config, the vocabulary and the settings must have the
+same content as before, under whatever names; --restart begins anew.
 
 exit codes: 0 done, 1 wrong input; what was finished is kept in OUTPUT.part
 """
@@ -51,13 +51,18 @@ def add_arguments(add: Callable[..., Any]) -> None:
         metavar="FILE",
         help=".npy (float32 [lines, d]) or .jsonl; JSON lines to standard output if not given",
     )
-    add("--pooling", choices=POOLINGS, default="cls", help="of the last block (default: %(default)s, the first token)")
+    add("--pooling", choices=POOLINGS, default="cls", help="how a line gets one vector (default: cls, its first token)")
     add("--normalize", action="store_true", help="divide each vector by its length: a dot product is a cosine")
-    add("--maxlen", type=int, default=128, help="at most so many tokens of a line (default: %(default)s)")
-    add("--batch-size", type=int, default=32, help="rows at a time (default: %(default)s)")
+    add("--maxlen", type=int, default=128, help="cut lines at so many tokens (default: %(default)s)")
+    add("--batch-size", type=int, default=32, help="lines that are computed together (default: %(default)s)")
     add("--window", type=int, default=1024, help="lines that are sorted by length together (default: %(default)s)")
     add("--vocab", metavar="FILE", help="vocabulary, if it is not beside the checkpoint")
-    add("--case", choices=("auto", "lower", "keep"), default="auto", help="of a vocab.txt (default: by its tokens)")
+    add(
+        "--case",
+        choices=("auto", "lower", "keep"),
+        default="auto",
+        help="lower-case the lines for a vocab.txt (default: auto, which does so unless its tokens have capitals)",
+    )
     add("--config", metavar="FILE", help="configuration, if it is not beside the checkpoint")
     add("--model", help="architecture, if it is not to be recognised")
     add("--restart", action="store_true", help="begin anew, whatever is in OUTPUT.part")

@@ -1,4 +1,4 @@
-"""What tells whether two runs compute the same: digests of a network, its weights, its vocabulary."""
+"""Digests of a network, its weights and its vocabulary, which tell whether two runs compute the same."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def digest_of_file(path: str) -> str:
 def digest_of_weights(checkpoint: Checkpoint) -> str:
     """Return a digest of the names, dtypes, shapes and bytes of all variables.
 
-    It reads all of them, as the build will. It says on standard error how far it is, every five seconds.
+    It reads all of them, before the network is built and reads them again: an interrupted run with other weights is
+    refused before Keras starts. 400 MB take a second. It says on standard error how far it is, every five seconds.
 
     Arguments:
         checkpoint: what `open_checkpoint` returned.

@@ -1,4 +1,4 @@
-"""Between checkpoints and the files of Keras, `.weights.h5` and whole models, by way of a built model."""
+"""Write and read the files of Keras: `.weights.h5` and whole models. Both ways go through a model that is built."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def heads_with_options(of: Network) -> dict[str, Part]:
     Returns:
         dict from the name to the `Part`.
     """
-    return {part.option: part for part in of.heads if part.option}
+    return {part.option: part for part in of.heads if part.option is not None}
 
 
 def head_arguments(names: str, of: Network) -> dict[str, bool]:
@@ -51,7 +51,7 @@ def head_arguments(names: str, of: Network) -> dict[str, bool]:
     for name in chosen:
         if name not in known:
             raise ConfigError(f"--heads: there is no head {name!r}; choose of {', '.join(known) or 'none'}")
-    return {known[name].argument: True for name in chosen}
+    return {str(known[name].argument): True for name in chosen}
 
 
 def heads_of(of: Network, parts: Collection[str]) -> str:
@@ -82,8 +82,8 @@ def build(arguments: dict[str, Any], heads: str) -> Transformer:
     """
     from ..builder import build_transformer_model
 
-    heads = head_arguments(heads, network(arguments["model"]))
-    return build_transformer_model(return_keras_model=False, **dict(arguments, **heads))
+    added = head_arguments(heads, network(arguments["model"]))
+    return build_transformer_model(return_keras_model=False, **dict(arguments, **added))
 
 
 def write(source: Subject, path: str, heads: str, replace: bool = True) -> None:

@@ -96,7 +96,7 @@ def tokenizers_version() -> str:
     Returns:
         str.
     """
-    from b4k3.tokenizers import __version__
+    from b4k3.tokenizers.__about__ import __version__
 
     return __version__
 

@@ -1,4 +1,4 @@
-"""Files of vectors that grow row by row, and can be gone on with after an interruption."""
+"""Files of vectors that grow row by row, and that another run can continue after an interruption."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ class OutputFile:
 
     The rows go into `PATH.part`. The state, `PATH.part.json` beside it, says how many bytes of it count and which lines
     they belong to. The state is written after the rows: what an interruption leaves behind the last state is cut off
-    and done again. The file is locked while it grows, so that two runs do not write into it.
+    and done again. The file is locked while it grows, so that two runs do not write into it. A subclass says how a
+    vector is written.
 
     Arguments:
         path: str. The name that the file gets when it is complete.
@@ -129,6 +130,8 @@ class OutputFile:
         >>> os.listdir(os.path.dirname(path))
         ['vectors.jsonl']
     """
+
+    header: int
 
     def __init__(self, path: str, settings: dict[str, Any], restart: bool) -> None:
         self.path, self.part, self.state_path = path, path + ".part", path + ".part.json"
@@ -238,6 +241,45 @@ class OutputFile:
         finally:
             unlock(self._lock)
             self._lock = None
+
+    # ------------------------------------------------------------------------------------ what a subclass has
+
+    def begin(self) -> None:
+        """Write what comes before the rows."""
+        raise NotImplementedError
+
+    def holds(self, state: dict[str, Any], lines: int) -> bool:
+        """Ask whether the numbers of a state fit each other.
+
+        Arguments:
+            state: dict. The state of an interrupted run.
+            lines: int. The number of line ends in the bytes that the state counts.
+
+        Returns:
+            bool.
+        """
+        raise NotImplementedError
+
+    def encoded(self, vectors: np.ndarray) -> bytes:
+        """Write vectors as the bytes that are appended to the file.
+
+        Arguments:
+            vectors: float32, [n, d]. The vectors.
+
+        Returns:
+            bytes.
+        """
+        raise NotImplementedError
+
+    def complete(self, size: int) -> None:
+        """Finish the file after the last row.
+
+        Arguments:
+            size: int. The number d of numbers in a vector.
+        """
+        raise NotImplementedError
+
+    # --------------------------------------------------------------------------------------------- the rows
 
     def skip(self, lines: Iterator[str]) -> None:
         """Pass over the lines that the interrupted run has done.

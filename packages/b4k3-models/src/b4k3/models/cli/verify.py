@@ -125,7 +125,7 @@ def _variables(first: Subject, second: Subject) -> dict[str, Any]:
     names = [set(source.canonicals_that_load()) for source in (first, second)]
     both = sorted(names[0] & names[1])
     other_shape = [name for name in both if first.view.shape(name) != second.view.shape(name)]
-    rows = [
+    rows: list[dict[str, Any]] = [
         dict(_measure(first.view[name], second.view[name]), variable=name) for name in both if name not in other_shape
     ]
     return {
