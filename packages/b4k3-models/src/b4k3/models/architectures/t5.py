@@ -367,22 +367,24 @@ class T5(T5_Base):
         self.built = True
 
 
-def classes_of(version: str) -> Any:
+def classes_of(version: str) -> tuple[type[T5], type[T5_Encoder], type[T5_Decoder]]:
     """Make the classes of another version than t5.1.0.
 
     Arguments:
         version: str. A key of `VERSIONS` of `b4k3.models.networks.t5`.
 
     Returns:
-        The list of the classes T5, T5_Encoder and T5_Decoder of this version.
+        The classes T5, T5_Encoder and T5_Decoder of this version.
     """
-    classes = []
-    for base in (T5, T5_Encoder, T5_Decoder):
+
+    def derived(base: type[T5_Base]) -> Any:
+        """Make the subclass of the version."""
         own = {"version": version, "model_key": version, "__module__": __name__, "__doc__": base.__doc__}
         own["network"] = network(version + base.side)
         version_name = version.replace(".", "_")
-        classes.append(type(f"{base.__name__}_{version_name}", (base,), own))
-    return classes
+        return type(f"{base.__name__}_{version_name}", (base,), own)
+
+    return derived(T5), derived(T5_Encoder), derived(T5_Decoder)
 
 
 T5_1_1, T5_1_1_Encoder, T5_1_1_Decoder = classes_of("t5.1.1")
