@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, TypeVar
+
+from b4k3.backend._progress import ProgressBar
 
 if TYPE_CHECKING:
     from typing import IO
 
 Item = TypeVar("Item")
-_WIDTH = 24
-_CLEAR = "\r\x1b[K"
 
 
 def progress(
@@ -36,30 +34,13 @@ def progress(
         >>> sum(progress([1, 2, 3], "adding"))
         6
     """
-    stream: Any = sys.stderr if file is None else file
-    if not stream.isatty():
-        yield from iterable
-        return
-    sized: Any = iterable
     if total is None and hasattr(iterable, "__len__"):
+        sized: Any = iterable
         total = len(sized)
-    start = time.monotonic()
-    done = 0
-    try:
+    with ProgressBar(total, file=file) as bar:
+        if not bar.shown:
+            yield from iterable
+            return
         for done, item in enumerate(iterable):
-            text = label(item) if callable(label) else label
-            stream.write(_CLEAR + _bar(text, done, total, time.monotonic() - start))
-            stream.flush()
+            bar.show(done, label(item) if callable(label) else label)
             yield item
-    finally:
-        stream.write(_CLEAR)
-        stream.flush()
-
-
-def _bar(label: str, done: int, total: int | None, seconds: float) -> str:
-    """Return the text of the bar, for example "label [###.....] 3/8, 5 s"."""
-    if not total:
-        return f"{label} {done}, {seconds:.0f} s"
-    filled = min(_WIDTH, _WIDTH * done // total)
-    hashes, dots = "#" * filled, "." * (_WIDTH - filled)
-    return f"{label} [{hashes}{dots}] {done}/{total}, {seconds:.0f} s"
