@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
 import numpy as np
 
+from b4k3.backend._progress import ProgressBar
+
 from ..errors import ConfigError
 from .fingerprints import settings
 from .subject import Subject
@@ -100,14 +102,20 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
     with open_lines(args.file) as lines:
         with _open_rows(args, out, source, path, maxlen) as output:
             output.skip(lines)
-            progress = _Progress(output.rows, args.quiet)
+            begin, before = time.monotonic(), output.rows
+            if before and not args.quiet:
+                sys.stderr.write(f"going on after {before} lines\n")
             model = Model(source, args.pooling, args.batch_size)
-            for texts in _windows(lines, args.window):
-                ids = tokenizer.encode_batch([text.rstrip("\r\n") for text in texts], maxlen=maxlen, padding=False).ids
-                vectors = model.vectors(ids)
-                output.add(normalized(vectors) if args.normalize else vectors, texts)
-                progress.show(output.rows)
-            progress.finish(output.rows)
+            with ProgressBar(unit="lines", shown=not args.quiet) as bar:
+                for texts in _windows(lines, args.window):
+                    stripped = [text.rstrip("\r\n") for text in texts]
+                    ids = tokenizer.encode_batch(stripped, maxlen=maxlen, padding=False).ids
+                    vectors = model.vectors(ids)
+                    output.add(normalized(vectors) if args.normalize else vectors, texts)
+                    bar.show(output.rows)
+            if not args.quiet:
+                rate = (output.rows - before) / max(time.monotonic() - begin, 1e-6)
+                sys.stderr.write(f"{output.rows} lines, {rate:.0f} a second\n")
             output.finish(model.size)
     return 0
 
@@ -274,31 +282,3 @@ def normalized(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     lengths = np.sqrt(np.square(vectors, dtype="float64").sum(axis=1, keepdims=True))
     return (vectors / np.where(lengths == 0, 1, lengths)).astype("float32")
-
-
-class _Progress:
-    """The number of lines that are done, and of lines per second, on standard error; at most once a second."""
-
-    def __init__(self, done: int, quiet: bool) -> None:
-        self.begin, self.before, self.quiet, self.shown = time.time(), done, quiet, time.time()
-        if done and not quiet:
-            sys.stderr.write(f"going on after {done} lines\n")
-
-    def show(self, done: int) -> None:
-        """Write a line if the last one is a second old."""
-        now = time.time()
-        if not self.quiet and now - self.shown >= 1:
-            self.shown = now
-            self._write(done)
-
-    def finish(self, done: int) -> None:
-        """Write the last line."""
-        if not self.quiet:
-            self._write(done, "\n")
-
-    def _write(self, done: int, end: str = "") -> None:
-        """Write a line. On a terminal it replaces the one before."""
-        rate = (done - self.before) / max(time.time() - self.begin, 1e-6)
-        start, end = ("\r", end) if sys.stderr.isatty() else ("", "\n")
-        sys.stderr.write(f"{start}{done} lines, {rate:.0f} a second{end}")
-        sys.stderr.flush()
