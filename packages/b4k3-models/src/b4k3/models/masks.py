@@ -119,14 +119,15 @@ def extend_with_language_model(base: type[Transformer]) -> type[Transformer]:
         base: class. A subclass of `Transformer`.
 
     Returns:
-        A subclass of it, in which position i sees only the positions up to i.
+        A subclass of it, in which position i sees only the positions up to i; an architecture that is such a language
+        model already, GPT for example, as it is.
 
     Example:
         >>> from b4k3.models import BERT, extend_with_language_model
         >>> extend_with_language_model(BERT).__name__
         'CausalLM_BERT'
     """
-    return extend(base, LM_Mask, "CausalLM_")
+    return base if issubclass(base, LM_Mask) else extend(base, LM_Mask, "CausalLM_")
 
 
 def extend_with_unified_language_model(base: type[Transformer]) -> type[Transformer]:
