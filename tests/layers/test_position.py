@@ -136,7 +136,7 @@ def test_padded_with_a_first_row_of_its_own(custom, tmp_path):
     assert PaddedPositionEmbedding(12, 4, padding_id=0, first_row=2).position_limit == 10
 
 
-class Session:
+class Step:
     def __init__(self, positions):
         self.positions = positions
 
@@ -152,12 +152,12 @@ def test_padded_in_decoding(custom):
     table = randomize(layer, np.random.RandomState(0))["embeddings"]
     fed = np.arange(5)[None] + np.zeros((2, 1)) if custom else ids
     rows = fed.astype(int) + 2 if custom else padded_rows(ids, 1)
-    got = layer.decode([ops.convert_to_tensor(x), ops.convert_to_tensor(fed)], Session(None))
+    got = layer.decode([ops.convert_to_tensor(x), ops.convert_to_tensor(fed)], Step(None))
     np.testing.assert_allclose(evaluate(got), x + table[rows], rtol=1e-5, atol=1e-6)
     positions = np.array([[5], [1]], "int32")
     newest = positions if custom else np.array([[3], [1]], "int32")  # that token is no padding: it was generated
     new = [ops.convert_to_tensor(x[:, :1]), ops.convert_to_tensor(newest)]
-    got = layer.decode(new, Session(None if custom else ops.convert_to_tensor(positions)))
+    got = layer.decode(new, Step(None if custom else ops.convert_to_tensor(positions)))
     np.testing.assert_allclose(evaluate(got), x[:, :1] + table[positions + 2], rtol=1e-5, atol=1e-6)
 
 

@@ -4,9 +4,13 @@ And slow oracles."""
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 
 from b4k3.backend import ops
+from b4k3.models import Transformer
+from b4k3.models.generation.request import Request
 
 VOCABULARY = 12
 # [number of new tokens, newest token, next token]; without the first axis, orders of the same pairs would tie
@@ -28,17 +32,24 @@ class Table:
         self.decoder = self
         self.vocab_size = VOCABULARY
 
-    def prefill(self, ids, segments, lengths, room):
+    def prefill(self, ids, segments, lengths, cache_capacity):
         last = ops.take_along_axis(ids, lengths[:, None] - 1, axis=1)[:, 0]
         return self.logits(0, last), {}, []
 
-    def step(self, tokens, segments, count, own, fixed, room, holes):
+    def step(self, tokens, segments, count, self_cache, constants, cache_capacity, has_padding):
         self.traces += 1
-        return self.logits(count, tokens), own
+        return self.logits(count, tokens), self_cache
 
     def logits(self, count, tokens):
         table = ops.convert_to_tensor(TABLE.reshape(-1, VOCABULARY))
         return ops.take(table, tokens + count * VOCABULARY, axis=0)
+
+
+def request(max_new_tokens, **arguments):
+    """A Request with the defaults of `Transformer.generate`."""
+    call = inspect.signature(Transformer.generate).bind(None, None, max_new_tokens, **arguments)
+    call.apply_defaults()
+    return Request(call.arguments)
 
 
 def log_softmax(x):

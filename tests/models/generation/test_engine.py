@@ -1,12 +1,15 @@
 """The rules of decoding, on a network that is a table, against slow oracles."""
 
+import inspect
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from b4k3.backend import runs_eagerly
-from b4k3.models import ConfigError
+from b4k3.models import ConfigError, Transformer
+from b4k3.models.generation import engine as generation_engine
 from b4k3.models.generation.engine import Engine
-from b4k3.models.generation.request import Request
 from b4k3.snippets import AutoRegressiveDecoder
 from support import decoding_tables as tables
 from support.decoding_tables import PROMPTS, TABLE, VOCABULARY, filled
@@ -21,7 +24,7 @@ def engine():
 
 
 def generate(engine, max_new, prompts=PROMPTS, start_id=None, progress=False, **kwargs):
-    return engine.generate(Request(max_new, **kwargs), prompts, start_id, progress=progress)
+    return engine.generate(tables.request(max_new, **kwargs), prompts, start_id, progress=progress)
 
 
 def bare(prompts=PROMPTS):
@@ -84,7 +87,7 @@ def test_sampling(engine, rules):
     request = dict(rules, repetition_penalty=rules.get("penalty", 1.0), do_sample=True, seed=3, end_id=ENDS)
     request.pop("penalty", None)
     got = generate(engine, 8, num_return_sequences=4, **request)
-    uniform = Request(8, **request).uniform(12, 8)
+    uniform = tables.request(8, **request).uniform(12, 8)
     want = []
     for row, numbers in enumerate(uniform):
         want.append(tables.sampled(bare()[row // 4], numbers, ENDS, **rules))
@@ -205,6 +208,39 @@ def test_nearby_lengths_share_what_is_compiled():
     assert runs_eagerly or network.traces == first
 
 
+class Reader(dict):
+    """A dict that knows which of its keys were read."""
+
+    def __init__(self, values):
+        super().__init__(values)
+        self.read = set()
+
+    def __getitem__(self, key):
+        self.read.add(key)
+        return super().__getitem__(key)
+
+
+def test_each_argument_is_read_and_no_other(monkeypatch):
+    """The arguments stand in the signature of `Transformer.generate` alone: what reads them must not fall behind."""
+    seen = []
+
+    def note(transformer, given):
+        seen.append(Reader(given))
+        return generation_engine.generate(transformer, seen[-1])
+
+    monkeypatch.setattr("b4k3.models.generation.generate", note)
+    model = SimpleNamespace(engine=Engine(tables.Table()))
+    got = Transformer.generate(model, PROMPTS, 5, end_id=8)
+    np.testing.assert_array_equal(got, generate(model.engine, 5, end_id=8))
+    parameters = inspect.signature(Transformer.generate).parameters
+    assert seen[0].read == set(parameters) - {"self"} == set(seen[0])
+
+
+def test_a_misspelt_argument_is_named():
+    with pytest.raises(TypeError, match="topk"):
+        Transformer.generate(SimpleNamespace(engine=None), PROMPTS, 5, topk=3)
+
+
 class Terminal:
     def __init__(self, terminal):
         self.terminal, self.text = terminal, ""
@@ -235,15 +271,16 @@ WRONG = [
     ({"max_new_tokens": 2.5}, "max_new_tokens=2.5"),
     ({"num_beams": 0}, "num_beams=0"),
     ({"end_id": -1}, "end_id=-1"),
-    ({"temperature": 0.7}, "do_sample=True"),
-    ({"top_k": 5}, "top_k is of sampling"),
+    ({"temperature": 0.7, "top_p": 0.5}, "temperature=0.7, top_p=0.5 apply only to sampling"),
+    ({"top_k": 5}, "top_k=5 applies only to sampling; set do_sample=True"),
     ({"do_sample": True, "temperature": 0}, "temperature=0"),
     ({"do_sample": True, "top_p": 1.5}, "top_p=1.5"),
     ({"do_sample": True, "num_beams": 2}, "choose sampling or beam search"),
     ({"do_sample": True, "seed": -3}, "seed=-3"),
     ({"num_return_sequences": 2}, "give more beams"),
-    ({"length_penalty": 1.0}, "num_beams above 1"),
-    ({"stream": True, "num_beams": 2}, "stream=True"),
+    ({"length_penalty": 1.0}, "length_penalty=1.0 applies only to beam search; set num_beams above 1"),
+    ({"stream": True, "num_beams": 2}, "stream=True is possible with .* or set num_beams=1"),
+    ({"stream": True, "return_scores": True}, "stream=True is possible .* or set return_scores=False"),
     ({"min_new_tokens": 9}, "more than max_new_tokens"),
     ({"repetition_penalty": 0}, "repetition_penalty=0"),
     ({"prompts": [[1, 2], [3]]}, "right-padded with 0"),

@@ -149,15 +149,13 @@ class MultiHeadAttention(Layer):
         kw, vw = self._keys_and_values(k, v)  # [b, m, h, key_size], [b, m, h, head_size]
         return self._attend([qw, kw, vw] + list(inputs[3:]), [q_mask, v_mask], a_bias, p_bias, training)
 
-    def decode(
-        self, inputs: Sequence[Tensor], session: Any, a_bias: bool | None = None, p_bias: str | None = None
-    ) -> Any:
-        """Attend from the newest tokens; the session holds the keys and values of the earlier tokens.
+    def decode(self, inputs: Sequence[Tensor], step: Any, a_bias: bool | None = None, p_bias: str | None = None) -> Any:
+        """Attend from the newest tokens; the step has the keys and values of the earlier tokens.
 
         Arguments:
             inputs: list of tensors. The inputs of `call`, for the newest tokens. In self-attention q and k must be one
                 object.
-            session: object. It keeps keys and values, as `Step` of b4k3.models.generation does.
+            step: object. It caches keys and values, as `DecodingStep` of b4k3.models.generation does.
             a_bias: bool, or None. True if the inputs hold an attention bias.
             p_bias: str, or None. The kind of position term, as in `call`.
 
@@ -169,12 +167,12 @@ class MultiHeadAttention(Layer):
         qw = self._queries(q)  # [b, n, h, key_size]
         if k is q:
             kw, vw = self._keys_and_values(k, v)  # [b, n, h, key_size], [b, n, h, head_size]
-            if p_bias == "rotary":  # the session keeps rotated keys, so that each is rotated only once
+            if p_bias == "rotary":  # the step caches rotated keys, so that each is rotated only once
                 qw, kw = apply_rotary_position_embeddings(rest.pop(), qw, kw)
                 p_bias = None
-            kw, vw, mask = session.remember(kw, vw)  # [b, m, h, key_size], [b, m, h, head_size], [b, m]
+            kw, vw, mask = step.update_cache(kw, vw)  # [b, m, h, key_size], [b, m, h, head_size], [b, m]
         else:
-            kw, vw, mask = session.remember_context(lambda: self._keys_and_values(k, v))
+            kw, vw, mask = step.cached_context(lambda: self._keys_and_values(k, v))
         return self._attend([qw, kw, vw] + rest, [None, mask], a_bias, p_bias, training=False)
 
     def _queries(self, q: Tensor) -> Tensor:

@@ -148,19 +148,19 @@ class GatedAttentionUnit(Layer):
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         return self._attend(inputs, lambda k, v: (k, v, mask), a_bias, p_bias, training)
 
-    def decode(self, inputs: Any, session: Any, a_bias: bool | None = None, p_bias: str | None = None) -> Tensor:
-        """Attend from the newest tokens; the session holds the keys and values of the earlier tokens.
+    def decode(self, inputs: Any, step: Any, a_bias: bool | None = None, p_bias: str | None = None) -> Tensor:
+        """Attend from the newest tokens; the step has the keys and values of the earlier tokens.
 
         Arguments:
             inputs: float, [batch, n, d], or a list. The inputs of `call`, for the newest tokens.
-            session: object. It keeps keys and values, as `Step` of b4k3.models.generation does.
+            step: object. It caches keys and values, as `DecodingStep` of b4k3.models.generation does.
             a_bias: bool, or None. True if the inputs hold an attention bias.
             p_bias: str, or None. 'rotary' if the inputs hold a table of sines and cosines.
 
         Returns:
             float, [batch, n, d], for the newest tokens.
         """
-        return self._attend(inputs, session.remember, a_bias, p_bias, training=False)
+        return self._attend(inputs, step.update_cache, a_bias, p_bias, training=False)
 
     def _attend(
         self,

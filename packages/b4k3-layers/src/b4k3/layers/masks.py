@@ -28,17 +28,17 @@ class _AttentionBias(Layer):
 
     reads_ids = True
 
-    def decode(self, inputs: Tensor, session: Any) -> Tensor | None:
+    def decode(self, inputs: Tensor, step: Any) -> Tensor | None:
         """Compute the bias of whole prompts; a newer token sees all tokens before it, so it needs no bias.
 
         Arguments:
             inputs: [batch, n]. The inputs of `call`.
-            session: object. Its `positions` is None while the inputs are whole prompts.
+            step: object. Its `positions` is None while the inputs are whole prompts.
 
         Returns:
             The bias, or None.
         """
-        return self.call(inputs) if session.positions is None else None
+        return self.call(inputs) if step.positions is None else None
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> None:
         """Return None, because a bias has no mask."""
@@ -131,17 +131,17 @@ class ZeroPadding(Layer):
         """
         return sequence_masking(inputs, mask)
 
-    def decode(self, inputs: Tensor, session: Any) -> Tensor:
-        """Write zeros by the mask of the session.
+    def decode(self, inputs: Tensor, step: Any) -> Tensor:
+        """Write zeros by the mask of the step.
 
         Arguments:
             inputs: float, [batch, n, ...]. The newest tokens.
-            session: object. It has a `mask` of these tokens.
+            step: object. It has a `mask` of these tokens.
 
         Returns:
             float, [batch, n, ...].
         """
-        return self.call(inputs, session.mask)
+        return self.call(inputs, step.mask)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the inputs."""

@@ -94,19 +94,19 @@ class _Positions(Layer):
         """
         return self._with_positions(*split_positions(inputs, self.custom_position_ids))
 
-    def decode(self, inputs: Any, session: Any) -> Tensor:
+    def decode(self, inputs: Any, step: Any) -> Tensor:
         """Do what `call` does for the newest tokens alone.
 
         Arguments:
             inputs: the inputs of `call`, for the newest tokens.
-            session: object. It knows the positions of these tokens, as `Step` of b4k3.models.generation does.
+            step: object. It knows the positions of these tokens, as `DecodingStep` of b4k3.models.generation does.
 
         Returns:
             The output of `call`, for the newest tokens.
         """
         if self.custom_position_ids:
             return self.call(inputs)
-        return self._with_positions(inputs, session.positions)
+        return self._with_positions(inputs, step.positions)
 
     def _with_positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
         """Look up the positions, and merge them with x."""
@@ -327,19 +327,19 @@ class PaddedPositionEmbedding(PositionEmbedding):
             found = ops.where(ops.expand_dims(rows >= 0, -1), found, ops.zeros_like(found))  # [b, n, output_dim]
         return self._merged(x, found)
 
-    def decode(self, inputs: Sequence[Tensor], session: Any) -> Tensor:
+    def decode(self, inputs: Sequence[Tensor], step: Any) -> Tensor:
         """Do what `call` does for the newest tokens alone, none of which is padding.
 
         Arguments:
             inputs: the inputs of `call`, for the newest tokens.
-            session: object. It counts the positions of these tokens, as `Step` of b4k3.models.generation does.
+            step: object. It counts the positions of these tokens, as `DecodingStep` of b4k3.models.generation does.
 
         Returns:
             The output of `call`, for the newest tokens.
         """
-        if self.custom_position_ids or session.positions is None:
+        if self.custom_position_ids or step.positions is None:
             return self.call(inputs)
-        return self._with_positions(inputs[0], session.positions)
+        return self._with_positions(inputs[0], step.positions)
 
     def _rows(self, table: Tensor, ids: Tensor) -> Tensor:
         """Return the rows of positions that are counted from 0."""

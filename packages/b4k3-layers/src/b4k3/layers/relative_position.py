@@ -94,21 +94,21 @@ class RelativePositionEmbedding(Layer):
             rows = rows if known is None else nan_unless(ops.expand_dims(known, axis), rows)
         return rows
 
-    def decode(self, inputs: Sequence[Tensor], session: Any) -> Tensor:
+    def decode(self, inputs: Sequence[Tensor], step: Any) -> Tensor:
         """Do what `call` does for the newest tokens alone.
 
         Arguments:
             inputs: the inputs of `call`, for the newest tokens. In self-attention the two are one tensor.
-            session: object. It knows the positions of these tokens and of the keys, as `Step` of b4k3.models.generation
+            step: object. It knows the positions of these tokens and of the keys, as `DecodingStep` of b4k3.models.generation
                 does.
 
         Returns:
             The output of `call`, for the newest tokens and all keys.
         """
-        if session.positions is None:
+        if step.positions is None:
             return self.call(inputs)
         own = inputs[0] is inputs[1]
-        return self._rows(session.positions, session.key_positions if own else positions_in(inputs[1])[None])
+        return self._rows(step.positions, step.key_positions if own else positions_in(inputs[1])[None])
 
     def _rows(self, q: Tensor, v: Tensor) -> Tensor:
         """Return the vectors of the distances of positions v from positions q: [..., n, m, output_dim]."""

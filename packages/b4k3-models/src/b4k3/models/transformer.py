@@ -1,8 +1,9 @@
-"""The base of every architecture: builds a functional Keras model layer by layer, and fills it from a checkpoint."""
+"""The base of every architecture. It builds a functional Keras model layer by layer, loads weights, and generates."""
 
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from b4k3.backend import TruncatedNormal, activations, keras, skip_initialization
 from b4k3.layers import Add, Concatenate1D, Embedding, FeedForward, LayerNormalization, MultiHeadAttention
@@ -11,90 +12,142 @@ from .keys import checked_padding_id, padding_id_after, refuse_unknown
 from .token_choice import check_tokens
 from .weights import CheckpointWeights
 
+if TYPE_CHECKING:
+    from typing import Union
+
+    from numpy.typing import ArrayLike
+
+    from b4k3.backend import Tensor
+
+    from .generation.steps import DecodingStep
+    from .loading import LoadReport
+
+    Activation = Union[str, Callable[..., Any], Sequence[Union[str, Callable[..., Any]]], None]
+    Tensors = Union[Tensor, Sequence[Tensor]]
+
 Dropout = keras.layers.Dropout
 
 
 class Transformer(CheckpointWeights):
-    """Base of the architectures, and of yours.
+    """The base class of the architectures, and of yours.
 
-    A subclass says what the network computes: `get_inputs`, `apply_embeddings`, `apply_main_layers`,
-    `apply_final_layers`. It calls layers through `apply`, by their names. Where its weights are is said by its
-    attribute `network`, a `Network` of `b4k3.models.networks`, or by a method `variable_mapping` of its own.
+    A subclass says what the network computes in four methods: `get_inputs`, `apply_embeddings`, `apply_main_layers` and
+    `apply_final_layers`. They call layers through `apply`, by the layers' names. Where the weights are stored is said
+    by the attribute `network`, a `Network` of `b4k3.models.networks`, or by a method `variable_mapping` of the class.
 
-    Arguments (named ones only):
-        vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size: int.
-        hidden_act: name of the activation of the feed-forward blocks, or a list for gated ones.
-        dropout_rate, attention_dropout_rate: rates, None for 0. At 0 there is no Dropout layer.
-        embedding_size: size of the embeddings if not hidden_size.
-        attention_head_size: size of a head's values, hidden_size // num_attention_heads by default.
-        attention_key_size: size of a head's queries and keys, attention_head_size by default.
-        sequence_length: length of the inputs if it is fixed.
-        keep_tokens: list of ids: only these rows of the vocabulary are kept, in this order. An id may occur twice.
-        compound_tokens: list of lists of ids, or of (ids, weights): rows appended as means of others, by their ids
-            after `keep_tokens`.
-        residual_attention_scores: whether scores of a layer are added to those of the next, as in RealFormer,
-            https://arxiv.org/abs/2012.11747
-        ignore_invalid_weights: whether weights that the checkpoint lacks are left as they were initialised.
-        ignore_unread_weights: whether variables of the network's own that it does not read are no error.
-        autoresize_weights: whether arrays of another shape are resized.
-        layers: dict from name to layer: layers to share with another model.
-        prefix: put before the name of each layer.
-        name: name of the Keras model.
-        layer_norm_eps: epsilon of every layer normalisation, instead of the architecture's own.
-        pad_token_id: the id that is padding, in the whole vocabulary, before `keep_tokens`; None for 0, -1 if
-            no id is padding.
-        tie_word_embeddings: whether the output over the vocabulary is the product with the token embeddings; if not,
-            it has a matrix of its own. None is what the architecture is published with.
+    All arguments are keyword arguments.
+
+    Arguments:
+        vocab_size: int. The size of the vocabulary, before `keep_tokens`.
+        hidden_size: int. The size of the vectors between the blocks.
+        num_hidden_layers: int. The number of blocks.
+        num_attention_heads: int. The number of heads of each attention layer.
+        intermediate_size: int. The size of the hidden layer of the feed-forward blocks.
+        hidden_act: str, function or list. The activation of the feed-forward blocks; a list for gated ones.
+        dropout_rate: float or None. The rate of dropout. At 0 or None there is no Dropout layer.
+        attention_dropout_rate: float or None. The rate of dropout on attention weights.
+        embedding_size: int or None. The size of the embeddings; None means hidden_size.
+        attention_head_size: int or None. The size of a head's values; None means hidden_size // num_attention_heads.
+        attention_key_size: int or None. The size of a head's queries and keys; None means attention_head_size.
+        sequence_length: int or None. The length of the inputs if it is fixed.
+        keep_tokens: list of int, or None. Only these rows of the vocabulary are kept, in this order. An id may occur
+            twice.
+        compound_tokens: list of lists of ids, or of (ids, weights); or None. For each element a row is appended that
+            is the mean of these rows. The ids are those after `keep_tokens`.
+        residual_attention_scores: bool. Whether the scores of an attention layer are added to those of the next one,
+            as in RealFormer, https://arxiv.org/abs/2012.11747.
+        ignore_invalid_weights: bool. Whether weights that the checkpoint lacks stay as they were initialised.
+        autoresize_weights: bool. Whether arrays of another shape are resized.
+        layers: dict from name to layer, or None. Layers that are shared with another model.
+        prefix: str or None. Put before the name of each layer.
+        name: str or None. The name of the Keras model.
+        layer_norm_eps: float or None. The epsilon of every layer normalisation; None means the architecture's own.
+        pad_token_id: int or None. The id that is padding in the whole vocabulary, before `keep_tokens`. None means 0;
+            -1 means that no id is padding.
+        tie_word_embeddings: bool or None. Whether the output over the vocabulary is the product with the token
+            embeddings, or has a matrix of its own. None means what the architecture is published with.
+        ignore_unread_weights: bool. Whether a checkpoint is loaded although it has variables of the network that the
+            architecture does not read.
+        unknown: any other argument is refused.
 
     Raises:
-        ConfigError: an argument that the class does not have; it names the nearest one.
+        ConfigError: the class has no such argument; the message names the nearest one.
 
-    Attributes (after `build`):
-        model, inputs, outputs, input, output: the Keras model and its tensors.
-        layers: dict from name to layer; the inputs are in it as tensors.
+    Attributes:
+        model: keras.Model. The Keras model, after `build`.
+        inputs: list of tensors. The inputs of the Keras model.
+        outputs: list of tensors. Its outputs.
+        input: tensor, or list of tensors. The inputs; a tensor if there is only one.
+        output: tensor, or list of tensors. The outputs, alike.
+        layers: dict from name to layer. The inputs are in it as tensors.
         load_report: `LoadReport` of the last checkpoint, or None.
-        ignored_config_keys: keys of the config file that nobody reads.
+        ignored_config_keys: list of str. The keys of the config file that nobody reads.
+        vocab_size: int. The number of rows of the token embeddings, after `keep_tokens` and `compound_tokens`.
         pad_token_id: int. The id that is padding in the model's inputs, after `keep_tokens`.
-        full_pad_token_id: int. The same id before `keep_tokens`.
+        full_vocab_size: int. The size of the vocabulary before `keep_tokens`.
+        full_pad_token_id: int. The padding id before `keep_tokens`.
+        generates: bool. Whether the model predicts the next token, as language models do.
+
+    Example:
+        >>> class Bag(Transformer):
+        ...     "The mean of the token embeddings: a network without attention."
+        ...
+        ...     def get_inputs(self):
+        ...         return self.input_ids("Input-Token")
+        ...
+        ...     def apply_embeddings(self, inputs):
+        ...         sizes = {"input_dim": self.vocab_size, "output_dim": self.hidden_size}
+        ...         return self.apply(inputs, Embedding, name="Embedding-Token", **sizes)
+        ...
+        ...     def apply_main_layers(self, inputs, index):
+        ...         return inputs
+        ...
+        ...     def apply_final_layers(self, inputs):
+        ...         return self.apply(inputs, keras.layers.GlobalAveragePooling1D, name="Mean")
+        >>> bag = Bag(vocab_size=20, hidden_size=8, num_hidden_layers=0, num_attention_heads=1, intermediate_size=1)
+        >>> bag.build()
+        >>> y = bag.model(np.array([[5, 6, 7], [8, 9, 10]]))  # [2, 8]
+        >>> sorted(bag.layers)
+        ['Embedding-Token', 'Input-Token', 'Mean']
     """
 
-    model_key = None
-    generates = False  # whether it predicts the next token: the language models do
-    token_input = 0  # which of the inputs are the ids that a language model goes on with
-    use_bias = True  # whether attention and feed-forward have biases
-    attention_scale = True
-    position_kind = None  # p_bias of the attention
-    untied_bias = False  # whether an untied output has a bias of its own
+    model_key: str | None = None  # the name of the architecture for `model=`
+    generates = False
+    token_input = 0  # the index of the input with the ids that a language model continues
+    use_bias = True  # whether attention and feed-forward layers have biases
+    attention_scale: Any = True  # `attention_scale` of the attention layers
+    position_kind: str | None = None  # `p_bias` of the attention layers
+    untied_bias = False  # whether an output matrix that is not tied has a bias
 
     def __init__(
         self,
         *,
-        vocab_size,
-        hidden_size,
-        num_hidden_layers,
-        num_attention_heads,
-        intermediate_size,
-        hidden_act=None,
-        dropout_rate=None,
-        attention_dropout_rate=None,
-        embedding_size=None,
-        attention_head_size=None,
-        attention_key_size=None,
-        sequence_length=None,
-        keep_tokens=None,
-        compound_tokens=None,
-        residual_attention_scores=False,
-        ignore_invalid_weights=False,
-        autoresize_weights=False,
-        layers=None,
-        prefix=None,
-        name=None,
-        layer_norm_eps=None,
-        pad_token_id=0,
-        tie_word_embeddings=None,
-        ignore_unread_weights=False,
-        **unknown,
-    ):
+        vocab_size: int,
+        hidden_size: int,
+        num_hidden_layers: int,
+        num_attention_heads: int,
+        intermediate_size: int,
+        hidden_act: Activation = None,
+        dropout_rate: float | None = None,
+        attention_dropout_rate: float | None = None,
+        embedding_size: int | None = None,
+        attention_head_size: int | None = None,
+        attention_key_size: int | None = None,
+        sequence_length: int | None = None,
+        keep_tokens: Sequence[int] | None = None,
+        compound_tokens: Sequence[Any] | None = None,
+        residual_attention_scores: bool = False,
+        ignore_invalid_weights: bool = False,
+        autoresize_weights: bool = False,
+        layers: dict[str, Any] | None = None,
+        prefix: str | None = None,
+        name: str | None = None,
+        layer_norm_eps: float | None = None,
+        pad_token_id: int | None = 0,
+        tie_word_embeddings: bool | None = None,
+        ignore_unread_weights: bool = False,
+        **unknown: Any,
+    ) -> None:
         refuse_unknown(unknown, accepted_arguments(type(self), "__init__"), type(self).__name__)
         check_tokens(keep_tokens, compound_tokens, vocab_size, "the vocabulary")
         self.full_vocab_size = vocab_size
@@ -126,17 +179,17 @@ class Transformer(CheckpointWeights):
         if tie_word_embeddings is None:
             tie_word_embeddings = self.written_description.settings.get("tie_word_embeddings", True)
         self.tie_word_embeddings = tie_word_embeddings
-        self.attention_bias = None
-        self.position_bias = None
-        self.attention_scores = None
-        self.attention_caches = {}
-        self.layer_norm_conds = [None, None, "linear"]
-        self.session = None  # of decoding: it calls the layers, on the newest tokens alone
-        self.engine = None  # of `generate`
-        self.uninitialized = set()
-        self.load_report = None
-        self.explicit = None  # the keys that the caller gave; None for all
-        self.ignored_config_keys = []
+        self.attention_bias: Any = None
+        self.position_bias: Any = None
+        self.attention_scores: Any = None
+        self.attention_caches: Mapping[str, Sequence[Tensor]] = {}
+        self.layer_norm_conds: list[Any] = [None, None, "linear"]
+        self.decoding_step: DecodingStep | None = None  # in decoding, it calls the layers
+        self.engine: Any = None  # the `Engine` of `generate`, made by its first call
+        self.uninitialized: set[str] = set()
+        self.load_report: LoadReport | None = None
+        self.explicit: set[str] | None = None  # the keys that the caller gave; None for all
+        self.ignored_config_keys: list[str] = []
         self.built = False
 
     # ------------------------------------------------------------------------------------------------ building
@@ -144,23 +197,27 @@ class Transformer(CheckpointWeights):
     def build(
         self,
         *,
-        attention_caches=None,
-        layer_norm_cond=None,
-        layer_norm_cond_hidden_size=None,
-        layer_norm_cond_hidden_act=None,
-        additional_input_layers=None,
-        **unknown,
-    ):
+        attention_caches: Mapping[str, Sequence[Tensor]] | None = None,
+        layer_norm_cond: Tensor | None = None,
+        layer_norm_cond_hidden_size: int | None = None,
+        layer_norm_cond_hidden_act: Activation = None,
+        additional_input_layers: Tensors | None = None,
+        **unknown: Any,
+    ) -> None:
         """Make the Keras model. A second call does nothing.
 
         Arguments:
-            attention_caches: {name of an attention layer: [K, V]}, tensors put before its keys and values.
-            layer_norm_cond: tensor [batch, c] that every layer normalisation is conditioned on.
-            layer_norm_cond_hidden_size, layer_norm_cond_hidden_act: of a layer that the condition passes first.
-            additional_input_layers: input tensor or list of them, appended to the model's inputs.
+            attention_caches: dict from the name of an attention layer to [keys, values], or None. The tensors are put
+                before the keys and values of the layer.
+            layer_norm_cond: [batch, c], or None. A tensor that every layer normalisation is conditioned on.
+            layer_norm_cond_hidden_size: int or None. The size of a Dense layer that the condition passes first; None
+                for no such layer.
+            layer_norm_cond_hidden_act: str, function or None. The activation of that layer; None for no activation.
+            additional_input_layers: tensor or list of tensors, or None. They are appended to the inputs of the model.
+            unknown: any other argument is refused.
 
         Raises:
-            ConfigError: an argument that there is not; it names the nearest one.
+            ConfigError: there is no such argument; the message names the nearest one.
         """
         refuse_unknown(unknown, accepted_arguments(type(self), "build"), f"{type(self).__name__}.build")
         if self.built:
@@ -173,28 +230,44 @@ class Transformer(CheckpointWeights):
         self.model = keras.models.Model(self.input, self.output, name=self.name)
         self.built = True
 
-    def call(self, inputs):
-        """The network. Arguments: inputs: tensor or list of tensors. Returns: outputs, likewise."""
+    def call(self, inputs: Tensors) -> Any:
+        """Compute the network.
+
+        Arguments:
+            inputs: tensor or list of tensors. What `get_inputs` returned, or tensors in the same places.
+
+        Returns:
+            The outputs: a tensor or a list of tensors.
+        """
         outputs = self.apply_embeddings(inputs)
         for i in range(self.num_hidden_layers):
             outputs = self.apply_main_layers(outputs, i)
         return self.apply_final_layers(outputs)
 
-    def prefixed(self, name):
-        """The name with the prefix of this model's layers."""
-        return None if name is None else self.prefix + name
-
-    def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
-        """Call a layer by its name; it is made at the first call and shared by the later ones.
+    def prefixed(self, name: str | None) -> str | None:
+        """Put the prefix of this model before the name of a layer.
 
         Arguments:
-            inputs: tensor or list of tensors; None to get the layer itself.
-            layer: class of the layer.
-            arguments: dict of arguments of its call.
-            kwargs: arguments of its constructor, `name` among them.
+            name: str or None.
 
         Returns:
-            What the layer returns. A Dropout of rate 0 is left out.
+            str; None for None.
+        """
+        return None if name is None else self.prefix + name
+
+    def apply(
+        self, inputs: Any = None, layer: Any = None, arguments: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> Any:
+        """Call a layer by its name. The first call makes the layer, and the later ones share it.
+
+        Arguments:
+            inputs: tensor or list of tensors. None returns the layer itself.
+            layer: the class of the layer.
+            arguments: dict or None. Further arguments of the layer's call.
+            kwargs: the arguments of the layer's constructor, `name` among them.
+
+        Returns:
+            What the layer returns. A Dropout of rate 0 returns its inputs, and is not made.
         """
         if layer is Dropout and self.dropout_rate == 0:
             return inputs
@@ -204,7 +277,7 @@ class Transformer(CheckpointWeights):
         if layer is getattr(keras.layers, "Lambda", None):
             kwargs["arguments"], arguments = arguments, {}
         name = kwargs["name"] = self.prefixed(kwargs.get("name"))
-        if self.session is not None:  # all layers are there, and it runs for every token
+        if self.decoding_step is not None:  # this runs for every token, and all layers are made
             layer = self.layers[name]
             return layer if inputs is None else self._call_or_attend(layer, inputs, arguments)
         with skip_initialization(name in self.uninitialized):
@@ -215,16 +288,19 @@ class Transformer(CheckpointWeights):
             layer = self.layers[name]
             return layer if inputs is None else self._call_or_attend(layer, inputs, arguments)
 
-    def _call_or_attend(self, layer, inputs, arguments):
+    def _call_or_attend(self, layer: Any, inputs: Any, arguments: dict[str, Any]) -> Any:
+        """Call a layer; an attention layer with its cached keys and its residual scores."""
         call = self._attend if isinstance(layer, MultiHeadAttention) else self._call
         return call(layer, inputs, arguments)
 
-    def _call(self, layer, inputs, arguments):
-        if self.session is not None:
-            return self.session.call(layer, inputs, arguments)
+    def _call(self, layer: Any, inputs: Any, arguments: dict[str, Any]) -> Any:
+        """Call a layer; in decoding, let the step call it."""
+        if self.decoding_step is not None:
+            return self.decoding_step.call(layer, inputs, arguments)
         return layer(inputs, **arguments)
 
-    def _attend(self, layer, inputs, arguments):
+    def _attend(self, layer: Any, inputs: Any, arguments: dict[str, Any]) -> Any:
+        """Call an attention layer with what `build` wants before its keys, and with the scores of the layer before."""
         if layer.name in self.attention_caches:
             cached = zip(("-Cached-Key", "-Cached-Value"), self.attention_caches[layer.name], inputs[1:3])
             joined = [self._helper(Concatenate1D, layer.name + suffix)([cache, x]) for suffix, cache, x in cached]
@@ -241,42 +317,100 @@ class Transformer(CheckpointWeights):
         o, self.attention_scores = self._call(layer, inputs, arguments)
         return o
 
-    def _helper(self, layer, name):
-        """A layer without weights beside an attention layer, shared where that one is."""
+    def _helper(self, layer: Any, name: str) -> Any:
+        """Make a layer without weights beside an attention layer, or find it if that layer is shared."""
         if name not in self.layers:
             self.layers[name] = layer(name=name)
         return self.layers[name]
 
-    def get_inputs(self):
-        """Make the input tensors. Returns: a tensor or a list of them."""
+    def get_inputs(self) -> Any:
+        """Make the input tensors.
+
+        Returns:
+            A tensor or a list of tensors.
+        """
         raise NotImplementedError
 
-    def apply_embeddings(self, inputs):
-        """Arguments: inputs: what `get_inputs` returned. Returns: [batch, n, hidden_size]."""
+    def apply_embeddings(self, inputs: Any) -> Any:
+        """Compute the embeddings of the tokens.
+
+        Arguments:
+            inputs: tensor or list of tensors. What `get_inputs` returned.
+
+        Returns:
+            float, [batch, n, hidden_size].
+        """
         raise NotImplementedError
 
-    def apply_main_layers(self, inputs, index):
-        """Block number `index`. Arguments: inputs: [batch, n, hidden_size]. Returns: likewise."""
+    def apply_main_layers(self, inputs: Any, index: int) -> Any:
+        """Compute one block.
+
+        Arguments:
+            inputs: float, [batch, n, hidden_size].
+            index: int. The number of the block.
+
+        Returns:
+            float, [batch, n, hidden_size].
+        """
         raise NotImplementedError
 
-    def apply_final_layers(self, inputs):
-        """Arguments: inputs: [batch, n, hidden_size]. Returns: the outputs of the model, a tensor or a list."""
+    def apply_final_layers(self, inputs: Any) -> Any:
+        """Compute the outputs of the model.
+
+        Arguments:
+            inputs: float, [batch, n, hidden_size]. What the last block returned.
+
+        Returns:
+            A tensor or a list of tensors.
+        """
         raise NotImplementedError
 
-    def compute_attention_bias(self, inputs=None):
-        """The attention bias of block number `inputs`, or None."""
+    def compute_attention_bias(self, inputs: Any = None) -> Any:
+        """Compute the bias that is added to the attention scores.
+
+        Arguments:
+            inputs: int or tensor. The number of the block, or what the subclass needs.
+
+        Returns:
+            The attention bias, or None.
+        """
         return self.attention_bias
 
-    def compute_position_bias(self, inputs=None):
-        """The position input of the attention of block number `inputs`, or None."""
+    def compute_position_bias(self, inputs: Any = None) -> Any:
+        """Compute the position input of the attention layers.
+
+        Arguments:
+            inputs: int or tensor. The number of the block, or what the subclass needs.
+
+        Returns:
+            The position input, or None.
+        """
         return self.position_bias
 
-    def input_ids(self, name):
-        """A float32 input of ids [batch, n], under any dtype policy: float16 cannot tell large ids apart."""
+    def input_ids(self, name: str) -> Any:
+        """Make an input of ids. It is float32 under any dtype policy, because float16 cannot tell large ids apart.
+
+        Arguments:
+            name: str. The name of the input.
+
+        Returns:
+            float32, [batch, n]. A Keras tensor.
+        """
         return self.apply(layer=keras.layers.Input, shape=(self.sequence_length,), name=name, dtype="float32")
 
-    def dense(self, x, units, name, activation=None, use_bias=True):
-        """A Dense layer with the model's initializer."""
+    def dense(self, x: Tensor, units: int, name: str, activation: Activation = None, use_bias: bool = True) -> Any:
+        """Apply a Dense layer with the model's initializer.
+
+        Arguments:
+            x: float, [..., d].
+            units: int. The size of the outputs.
+            name: str. The name of the layer.
+            activation: str, function or None.
+            use_bias: bool.
+
+        Returns:
+            float, [..., units].
+        """
         activation = activations.get(activation)
         return self.apply(
             x,
@@ -288,41 +422,66 @@ class Transformer(CheckpointWeights):
             name=name,
         )
 
-    def drop(self, x, name):
-        """A Dropout layer of the model's rate."""
-        return self.apply(x, Dropout, rate=self.dropout_rate, name=name)
-
-    def add(self, x, y, name):
-        """x + Dropout(y), the Add that follows the layer `name`."""
-        return self.apply([x, self.drop(y, "%s-Dropout" % name)], Add, name="%s-Add" % name)
-
-    def project_to_vocabulary(self, x, name):
-        """Scores of the vocabulary, by the token embeddings or by a Dense layer of this name where it is untied.
+    def drop(self, x: Tensor, name: str) -> Any:
+        """Apply a Dropout layer of the model's rate.
 
         Arguments:
-            x: [batch, n, embedding_size].
-            name: of the Dense layer.
+            x: tensor.
+            name: str. The name of the layer.
 
         Returns:
-            [batch, n, vocab_size]
+            Tensor of the same shape.
+        """
+        return self.apply(x, Dropout, rate=self.dropout_rate, name=name)
+
+    def add(self, x: Tensor, y: Tensor, name: str) -> Any:
+        """Compute x + Dropout(y), the residual connection around a layer.
+
+        Arguments:
+            x: float, [batch, n, d]. The inputs of the layer.
+            y: float, [batch, n, d]. The outputs of the layer.
+            name: str. The name of the layer.
+
+        Returns:
+            float, [batch, n, d].
+        """
+        return self.apply([x, self.drop(y, f"{name}-Dropout")], Add, name=f"{name}-Add")
+
+    def project_to_vocabulary(self, x: Tensor, name: str) -> Any:
+        """Compute the scores of the vocabulary, by the token embeddings or by a matrix of their own if it is not tied.
+
+        Arguments:
+            x: float, [batch, n, embedding_size].
+            name: str. The name of the Dense layer that has the matrix.
+
+        Returns:
+            float, [batch, n, vocab_size].
         """
         if self.tie_word_embeddings:
             return self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
         return self.dense(x, self.vocab_size, name, use_bias=self.untied_bias)
 
-    def attend(self, x, keys, name, bias=None, position=None, scale=None):
-        """Multi-head attention.
+    def attend(
+        self,
+        x: Tensor,
+        keys: Tensor,
+        name: str,
+        bias: Tensor | None = None,
+        position: Tensor | None = None,
+        scale: Any = None,
+    ) -> Any:
+        """Apply multi-head attention.
 
         Arguments:
-            x: [batch, n, hidden_size], what asks.
-            keys: [batch, m, hidden_size], what is looked at.
-            name: str.
-            bias: attention bias, or None.
-            position: position input of the attention, or None.
-            scale: as `attention_scale` of `MultiHeadAttention`; None for that of the architecture.
+            x: float, [batch, n, hidden_size]. The vectors that attend.
+            keys: float, [batch, m, hidden_size]. The vectors that are attended to.
+            name: str. The name of the layer.
+            bias: tensor or None. The attention bias.
+            position: tensor or None. The position input of the attention.
+            scale: bool, float or None. `attention_scale` of `MultiHeadAttention`; None means the architecture's own.
 
         Returns:
-            [batch, n, hidden_size]
+            float, [batch, n, hidden_size].
         """
         return self.apply(
             self.simplify([x, keys, keys, bias, position]),
@@ -342,8 +501,16 @@ class Transformer(CheckpointWeights):
             name=name,
         )
 
-    def feed_forward(self, x, name):
-        """The feed-forward layer. Arguments: x [batch, n, hidden_size]. Returns: likewise."""
+    def feed_forward(self, x: Tensor, name: str) -> Any:
+        """Apply the feed-forward layer.
+
+        Arguments:
+            x: float, [batch, n, hidden_size].
+            name: str. The name of the layer.
+
+        Returns:
+            float, [batch, n, hidden_size].
+        """
         return self.apply(
             x,
             FeedForward,
@@ -354,14 +521,17 @@ class Transformer(CheckpointWeights):
             name=name,
         )
 
-    def normalize(self, x, name, epsilon=1e-12, **kwargs):
-        """A layer normalisation, conditional if the model has a `layer_norm_cond`.
+    def normalize(self, x: Tensor, name: str, epsilon: float = 1e-12, **kwargs: Any) -> Any:
+        """Apply a layer normalisation; it is conditional if the model has a `layer_norm_cond`.
 
         Arguments:
-            x: [batch, n, d].
-            name: str.
-            epsilon: the architecture's own; `layer_norm_eps` wins.
+            x: float, [batch, n, d].
+            name: str. The name of the layer.
+            epsilon: float. The architecture's own epsilon, which `layer_norm_eps` overrides.
             kwargs: further arguments of `LayerNormalization`.
+
+        Returns:
+            float, [batch, n, d].
         """
         cond, hidden_units, hidden_activation = self.layer_norm_conds
         return self.apply(
@@ -376,23 +546,39 @@ class Transformer(CheckpointWeights):
             **kwargs,
         )
 
-    def set_inputs(self, inputs, additional_input_layers=None):
-        """Set `inputs` and `input`."""
+    def set_inputs(self, inputs: Tensors, additional_input_layers: Tensors | None = None) -> None:
+        """Set the attributes `inputs` and `input`.
+
+        Arguments:
+            inputs: tensor or list of tensors.
+            additional_input_layers: tensor or list of tensors, or None. They come after the others.
+        """
         self.inputs = as_list(inputs) + as_list(additional_input_layers)
         self.input = self.inputs[0] if len(self.inputs) == 1 else self.inputs
 
-    def set_outputs(self, outputs):
-        """Set `outputs` and `output`."""
+    def set_outputs(self, outputs: Tensors) -> None:
+        """Set the attributes `outputs` and `output`.
+
+        Arguments:
+            outputs: tensor or list of tensors.
+        """
         self.outputs = as_list(outputs)
         self.output = self.outputs[0] if len(self.outputs) == 1 else self.outputs
 
     @property
-    def initializer(self):
-        """Normal values of standard deviation 0.02, cut at two of them; None in decoding, which makes no layer."""
-        return TruncatedNormal(stddev=0.02) if self.session is None else None
+    def initializer(self) -> Any:
+        """The initializer of weights: a normal one, cut at two standard deviations of 0.02; None in decoding."""
+        return TruncatedNormal(stddev=0.02) if self.decoding_step is None else None
 
-    def simplify(self, inputs):
-        """A list without its None; its only element if there is one."""
+    def simplify(self, inputs: Sequence[Any]) -> Any:
+        """Drop what is None from a list of inputs.
+
+        Arguments:
+            inputs: list of tensors and None.
+
+        Returns:
+            list of tensors; if only one is left, this tensor.
+        """
         inputs = [x for x in inputs if x is not None]
         return inputs[0] if len(inputs) == 1 else inputs
 
@@ -400,103 +586,96 @@ class Transformer(CheckpointWeights):
 
     def generate(
         self,
-        ids,
-        max_new_tokens,
-        start_id=None,
-        end_id=None,
-        segment_ids=None,
-        num_beams=1,
-        length_penalty=None,
-        do_sample=False,
-        temperature=1.0,
-        top_k=None,
-        top_p=None,
-        repetition_penalty=1.0,
-        min_new_tokens=0,
-        num_return_sequences=1,
-        seed=None,
-        return_scores=False,
-        stream=False,
-        progress=False,
-    ):
-        """Generate tokens by greedy decoding, sampling or beam search, with the keys and values of earlier ones kept.
+        ids: ArrayLike,
+        max_new_tokens: int,
+        start_id: int | None = None,
+        end_id: int | Sequence[int] | None = None,
+        segment_ids: ArrayLike | None = None,
+        num_beams: int = 1,
+        length_penalty: float | None = None,
+        do_sample: bool = False,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        repetition_penalty: float = 1.0,
+        min_new_tokens: int = 0,
+        num_return_sequences: int = 1,
+        seed: int | None = None,
+        return_scores: bool = False,
+        stream: bool = False,
+        progress: bool = False,
+    ) -> Any:  # a union would make users ask for the type of what they know
+        """Generate tokens by greedy decoding, sampling or beam search, with a cache of the keys and values.
 
-        A prompt gives the same output alone and among others. The first call for a size of batch, prompt or output
-        compiles; nearby lengths share what is compiled.
+        A prompt gives the same output alone and among others. The first call for a batch size, a prompt length and an
+        output length compiles; nearby lengths share what is compiled.
 
         Arguments:
-            ids: int [batch, n], prompts right-padded with the padding id (0 unless the configuration says another); of
-                an encoder-decoder, the encoder's ids.
-            max_new_tokens: how many tokens are generated at most.
-            start_id: of an encoder-decoder, the id that decoding starts from; unless given, the decoder's
-                `decoder_start_token_id` if it has one, else the padding id. Of another model, if given, an id put after
+            ids: int, [batch, n]. The prompts, right-padded with the padding id, which is 0 unless the configuration has
+                another. For an encoder-decoder, the ids of the encoder.
+            max_new_tokens: int. How many tokens are generated at most.
+            start_id: int or None. For an encoder-decoder, the id that decoding starts from; None means its
+                `decoder_start_token_id` or, without it, the padding id. For another model, an id that is put after
                 each prompt. It is not in the result.
-            end_id: the id that ends an output, or a list of such ids; None to go on to max_new_tokens.
-            segment_ids: int [batch, n], 0 unless given. A new token has segment 1 with application='unilm', else that
-                of its prompt's last token.
-            num_beams: how many candidates beam search keeps; 1 is greedy decoding or sampling.
-            length_penalty: None for the rule of `AutoRegressiveDecoder.beam_search`: the search is over when the best
-                candidate ends. A number for that of transformers: outputs are ranked by their summed log-probabilities
-                / length ** length_penalty.
-            do_sample: whether tokens are drawn at random.
-            temperature, top_k, top_p: of sampling; scores are divided by the first, then only the top_k best, then the
-                fewest with a joint probability of top_p are drawn from.
-            repetition_penalty: above 1 to make tokens of prompt and output less probable, as CTRL does.
-            min_new_tokens: an output does not end before it has so many tokens.
-            num_return_sequences: outputs for each prompt: drawn ones, or the best of beam search.
-            seed: of sampling; a row draws the same numbers whatever the rest of the batch is. None for other ones each
-                time.
-            return_scores: whether to return log-probabilities too.
-            stream: whether to return an iterator over int [batch] arrays, the next token of each row; of greedy
-                decoding and sampling only. After the end id it is the padding id.
-            progress: whether to show a bar on a terminal.
+            end_id: int, list of int, or None. The ids that end an output; None generates max_new_tokens tokens.
+            segment_ids: int, [batch, n], or None. The segment ids; None means 0. A new token has segment 1 with
+                application='unilm', else the segment of its prompt's last token.
+            num_beams: int. How many candidates beam search keeps; 1 means greedy decoding or sampling.
+            length_penalty: float or None. None searches by the rule of `AutoRegressiveDecoder.beam_search`: the search
+                is over when the best candidate ends. A number searches by the rule of transformers: outputs are ranked
+                by their summed log-probabilities / length ** length_penalty.
+            do_sample: bool. Whether tokens are drawn at random.
+            temperature: float. For sampling; the scores are divided by it.
+            top_k: int or None. For sampling; only the k best tokens are drawn.
+            top_p: float or None. For sampling; only the fewest tokens with this joint probability are drawn:
+                nucleus sampling, https://arxiv.org/abs/1904.09751.
+            repetition_penalty: float. Above 1 it makes the tokens of prompt and output less probable, as in CTRL,
+                https://arxiv.org/abs/1909.05858.
+            min_new_tokens: int. An output does not end before it has this many tokens.
+            num_return_sequences: int. How many outputs each prompt gets: drawn ones, or the best of beam search.
+            seed: int or None. For sampling; a row draws the same numbers whatever else is in the batch. None draws
+                other ones in each call.
+            return_scores: bool. Whether log-probabilities are returned too.
+            stream: bool. Whether an iterator is returned. It is possible with greedy decoding and sampling.
+            progress: bool. Whether a bar is shown on a terminal.
 
         Returns:
-            int array [batch · num_return_sequences, new tokens], the outputs of a prompt in a row, the best first; the
-            end id is in it, and the padding id after it. With return_scores a pair of it and float32
-            [batch · num_return_sequences], the summed log-probabilities of the tokens by the model alone.
+            int32, [batch * num_return_sequences, new tokens]. The outputs of a prompt follow each other, the best one
+            first; the end id is in them, and after it the padding id. With `return_scores` a pair of them and of
+            float32, [batch * num_return_sequences], the summed log-probabilities of the tokens by the model alone.
+            With `stream` an iterator of int32, [batch], the next token of each row; after the end id it is the padding
+            id.
 
         Raises:
-            ConfigError: the model does not generate, a prompt is too long for it, or an argument is wrong: an id of a
-                token or segment that the model does not have, for instance, which it names with its place.
+            ConfigError: the model does not generate, a prompt is too long for it, or an argument is wrong: an id that
+                the vocabulary does not have, for example. The message names the argument and the place.
+
+        Example:
+            >>> from b4k3.models import GPT
+            >>> gpt = GPT(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+            ...           intermediate_size=16, max_position=64, segment_vocab_size=0, hidden_act="gelu")
+            >>> gpt.build()
+            >>> tokens = gpt.generate([[5, 6, 7], [8, 9, 0]], max_new_tokens=4)  # [2, 4]
+            >>> tokens = gpt.generate([[5, 6, 7]], 4, do_sample=True, top_k=5, num_return_sequences=3)  # [3, 4]
         """
+        given = dict(locals())  # these are the arguments, as this is the first line
         from .generation import generate
 
-        return generate(
-            self,
-            ids,
-            max_new_tokens,
-            start_id=start_id,
-            segment_ids=segment_ids,
-            progress=progress,
-            end_id=end_id,
-            num_beams=num_beams,
-            length_penalty=length_penalty,
-            do_sample=do_sample,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            repetition_penalty=repetition_penalty,
-            min_new_tokens=min_new_tokens,
-            num_return_sequences=num_return_sequences,
-            seed=seed,
-            return_scores=return_scores,
-            stream=stream,
-        )
+        return generate(given.pop("self"), given)
 
 
-def accepted_arguments(cls, *methods):
-    """The names of arguments that a class and its bases take.
+def accepted_arguments(of: type, *methods: str) -> set[str]:
+    """Find the names of the arguments that a class and its bases take.
 
     Arguments:
-        cls: a subclass of `Transformer`.
-        methods: '__init__', 'build'; both if none is given.
+        of: class. A subclass of `Transformer`.
+        methods: '__init__' or 'build'; without any, both.
 
     Returns:
         set of str.
     """
     names = set()
-    for base in cls.__mro__:
+    for base in of.__mro__:
         for method in methods or ("__init__", "build"):
             if method in vars(base) and base is not object:
                 for name, parameter in inspect.signature(vars(base)[method]).parameters.items():
@@ -505,8 +684,15 @@ def accepted_arguments(cls, *methods):
     return names
 
 
-def as_list(x):
-    """None -> [], a tensor -> [tensor], a list -> a copy."""
+def as_list(x: Any) -> list[Any]:
+    """Make a list of a tensor, or copy a list of tensors.
+
+    Arguments:
+        x: tensor, list or tuple of tensors, or None.
+
+    Returns:
+        list of tensors; empty for None.
+    """
     if x is None:
         return []
     return list(x) if isinstance(x, (list, tuple)) else [x]
