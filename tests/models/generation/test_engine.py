@@ -1,6 +1,8 @@
 """The rules of decoding, on a network that is a table, against slow oracles."""
 
+import gc
 import inspect
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -206,6 +208,36 @@ def test_nearby_lengths_share_what_is_compiled():
     generate(engine, 9, np.array([[5, 6, 7, 8, 9], [4, 0, 0, 0, 0], [1, 2, 0, 0, 0]]))
     generate(engine, 7, end_id=None)
     assert runs_eagerly or network.traces == first
+
+
+def test_each_batch_size_is_compiled_by_itself():
+    """So that it can be dropped by itself."""
+    engine = Engine(tables.Table())
+    for n in (1, 2, 1):
+        generate(engine, 4, np.full((n, 3), 5))
+    assert len(engine.functions) == (1 if runs_eagerly else 2)
+
+
+def test_the_compiled_functions_that_were_used_last_are_kept():
+    """A server of many sizes must not fill the memory: what is dropped is freed, and made again if it is needed."""
+    engine = Engine(tables.Table(), most=2)
+    requests = {"plain": {}, "ends": {"end_id": 1}, "beams": {"num_beams": 2}}
+
+    def tokens(name):
+        return generate(engine, 4, **requests[name]).tolist()
+
+    def kept():
+        return ["beams" if key[0].beams > 1 else "ends" if key[0].ends else "plain" for key in engine.functions]
+
+    want = {name: tokens(name) for name in ("plain", "ends", "plain")}
+    assert kept() == ["ends", "plain"]
+    dropped = weakref.ref(next(iter(engine.functions.values()))[0])
+    permanent = hasattr(dropped(), "permanent")  # TensorFlow 1 keeps all functions in its graph
+    tokens("beams")
+    assert kept() == ["ends"] * permanent + ["plain", "beams"]
+    gc.collect()
+    assert permanent or dropped() is None
+    assert {name: tokens(name) for name in want} == want
 
 
 class Reader(dict):

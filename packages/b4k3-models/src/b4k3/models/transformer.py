@@ -608,7 +608,8 @@ class Transformer(CheckpointWeights):
         """Generate tokens by greedy decoding, sampling or beam search, with a cache of the keys and values.
 
         A prompt gives the same output alone and among others. The first call for a batch size, a prompt length and an
-        output length compiles; nearby lengths share what is compiled.
+        output length compiles; nearby lengths share what is compiled. A model keeps the functions of the 64
+        combinations of options and sizes that were used last.
 
         Arguments:
             ids: int, [batch, n]. The prompts, right-padded with the padding id, which is 0 unless the configuration has

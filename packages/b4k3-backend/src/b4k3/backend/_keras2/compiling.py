@@ -65,7 +65,12 @@ class GraphFunction:
         function: function. It takes nests (lists and dicts) of tensors and returns such a nest, as for `compiled`.
         variables: iterable of variables. The weights that the function reads. It is added to their graph, whichever
             thread calls; without variables it is added to the default graph of the thread.
+
+    Attributes:
+        permanent: bool. True, as TensorFlow cannot remove a function from its graph: to drop this one frees nothing.
     """
+
+    permanent = True
 
     def __init__(self, function: Callable[..., Any], variables: Iterable[Tensor] = ()):
         self.function = function

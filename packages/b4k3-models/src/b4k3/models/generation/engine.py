@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import threading
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping
 
 import numpy as np
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 # Compiled functions are made for rounded sizes, so that prompts and outputs of nearby lengths share them.
 PROMPT_UNIT, TOTAL_UNIT = 32, 64
+# How many pairs of compiled functions a model keeps. Each is for one combination of options and rounded sizes.
+MOST_COMPILED = 64
 
 
 def generate(transformer: Transformer, given: Mapping[str, Any]) -> Generated:
@@ -94,11 +98,16 @@ def rounded_up(n: int, unit: int) -> int:
 class Engine:
     """A `Network`, and the functions that were compiled for it.
 
+    Each combination of options, batch size and rounded lengths has its own compiled functions. The engine keeps those
+    that were used last, so that a server of many sizes does not fill the memory. TensorFlow 1 cannot remove a function
+    from its graph, so there all of them are kept.
+
     Arguments:
         network: `Network`.
+        most: int. How many pairs of compiled functions are kept.
 
     Attributes:
-        functions: dict from what a pair of functions was compiled for to the pair.
+        functions: dict from what a pair of functions was compiled for to the pair, the least recently used first.
 
     Example:
         >>> from b4k3.models import GPT
@@ -111,9 +120,11 @@ class Engine:
         1
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, most: int = MOST_COMPILED) -> None:
         self.network = network
-        self.functions: dict[Any, Functions] = {}
+        self.most = most
+        self.functions: collections.OrderedDict[Any, Functions] = collections.OrderedDict()
+        self._lock = threading.Lock()
 
     def generate(
         self,
@@ -190,7 +201,7 @@ class Engine:
         if options.penalty:
             first["seen"] = prompts.seen(decoder.vocab_size, options.copies)
         has_padding = bool((prompts.ids == padding_id).any())
-        return Run(self.compiled_for(options, has_padding), first, params, request)
+        return Run(self.compiled_for(options, has_padding, first), first, params, request)
 
     def make_room(self, prompts: Prompts, max_new: int) -> int:
         """Pad the prompts to a rounded length.
@@ -216,22 +227,29 @@ class Engine:
         prompts.resize(width)
         return rounded_up(width + max_new, TOTAL_UNIT) - width
 
-    def compiled_for(self, options: Options, has_padding: bool) -> Functions:
-        """Find or make the compiled functions for these options.
+    def compiled_for(self, options: Options, has_padding: bool, first: dict[str, Any]) -> Functions:
+        """Find or make the compiled functions for these options and sizes.
 
         Arguments:
             options: `Options`. What is compiled in.
             has_padding: bool. Whether any prompt is padded. Compiled functions do not depend on it.
+            first: dict of arrays. The arguments of the first function, whose shapes are compiled in.
 
         Returns:
             (start, advance), see `functions`.
         """
-        key = options, has_padding and runs_eagerly
-        if key not in self.functions:
-            start, advance = functions(self.network, options, has_padding)
-            variables = self.network.variables
-            self.functions[key] = compiled(start, variables), compiled(advance, variables, donate=True)
-        return self.functions[key]
+        shapes = () if runs_eagerly else tuple((name, np.shape(first[name])) for name in sorted(first))
+        key = options, has_padding and runs_eagerly, shapes
+        with self._lock:
+            if key not in self.functions:
+                start, advance = functions(self.network, options, has_padding)
+                variables = self.network.variables
+                self.functions[key] = compiled(start, variables), compiled(advance, variables, donate=True)
+            self.functions.move_to_end(key)
+            found = self.functions[key]
+            if len(self.functions) > self.most and not getattr(found[0], "permanent", False):
+                self.functions.popitem(last=False)
+            return found
 
 
 def functions(network: Network, options: Options, has_padding: bool) -> Functions:
