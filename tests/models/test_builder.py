@@ -1,10 +1,15 @@
 """What `build_transformer_model` refuses, and what it says."""
 
+import ast
+import inspect
 import json
+from pathlib import Path
 
 import pytest
 
-from b4k3.models import BERT, ConfigError, build_transformer_model
+from b4k3.models import BERT, GPT, ConfigError, build_transformer_model, model_arguments
+from b4k3.models.builder import APPLICATIONS, known_arguments, with_application
+from b4k3.models.registry import architecture, networks
 from b4k3.models.transformer import accepted_arguments
 from support import goldens
 
@@ -85,3 +90,25 @@ def test_accepted_arguments_are_those_of_all_bases():
     names = accepted_arguments(Mine)
     assert {"flavour", "with_mlm", "keep_tokens", "layer_norm_cond"} <= names
     assert not {"self", "kwargs"} & names
+
+
+def test_a_language_model_can_be_asked_to_be_one():
+    sizes = dict(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=5)
+    options = dict(sizes, hidden_act="relu", max_position=8, return_keras_model=False)
+    assert type(build_transformer_model(model="gpt", application="lm", **options)) is GPT
+    assert build_transformer_model(model="gpt", application="unilm", segment_vocab_size=2, **options).generates
+
+
+def test_type_checkers_know_the_arguments_of_every_architecture():
+    """`ModelArguments` has what `build_transformer_model` takes at run time, and nothing else."""
+    taken = set()
+    for network in networks():
+        cls = architecture(network)
+        for application in set(APPLICATIONS) & set(getattr(cls, "applications", APPLICATIONS)):
+            taken |= known_arguments(with_application(cls, application), network)
+    tree = ast.parse(Path(model_arguments.__file__).read_text(encoding="utf-8"))
+    table = next(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    listed = [node.target.id for node in table.body if isinstance(node, ast.AnnAssign)]
+    assert len(listed) == len(set(listed))
+    own = set(inspect.signature(build_transformer_model).parameters)
+    assert set(listed) == taken - own

@@ -14,3 +14,7 @@ b4k3.models.ready_config  # error  # noqa: B018
 transformer = b4k3.models.build_transformer_model("folder", return_keras_model=False)
 transformer.modell  # error  # noqa: B018
 b4k3.layers.Embeding(10, 8)  # error
+b4k3.models.build_transformer_model("folder", with_mml=True)  # error
+b4k3.models.build_transformer_model("folder", model="bert", dropout="0.1")  # error
+transformer.generate([[101, 102]], 10, topk=5)  # error
+transformer.generate([[101, 102]], "10")  # error

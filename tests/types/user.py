@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 from typing_extensions import assert_type
@@ -24,6 +26,24 @@ assert_type(model, keras.Model)
 assert_type(build_transformer_model(folder, return_keras_model=True), keras.Model)
 transformer = build_transformer_model(folder, model="bert", return_keras_model=False, with_mlm=True)
 assert_type(transformer, Transformer)
+
+
+class MyBERT(BERT):
+    """An architecture with a keyword of its own."""
+
+    def __init__(self, *, color: str = "red", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.color = color
+
+
+assert_type(build_transformer_model(folder, model=MyBERT, color="blue"), keras.Model)
+assert_type(build_transformer_model(folder, model=MyBERT, color="blue", return_keras_model=False), Transformer)
+build_transformer_model(folder + "bert_config.json", None, MyBERT, color="blue", with_mlm="linear")
+options: dict[str, Any] = {"keep_tokens": [0, 100, 101], "hidden_dropout_prob": 0.0}
+build_transformer_model(folder, **options)
+
+generator = build_transformer_model(folder, application="lm", return_keras_model=False)
+print(generator.generate([[101, 102]], 10, end_id=[102], top_k=5, do_sample=True).shape)
 
 token_ids, segment_ids = to_array(*([ids] for ids in tokenizer.encode("语言模型")))
 print(model.predict([token_ids, segment_ids]).shape)

@@ -1,9 +1,9 @@
-"""From a configuration and a checkpoint to a model: the last steps of the walk, class, build and load."""
+"""From a configuration and a checkpoint to a model: the last steps of the walk, which are class, build and load."""
 
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Iterable, Mapping, Union, overload
+from typing import TYPE_CHECKING, Any, Collection, Iterable, Mapping, Union, overload
 
 from b4k3.backend import activations
 
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from typing import Literal, Type
 
     import numpy as np
+    from typing_extensions import Unpack
 
     from b4k3.backend import keras
 
+    from .model_arguments import ModelArguments
+
     Config = Union[str, "os.PathLike[str]", Mapping[str, Any], None]
     CheckpointPath = Union[str, "os.PathLike[str]", Mapping[str, "np.ndarray"], None]
-    Architecture = Union[str, Network, Type[Transformer], None]
+    Named = Union[str, None]  # an architecture of b4k3, whose keywords are known
+    Own = Union[Network, Type[Transformer]]  # an architecture of yours, which may have other keywords
 
-# A network may have at most a · n + b weights, where n are in the checkpoint: (a, b).
+# A network may have at most a * n + b weights if the checkpoint has n: this is (a, b).
 MORE_WEIGHTS = (16, 1 << 22)
 CALL = {"config_path", "checkpoint_path", "model", "application", "return_keras_model", "model_type", "is_decoder"}
 APPLICATIONS = {
@@ -38,22 +42,71 @@ APPLICATIONS = {
 }
 
 
-def with_application(cls: type[Transformer], application: str) -> type[Transformer]:
-    """The class, made a language model where `application` says so."""
+def with_application(base: type[Transformer], application: str) -> type[Transformer]:
+    """Make a class a language model, if the application says so.
+
+    Arguments:
+        base: class. A subclass of `Transformer`.
+        application: str. 'encoder', 'lm' or 'unilm'.
+
+    Returns:
+        The class, or a subclass of it.
+
+    Raises:
+        ConfigError: the application is unknown, or impossible with the class.
+    """
     if application not in APPLICATIONS:
         known = ", ".join(map(repr, APPLICATIONS))
         raise ConfigError(f"application={application!r}, expected one of {known}")
-    if application not in getattr(cls, "applications", APPLICATIONS):
-        raise ConfigError(f"application={application!r} is not possible with {cls.__name__}")
+    if application not in getattr(base, "applications", APPLICATIONS):
+        raise ConfigError(f"application={application!r} is not possible with {base.__name__}")
     extend = APPLICATIONS[application]
-    return cls if extend is None else extend(cls)
+    return base if extend is None else extend(base)
+
+
+# The overloads tell a type checker two things: what is returned, by `return_keras_model`, and which keywords there are.
+# A class or a `Network` may have keywords of its own; a name has those of `ModelArguments`, so a misspelt one is found.
+# (`model` has no default in the overloads of a class, or each call would fit them; the last one is for it by position.)
+@overload
+def build_transformer_model(
+    config_path: Config = None,
+    checkpoint_path: CheckpointPath = None,
+    model: Named = None,
+    application: str = "encoder",
+    return_keras_model: Literal[True] = True,
+    **kwargs: Unpack[ModelArguments],
+) -> keras.Model: ...
 
 
 @overload
 def build_transformer_model(
     config_path: Config = None,
     checkpoint_path: CheckpointPath = None,
-    model: Architecture = None,
+    model: Named = None,
+    application: str = "encoder",
+    *,
+    return_keras_model: Literal[False],
+    **kwargs: Unpack[ModelArguments],
+) -> Transformer: ...
+
+
+@overload
+def build_transformer_model(
+    config_path: Config = None,
+    checkpoint_path: CheckpointPath = None,
+    model: Named = None,
+    application: str = "encoder",
+    return_keras_model: bool = True,
+    **kwargs: Unpack[ModelArguments],
+) -> keras.Model | Transformer: ...
+
+
+@overload
+def build_transformer_model(
+    config_path: Config = None,
+    checkpoint_path: CheckpointPath = None,
+    *,
+    model: Own,
     application: str = "encoder",
     return_keras_model: Literal[True] = True,
     **kwargs: Any,
@@ -64,9 +117,9 @@ def build_transformer_model(
 def build_transformer_model(
     config_path: Config = None,
     checkpoint_path: CheckpointPath = None,
-    model: Architecture = None,
-    application: str = "encoder",
     *,
+    model: Own,
+    application: str = "encoder",
     return_keras_model: Literal[False],
     **kwargs: Any,
 ) -> Transformer: ...
@@ -76,48 +129,74 @@ def build_transformer_model(
 def build_transformer_model(
     config_path: Config = None,
     checkpoint_path: CheckpointPath = None,
-    model: Architecture = None,
+    *,
+    model: Own,
     application: str = "encoder",
     return_keras_model: bool = True,
     **kwargs: Any,
 ) -> keras.Model | Transformer: ...
 
 
+@overload
+def build_transformer_model(
+    config_path: Config,
+    checkpoint_path: CheckpointPath,
+    model: Own,
+    application: str = "encoder",
+    return_keras_model: bool = True,
+    **kwargs: Any,
+) -> Any: ...
+
+
 def build_transformer_model(
     config_path: Config = None,
     checkpoint_path: CheckpointPath = None,
-    model: Architecture = None,
+    model: Named | Own = None,
     application: str = "encoder",
     return_keras_model: bool = True,
     **kwargs: Any,
 ) -> keras.Model | Transformer:
-    """Build a pretrained model, or an untrained one without a checkpoint.
+    """Build a pretrained model; without a checkpoint, an untrained one.
 
     Arguments:
-        config_path: a JSON file, a dict, or a name of `ready_configs`; None if keyword arguments and the shapes in the
-            checkpoint say everything; or a folder, in which config and checkpoint are found and, unless model= is
-            given, the architecture is recognised.
-        checkpoint_path: what `open_checkpoint` opens: the prefix of a TensorFlow checkpoint, a safetensors file, a
-            folder, …; or a dict from variable name to array. None leaves the weights random.
-        model: the name of an architecture, a `Network`, a subclass of `Transformer`, or 'auto': recognised by names and
-            shapes of variables and by the config. None recognises a folder, and a config that says its `model_type`;
-            else it is 'bert', as in bert4keras.
-        application: 'encoder'; 'lm', where position i sees the positions up to i; 'unilm', where the second segment is
-            generated from the first.
-        return_keras_model: whether to return the Keras model alone, or the Transformer object that holds it as
-            `.model`, with `.inputs`, `.outputs`, `.layers` and `.load_report`.
-        kwargs: arguments of the architecture; they win over the config file. `ignore_unread_weights=True` loads a file
-            although it has variables of the network that the architecture does not read, `ignore_invalid_weights=True`
-            one that lacks some; both warn.
+        config_path: str, path, dict or None. A JSON file, a dict, or a name of `ready_configs`. A folder means: find
+            config and checkpoint in it, and recognise the architecture unless `model` is given. None if the keyword
+            arguments and the shapes in the checkpoint say everything.
+        checkpoint_path: str, path, dict or None. What `open_checkpoint` opens: the prefix of a TensorFlow checkpoint, a
+            safetensors file, a folder and so on; or a dict from variable name to array. None leaves the weights random.
+        model: str, `Network`, subclass of `Transformer`, or None. The architecture. 'auto' recognises it by the names
+            and shapes of the variables and by the config. None recognises a folder, and a config that says its
+            `model_type`; else it means 'bert', as in bert4keras.
+        application: str. 'encoder'; 'lm', where position i sees the positions up to i; 'unilm', where the second
+            segment is generated from the first.
+        return_keras_model: bool. Whether the Keras model is returned, or the `Transformer` that holds it as `.model`,
+            with `.inputs`, `.outputs`, `.layers` and `.load_report`.
+        kwargs: the arguments of the architecture; they override the config file. `ModelArguments` lists them for type
+            checkers; a class or a `Network` of yours may have others (a name that you registered has them too, but a
+            checker cannot know, so give it the class). `ignore_unread_weights=True` loads a file
+            although it has variables of the network that the architecture does not read, and
+            `ignore_invalid_weights=True` a file that lacks some; both warn.
 
     Returns:
-        A Keras model, or a `Transformer`. Its inputs are float32 tensors of ids [batch, n]. An id that the model has no
-        row for is an error in an eager call, and in a compiled one NaN for its sequence.
+        keras.Model, or `Transformer`. The inputs of the model are ids, float32 [batch, n]. An id that the model has no
+        row for is an error in an eager call; in a compiled call it makes the outputs of its sequence NaN.
 
     Raises:
-        ConfigError: a keyword that nobody reads, a name that is not known, a configuration that cannot be right.
-        CheckpointError: the checkpoint does not have what the model needs; it lists everything and says what fits.
-        FileNotFoundError: a path is not there.
+        ConfigError: a keyword that nobody reads, a name that is not known, or a configuration that cannot be right.
+        CheckpointError: the checkpoint does not have what the model needs. The message lists everything that is wrong,
+            and says what fits.
+        FileNotFoundError: a path does not exist.
+
+    Example:
+        >>> from b4k3.models import build_transformer_model
+        >>> config = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        ...           "intermediate_size": 24, "hidden_act": "gelu"}
+        >>> model = build_transformer_model(config)
+        >>> y = model([np.array([[5, 6, 7]]), np.zeros((1, 3))])  # [1, 3, 16]
+        >>> build_transformer_model(config, with_mml=True)
+        Traceback (most recent call last):
+        ...
+        b4k3.models.errors.ConfigError: ... has no argument 'with_mml' (did you mean 'with_mlm'?)
     """
     for name, value in (("config_path", config_path), ("checkpoint_path", checkpoint_path)):
         if isinstance(value, (bool, int, float)):
@@ -153,17 +232,34 @@ def build_transformer_model(
     return transformer.model if return_keras_model else transformer
 
 
-def known_arguments(cls: Any, network: Any) -> Any:
-    """The keyword arguments that a class takes, under every spelling."""
-    names = accepted_arguments(cls) | CALL | set(FIXED) | set(network.fixed)
+def known_arguments(of: type[Transformer], network: Network) -> set[str]:
+    """Find the keyword arguments that a class takes, under every spelling.
+
+    Arguments:
+        of: class. A subclass of `Transformer`.
+        network: `Network`. The description of the class.
+
+    Returns:
+        set of str.
+    """
+    names = accepted_arguments(of) | CALL | set(FIXED) | set(network.fixed)
     for ours, others in spellings(network).items():
         if ours in names or ours in ARGUMENTS:
             names.update(others)
     return names | set(network.activation_keys)
 
 
-def refuse_other_networks(given: Any, known: Any, network: Any) -> None:
-    """Refuse arguments that other networks have, or have under this spelling. Raises: ConfigError."""
+def refuse_other_networks(given: Iterable[str], known: set[str], network: Network) -> None:
+    """Refuse arguments that other networks have, or have under this spelling.
+
+    Arguments:
+        given: the names of the keyword arguments.
+        known: set of str. The names that this network has.
+        network: `Network`.
+
+    Raises:
+        ConfigError: another network has such an argument. The message says which one, or how it is called here.
+    """
     for name in given:
         if name in known:
             continue
@@ -175,8 +271,16 @@ def refuse_other_networks(given: Any, known: Any, network: Any) -> None:
             raise ConfigError(f"model={network.name!r} has no argument {name!r}: {', '.join(others)} have it")
 
 
-def check_arguments(config: dict[str, Any], network: Any) -> None:
-    """Refuse values that a layer would refuse without naming the argument. Raises: ConfigError."""
+def check_arguments(config: dict[str, Any], network: Network) -> None:
+    """Refuse values that a layer would refuse without naming the argument.
+
+    Arguments:
+        config: dict under our names.
+        network: `Network`.
+
+    Raises:
+        ConfigError: an activation is unknown, or `sequence_length` is no length.
+    """
     for key in ["hidden_act", "mlm_act", "final_activation"] + [part.argument for part in network.heads]:
         names = config.get(key)
         for name in names if isinstance(names, (list, tuple)) and key == "hidden_act" else [names]:
@@ -194,11 +298,16 @@ def check_arguments(config: dict[str, Any], network: Any) -> None:
 def refuse_far_larger(source: Source, config: dict[str, Any], where: str) -> None:
     """Refuse a network that is far larger than its checkpoint before it takes the memory and time that it claims.
 
-    Loading would refuse it too, but only once it is built. A caller may resize the vocabulary or let weights be missing
-    (`ignore_invalid_weights`), so that some more is no fault.
+    Loading would refuse it too, but only after the network is built. A caller may resize the vocabulary or let weights
+    be missing (`ignore_invalid_weights`), so a somewhat larger network is allowed.
+
+    Arguments:
+        source: `Source`. The checkpoint, and what is known about it.
+        config: dict under our names.
+        where: str. The source of the configuration, for the error message.
 
     Raises:
-        ConfigError: hundreds of blocks more than the checkpoint has, or many times its number of weights.
+        ConfigError: the network has hundreds of blocks more than the checkpoint, or many times its number of weights.
     """
     if source.view is None or source.given.get("ignore_invalid_weights"):
         return
@@ -213,26 +322,41 @@ def refuse_far_larger(source: Source, config: dict[str, Any], where: str) -> Non
         for _, layer, _, numbers in source.network.instances(sizes)
         for variable in layer.variables
     }
-    asked = sum(product(shape) for shape in shapes.values() if shape is not None)
-    there = sum(product(source.checkpoint.shape(name)) for name in source.checkpoint)
-    if asked > MORE_WEIGHTS[0] * there + MORE_WEIGHTS[1]:
+    wanted = sum(product(shape) for shape in shapes.values() if shape is not None)
+    stored = sum(product(source.checkpoint.shape(name)) for name in source.checkpoint)
+    if wanted > MORE_WEIGHTS[0] * stored + MORE_WEIGHTS[1]:
         wrong = [f"{source.spelled.get(key, key)}={config[key]}" for key in contradictions(config, source.sizes)]
         raise ConfigError(
-            f"{where}: a network of these sizes has {asked:,} weights, and the checkpoint {there:,}; "
+            f"{where}: a network of these sizes has {wanted:,} weights, and the checkpoint {stored:,}; "
             f"{'they disagree on ' + ', '.join(wrong) if wrong else 'compare its sizes with those of the file'}"
         )
 
 
 def product(shape: Iterable[int]) -> int:
-    """How many numbers an array of a shape has."""
+    """Count the elements of an array.
+
+    Arguments:
+        shape: the sizes of its axes.
+
+    Returns:
+        int.
+    """
     count = 1
     for size in shape:
         count *= size
     return count
 
 
-def taken(config: dict[str, Any], accepted: Any) -> dict[str, Any]:
-    """The part of a configuration that a method takes."""
+def taken(config: dict[str, Any], accepted: Collection[str]) -> dict[str, Any]:
+    """Select the part of a configuration that a method takes, with its integers as Python's own.
+
+    Arguments:
+        config: dict under our names.
+        accepted: the names of the method's arguments.
+
+    Returns:
+        dict.
+    """
     return {
         key: int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
         for key, value in config.items()
