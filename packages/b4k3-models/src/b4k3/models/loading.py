@@ -76,7 +76,11 @@ class LoadReport:
         self.notes: list[str] = []
 
     def problems(self) -> list[str]:
-        """The list of problems: one line for each variable that is missing, does not fit, or was not read."""
+        """List the problems.
+
+        Returns:
+            list of str, one line for each variable that is missing, does not fit, or was not read.
+        """
         lines = [f"missing: {name} for {layer} {list(shape)}" for layer, name, shape in self.missing]
         for layer, name, stored, wanted in self.mismatched:
             lines.append(f"shape: {name} is {list(stored)} in the file, {layer} wants {list(wanted)}")
@@ -85,7 +89,11 @@ class LoadReport:
         return lines + [f"not read: {name}" for name in self.unread]
 
     def summary(self) -> str:
-        """The report as text, for people to read."""
+        """Write the report as text, for people to read.
+
+        Returns:
+            str of several lines.
+        """
         lines = [f"{self.path} ({self.dialect} names): {len(self.loaded)} variables loaded"]
         for layer, name, stored, wanted in self.resized:
             lines.append(f"resized: {name} {list(stored)} -> {list(wanted)} for {layer}")
@@ -138,6 +146,16 @@ class Unread:
         view: `View` of the checkpoint.
         sizes: dict. The sizes and arguments of the model under our names.
         explicit: the keys that the caller gave; None means all keys of `sizes`.
+
+    Example:
+        >>> from b4k3.models.networks.bert import BERT
+        >>> names = ["bert/embeddings/word_embeddings", "cls/seq_relationship/output_bias", "global_step"]
+        >>> view = open_view({name: np.zeros((20, 8)) for name in names}, BERT, partial=True)
+        >>> sizes = {"vocab_size": 20, "num_hidden_layers": 1, "max_position": 4, "segment_vocab_size": 2}
+        >>> unread = Unread(BERT, view, sizes)
+        >>> unread.kind("cls/seq_relationship/output_bias")
+        'NSP head'
+        >>> unread.kind("global_step")
     """
 
     def __init__(self, of: Network, view: View, sizes: Sizes, explicit: Iterable[str] | None = None) -> None:
@@ -238,7 +256,14 @@ class Unread:
         return found, [name for name, kind in found if kind is None and self.in_scope(name)]
 
     def in_scope(self, name: str) -> bool:
-        """Whether a variable belongs to the network, by its name in the file."""
+        """Find out whether a variable belongs to the network.
+
+        Arguments:
+            name: str. The name in the file.
+
+        Returns:
+            bool.
+        """
         return name in self.scope or (name not in self.scope.outside and leftover(name) in self.unread_kinds)
 
 
@@ -369,7 +394,12 @@ def require(report: LoadReport, transformer: Transformer, view: View) -> None:
 
 
 def warn_of_ignored(report: LoadReport, transformer: Transformer) -> None:
-    """Warn of the problems that the caller has chosen to ignore."""
+    """Warn of the problems that the caller has chosen to ignore.
+
+    Arguments:
+        report: `LoadReport`.
+        transformer: a built `Transformer`.
+    """
     for names, said in (
         ([name for _, name, _ in report.missing], "stay as they were initialised"),
         (report.unread, "belong to the network and are not read"),

@@ -60,12 +60,23 @@ class CheckpointWeights:
         ignore_unread_weights: bool
         autoresize_weights: bool
 
-        def prefixed(self, name: Any) -> Any:
-            """The name of a layer with the prefix of the model."""
+        def prefixed(self, name: str | None) -> str | None:
+            """Put the prefix of the model before the name of a layer.
+
+            Arguments:
+                name: str or None.
+
+            Returns:
+                str; None for None.
+            """
 
     @classmethod
     def maps_by_itself(cls) -> bool:
-        """Whether the class has its own `variable_mapping`, which says where its weights are."""
+        """Find out whether the class has its own `variable_mapping`, which says where its weights are.
+
+        Returns:
+            bool.
+        """
         return cls.variable_mapping is not CheckpointWeights.variable_mapping
 
     @property
