@@ -11,10 +11,11 @@ from .errors import ConfigError, short
 from .keys import ARGUMENTS, DEFAULTS, FIXED, refuse_unknown, spellings, validate
 from .masks import extend_with_language_model, extend_with_unified_language_model
 from .measuring import contradictions
+from .model_arguments import accepted_arguments
 from .networks.description import Network
 from .registry import architecture, networks
 from .source import MORE_BLOCKS, STACKS, Source, wrong_direction
-from .transformer import Transformer, accepted_arguments
+from .transformer import Transformer
 
 if TYPE_CHECKING:
     import os

@@ -1,4 +1,4 @@
-"""The keyword arguments of the architectures, for type checkers and editors.
+"""The keyword arguments of the architectures, at run time and for type checkers and editors.
 
 `build_transformer_model` takes the arguments of all architectures of b4k3, under our names and under the names that
 published configs give them. A type checker finds a misspelt one by this table; at run time `refuse_unknown` does. What
@@ -7,6 +7,7 @@ an argument means is said by the class of the architecture. A test compares the 
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -142,3 +143,23 @@ if TYPE_CHECKING:
         rotary_value: bool | None
         tie_encoder_decoder: bool | None
         use_bias: bool | None
+
+
+def accepted_arguments(of: type, *methods: str) -> set[str]:
+    """Find the names of the arguments that a class and its bases take.
+
+    Arguments:
+        of: class. A subclass of `Transformer`.
+        methods: '__init__' or 'build'; without any, both.
+
+    Returns:
+        set of str.
+    """
+    names = set()
+    for base in of.__mro__:
+        for method in methods or ("__init__", "build"):
+            if method in vars(base) and base is not object:
+                for name, parameter in inspect.signature(vars(base)[method]).parameters.items():
+                    if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
+                        names.add(name)
+    return names

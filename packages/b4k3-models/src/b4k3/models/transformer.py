@@ -1,21 +1,20 @@
-"""The base of every architecture. It builds a functional Keras model layer by layer, loads weights, and generates."""
+"""The base of every architecture. It builds a functional Keras model layer by layer."""
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from b4k3.backend import TruncatedNormal, activations, keras, skip_initialization
 from b4k3.layers import Add, Concatenate1D, Embedding, FeedForward, LayerNormalization, MultiHeadAttention
 
 from .keys import checked_padding_id, padding_id_after, refuse_unknown
+from .model_arguments import accepted_arguments
+from .text_generation import TextGeneration
 from .token_choice import check_tokens
 from .weights import CheckpointWeights
 
 if TYPE_CHECKING:
     from typing import Union
-
-    from numpy.typing import ArrayLike
 
     from b4k3.backend import Tensor
 
@@ -28,12 +27,13 @@ if TYPE_CHECKING:
 Dropout = keras.layers.Dropout
 
 
-class Transformer(CheckpointWeights):
+class Transformer(CheckpointWeights, TextGeneration):
     """The base class of the architectures, and of yours.
 
     A subclass says what the network computes in four methods: `get_inputs`, `apply_embeddings`, `apply_main_layers` and
     `apply_final_layers`. They call layers through `apply`, by the layers' names. Where the weights are stored is said
     by the attribute `network`, a `Network` of `b4k3.models.networks`, or by a method `variable_mapping` of the class.
+    `CheckpointWeights` loads and saves them, and `TextGeneration` generates.
 
     All arguments are keyword arguments.
 
@@ -86,7 +86,6 @@ class Transformer(CheckpointWeights):
         pad_token_id: int. The id that is padding in the model's inputs, after `keep_tokens`.
         full_vocab_size: int. The size of the vocabulary before `keep_tokens`.
         full_pad_token_id: int. The padding id before `keep_tokens`.
-        generates: bool. Whether the model predicts the next token, as language models do.
 
     Example:
         >>> class Bag(Transformer):
@@ -112,8 +111,6 @@ class Transformer(CheckpointWeights):
     """
 
     model_key: str | None = None  # the name of the architecture for `model=`
-    generates = False
-    token_input = 0  # the index of the input with the ids that a language model continues
     use_bias = True  # whether attention and feed-forward layers have biases
     attention_scale: Any = True  # `attention_scale` of the attention layers
     position_kind: str | None = None  # `p_bias` of the attention layers
@@ -185,7 +182,6 @@ class Transformer(CheckpointWeights):
         self.attention_caches: Mapping[str, Sequence[Tensor]] = {}
         self.layer_norm_conds: list[Any] = [None, None, "linear"]
         self.decoding_step: DecodingStep | None = None  # in decoding, it calls the layers
-        self.engine: Any = None  # the `Engine` of `generate`, made by its first call
         self.uninitialized: set[str] = set()
         self.load_report: LoadReport | None = None
         self.explicit: set[str] | None = None  # the keys that the caller gave; None for all
@@ -581,108 +577,6 @@ class Transformer(CheckpointWeights):
         """
         inputs = [x for x in inputs if x is not None]
         return inputs[0] if len(inputs) == 1 else inputs
-
-    # ---------------------------------------------------------------------------------------------- generation
-
-    def generate(
-        self,
-        ids: ArrayLike,
-        max_new_tokens: int,
-        start_id: int | None = None,
-        end_id: int | Sequence[int] | None = None,
-        segment_ids: ArrayLike | None = None,
-        num_beams: int = 1,
-        length_penalty: float | None = None,
-        do_sample: bool = False,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        repetition_penalty: float = 1.0,
-        min_new_tokens: int = 0,
-        num_return_sequences: int = 1,
-        seed: int | None = None,
-        return_scores: bool = False,
-        stream: bool = False,
-        progress: bool = False,
-    ) -> Any:  # a union would make users ask for the type of what they know
-        """Generate tokens by greedy decoding, sampling or beam search, with a cache of the keys and values.
-
-        A prompt gives the same output alone and among others. The first call for a batch size, a prompt length and an
-        output length compiles; nearby lengths share what is compiled. A model keeps the functions of the 64
-        combinations of options and sizes that were used last.
-
-        Arguments:
-            ids: int, [batch, n]. The prompts, right-padded with the padding id, which is 0 unless the configuration has
-                another. For an encoder-decoder, the ids of the encoder.
-            max_new_tokens: int. How many tokens are generated at most.
-            start_id: int or None. For an encoder-decoder, the id that decoding starts from; None means its
-                `decoder_start_token_id` or, without it, the padding id. For another model, an id that is put after
-                each prompt. It is not in the result.
-            end_id: int, list of int, or None. The ids that end an output; None generates max_new_tokens tokens.
-            segment_ids: int, [batch, n], or None. The segment ids; None means 0. A new token has segment 1 with
-                application='unilm', else the segment of its prompt's last token.
-            num_beams: int. How many candidates beam search keeps; 1 means greedy decoding or sampling.
-            length_penalty: float or None. None searches by the rule of `AutoRegressiveDecoder.beam_search`: the search
-                is over when the best candidate ends. A number searches by the rule of transformers: outputs are ranked
-                by their summed log-probabilities / length ** length_penalty.
-            do_sample: bool. Whether tokens are drawn at random.
-            temperature: float. For sampling; the scores are divided by it.
-            top_k: int or None. For sampling; only the k best tokens are drawn.
-            top_p: float or None. For sampling; only the fewest tokens with this joint probability are drawn:
-                nucleus sampling, https://arxiv.org/abs/1904.09751.
-            repetition_penalty: float. Above 1 it makes the tokens of prompt and output less probable, as in CTRL,
-                https://arxiv.org/abs/1909.05858.
-            min_new_tokens: int. An output does not end before it has this many tokens.
-            num_return_sequences: int. How many outputs each prompt gets: drawn ones, or the best of beam search.
-            seed: int or None. For sampling; a row draws the same numbers whatever else is in the batch. None draws
-                other ones in each call.
-            return_scores: bool. Whether log-probabilities are returned too.
-            stream: bool. Whether an iterator is returned. It is possible with greedy decoding and sampling.
-            progress: bool. Whether a bar is shown on a terminal.
-
-        Returns:
-            int32, [batch * num_return_sequences, new tokens]. The outputs of a prompt follow each other, the best one
-            first; the end id is in them, and after it the padding id. With `return_scores` a pair of them and of
-            float32, [batch * num_return_sequences], the summed log-probabilities of the tokens by the model alone.
-            With `stream` an iterator of int32, [batch], the next token of each row; after the end id it is the padding
-            id.
-
-        Raises:
-            ConfigError: the model does not generate, a prompt is too long for it, or an argument is wrong: an id that
-                the vocabulary does not have, for example. The message names the argument and the place.
-
-        Example:
-            >>> from b4k3.models import GPT
-            >>> gpt = GPT(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
-            ...           intermediate_size=16, max_position=64, segment_vocab_size=0, hidden_act="gelu")
-            >>> gpt.build()
-            >>> tokens = gpt.generate([[5, 6, 7], [8, 9, 0]], max_new_tokens=4)  # [2, 4]
-            >>> tokens = gpt.generate([[5, 6, 7]], 4, do_sample=True, top_k=5, num_return_sequences=3)  # [3, 4]
-        """
-        given = dict(locals())  # these are the arguments, as this is the first line
-        from .generation import generate
-
-        return generate(given.pop("self"), given)
-
-
-def accepted_arguments(of: type, *methods: str) -> set[str]:
-    """Find the names of the arguments that a class and its bases take.
-
-    Arguments:
-        of: class. A subclass of `Transformer`.
-        methods: '__init__' or 'build'; without any, both.
-
-    Returns:
-        set of str.
-    """
-    names = set()
-    for base in of.__mro__:
-        for method in methods or ("__init__", "build"):
-            if method in vars(base) and base is not object:
-                for name, parameter in inspect.signature(vars(base)[method]).parameters.items():
-                    if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
-                        names.add(name)
-    return names
 
 
 def as_list(x: Any) -> list[Any]:
