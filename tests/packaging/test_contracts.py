@@ -21,7 +21,7 @@ ARROWS = {
     "models": {"layers", "backend"},
 }
 # The command line of b4k3-models may use the tokenizers.
-EXTRA_ARROWS = {"b4k3.models.cli.text": {"tokenizers"}}
+EXTRA_ARROWS = {"b4k3.models.cli.text_input": {"tokenizers"}}
 # Third-party modules that a package uses where they are installed, and does without where they are not.
 OPTIONAL = {
     "backend": FRAMEWORKS,

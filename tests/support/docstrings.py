@@ -21,7 +21,7 @@ NOT_DONE = {
         "checkpoints._dtypes checkpoints._files checkpoints._json checkpoints._proto checkpoints._slices "
         "checkpoints._table checkpoints.base checkpoints.hdf5 checkpoints.keras_h5 checkpoints.npz "
         "checkpoints.opening checkpoints.safetensors checkpoints.saving checkpoints.tf_bundle "
-        "checkpoints.tf_v1 cli.configs cli.features cli.inspect cli.subject cli.text cli.verify config_files "
+        "checkpoints.tf_v1 cli.configs cli.features cli.inspect cli.subject cli.text_input cli.verify config_files "
         "dialects dialects.albert_zh dialects.huggingface dialects.huggingface_gpt dialects.huggingface_t5 "
         "dialects.keras_layers dialects.mesh_t5 generation.beams generation.choosing generation.engine "
         "generation.network generation.progress generation.request generation.session generation.single gin "

@@ -33,15 +33,15 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .checkpoints import CheckpointError as CheckpointError
     from .config_files import ready_configs as ready_configs
     from .errors import ConfigError as ConfigError
-    from .loading import LoadReport as LoadReport
-    from .masks import (
+    from .language_models import (
         LM_Mask as LM_Mask,
         UniLM_Mask as UniLM_Mask,
         extend_with_language_model as extend_with_language_model,
         extend_with_unified_language_model as extend_with_unified_language_model,
     )
+    from .loading import LoadReport as LoadReport
+    from .multi_device import data_parallel as data_parallel
     from .networks.description import Network as Network
-    from .parallel import data_parallel as data_parallel
     from .predictor import Predictor as Predictor
     from .registry import register_architecture as register_architecture, register_dialect as register_dialect
     from .transformer import Transformer as Transformer
@@ -61,7 +61,7 @@ _NAMES = {
     "GPT": "architectures.gpt",
     "GPT2": "architectures.gpt",
     "GPT2_ML": "architectures.gpt",
-    "LM_Mask": "masks",
+    "LM_Mask": "language_models",
     "LoadReport": "loading",
     "NEZHA": "architectures.nezha",
     "Network": "networks.description",
@@ -74,11 +74,11 @@ _NAMES = {
     "T5_Decoder": "architectures.t5",
     "T5_Encoder": "architectures.t5",
     "Transformer": "transformer",
-    "UniLM_Mask": "masks",
+    "UniLM_Mask": "language_models",
     "build_transformer_model": "builder",
-    "data_parallel": "parallel",
-    "extend_with_language_model": "masks",
-    "extend_with_unified_language_model": "masks",
+    "data_parallel": "multi_device",
+    "extend_with_language_model": "language_models",
+    "extend_with_unified_language_model": "language_models",
     "ready_configs": "config_files",
     "register_architecture": "registry",
     "register_dialect": "registry",

@@ -9,7 +9,7 @@ from b4k3.backend import activations
 
 from .errors import ConfigError, short
 from .keys import ARGUMENTS, DEFAULTS, FIXED, refuse_unknown, spellings, validate
-from .masks import extend_with_language_model, extend_with_unified_language_model
+from .language_models import extend_with_language_model, extend_with_unified_language_model
 from .measuring import contradictions
 from .model_arguments import accepted_arguments
 from .networks.description import Network

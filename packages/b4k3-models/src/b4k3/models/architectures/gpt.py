@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from b4k3.backend import activations, keras
 
-from ..masks import LM_Mask
+from ..language_models import LM_Mask
 from ..networks import gpt as networks
 from .bert import BERT, refuse_heads
 

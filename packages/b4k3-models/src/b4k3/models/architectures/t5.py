@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from b4k3.backend import activations, keras
 from b4k3.layers import ScaleOffset, ZeroPadding
 
-from ..masks import LM_Mask
+from ..language_models import LM_Mask
 from ..networks import t5 as networks
 from ..registry import network
 from ..transformer import as_list

@@ -15,7 +15,7 @@ from b4k3.backend._progress import ProgressBar
 from ..errors import ConfigError
 from .fingerprints import settings
 from .subject import Subject
-from .text import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
+from .text_input import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
 from .vectors import Jsonl, writer_class
 
 if TYPE_CHECKING:

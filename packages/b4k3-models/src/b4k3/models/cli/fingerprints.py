@@ -13,7 +13,7 @@ import numpy as np
 from ..__about__ import __version__
 from ..checkpoints._files import open_regular
 from ..errors import ConfigError
-from .text import tokenizers_version
+from .text_input import tokenizers_version
 
 if TYPE_CHECKING:
     from ..checkpoints import Checkpoint

@@ -16,7 +16,7 @@ from ..checkpoints.saving import existing_files
 from ..errors import ConfigError
 from . import keras_files
 from .configs import google_config, huggingface_config
-from .text import has_capitals
+from .text_input import has_capitals
 
 if TYPE_CHECKING:
     import argparse

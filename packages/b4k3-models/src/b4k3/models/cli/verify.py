@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from .subject import Subject
-from .text import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
+from .text_input import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
 
 if TYPE_CHECKING:
     import argparse

@@ -13,7 +13,7 @@ from b4k3.backend._progress import ProgressBar
 
 from ..errors import ConfigError
 from . import beams, greedy
-from .checks import id_within
+from .argument_checks import id_within
 from .network import Network
 from .request import NO_PADDING, Prompts, Request
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple
 import numpy as np
 
 from ..errors import ConfigError
-from .checks import LARGEST, flag, id_within, ids_in, matrix, number, positive, whole
+from .argument_checks import LARGEST, flag, id_within, ids_in, matrix, number, positive, whole
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
