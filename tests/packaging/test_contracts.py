@@ -29,6 +29,8 @@ OPTIONAL = {
     "snippets": {"bottle"},
     "tokenizers": {"sentencepiece"},
 }
+# Type checkers know these without an installation. They are imported under `if TYPE_CHECKING:` alone.
+FOR_TYPE_CHECKERS = {"typing_extensions"}
 FRAMEWORK_FOLDERS = ("b4k3.backend._keras2", "b4k3.backend._keras3")
 UNPICKLERS = {"pickle", "marshal", "shelve", "dill", "joblib"}
 
@@ -81,8 +83,18 @@ def test_arrows_are_declared(package):
 @pytest.mark.parametrize("package", PACKAGES)
 def test_third_party_imports_are_declared(package):
     known = {name.replace("-", "_") for name in declared(package)} | set(sys.stdlib_module_names) | {"b4k3"}
-    known |= OPTIONAL.get(package, set())
+    known |= OPTIONAL.get(package, set()) | FOR_TYPE_CHECKERS
     assert not [at for path in sources(package) for first, _, at in imports(path) if first not in known]
+
+
+def test_what_only_type_checkers_know_is_not_imported():
+    at_run_time = []
+    for path in sources():
+        blocks = [n for n in ast.walk(tree(path)) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+        for_checkers = {line for block in blocks for n in block.body for line in range(n.lineno, n.end_lineno + 1)}
+        found = [(name, line) for name, line in imported_modules(path) if name.split(".")[0] in FOR_TYPE_CHECKERS]
+        at_run_time += [where(path, line, name) for name, line in found if line not in for_checkers]
+    assert not at_run_time
 
 
 def test_only_two_folders_import_a_framework():
