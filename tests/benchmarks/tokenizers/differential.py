@@ -19,7 +19,7 @@ import corpora  # noqa: E402
 
 import tokenizers  # noqa: E402
 from b4k3.tokenizers import Tokenizer, load_tokenizer_json, save_tokenizer_json  # noqa: E402
-from b4k3.tokenizers.text import spaced  # noqa: E402
+from b4k3.tokenizers._bert_normalizer import spaced  # noqa: E402
 
 warnings.simplefilter("ignore")
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

@@ -19,7 +19,7 @@ os.environ.update(TOKENIZERS_PARALLELISM="false", TF_CPP_MIN_LOG_LEVEL="3")
 import corpora  # noqa: E402
 
 from b4k3.tokenizers import Tokenizer  # noqa: E402
-from b4k3.tokenizers.text import TABLES  # noqa: E402
+from b4k3.tokenizers._bert_normalizer import TABLES  # noqa: E402
 
 warnings.simplefilter("ignore")
 

@@ -13,7 +13,7 @@ import re
 from itertools import accumulate, chain, compress
 
 from . import _unicode
-from .text import SIGMA, mark_spaced, spaced, spelled, without_ascii_controls
+from ._bert_normalizer import SIGMA, mark_spaced, spaced, spelled, without_ascii_controls
 from .vocab import stem
 
 # characters that stand alone; not all there are (the rest is found in the chunks), but most of CJK text

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Iterable
 
 from . import _unicode
+from ._bert_normalizer import normalized, spaced, spelled
 from ._checks import check_text, checked_int, checked_tokens
 from .added_tokens import AddedToken, AddedTokens
 from .base import TokenizerBase
 from .pieces import WordPieces
-from .text import normalized, spaced, spelled
 from .vocab import VocabError, is_redundant, load_vocab, stem
 
 _NO_SPACE_AFTER = re.compile("([%s]) " % re.escape(_unicode.CJK_PUNCTUATION + "+-/={(<["))
