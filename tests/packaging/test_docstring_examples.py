@@ -70,10 +70,11 @@ def run(module, name, text):
 
 
 @pytest.fixture(autouse=True)
-def registry(monkeypatch):
-    """An example may register a network or a dialect, which other tests must not see."""
+def registry(monkeypatch, tmp_path):
+    """An example may write files, or register a network or a dialect, which other tests must not see."""
     from b4k3.models import registry
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "ARCHITECTURES", dict(registry.ARCHITECTURES))
     monkeypatch.setattr(registry, "DIALECTS", dict(registry.DIALECTS))
     yield
