@@ -163,7 +163,7 @@ def definition_faults(path, name, node, owner):
         yield "has no docstring"
         return
     yield from form_faults(docstring)
-    is_property = decorators(node) & {"property", "cached_property", "setter"}
+    is_property = decorators(node) & {"property", "cached_property", "lazy", "setter"}
     short = owner is not None and own in CALLED_BY_KERAS or is_property
     yield from argument_faults(docstring, node, public and not short)
     found = sections(docstring)
