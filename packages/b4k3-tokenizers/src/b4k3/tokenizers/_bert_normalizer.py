@@ -1,9 +1,13 @@
-"""The text pass before WordPiece: clean, lower-case, and put spaces around everything that stands alone.
+"""Prepare text for WordPiece: clean it, lower-case it, and put spaces around characters that are tokens of their own.
+
+For example, with lower case "Café, 天气" becomes "cafe ,   天  气 "; the words between the spaces are "cafe", ",", "天"
+and "气".
 
 Google's `tokenization.py` does this in six passes over single characters. All but two of its rules look at one
-character only, so one `str.translate` does them together. The two that look at neighbours are the lower case of a final
-sigma and the canonical order of combining characters that are kept; characters that can meet them translate to
-`CONTEXT`, which no other character does, and a text in which it appears is spelled by `spelled_in_context`.
+character only, so one `str.translate` does them together. Two rules look at neighbours: the lower case of a sigma at
+the end of a word, and the canonical order of combining characters that are kept. A character that these rules can
+concern is translated to `CONTEXT`, which no other character becomes. If `CONTEXT` is in the result,
+`spelled_in_context` spells the text.
 """
 
 from __future__ import annotations
@@ -18,19 +22,23 @@ _TABLE_LIMIT = 1 << 16
 
 
 class CharTable(dict):
-    """A table for `str.translate`, filled as characters are met: code point -> what WordPiece sees of it."""
+    """A table for `str.translate` that is filled as characters are met: code point -> what WordPiece sees of it.
 
-    def __init__(self, lower):
+    Arguments:
+        lower: bool. Whether to lower-case and strip accents.
+    """
+
+    def __init__(self, lower: bool) -> None:
         super().__init__()
         self.lower = lower
 
-    def __missing__(self, code):
+    def __missing__(self, code: int) -> str:
         value = self._spell(chr(code))
-        if len(self) < _TABLE_LIMIT:  # a text of every code point there is must not cost 150 MB for good
+        if len(self) < _TABLE_LIMIT:  # A table of all code points would take 150 MB.
             self[code] = value
         return value
 
-    def _spell(self, ch):
+    def _spell(self, ch: str) -> str:
         if is_dropped(ch):
             return ""
         if is_space(ch):
@@ -46,15 +54,15 @@ class CharTable(dict):
 TABLES = {False: CharTable(lower=False), True: CharTable(lower=True)}
 
 
-def spaced(text, lower):
-    """The text as words between spaces (and the line separators that `str.split` knows).
+def spaced(text: str, lower: bool) -> str:
+    """Put spaces around all words of a text.
 
     Arguments:
-        text: str.
-        lower: lower-case and strip accents, as for an uncased vocabulary.
+        text: str. The text.
+        lower: bool. Whether to lower-case and strip accents, as uncased vocabularies need it.
 
     Returns:
-        str: `.split()` gives the words that WordPiece cuts into pieces.
+        str. Its `.split()` gives the words that WordPiece cuts into pieces.
     """
     out = text.translate(TABLES[lower])
     if CONTEXT in out:
@@ -64,13 +72,20 @@ def spaced(text, lower):
 
 _ASCII_CONTROLS = dict.fromkeys([*range(32), 127])
 _ASCII_CONTROLS.update(dict.fromkeys(map(ord, "\t\n\r"), " "))
-_ASCII_MARKS = [(mark, " %s " % mark) for mark in sorted(ASCII_PUNCTUATION)]
+_ASCII_MARKS = [(mark, f" {mark} ") for mark in sorted(ASCII_PUNCTUATION)]
 
 
-def mark_spaced(text, lower):
-    """The text with spaces around ASCII punctuation; for printable ASCII text it is `spaced`, twice as fast.
+def mark_spaced(text: str, lower: bool) -> str:
+    """Put spaces around ASCII punctuation. For printable ASCII text this is `spaced`, twice as fast.
 
-    It looks for each mark in the whole text, since most of the 32 are in no given text.
+    It looks for each of the 32 marks in the whole text, because a text has few of them.
+
+    Arguments:
+        text: str. The text.
+        lower: bool. Whether to lower-case it.
+
+    Returns:
+        str. The text with spaces.
     """
     if lower:
         text = text.lower()
@@ -80,13 +95,28 @@ def mark_spaced(text, lower):
     return text
 
 
-def without_ascii_controls(text):
-    """ASCII text without control characters, and with spaces for tabs and line ends."""
+def without_ascii_controls(text: str) -> str:
+    """Drop the control characters of an ASCII text, and turn tabs and line ends into spaces.
+
+    Arguments:
+        text: str. ASCII text.
+
+    Returns:
+        str. Printable ASCII text.
+    """
     return text if text.isprintable() else text.translate(_ASCII_CONTROLS)
 
 
-def spelled(text, lower):
-    """What `spaced` makes of each character: a list of (characters, index in the text)."""
+def spelled(text: str, lower: bool) -> list[tuple[str, int]]:
+    """Do what `spaced` does, and keep what becomes of each character apart.
+
+    Arguments:
+        text: str. The text.
+        lower: bool. Whether to lower-case and strip accents.
+
+    Returns:
+        list of (str, int). What a character becomes, and its index in the text.
+    """
     table = TABLES[lower]
     pairs = [(table[ord(ch)], i) for i, ch in enumerate(text)]
     if any(part == CONTEXT for part, _ in pairs):
@@ -95,7 +125,7 @@ def spelled(text, lower):
 
 
 def normalized(text: str, lower: bool) -> tuple[str, list[int]]:
-    """Normalise a text as Hugging Face's normalizer for BERT does, which puts spaces around ideographs alone.
+    """Normalise a text as Hugging Face's normalizer for BERT does. It puts spaces around ideographs, not around marks.
 
     Arguments:
         text: str. The text.
@@ -115,16 +145,21 @@ def normalized(text: str, lower: bool) -> tuple[str, list[int]]:
     return "".join(parts), origins
 
 
-def spelled_in_context(text):
-    """`spelled` for lower case, where neighbours matter.
+def spelled_in_context(text: str) -> list[tuple[str, int]]:
+    """Do what `spelled` does with lower case, for a text in which neighbours matter.
 
-    The pairs are in the order of the text, but for combining characters that the canonical order exchanges.
+    Arguments:
+        text: str. The text.
+
+    Returns:
+        list of (str, int). What a character becomes, and its index in the text. They are in the order of the text,
+        except for combining characters that the canonical order exchanges.
     """
     kept = [(i, ch) for i, ch in enumerate(text) if is_space(ch) or not is_dropped(ch)]
     lowered = "".join(ch for _, ch in kept).lower()
     pairs, run, position = [], [], 0
     for i, ch in kept:
-        end = position + len(ch.lower())  # the lower case of a sigma depends on its neighbours, its length does not
+        end = position + len(ch.lower())  # Neighbours can change which sigma it becomes, but not the length.
         if is_space(ch) or is_cjk_character(ch):
             pairs += _in_canonical_order(run)
             run = []
@@ -135,19 +170,22 @@ def spelled_in_context(text):
     return pairs + _in_canonical_order(run)
 
 
-def _nfd(text):
+def _nfd(text: str) -> str:
     return unicodedata.normalize("NFD", text)
 
 
-def _space_out(decomposed, alone):
-    """Drop the nonspacing marks; put spaces around punctuation and, what stands alone, around the whole."""
+def _space_out(decomposed: str, alone: bool) -> str:
+    """Drop nonspacing marks, and put spaces around punctuation; if `alone`, also around the whole."""
     kept = (c for c in decomposed if unicodedata.category(c) != "Mn")
     text = "".join(" " + c + " " if is_punctuation(c) else c for c in kept)
     return " " + text + " " if alone else text
 
 
-def _in_canonical_order(run):
-    """Pairs (character, index) in canonical order, then spelled: between starters by combining class, stable."""
+def _in_canonical_order(run: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Sort pairs (character, index) into canonical order, and spell them.
+
+    In canonical order the combining characters between two others are sorted by their combining class.
+    """
     pairs, combining = [], []
     for pair in run:
         if unicodedata.combining(pair[0]):
@@ -159,5 +197,5 @@ def _in_canonical_order(run):
     return [(_space_out(c, False), i) for c, i in pairs]
 
 
-def _by_class(combining):
+def _by_class(combining: list[tuple[str, int]]) -> list[tuple[str, int]]:
     return sorted(combining, key=lambda pair: unicodedata.combining(pair[0])) if combining else []

@@ -1,8 +1,8 @@
-"""What WordPiece asks of a character, by the Unicode tables of the running Python.
+"""Classes of characters that WordPiece distinguishes, by the Unicode tables of the running Python.
 
-The rules are those of Google's `tokenization.py` (google-research/bert): ASCII symbols count as punctuation although
-Unicode does not say so, tab, line feed and carriage return are spaces, every other control or format character is
-dropped, and eight blocks are "CJK characters" that stand alone.
+The rules are those of Google's `tokenization.py` (google-research/bert). ASCII symbols count as punctuation although
+Unicode does not say so. Tab, line feed and carriage return are spaces, and every other control or format character is
+dropped. The characters of eight blocks are "CJK characters", which are tokens of their own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CJK_BLOCKS = (
 _CJK_STARTS = [first for first, _ in _CJK_BLOCKS]
 ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
-# full-width forms, CJK symbols, general punctuation and small forms after which decoded text has no space
+# Full-width forms, CJK symbols, general punctuation and small forms. Decoded text has no space after them.
 CJK_PUNCTUATION = "".join(
     chr(code)
     for first, last in (
@@ -50,38 +50,38 @@ CJK_PUNCTUATION = "".join(
 )
 
 
-def is_space(ch):
-    """Is the character a space: blank, tab, line feed, carriage return or category Zs?"""
+def is_space(ch: str) -> bool:
+    """Return True for a blank, tab, line feed, carriage return, and a character of category Zs."""
     return ch in " \t\n\r" or unicodedata.category(ch) == "Zs"
 
 
-def is_punctuation(ch):
-    """Is the character an ASCII symbol or of a category P*?"""
+def is_punctuation(ch: str) -> bool:
+    """Return True for an ASCII symbol and for a character of a category P*."""
     return ch in ASCII_PUNCTUATION or unicodedata.category(ch)[0] == "P"
 
 
-def is_cjk_character(ch):
-    """Is the character in one of the eight ideograph blocks (not kana, not hangul)?"""
+def is_cjk_character(ch: str) -> bool:
+    """Return True for a character of the eight blocks of ideographs. Kana and hangul are in none of them."""
     code = ord(ch)
     block = bisect(_CJK_STARTS, code) - 1
     return block >= 0 and code <= _CJK_BLOCKS[block][1]
 
 
-def is_control(ch):
-    """Is the character of category Cc or Cf? True of tab and line ends too: ask `is_space` first."""
+def is_control(ch: str) -> bool:
+    """Return True for a character of category Cc or Cf. This includes tabs and line ends: ask `is_space` first."""
     return unicodedata.category(ch) in ("Cc", "Cf")
 
 
-def is_dropped(ch):
-    """Does the character vanish: NUL, the replacement character, or a control that is no space?"""
+def is_dropped(ch: str) -> bool:
+    """Return True for NUL, the replacement character U+FFFD, and a control character that is no space."""
     return ch in "\0\ufffd" or (is_control(ch) and ch not in "\t\n\r")
 
 
-def strip_accents(text):
-    """The canonical decomposition of `text` without its nonspacing marks (category Mn)."""
+def strip_accents(text: str) -> str:
+    """Decompose a text canonically, and drop its nonspacing marks (category Mn)."""
     return "".join(ch for ch in unicodedata.normalize("NFD", text) if unicodedata.category(ch) != "Mn")
 
 
-def lowercase_and_normalize(text):
-    """Lower case, canonically decomposed, without nonspacing marks."""
+def lowercase_and_normalize(text: str) -> str:
+    """Lower-case a text, and strip its accents."""
     return strip_accents(text.lower())

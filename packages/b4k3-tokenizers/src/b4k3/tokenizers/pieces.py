@@ -1,45 +1,64 @@
-"""The fast way from text to ids and offsets: what was cut once is looked up.
+"""The fast way from text to ids and offsets with WordPiece: what was cut once is looked up in a cache.
 
-ASCII text gets spaces around its marks and is split into words, whose ids are looked up one word at a time. Text with
-ideographs is taken as runs of characters that stand alone whatever their neighbours are (ideographs, full-width
-punctuation), whose ids are looked up one character at a time, and the runs between them, which are split at white space
-into chunks as they are ("Hello," with its case and comma), whose ids are looked up one chunk at a time. Any other text
-goes through `spaced`. The caches are bounded; they start empty.
+There are three ways for a text, and the fastest that is exact is taken:
+
+    "Hello, world"      ASCII: spaces are put around the marks, and each word is looked up: "hello", ",", "world"
+    "我爱Hello, 世界"    ideographs: the text is split into runs
+                            "我爱"        characters that are words whatever their neighbours are; each is looked up
+                            "Hello, "     split at white space as it is; the chunk "Hello," is looked up, case and comma
+                            "世界"        again characters that are words
+    anything else       `spaced`, then each word is looked up
+
+The runs are exact, because an ideograph or a full-width mark is a word of its own, whatever its neighbours are, and
+white space ends a word. Two kinds of text have to stay whole: with some control characters, which `str.split` takes for
+spaces although WordPiece drops them, and with a capital sigma, whose lower case depends on its neighbours. The caches
+are bounded, and empty at the start. `educational.WordPiece` is the algorithm without all this.
 """
 
 from __future__ import annotations
 
 import re
 from itertools import accumulate, chain, compress
+from typing import Any, Callable, Sequence
 
 from . import _unicode
 from ._bert_normalizer import SIGMA, mark_spaced, spaced, spelled, without_ascii_controls
 from .vocab import stem
 
-# characters that stand alone; not all there are (the rest is found in the chunks), but most of CJK text
+# Most characters of Chinese text that are words of their own. The others are found in the chunks.
 _ALONE = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff" + "".join(filter(_unicode.is_punctuation, _unicode.CJK_PUNCTUATION))
 _ASCII_PUNCTUATION = re.escape("".join(sorted(_unicode.ASCII_PUNCTUATION)))
-# splits a text into [alone, between, alone, between, ..., alone]; ASCII punctuation that follows such a character
-# counts as alone, which spares a run
-_split_runs = re.compile("([^%s%s][^%s]*)" % (_ALONE, _ASCII_PUNCTUATION, _ALONE)).split
+# This splits a text into [alone, between, alone, between, ..., alone]. ASCII punctuation right after a character that
+# is a word of its own goes with it, which saves a run.
+_split_runs = re.compile(f"([^{_ALONE}{_ASCII_PUNCTUATION}][^{_ALONE}]*)").split
 _find_cjk = re.compile("[\u2e80-\uffff]").search
 
-# where `str.split` knows a separator that WordPiece drops, white space must not be sought in the text as it is
+# `str.split` takes these characters for separators, but WordPiece drops them.
 _DROPPED_SPACES = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
 
-_LONGEST_KEY = 64
-_BLOCK, _SHORT = 64, 2000  # texts, characters
+_LONGEST_KEY = 64  # Caches do not keep longer words and chunks.
+_BLOCK, _SHORT = 64, 2000  # So many texts are taken together, if each has fewer than so many characters.
 _flat = chain.from_iterable
 
 
-class Cache(dict):
-    """`compute(key)` for each key, remembered for short keys, and forgotten altogether when there are `size`."""
+class WordCache(dict):
+    """Map a text to `compute(text)`, and remember the results of short texts. When it is full it is emptied.
 
-    def __init__(self, compute, size):
+    Arguments:
+        compute: function from str to the result.
+        size: int. The number of results that are kept.
+
+    Example:
+        >>> cache = WordCache(str.upper, size=2)
+        >>> cache["a"], cache["b"], cache["c"], dict(cache)
+        ('A', 'B', 'C', {'c': 'C'})
+    """
+
+    def __init__(self, compute: Callable[[str], Any], size: int) -> None:
         super().__init__()
         self.compute, self.size = compute, size
 
-    def __missing__(self, key):
+    def __missing__(self, key: str) -> Any:
         value = self.compute(key)
         if len(key) <= _LONGEST_KEY:
             if len(self) >= self.size:
@@ -49,32 +68,50 @@ class Cache(dict):
 
 
 class WordPieces:
-    """Pieces, ids and offsets of words and texts, for one vocabulary.
+    """Find the pieces, ids and offsets of words and texts for one vocabulary.
 
     Arguments:
-        token_dict: token -> id, of the tokens that words are made of.
-        unknown_id: function from a token that is not there to the id it gets.
-        unspelled: function from a word that cannot be spelled to the token that stands for it.
-        lower, word_maxlen: as in `Tokenizer`.
-        cache_size: of each cache, in entries.
+        token_dict: dict of str to int. The tokens that words are made of, and their ids.
+        unknown_id: function from str to int. It gives the id of a token that is not in `token_dict`.
+        unspelled: function from str to str. It gives the token that stands for a word without pieces.
+        lower: bool. Whether to lower-case and strip accents.
+        word_maxlen: int. A longer word is unknown as a whole.
+        cache_size: int. The number of results that each cache keeps.
+
+    Attributes:
+        pieces: function from str to the sequence of the pieces of a word.
+
+    Example:
+        >>> token_dict = {"[UNK]": 0, "un": 1, "##able": 2, ",": 3}
+        >>> words = WordPieces(token_dict, lambda token: 0, lambda word: "[UNK]", True, 200, 100)
+        >>> words.pieces("unable"), words.ids("Unable, x"), words.offsets("Unable, x")
+        (['un', '##able'], [1, 2, 3, 0], [(0, 2), (2, 6), (6, 7), (8, 9)])
     """
 
-    def __init__(self, token_dict, unknown_id, unspelled, lower, word_maxlen, cache_size):
+    def __init__(
+        self,
+        token_dict: dict[str, int],
+        unknown_id: Callable[[str], int],
+        unspelled: Callable[[str], str],
+        lower: bool,
+        word_maxlen: int,
+        cache_size: int,
+    ) -> None:
         self.token_dict, self.unknown_id, self._unspelled = token_dict, unknown_id, unspelled
         self.lower, self.word_maxlen = lower, word_maxlen
-        # texts with one of these must stay whole; a capital sigma must be seen with all that is around it
+        # A text with one of these characters must stay whole.
         self._whole = _DROPPED_SPACES + (SIGMA if lower else "")
         self._longest = max(map(len, token_dict), default=0)
         self._insides = {token[2:] for token in token_dict if token[:2] == "##"}
-        self.pieces = Cache(lambda word: self._cut(word) or (self._unspelled(word),), cache_size).__getitem__
-        self._ids_of_word = Cache(self._compute_word_ids, cache_size).__getitem__
-        self._ids_of_chunk = Cache(self._compute_ids, cache_size).__getitem__
-        self._inner_spans = Cache(self._compute_inner_spans, cache_size).__getitem__
-        self._spans_of_chunk = Cache(self._compute_spans, cache_size).__getitem__
-        self._id_of_char = Cache(lambda ch: self._compute_ids(ch)[0], cache_size).__getitem__
+        self.pieces = WordCache(lambda word: self._cut(word) or (self._unspelled(word),), cache_size).__getitem__
+        self._ids_of_word = WordCache(self._compute_word_ids, cache_size).__getitem__
+        self._ids_of_chunk = WordCache(self._compute_ids, cache_size).__getitem__
+        self._inner_spans = WordCache(self._compute_inner_spans, cache_size).__getitem__
+        self._spans_of_chunk = WordCache(self._compute_spans, cache_size).__getitem__
+        self._id_of_char = WordCache(lambda ch: self._compute_ids(ch)[0], cache_size).__getitem__
 
-    def _cut(self, word):
-        """The longest piece of the vocabulary that the word begins with, and so on; None where that fails."""
+    def _cut(self, word: str) -> list[str] | None:
+        """Take the longest piece that the word begins with, and so on. Return None if no piece fits somewhere."""
         if len(word) > self.word_maxlen:
             return None
         known, pieces, start = self.token_dict, [], 0
@@ -89,7 +126,7 @@ class WordPieces:
             known = self._insides
         return pieces
 
-    def _compute_word_ids(self, word):
+    def _compute_word_ids(self, word: str) -> tuple[int, ...]:
         find = self.token_dict.get
         i = find(word)
         if i is not None and len(word) <= self.word_maxlen:
@@ -97,8 +134,8 @@ class WordPieces:
         pieces = self._cut(word)
         return (self.unknown_id(word),) if pieces is None else tuple([find(piece) for piece in pieces])
 
-    def _compute_ids(self, chunk):
-        if chunk.isalnum() and chunk.isascii():  # one word, as most chunks are
+    def _compute_ids(self, chunk: str) -> tuple[int, ...]:
+        if chunk.isalnum() and chunk.isascii():  # Most chunks are one word.
             return self._ids_of_word(chunk.lower() if self.lower else chunk)
         words = spaced(chunk, self.lower).split()
         if len(words) == 1:
@@ -117,16 +154,16 @@ class WordPieces:
         counts = map(len, map(self._ids_of_word, spaced(text, self.lower).split()))
         return [word for word, count in enumerate(counts) for _ in range(count)]
 
-    def _compute_inner_spans(self, word):
-        """(start, end) in the word for each of its pieces, None if it is one."""
+    def _compute_inner_spans(self, word: str) -> tuple[tuple[int, int], ...] | None:
+        """Return (start, end) in the word for each of its pieces, None if it is one piece."""
         pieces = self.pieces(word)
         if len(pieces) == 1:
             return None
         ends = [0, *accumulate(len(stem(piece)) for piece in pieces)]
         return tuple(zip(ends, ends[1:]))
 
-    def _compute_spans(self, chunk):
-        """(start, end) in the chunk, for each of its pieces."""
+    def _compute_spans(self, chunk: str) -> tuple[tuple[int, int], ...]:
+        """Return (start, end) in the chunk for each of its pieces."""
         if chunk.isascii() and chunk.isprintable():
             return tuple(self._offsets_of_words(chunk))
         pairs = spelled(chunk, self.lower)
@@ -141,22 +178,36 @@ class WordPieces:
                 position = end
         return tuple(spans)
 
-    def ids_of_texts(self, texts):
-        """The ids of each text: a list of new lists."""
+    def ids_of_texts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of several texts.
+
+        Arguments:
+            texts: sequence of str. The texts.
+
+        Returns:
+            int[][]. A new list for each text.
+        """
         rows = []
         for k in range(0, len(texts), _BLOCK):
             rows += self._ids_of_block(texts[k : k + _BLOCK])
         return rows
 
-    def _ids_of_block(self, texts):
-        """Short ASCII texts are taken together, one on a line; the others one by one."""
+    def _ids_of_block(self, texts: Sequence[str]) -> list[list[int]]:
+        """Take short ASCII texts together, one on a line, and the other texts one by one."""
         together = [len(text) < _SHORT and text.isascii() and text.isprintable() for text in texts]
         block = mark_spaced("\n".join(compress(texts, together)), self.lower)
         rows = iter([[*_flat(map(self._ids_of_word, line.split()))] for line in block.split("\n")])
         return [next(rows) if short else self.ids(text) for short, text in zip(together, texts)]
 
-    def ids(self, text):
-        """The ids of a text: a new list."""
+    def ids(self, text: str) -> list[int]:
+        """Return the ids of a text.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            int[]. A new list.
+        """
         if text.isascii():
             words = mark_spaced(without_ascii_controls(text), self.lower).split()
         elif _find_cjk(text) and not self._must_stay_whole(text):
@@ -165,14 +216,14 @@ class WordPieces:
             words = spaced(text, self.lower).split()
         return [*_flat(map(self._ids_of_word, words))]
 
-    def _must_stay_whole(self, text):
-        """Does the text have one of the characters for which it must not be cut into runs and chunks?"""
+    def _must_stay_whole(self, text: str) -> bool:
+        """Return True if the text has a character for which it must not be cut into runs and chunks."""
         for ch in self._whole:
             if ch in text:
                 return True
         return False
 
-    def _ids_of_runs(self, text):
+    def _ids_of_runs(self, text: str) -> list[int]:
         runs = _split_runs(text)
         ids = [*map(self._id_of_char, runs[0])]
         for k in range(1, len(runs), 2):
@@ -180,8 +231,15 @@ class WordPieces:
             ids += map(self._id_of_char, runs[k + 1])
         return ids
 
-    def offsets(self, text):
-        """(start, end) in the characters of the text for each of its ids: a new list."""
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return where the ids of a text come from.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            list of (int, int). The characters (start, end) for each of `ids(text)`.
+        """
         if text.isascii() and text.isprintable():
             return self._offsets_of_words(text)
         if self._must_stay_whole(text):
@@ -196,8 +254,8 @@ class WordPieces:
             position = end
         return offsets
 
-    def _offsets_of_words(self, text):
-        """The offsets of a text in which only spaces are between the characters of the words."""
+    def _offsets_of_words(self, text: str) -> list[tuple[int, int]]:
+        """Return the offsets of a printable ASCII text, of which only spaces are dropped."""
         words = mark_spaced(text, self.lower).split()
         offsets, start = [], 0
         for word, inner in zip(words, map(self._inner_spans, words)):
@@ -211,8 +269,8 @@ class WordPieces:
             start = end
         return offsets
 
-    def _offsets_of_chunks(self, run, position):
-        """The offsets of a run that begins at `position` of the text."""
+    def _offsets_of_chunks(self, run: str, position: int) -> list[tuple[int, int]]:
+        """Return the offsets of a run that begins at `position` of the text."""
         offsets, end = [], 0
         for chunk in run.split():
             start = run.index(chunk, end)

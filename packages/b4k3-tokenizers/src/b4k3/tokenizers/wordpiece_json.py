@@ -27,7 +27,7 @@ def from_json(description: Node, **kwargs: Any) -> Tokenizer:
 
     Arguments:
         description: Node. The value of the whole file.
-        kwargs: Arguments of `Tokenizer` that go before what the file says.
+        kwargs: Arguments of `Tokenizer`. They win over what the file says.
 
     Returns:
         Tokenizer.
@@ -62,16 +62,16 @@ def from_json(description: Node, **kwargs: Any) -> Tokenizer:
     return tokenizer
 
 
-def _expect(node, expected):
+def _expect(node: Node, expected: Any) -> None:
     if node.value != expected:
         raise node.error(f"{expected!r}, which alone gives the ids of BERT")
 
 
-def _vocabulary(model):
-    """token -> id of the model."""
+def _vocabulary(model: Node) -> dict[str, int]:
+    """Return the id of each token of the model."""
     vocab = model["vocab"]
     token_dict = vocab.object()
-    by_id = {}
+    by_id: dict[int, str] = {}
     for token, i in token_dict.items():
         if type(i) is not int or not 0 <= i <= LARGEST:
             raise vocab[token].error("an integer from 0")
@@ -82,7 +82,8 @@ def _vocabulary(model):
     return token_dict
 
 
-def _lower(normalizer):
+def _lower(normalizer: Node) -> bool:
+    """Return whether text is lower-cased."""
     _expect(normalizer["type"], "BertNormalizer")
     for name in ("clean_text", "handle_chinese_chars"):
         _expect(normalizer.get(name, True), True)
@@ -92,8 +93,18 @@ def _lower(normalizer):
     return lower
 
 
-def to_json(tokenizer):
-    """The description of a `Tokenizer`, ready for `json.dumps`."""
+def to_json(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Describe a tokenizer as a `tokenizer.json` does.
+
+    Arguments:
+        tokenizer: Tokenizer. The tokenizer.
+
+    Returns:
+        dict. The description, ready for `json.dumps`.
+
+    Raises:
+        VocabError: The tokenizer has a setting that such a file cannot say.
+    """
     if tokenizer._pre_tokenize or tokenizer._token_translate:
         raise VocabError("a tokenizer.json cannot say pre_tokenize or token_translate")
     if tokenizer._special_tokens == "refuse":
