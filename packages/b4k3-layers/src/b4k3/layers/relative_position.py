@@ -99,8 +99,8 @@ class RelativePositionEmbedding(Layer):
 
         Arguments:
             inputs: the inputs of `call`, for the newest tokens. In self-attention the two are one tensor.
-            step: object. It knows the positions of these tokens and of the keys, as `DecodingStep` of b4k3.models.generation
-                does.
+            step: object. It knows the positions of these tokens and of the keys, as `DecodingStep` of
+                b4k3.models.generation does.
 
         Returns:
             The output of `call`, for the newest tokens and all keys.

@@ -1,5 +1,4 @@
-"""SentencePiece models in pure Python: text to pieces and back, exactly as google/sentencepiece (Kudo and Richardson
-2018, arXiv:1808.06226) does it."""
+"""SentencePiece models in pure Python: text to pieces and back, exactly as the C++ library does it."""
 
 from __future__ import annotations
 
@@ -9,13 +8,14 @@ import random
 import re
 import sys
 from itertools import compress
-from typing import TYPE_CHECKING, Any, Iterable
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence
 
 from ._charsmap import Charsmap
 from ._checks import check_text, checked, checked_ids, checked_int, checked_tokens, shown
 from ._cutter import in_blocks
 from ._metaspace import MetaspaceNormalizer
 from ._normalizer import SPACE, TEXT_END, Normalizer
+from ._piece_table import PieceTable
 from ._reading import read_file
 from ._segmenter import ids_of
 from ._spm import (
@@ -23,11 +23,9 @@ from ._spm import (
     BYTE_PIECES,
     CONTROL,
     MAX_FILE_SIZE,
-    UNKNOWN,
     UNUSED,
     SentencePieceError,
     append_pieces,
-    is_reserved,
     parse_model,
     with_extra_ids,
     with_user_defined,
@@ -40,24 +38,41 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from ._metaspace import Metaspace
+    from ._spm import SpmModel
+
+    Node = tuple[int, int, int]  # start, end, id
 
 _SEGMENTERS = {"unigram": Unigram, "bpe": BPE}
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
-class SentencePieceModel:
-    """A SentencePiece unigram or BPE model.
+class SentencePieceModel(PieceTable):
+    """A SentencePiece unigram or BPE model. It can be pickled, and threads can share it.
+
+    Kudo and Richardson 2018, "SentencePiece" (arXiv:1808.06226); the ids are those of google/sentencepiece.
+    `educational.Unigram` and `educational.BPE` are the algorithms in few lines.
 
     Arguments:
-        path: the `.model` file (str or path-like).
-        extra_ids: number of sentinels `▁<extra_id_N>` added after the last piece, in descending order, as T5 does.
-        cache_size: how many chunks of text keep their ids; 0 for none.
+        path: str or path-like. The `.model` file.
+        extra_ids: int. How many sentinels `▁<extra_id_N>` are added after the last piece, in descending order, as T5
+            does.
+        cache_size: int. How many chunks of text keep their ids; 0 for none.
 
-    Raises FileNotFoundError, and `SentencePieceError` for a file that is broken or of another model type.
-    Instances can be pickled and shared by threads.
+    Raises:
+        FileNotFoundError: There is no such file.
+        SentencePieceError: The file is broken, or is a model of a type that is not supported.
+
+    Example:
+        >>> from b4k3.tokenizers._spm import encode_model  # a small model in place of the file "spiece.model"
+        >>> pieces = [("<unk>", 0, 2), ("▁hello", -3, 1), ("▁wor", -4, 1), ("ld", -5, 1), ("▁", -6, 1)]
+        >>> model = SentencePieceModel.from_bytes(encode_model(pieces, {}, {}))
+        >>> model.encode("hello world"), model.tokenize("hello world")
+        ([1, 2, 3], ['▁hello', '▁wor', 'ld'])
+        >>> model.encode_with_offsets("hello world")[2], model.decode([1, 2, 3])
+        ([(0, 5), (5, 9), (9, 11)], 'hello world')
     """
 
-    def __init__(self, path, extra_ids=0, cache_size=1 << 17):
+    def __init__(self, path: str | PathLike[str], extra_ids: int = 0, cache_size: int = 1 << 17) -> None:
         path = os.fspath(path)
         self._load(read_file(path, MAX_FILE_SIZE, SentencePieceError), path, extra_ids, cache_size)
 
@@ -74,8 +89,8 @@ class SentencePieceModel:
 
         Arguments:
             data: bytes. The bytes of the file.
-            extra_ids: int. See the class.
-            cache_size: int. See the class.
+            extra_ids: int. How many sentinels are added; see the class.
+            cache_size: int. How many chunks of text keep their ids.
             source: str. The name of the file, for messages.
             metaspace: Metaspace or None. What a `tokenizer.json` says about white space, for its model.
 
@@ -89,14 +104,16 @@ class SentencePieceModel:
         model._load(bytes(data), source, extra_ids, cache_size, metaspace)
         return model
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self)._rebuild, (self._data, self._cache_size, self._spec.source, self.metaspace)
 
     @classmethod
-    def _rebuild(cls, data, cache_size, source, metaspace=None):
+    def _rebuild(
+        cls, data: bytes, cache_size: int, source: str, metaspace: Metaspace | None = None
+    ) -> SentencePieceModel:
         return cls.from_bytes(data, 0, cache_size, source, metaspace)
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the `.model` file, with the pieces of `extra_ids` and `with_user_defined`.
 
         Arguments:
@@ -137,15 +154,17 @@ class SentencePieceModel:
         data = append_pieces(self._data, pieces, UNUSED)
         return self._rebuild(data, self._cache_size, self._spec.source, metaspace)
 
-    def _load(self, data, source, extra_ids, cache_size, metaspace=None):
+    def _load(
+        self, data: bytes, source: str, extra_ids: int, cache_size: int, metaspace: Metaspace | None = None
+    ) -> None:
         data = with_extra_ids(data, checked_int(extra_ids, "extra_ids", 0, sys.maxunicode))
         cache_size = checked_int(cache_size, "cache_size", 0)
         self._data, self._cache_size, self.metaspace = data, cache_size, metaspace
-        self._spec = spec = parse_model(data, source)
+        spec = parse_model(data, source)
         if spec.model_type not in _SEGMENTERS:
             raise SentencePieceError(
-                "%s: a model of type %r; unigram and bpe are supported (others with engine='sentencepiece')"
-                % (source, spec.model_type)
+                f"{source}: a model of type {spec.model_type!r}; unigram and bpe are supported (others with "
+                "engine='sentencepiece')"
             )
         self._segmenter = _SEGMENTERS[spec.model_type](spec, cache_size)
         symbols = [spec.pieces[i] for i in self._segmenter.user_defined]
@@ -158,105 +177,29 @@ class SentencePieceModel:
         self._denormalizer = None
         if spec.denormalizer["precompiled_charsmap"]:
             self._denormalizer = _make_normalizer(spec.denormalizer, source)
-        self._index_pieces(spec)
+        self._set_pieces(spec)
+        self._set_lengths(spec)
 
-    def _index_pieces(self, spec):
-        self._ids = {}
-        for i, piece in enumerate(spec.pieces):  # a reserved piece goes before a normal one of the same spelling
-            if piece not in self._ids or is_reserved(spec.types[i]):
-                self._ids[piece] = i
+    def _set_lengths(self, spec: SpmModel) -> None:
         self._bytes = {i: BYTE_PIECES[p] for i, (p, t) in enumerate(zip(spec.pieces, spec.types)) if t == BYTE}
-        # how many characters of the normalised text an id stands for
+        # The number of characters of the normalised text that an id stands for.
         self._lengths = list(map(len, spec.pieces))
-        self._lengths[self._segmenter.unk_id] = 1
+        self._lengths[self.unk_id] = 1
         for i, value in self._bytes.items():
             self._lengths[i] = 0 if 0x80 <= value < 0xC0 else 1
 
-    # ---- the pieces
-
-    def __len__(self):
-        return len(self._spec.pieces)
-
-    @property
-    def model_type(self):
-        """`'unigram'` or `'bpe'`."""
-        return self._spec.model_type
-
-    @property
-    def pieces(self):
-        """All pieces in the order of their ids, as a new list."""
-        return list(self._spec.pieces)
-
-    @property
-    def unk_id(self):
-        """The id of the unknown piece."""
-        return self._segmenter.unk_id
-
-    @property
-    def bos_id(self):
-        """The id of the piece for the beginning of a sentence, -1 if the model has none; likewise `eos_id`,
-        `pad_id`."""
-        return self._control_id("bos_piece")
-
-    @property
-    def eos_id(self):
-        """See `bos_id`."""
-        return self._control_id("eos_piece")
-
-    @property
-    def pad_id(self):
-        """See `bos_id`."""
-        return self._control_id("pad_piece")
-
-    def _control_id(self, name):
-        i = self._ids.get(self._spec.trainer[name], -1)
-        return i if i >= 0 and self.is_control(i) else -1
-
-    @property
-    def space_last(self) -> bool:
-        """Whether the space symbol is at the end of words."""
-        return self._spec.trainer["treat_whitespace_as_suffix"]
-
-    def piece_to_id(self, piece):
-        """The id of a piece, that of the unknown piece if there is none. Raises TypeError for no str."""
-        check_text(piece, "piece")
-        return self._ids.get(piece, self.unk_id)
-
-    def id_to_piece(self, i):
-        """The piece of an id. Raises IndexError outside 0 .. len(self) - 1, TypeError or ValueError for no integer."""
-        return self._spec.pieces[self._checked_id(i)]
-
-    def _checked_id(self, i):
-        if type(i) is not int:
-            i = checked_int(i, "id")
-        if not 0 <= i < len(self._spec.pieces):
-            raise IndexError(f"id {i} is outside 0 .. {len(self._spec.pieces) - 1}")
-        return i
-
-    def score(self, i):
-        """The score of an id: a log probability (unigram), minus the rank of the merge (BPE)."""
-        return self._spec.scores[self._checked_id(i)]
-
-    def is_control(self, i):
-        """Whether an id is a control symbol, which never comes out of text."""
-        return self._spec.types[self._checked_id(i)] == CONTROL
-
-    def is_unknown(self, i):
-        """Whether an id is the unknown piece."""
-        return self._spec.types[self._checked_id(i)] == UNKNOWN
-
-    def is_unused(self, i):
-        """Whether an id is a piece that the model does not use."""
-        return self._spec.types[self._checked_id(i)] == UNUSED
-
-    def is_byte(self, i):
-        """Whether an id is one of the 256 bytes of byte fallback."""
-        return self._spec.types[self._checked_id(i)] == BYTE
-
     # ---- text to pieces
 
-    def normalize(self, text):
-        """The text that is segmented: charsmap applied, spaces as U+2581 (unless the model keeps them)."""
+    def normalize(self, text: str) -> str:
+        """Normalise a text.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            str. The text that is segmented: characters are replaced by the rules of the model, and a blank is the space
+            symbol U+2581 (unless the model keeps blanks).
+        """
         check_text(text)
         return self._normalizer.normalize(text)
 
@@ -272,16 +215,36 @@ class SentencePieceModel:
         """
         return self._normalizer.spelled(text)
 
-    def encode(self, text):
-        """The ids of a text, a list of int."""
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            int[]. The ids of its pieces.
+
+        Raises:
+            TypeError: The text is no str.
+        """
         check_text(text)
         return self._segmenter.encode(self._normalizer.normalize(text))
 
-    def encode_batch(self, texts):
-        """The ids of several texts, a list of lists of int."""
-        rows = []
+    def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
+        """Return the ids of several texts.
+
+        Arguments:
+            texts: iterable of str. The texts.
+
+        Returns:
+            int[][]. The ids of each text.
+
+        Raises:
+            TypeError: `texts` is one text in place of a list, or has something that is no str.
+        """
+        rows: list[list[int]] = []
         for block in in_blocks(checked(texts, "texts")):
-            plain = list(map(str.isascii, block))  # those need fewer and faster passes
+            plain = list(map(str.isascii, block))  # ASCII texts need fewer and faster passes.
             if any(plain) and not all(plain):
                 plain_rows = iter(self._encode_block(list(compress(block, plain))))
                 other_rows = iter(self._encode_block([text for text in block if not text.isascii()]))
@@ -290,16 +253,16 @@ class SentencePieceModel:
                 rows += self._encode_block(block)
         return rows
 
-    def _encode_block(self, texts):
+    def _encode_block(self, texts: list[str]) -> list[list[int]]:
         words = self._words(texts)
         if words is None:
             return list(map(self.encode, texts))
         id_texts = self._segmenter.id_texts(words)
-        del words  # the garbage collector would walk through them, too
+        del words  # Otherwise the garbage collector would walk through them, too.
         return self._segmenter.rows(id_texts)
 
-    def _words(self, texts):
-        """The words of several texts, with `TEXT_END` between two of them; None if that is in a text."""
+    def _words(self, texts: list[str]) -> list[str] | None:
+        """Return the words of several texts, with `TEXT_END` between two texts; None if `TEXT_END` is in a text."""
         if self._normalizer.by_words and self._segmenter.word_prefix:
             words = self._normalizer.words(texts)
         else:
@@ -313,8 +276,18 @@ class SentencePieceModel:
             words.pop()
         return words
 
-    def tokenize(self, text):
-        """The pieces of a text, a list of str; neighbouring unknown characters are one piece."""
+    def tokenize(self, text: str) -> list[str]:
+        """Return the pieces of a text.
+
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            str[]. The pieces. Neighbouring unknown characters are one piece.
+
+        Raises:
+            TypeError: The text is no str.
+        """
         check_text(text)
         normalized = self._normalizer.normalize(text)
         ids = ids_of(self._segmenter.id_text(normalized))
@@ -322,11 +295,19 @@ class SentencePieceModel:
             return [normalized[start:end] for start, end, _ in self._merged(self._nodes(ids))]
         return list(map(self._spec.pieces.__getitem__, ids))
 
-    def encode_with_offsets(self, text):
-        """Ids, pieces and offsets of a text: three lists of equal length.
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[str], list[tuple[int, int]]]:
+        """Return the ids, pieces and offsets of a text.
 
-        Offsets are (start, end) in characters of the text, end exclusive. A piece that begins with the space symbol
-        begins at the white space that it stands for; of the bytes of one character all but the last are empty.
+        Arguments:
+            text: str. The text.
+
+        Returns:
+            (int[], str[], (int, int)[]). Ids, pieces and offsets. An offset is (start, end) in characters of the text.
+            A piece that begins with the space symbol begins at the white space that it stands for. Of the bytes of one
+            character all but the last are empty.
+
+        Raises:
+            TypeError: The text is no str.
         """
         check_text(text)
         return self._spell_normalized(*self._normalizer.align(text))
@@ -344,28 +325,51 @@ class SentencePieceModel:
         """
         return self._spell_normalized(*self._normalizer.align(text, first, ready))
 
-    def _spell_normalized(self, normalized, starts, ends=None):
+    def _spell_normalized(
+        self, normalized: str, starts: Sequence[int], ends: Sequence[int] | None = None
+    ) -> tuple[list[int], list[str], list[tuple[int, int]]]:
         ids = ids_of(self._segmenter.id_text(normalized))
         return self._spell(self._nodes(ids), normalized, starts, starts if ends is None else ends)
 
-    def nbest(self, text, n):
-        """The `n` (at most 1024) best segmentations of a text: a list of (ids, score), best first. Unigram models
-        only."""
+    def nbest(self, text: str, n: int) -> list[tuple[list[int], float]]:
+        """Return the best segmentations of a text with a unigram model.
+
+        Arguments:
+            text: str. The text.
+            n: int. The number of segmentations. More than 1024 are not returned.
+
+        Returns:
+            (int[], float)[]. The ids and the score of each of them, the best first.
+
+        Raises:
+            SentencePieceError: The model is no unigram model.
+        """
         if self.model_type != "unigram":
-            raise SentencePieceError(
-                "%s: n-best needs a unigram model, this is %r" % (self._spec.source, self.model_type)
-            )
+            raise SentencePieceError(f"{self._spec.source}: n-best needs a unigram model, this is {self.model_type!r}")
         n = checked_int(n, "n", 1)
         check_text(text)
         normalized = self._normalizer.normalize(text)
         found = self._segmenter.n_best(normalized, min(n, 1024))
         return [(self._node_ids(nodes, normalized), score) for nodes, score in found]
 
-    def sample(self, text, alpha=0.1, nbest=-1, rng=None):
-        """Ids of a segmentation drawn at random: subword regularization (unigram) or BPE-dropout.
+    def sample(
+        self, text: str, alpha: float = 0.1, nbest: int = -1, rng: random.Random | int | None = None
+    ) -> list[int]:
+        """Draw a segmentation at random: subword regularization (unigram, Kudo 2018) or BPE-dropout.
 
-        Arguments: `alpha`, the exponent of the probabilities (unigram) or the probability of leaving a merge out (BPE);
-        `nbest`, draw from the n best only (unigram), -1 for all; `rng`, a `random.Random`, a seed, or None.
+        Arguments:
+            text: str. The text.
+            alpha: float. The exponent of the probabilities (unigram), or the probability that a merge is left out
+                (BPE).
+            nbest: int. How many of the best segmentations take part (unigram); -1 for all.
+            rng: random.Random, a seed, or None. The random numbers.
+
+        Returns:
+            int[]. The ids.
+
+        Raises:
+            TypeError: `alpha` is no number, or `nbest` is no int.
+            ValueError: `alpha` is negative or not finite.
         """
         check_text(text)
         check_alpha(alpha)
@@ -379,33 +383,38 @@ class SentencePieceModel:
         normalized = self._normalizer.normalize(text)
         return self._node_ids(self._segmenter.sample(normalized, alpha, rng), normalized)
 
-    def _nodes(self, ids):
-        """(start, end, id) in the normalised text of unmerged ids. The bytes of a character but the first are empty."""
+    def _nodes(self, ids: Iterable[int]) -> Iterator[Node]:
+        """Yield (start, end, id) in the normalised text. Of the bytes of one character, only the first is not empty."""
         start = 0
         for i in ids:
             end = start + self._lengths[i]
             yield start, end, i
             start = end
 
-    def _merged(self, nodes):
-        """The nodes with neighbouring unknown ones joined."""
+    def _merged(self, nodes: Iterable[Node]) -> list[Node]:
+        """Join neighbouring unknown nodes."""
         unk = -1 if self._segmenter.byte_fallback else self.unk_id
-        out = []
+        out: list[Node] = []
         for start, end, i in nodes:
             if i == unk and out and out[-1][2] == unk:
                 start = out.pop()[0]
             out.append((start, end, i))
         return out
 
-    def _node_ids(self, nodes, normalized):
-        ids = []
+    def _node_ids(self, nodes: Iterable[Node], normalized: str) -> list[int]:
+        ids: list[int] = []
         for start, end, i in self._merged(nodes):
             ids.extend(ids_of(self._segmenter.unknown(normalized[start:end])) if i == self.unk_id else (i,))
         return ids
 
-    def _spell(self, nodes, normalized, starts, ends):
-        """Ids, pieces and offsets in the original text of nodes of the normalised text; the node of the characters a to
-        b of that is from `starts[a]` to `ends[b]`."""
+    def _spell(
+        self, nodes: Iterable[Node], normalized: str, starts: Sequence[int], ends: Sequence[int]
+    ) -> tuple[list[int], list[str], list[tuple[int, int]]]:
+        """Return the ids, pieces and offsets of nodes of the normalised text.
+
+        A node from a to b in the normalised text comes from the characters `starts[a]` to `ends[b]` of the original
+        text.
+        """
         nodes = self._merged(nodes)
         ids = [i for _, _, i in nodes]
         pieces = [normalized[s:e] if i == self.unk_id else self._spec.pieces[i] for s, e, i in nodes]
@@ -422,22 +431,45 @@ class SentencePieceModel:
 
     # ---- pieces to text
 
-    def decode(self, ids):
-        """The text of ids. Control symbols vanish, the unknown piece becomes the model's `unk_surface` (" ⁇ "), bytes
-        that are not UTF-8 become U+FFFD. Raises IndexError for an id that is not in the model."""
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of ids.
+
+        Arguments:
+            ids: iterable of int. The ids.
+
+        Returns:
+            str. The text. Control symbols are left out, the unknown piece becomes the `unk_surface` of the model (" ⁇
+            "), and bytes that are not UTF-8 become U+FFFD.
+
+        Raises:
+            IndexError: The model does not have an id.
+            TypeError: `ids` is no iterable of ids.
+        """
         ids = checked_ids(ids)
         return self._join([(i, self.id_to_piece(i)) for i in ids])
 
-    def decode_pieces(self, pieces):
-        """The text of pieces; one that is not in the model is taken as it is."""
+    def decode_pieces(self, pieces: Iterable[str]) -> str:
+        """Return the text of pieces.
+
+        Arguments:
+            pieces: iterable of str. The pieces. A piece that is not in the model is taken as it is.
+
+        Returns:
+            str. The text, as `decode` returns it.
+
+        Raises:
+            TypeError: `pieces` is no iterable of str.
+        """
         pieces = checked_tokens(pieces, "pieces")
         return self._join([(self.piece_to_id(piece), piece) for piece in pieces])
 
-    def _join(self, pieces):
+    def _join(self, pieces: Iterable[tuple[int, str]]) -> str:
+        """Join (id, piece) to text."""
         normalizer = self._spec.normalizer
-        strip_all = normalizer["remove_extra_whitespaces"]
-        strip = strip_all or normalizer["add_dummy_prefix"]  # of leading space symbols: all, or one
-        out, pending, empty = [], [], True
+        strip_all = normalizer["remove_extra_whitespaces"]  # All space symbols at the beginning are dropped, ...
+        strip = strip_all or normalizer["add_dummy_prefix"]  # ... or one of them.
+        out: list[str] = []
+        pending, empty = [], True
         for i, piece in pieces:
             if i in self._bytes:
                 pending.append(self._bytes[i])
@@ -457,7 +489,7 @@ class SentencePieceModel:
         text = "".join(out) + _from_bytes(pending)
         return self._denormalizer.normalize(text) if self._denormalizer else text
 
-    def _surface(self, i, piece):
+    def _surface(self, i: int, piece: str) -> str:
         if self._spec.types[i] == CONTROL:
             return ""
         if i == self.unk_id and piece == self._spec.pieces[i]:
@@ -481,7 +513,9 @@ def check_alpha(alpha: Any) -> None:
         raise ValueError(f"alpha is {alpha}; it has to be finite and not negative")
 
 
-def _make_normalizer(spec, source, suffix=False, symbols=()):
+def _make_normalizer(
+    spec: dict[str, Any], source: str, suffix: bool = False, symbols: Sequence[str] = ()
+) -> Normalizer:
     return Normalizer(
         Charsmap(spec["precompiled_charsmap"], source),
         spec["add_dummy_prefix"],
@@ -492,6 +526,6 @@ def _make_normalizer(spec, source, suffix=False, symbols=()):
     )
 
 
-def _from_bytes(values):
-    """UTF-8 to text; each byte that is not part of a character becomes U+FFFD."""
+def _from_bytes(values: list[int]) -> str:
+    """Decode UTF-8. Each byte that is not part of a character becomes U+FFFD."""
     return _NOT_UTF8.sub("\ufffd", bytes(values).decode("utf-8", "surrogateescape"))
