@@ -1,18 +1,41 @@
-"""An attribute that is computed once, when it is first asked for (functools.cached_property is not in Python 3.7)."""
+"""An attribute that is computed once, when it is first read (Python 3.7 does not have `functools.cached_property`)."""
 
 from __future__ import annotations
 
+from typing import Any, Callable, Generic, TypeVar
 
-class lazy:
-    """A method of no arguments as such an attribute."""
+T = TypeVar("T")
 
-    def __init__(self, function):
+
+class lazy(Generic[T]):
+    """Turn a method without arguments into an attribute that is computed when it is first read.
+
+    The value goes into the `__dict__` of the instance, so later reads do not come here.
+
+    Arguments:
+        function: Callable. The method.
+
+    Example:
+        >>> class Text:
+        ...     @lazy
+        ...     def words(self):
+        ...         print("computed")
+        ...         return ["hello", "world"]
+        >>> text = Text()
+        >>> text.words
+        computed
+        ['hello', 'world']
+        >>> text.words
+        ['hello', 'world']
+    """
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
         self.function = function
         self.name = function.__name__
         self.__doc__ = function.__doc__
 
-    def __get__(self, instance, owner):
+    def __get__(self, instance: Any, owner: Any) -> T:
         if instance is None:
-            return self
+            return self  # type: ignore[return-value]
         value = instance.__dict__[self.name] = self.function(instance)
         return value

@@ -1,25 +1,25 @@
-"""SentencePiece `.model` files: a bounded parser of the protobuf, and the checks that the C++ library makes when it
-loads one.
+"""Read and write SentencePiece `.model` files.
 
-The format is google/sentencepiece's `sentencepiece_model.proto`. Only what segmentation needs is kept. Nothing in a
-file can make the parser allocate more than a small multiple of the file's size.
+The format is the protobuf `sentencepiece_model.proto` of google/sentencepiece. The parser keeps only what segmentation
+needs, and makes the checks that the C++ library makes when it loads a model. Nothing in a file can make it allocate
+more than a small multiple of the size of the file.
 """
 
 from __future__ import annotations
 
 import math
 import struct
-from typing import Iterable
+from typing import Any, Iterable, Iterator, Mapping, NamedTuple
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 MODEL_TYPES = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 MAX_FILE_SIZE = 1 << 28
-MAX_PIECE_BYTES = 8000  # the C++ library refuses longer ones too
-BYTE_PIECES = {"<0x%02X>" % value: value for value in range(256)}
+MAX_PIECE_BYTES = 8000  # The C++ library refuses longer pieces, too.
+BYTE_PIECES = {f"<0x{value:02X}>": value for value in range(256)}
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-# field number -> (attribute, kind, default); everything else in these messages is for training and is skipped
+# Each table maps a field number to (attribute, kind, default). All other fields are for training, and are skipped.
 _TRAINER_FIELDS = {
     3: ("model_type", "int", 1),
     24: ("treat_whitespace_as_suffix", "bool", False),
@@ -52,39 +52,52 @@ _WIRE_TYPES = {"int": _VARINT, "bool": _VARINT, "str": _BYTES, "bytes": _BYTES, 
 
 
 class SentencePieceError(ValueError):
-    """A SentencePiece model that is broken, or asks for something that is not supported."""
+    """A SentencePiece model is broken, or asks for something that is not supported."""
 
 
-class SpmModel:
-    """What a `.model` file says.
+class SpmModel(NamedTuple):
+    """This is what a `.model` file says.
 
-    Attributes: `pieces` (list of str), `scores` (list of float), `types` (list of int), `trainer`, `normalizer`,
-    `denormalizer` (dicts of the fields named above), `source` (the file's name, for messages).
+    Attributes:
+        pieces: str[]. The pieces, in the order of their ids.
+        scores: float[]. The score of each piece.
+        types: int[]. The type of each piece: NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED or BYTE.
+        trainer: dict. The fields of `_TRAINER_FIELDS` by their names.
+        normalizer: dict. The fields of `_NORMALIZER_FIELDS` by their names.
+        denormalizer: dict. The same fields, for decoded text.
+        source: str. The name of the file, for messages.
     """
 
-    def __init__(self, pieces, scores, types, trainer, normalizer, denormalizer, source):
-        self.pieces = pieces
-        self.scores = scores
-        self.types = types
-        self.trainer = trainer
-        self.normalizer = normalizer
-        self.denormalizer = denormalizer
-        self.source = source
+    pieces: list[str]
+    scores: list[float]
+    types: list[int]
+    trainer: dict[str, Any]
+    normalizer: dict[str, Any]
+    denormalizer: dict[str, Any]
+    source: str
 
     @property
-    def model_type(self):
+    def model_type(self) -> str:
+        """The name of the algorithm: 'unigram', 'bpe', 'word' or 'char'."""
         return MODEL_TYPES[self.trainer["model_type"]]
 
 
-def parse_model(data, source="<bytes>"):
+def parse_model(data: bytes, source: str = "<bytes>") -> SpmModel:
     """Parse the bytes of a `.model` file.
 
-    Arguments: `data` bytes; `source` names the file in messages. Returns an `SpmModel` whose pieces passed the checks
-    of the C++ library. Raises `SentencePieceError`.
+    Arguments:
+        data: bytes. The bytes of the file.
+        source: str. The name of the file, for messages.
+
+    Returns:
+        SpmModel. It has passed the checks of the C++ library.
+
+    Raises:
+        SentencePieceError: The file is broken.
     """
     if len(data) > MAX_FILE_SIZE:
         raise SentencePieceError(
-            "%s: %d bytes; SentencePiece models of more than %d bytes are refused" % (source, len(data), MAX_FILE_SIZE)
+            f"{source}: {len(data)} bytes; SentencePiece models of more than {MAX_FILE_SIZE} bytes are refused"
         )
     trainer, normalizer, denormalizer = (
         _defaults(f) for f in (_TRAINER_FIELDS, _NORMALIZER_FIELDS, _NORMALIZER_FIELDS)
@@ -98,7 +111,7 @@ def parse_model(data, source="<bytes>"):
     for number, wire, value, at in _fields(data, 0, len(data), source):
         if number == 1 or number in messages:
             if wire != _BYTES:
-                raise SentencePieceError("%s: field %d at byte %d is not a message" % (source, number, at))
+                raise SentencePieceError(f"{source}: field {number} at byte {at} is not a message")
             begin, end = value
             if number == 1:
                 piece = _piece(data, begin, end, source, len(pieces))
@@ -113,14 +126,21 @@ def parse_model(data, source="<bytes>"):
     return model
 
 
-def _defaults(fields):
+def _defaults(fields: Mapping[int, tuple[str, str, Any]]) -> dict[str, Any]:
     return {name: default for name, _, default in fields.values()}
 
 
-def parse_segmented(data, begin=0, end=None):
-    """A serialized `SentencePieceText`, the C++ library's result: (pieces, score).
+def parse_segmented(data: bytes, begin: int = 0, end: int | None = None) -> tuple[list[dict[str, Any]], float]:
+    """Parse a serialized `SentencePieceText`, a result of the C++ library.
 
-    A piece is a dict of piece, id, begin and end; the latter two count bytes of the text.
+    Arguments:
+        data: bytes. The bytes that have the message.
+        begin: int. Where the message begins.
+        end: int or None. Where the message ends; None for the end of the bytes.
+
+    Returns:
+        (dict[], float). The pieces and the score. A piece has the keys 'piece', 'id', 'begin' and 'end'; the last two
+        count bytes of the text.
     """
     pieces, score = [], 0.0
     for number, _, value, _ in _fields(data, begin, len(data) if end is None else end, "<result>"):
@@ -133,25 +153,35 @@ def parse_segmented(data, begin=0, end=None):
     return pieces, score
 
 
-def parse_n_best(data):
-    """A serialized `NBestSentencePieceText`: list of what `parse_segmented` gives."""
+def parse_n_best(data: bytes) -> list[tuple[list[dict[str, Any]], float]]:
+    """Parse a serialized `NBestSentencePieceText`, a result of the C++ library.
+
+    Arguments:
+        data: bytes. The message.
+
+    Returns:
+        list of (pieces, score), as `parse_segmented` returns them.
+    """
     fields = _fields(data, 0, len(data), "<result>")
     return [parse_segmented(data, *value) for number, _, value, _ in fields if number == 1]
 
 
-def _piece(data, begin, end, source, index):
+def _piece(data: bytes, begin: int, end: int, source: str, index: int) -> dict[str, Any]:
     message = {"piece": "", "score": 0.0, "type": NORMAL}
-    _read_message(data, begin, end, _PIECE_FIELDS, message, "%s, piece %d" % (source, index))
+    _read_message(data, begin, end, _PIECE_FIELDS, message, f"{source}, piece {index}")
     return message
 
 
-def _read_message(data, begin, end, fields, target, source):
+def _read_message(
+    data: bytes, begin: int, end: int, fields: Mapping[int, tuple[str, str, Any]], target: dict[str, Any], source: str
+) -> None:
+    """Read the fields of a message into a dict."""
     for number, wire, value, at in _fields(data, begin, end, source):
         if number not in fields:
             continue
         name, kind, _ = fields[number]
         if wire != _WIRE_TYPES[kind]:
-            raise SentencePieceError("%s: %s at byte %d has wire type %d" % (source, name, at, wire))
+            raise SentencePieceError(f"{source}: {name} at byte {at} has wire type {wire}")
         if kind == "bool":
             value = bool(value)
         elif kind == "float":
@@ -162,19 +192,18 @@ def _read_message(data, begin, end, fields, target, source):
                 try:
                     value = value.decode("utf-8")
                 except UnicodeDecodeError as e:
-                    raise SentencePieceError("%s: %s at byte %d is not UTF-8: %s" % (source, name, at, e)) from None
+                    raise SentencePieceError(f"{source}: {name} at byte {at} is not UTF-8: {e}") from None
         target[name] = value
 
 
-def _fields(data, position, end, source):
-    """Yield (field number, wire type, value or (begin, end), position); lengths are checked against the message's
-    end."""
+def _fields(data: bytes, position: int, end: int, source: str) -> Iterator[tuple[int, int, Any, int]]:
+    """Yield (field number, wire type, value or (begin, end), position). No field reaches beyond the message's end."""
     while position < end:
         at = position
         key, position = _varint(data, position, end, source)
         number, wire = key >> 3, key & 7
         if not 0 < number < 1 << 29:
-            raise SentencePieceError("%s: field number %d at byte %d; not a SentencePiece model" % (source, number, at))
+            raise SentencePieceError(f"{source}: field number {number} at byte {at}; not a SentencePiece model")
         if wire == _VARINT:
             value, position = _varint(data, position, end, source)
         else:
@@ -183,18 +212,19 @@ def _fields(data, position, end, source):
             elif wire in (_FIXED32, _FIXED64):
                 size = 4 if wire == _FIXED32 else 8
             else:
-                raise SentencePieceError("%s: wire type %d at byte %d; not a SentencePiece model" % (source, wire, at))
+                raise SentencePieceError(f"{source}: wire type {wire} at byte {at}; not a SentencePiece model")
             if size > end - position:
                 raise SentencePieceError(
-                    "%s: field %d at byte %d wants %d bytes and %d are left; the file is cut short, or it is not a "
-                    "SentencePiece model" % (source, number, at, size, end - position)
+                    f"{source}: field {number} at byte {at} wants {size} bytes and {end - position} are left; the file "
+                    "is cut short, or it is not a SentencePiece model"
                 )
             value = (position, position + size)
             position += size
         yield number, wire, value, at
 
 
-def _varint(data, position, end, source):
+def _varint(data: bytes, position: int, end: int, source: str) -> tuple[int, int]:
+    """Return a number in base 128, and the position after it."""
     value = shift = 0
     start = position
     while position < end and shift < 70:
@@ -204,81 +234,106 @@ def _varint(data, position, end, source):
         if byte < 0x80:
             return value & 0xFFFFFFFFFFFFFFFF, position
         shift += 7
-    raise SentencePieceError("%s: broken number at byte %d; the file is cut short or damaged" % (source, start))
+    raise SentencePieceError(f"{source}: broken number at byte {start}; the file is cut short or damaged")
 
 
-def _check(model):
-    """The checks of the C++ library (InitializePieces), each with a message of its own."""
+def _check(model: SpmModel) -> None:
+    """Make the checks of the C++ library (its InitializePieces), each with a message of its own."""
     source = model.source
     if not model.pieces:
-        raise SentencePieceError("%s: no pieces; not a SentencePiece model" % source)
+        raise SentencePieceError(f"{source}: no pieces; not a SentencePiece model")
     if model.trainer["model_type"] not in MODEL_TYPES:
-        raise SentencePieceError("%s: unknown model type %d" % (source, model.trainer["model_type"]))
+        raise SentencePieceError(f"{source}: unknown model type {model.trainer['model_type']}")
     byte_fallback = model.trainer["byte_fallback"]
-    seen = {}
+    seen: dict[tuple[str, str], int] = {}
     for index, (piece, score) in enumerate(zip(model.pieces, model.scores)):
-        where = "%s, piece %d" % (source, index)
+        where = f"{source}, piece {index}"
         if piece == "\0" and byte_fallback:
-            model.types[index] = UNUSED  # written by some converters; the C++ library leaves it out as well
+            model.types[index] = UNUSED  # Some converters write it. The C++ library leaves it out as well.
             continue
         _check_piece(piece, score, model.types[index], where)
-        # in unigram models a control symbol may spell the same as a normal piece
+        # In unigram models a control symbol may be spelled as a normal piece is.
         kind = "reserved" if model.model_type != "bpe" and is_reserved(model.types[index]) else "normal"
         if (kind, piece) in seen:
-            raise SentencePieceError("%s: %r is already piece %d" % (where, piece, seen[kind, piece]))
+            raise SentencePieceError(f"{where}: {piece!r} is already piece {seen[kind, piece]}")
         seen[kind, piece] = index
     _check_special(model, byte_fallback)
 
 
-def _check_piece(piece, score, type_, where):
+def _check_piece(piece: str, score: float, type_: int, where: str) -> None:
     if not piece:
-        raise SentencePieceError("%s is empty" % where)
+        raise SentencePieceError(f"{where} is empty")
     if "\0" in piece:
-        raise SentencePieceError("%s has a null character: %r" % (where, piece[:40]))
+        raise SentencePieceError(f"{where} has a null character: {piece[:40]!r}")
     if len(piece) >= MAX_PIECE_BYTES or len(piece.encode("utf-8")) >= MAX_PIECE_BYTES:
-        raise SentencePieceError("%s has %d characters; the limit is %d bytes" % (where, len(piece), MAX_PIECE_BYTES))
+        raise SentencePieceError(f"{where} has {len(piece)} characters; the limit is {MAX_PIECE_BYTES} bytes")
     if type_ not in (NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE):
-        raise SentencePieceError("%s (%r) has unknown type %d" % (where, piece, type_))
+        raise SentencePieceError(f"{where} ({piece!r}) has unknown type {type_}")
     if math.isnan(score) or math.isinf(score):
-        raise SentencePieceError("%s (%r) has score %r" % (where, piece, score))
+        raise SentencePieceError(f"{where} ({piece!r}) has score {score!r}")
 
 
-def _check_special(model, byte_fallback):
+def _check_special(model: SpmModel, byte_fallback: bool) -> None:
+    """Check that there is one unknown piece, and that there are all byte pieces or none."""
     source = model.source
     unknown = [i for i, t in enumerate(model.types) if t == UNKNOWN]
     if len(unknown) > 1:
-        raise SentencePieceError("%s: pieces %d and %d are both of type unknown" % (source, unknown[0], unknown[1]))
+        raise SentencePieceError(f"{source}: pieces {unknown[0]} and {unknown[1]} are both of type unknown")
     if not unknown:
-        raise SentencePieceError("%s: no piece of type unknown" % source)
+        raise SentencePieceError(f"{source}: no piece of type unknown")
     found = set()
     for index, (piece, type_) in enumerate(zip(model.pieces, model.types)):
         if type_ != BYTE:
             continue
         if not byte_fallback:
-            raise SentencePieceError("%s: byte piece %d (%r), but byte_fallback is off" % (source, index, piece))
+            raise SentencePieceError(f"{source}: byte piece {index} ({piece!r}), but byte_fallback is off")
         if piece not in BYTE_PIECES:
-            raise SentencePieceError("%s: byte piece %d is %r, not <0x00> to <0xFF>" % (source, index, piece))
+            raise SentencePieceError(f"{source}: byte piece {index} is {piece!r}, not <0x00> to <0xFF>")
         found.add(piece)
     if byte_fallback and len(found) != 256:
-        raise SentencePieceError("%s: byte_fallback is on, and there are %d of 256 byte pieces" % (source, len(found)))
+        raise SentencePieceError(f"{source}: byte_fallback is on, and there are {len(found)} of 256 byte pieces")
 
 
-def is_reserved(type_):
-    """Whether pieces of this type never match text."""
+def is_reserved(type_: int) -> bool:
+    """Say whether pieces of a type never match text.
+
+    Arguments:
+        type_: int. The type.
+
+    Returns:
+        bool. True for the unknown piece, control symbols and bytes.
+    """
     return type_ in (UNKNOWN, CONTROL, BYTE)
 
 
-def append_pieces(data, pieces, type_=USER_DEFINED, score=0.0):
-    """The bytes of a `.model` file with more pieces at the end.
+def append_pieces(data: bytes, pieces: Iterable[str], type_: int = USER_DEFINED, score: float = 0.0) -> bytes:
+    """Append pieces to a `.model` file.
 
-    It relies on protobuf's rule that repeated fields of concatenated messages are concatenated.
+    This relies on a rule of protobuf: repeated fields of concatenated messages are concatenated.
+
+    Arguments:
+        data: bytes. The bytes of a `.model` file.
+        pieces: iterable of str. The pieces.
+        type_: int. The type of each of them.
+        score: float. The score of each of them.
+
+    Returns:
+        bytes. The bytes of the new file.
     """
     return bytes(data) + b"".join(encode_piece(piece, score, type_) for piece in pieces)
 
 
-def with_extra_ids(data, count):
-    """The bytes of a `.model` file with the sentinels of T5 after its last piece, in descending order."""
-    return append_pieces(data, ["\u2581<extra_id_%d>" % i for i in reversed(range(count))]) if count else bytes(data)
+def with_extra_ids(data: bytes, count: int) -> bytes:
+    """Append the sentinels of T5 to a `.model` file, in descending order.
+
+    Arguments:
+        data: bytes. The bytes of a `.model` file.
+        count: int. The number of sentinels.
+
+    Returns:
+        bytes. The bytes of the new file.
+    """
+    return append_pieces(data, [f"\u2581<extra_id_{i}>" for i in reversed(range(count))]) if count else bytes(data)
 
 
 def with_user_defined(data: bytes, pieces: Iterable[str], source: str = "<bytes>") -> bytes:
@@ -314,8 +369,17 @@ def with_user_defined(data: bytes, pieces: Iterable[str], source: str = "<bytes>
     return append_pieces(b"".join(out + [data[end:]]), left)
 
 
-def encode_piece(piece, score, type_):
-    """One `pieces` entry in wire format."""
+def encode_piece(piece: str, score: float, type_: int) -> bytes:
+    """Encode one entry of the field `pieces`.
+
+    Arguments:
+        piece: str. The piece.
+        score: float. Its score.
+        type_: int. Its type.
+
+    Returns:
+        bytes. The entry as it stands in a `.model` file.
+    """
     text = piece.encode("utf-8")
     body = b"\x0a" + encode_varint(len(text)) + text + b"\x15" + struct.pack("<f", score)
     if type_ != NORMAL:
@@ -323,11 +387,16 @@ def encode_piece(piece, score, type_):
     return b"\x0a" + encode_varint(len(body)) + body
 
 
-def encode_model(pieces, trainer, normalizer):
-    """The bytes of a `.model` file.
+def encode_model(pieces: Iterable[Iterable[Any]], trainer: Mapping[str, Any], normalizer: Mapping[str, Any]) -> bytes:
+    """Make the bytes of a `.model` file.
 
-    Arguments: `pieces`, (piece, score, type) each; `trainer` and `normalizer`, dicts with names of `SpmModel.trainer`
-    and `SpmModel.normalizer`; what they leave out has its default.
+    Arguments:
+        pieces: iterable of (piece, score, type). The pieces, in the order of their ids.
+        trainer: dict. Names and values of `SpmModel.trainer`. Those that are left out have their defaults.
+        normalizer: dict. Names and values of `SpmModel.normalizer`.
+
+    Returns:
+        bytes.
     """
     return (
         b"".join(encode_piece(*piece) for piece in pieces)
@@ -336,20 +405,27 @@ def encode_model(pieces, trainer, normalizer):
     )
 
 
-def _encode_message(fields, values):
+def _encode_message(fields: Mapping[int, tuple[str, str, Any]], values: Mapping[str, Any]) -> bytes:
     numbers = {name: number for number, (name, _, _) in fields.items()}
     return b"".join(_encode_field(numbers[name], value) for name, value in values.items())
 
 
-def _encode_field(number, value):
+def _encode_field(number: int, value: int | str | bytes) -> bytes:
     if isinstance(value, int):
         return encode_varint(number << 3 | _VARINT) + encode_varint(int(value))
     data = value.encode("utf-8") if isinstance(value, str) else value
     return encode_varint(number << 3 | _BYTES) + encode_varint(len(data)) + data
 
 
-def encode_varint(value):
-    """A non-negative integer in protobuf's base 128."""
+def encode_varint(value: int) -> bytes:
+    """Encode an integer in base 128, as protobuf does.
+
+    Arguments:
+        value: int. A number that is not negative.
+
+    Returns:
+        bytes.
+    """
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
