@@ -1,3 +1,7 @@
+"""Run the command line with `python -m b4k3.tokenizers`."""
+
+from __future__ import annotations
+
 import sys
 
 from .cli import main

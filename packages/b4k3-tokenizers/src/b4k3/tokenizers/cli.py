@@ -9,10 +9,13 @@ import os
 import sys
 import warnings
 from itertools import islice
-from typing import BinaryIO, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, Sequence
 
 from . import _unicode, vocab
 from .__about__ import __version__
+
+if TYPE_CHECKING:
+    from .base import TokenizerBase
 
 _LINES_AT_ONCE = 2000
 
@@ -25,13 +28,22 @@ _EXAMPLES = """examples:
 """
 
 
-def open_tokenizer(path, lower=False, **kwargs):
-    """The tokenizer of a file, by its name: `.json` a tokenizer.json, `.model` of SentencePiece, else a vocabulary.
+def open_tokenizer(path: str, lower: bool = False, **kwargs: Any) -> TokenizerBase:
+    """Make the tokenizer of a file, by the end of its name.
+
+    `.json` is a tokenizer.json, `.model` is a model of SentencePiece, and anything else is a vocabulary of WordPiece.
 
     Arguments:
-        path: the file.
-        lower: lower-case the text; only where the file does not say it itself.
-        kwargs: for the tokenizer's class.
+        path: str. The file.
+        lower: bool. Whether to lower-case text. Only vocabularies need this.
+        kwargs: Arguments of the class of the tokenizer.
+
+    Returns:
+        Tokenizer or SpTokenizer.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is broken, or `lower` was given for a file that says itself how text is normalised.
     """
     kind = os.path.splitext(path)[1].lower()
     if kind in (".json", ".model") and lower:
@@ -49,11 +61,17 @@ def open_tokenizer(path, lower=False, **kwargs):
     return Tokenizer(path, do_lower_case=lower, **kwargs)
 
 
-def encode(args, lines, write):
-    """One line out for each line in."""
+def encode(args: argparse.Namespace, lines: Iterator[str], write: Callable[[str], Any]) -> None:
+    """Write ids, tokens or offsets, one line for each line of the text.
+
+    Arguments:
+        args: argparse.Namespace. The command line.
+        lines: iterator of str. The lines of the text.
+        write: function from str. It writes a line.
+    """
     bare = {"token_start": None, "token_end": None} if args.no_specials else {}
     tokenizer = open_tokenizer(args.tokenizer, args.lower, **bare)
-    limit = {} if args.maxlen is None else {"maxlen": args.maxlen}  # or what a tokenizer.json says
+    limit = {} if args.maxlen is None else {"maxlen": args.maxlen}  # Otherwise a tokenizer.json may have a limit.
     while True:
         texts = [line.rstrip("\r\n") for line in islice(lines, _LINES_AT_ONCE)]
         if not texts:
@@ -63,12 +81,18 @@ def encode(args, lines, write):
             write(json.dumps(row, ensure_ascii=False) if args.json else " ".join(map(_plain, row)))
 
 
-def _plain(value):
-    return "%d:%d" % value if isinstance(value, tuple) else str(value)
+def _plain(value: Any) -> str:
+    return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def decode(args, lines, write):
-    """Text for each line of ids, which are separated by spaces, or a JSON list."""
+def decode(args: argparse.Namespace, lines: Iterator[str], write: Callable[[str], Any]) -> None:
+    """Write the text of each line of ids, which are separated by spaces or are a JSON list.
+
+    Arguments:
+        args: argparse.Namespace. The command line.
+        lines: iterator of str. The lines of ids.
+        write: function from str. It writes a line.
+    """
     tokenizer = open_tokenizer(args.tokenizer)
     for number, line in enumerate(lines, 1):
         try:
@@ -78,30 +102,44 @@ def decode(args, lines, write):
         write(tokenizer.decode(ids))
 
 
-def inspect(args, lines, write):
-    """What is in a vocabulary."""
+def inspect(args: argparse.Namespace, lines: Iterator[str], write: Callable[[str], Any]) -> None:
+    """Write what is in a vocabulary.
+
+    Arguments:
+        args: argparse.Namespace. The command line.
+        lines: iterator of str. It is not used.
+        write: function from str. It writes a line.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         tokenizer = open_tokenizer(args.tokenizer)
     facts = tokenizer_facts(tokenizer)
     facts["warnings"] = [str(w.message) for w in caught]
     if args.json:
-        return write(json.dumps(facts, ensure_ascii=False))
+        write(json.dumps(facts, ensure_ascii=False))
+        return
     for name, value in facts.items():
         values = value if isinstance(value, list) else [value]
         for i, item in enumerate(values):
-            write("%-18s %s" % ("" if i else name.replace("_", " "), item))
+            write(f"{'' if i else name.replace('_', ' '):<18} {item}")
 
 
-def tokenizer_facts(tokenizer):
-    """A dict of what `inspect` prints."""
+def tokenizer_facts(tokenizer: Any) -> dict[str, Any]:
+    """Collect what `inspect` writes.
+
+    Arguments:
+        tokenizer: Tokenizer or SpTokenizer.
+
+    Returns:
+        dict. The name and the value of each fact.
+    """
     special_ids = {
-        name: getattr(tokenizer, "_token_%s_id" % name)
+        name: getattr(tokenizer, f"_token_{name}_id")
         for name in ("pad", "unk", "mask", "start", "end")
-        if hasattr(tokenizer, "_token_%s_id" % name)
+        if hasattr(tokenizer, f"_token_{name}_id")
     }
     facts = {"kind": type(tokenizer).__name__, "size": tokenizer._vocab_size}
-    facts["special_ids"] = ["%s %d" % pair for pair in special_ids.items()]
+    facts["special_ids"] = [f"{name} {i}" for name, i in special_ids.items()]
     token_dict = getattr(tokenizer, "_token_dict", None)
     if token_dict is None:
         return facts
@@ -115,8 +153,12 @@ def tokenizer_facts(tokenizer):
     return facts
 
 
-def parser():
-    """The arguments of the command line."""
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line.
+
+    Returns:
+        argparse.ArgumentParser.
+    """
     top = argparse.ArgumentParser(
         prog="python -m b4k3.tokenizers",
         description="Text to ids, ids to text, and what is in a vocabulary.",
@@ -126,12 +168,13 @@ def parser():
     top.add_argument("--version", action="version", version=f"b4k3-tokenizers {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     helps = {
-        encode: "ids, tokens or offsets of each line",
-        decode: "text of each line of ids",
-        inspect: "the vocabulary",
+        encode: "write ids, tokens or offsets of each line of a text",
+        decode: "write the text of each line of ids",
+        inspect: "write what is in a vocabulary",
     }
     for function, text in helps.items():
-        command = commands.add_parser(function.__name__, help=text, description=function.__doc__)
+        description = function.__doc__.split("\n")[0]
+        command = commands.add_parser(function.__name__, help=text, description=description)
         command.set_defaults(function=function)
         command.add_argument("tokenizer", help="vocab.txt, tokenizer.json or a .model of SentencePiece")
         if function is not inspect:
@@ -146,8 +189,15 @@ def parser():
     return top
 
 
-def main(argv=None):
-    """Run the command line; the exit status: 0, 1 for input that is wrong, 2 for a wrong command line."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Arguments:
+        argv: str[] or None. The arguments; None for those of the process.
+
+    Returns:
+        int. The exit status: 0, 1 if the input is wrong, 2 if the command line is wrong, 130 after an interrupt.
+    """
     top = parser()
     args = top.parse_args(argv)
     if args.command is None:
@@ -158,7 +208,7 @@ def main(argv=None):
         with out, open_lines(getattr(args, "file", os.devnull)) as lines:
             args.function(args, lines, lambda line: out.write(line + "\n"))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who reads us has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # The reader, such as `head`, has closed the pipe.
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -170,10 +220,13 @@ def main(argv=None):
 
 @contextlib.contextmanager
 def open_lines(path: str) -> Iterator[Iterator[str]]:
-    """Open a text in UTF-8, and give its lines as `decoded` does.
+    """Open a text in UTF-8 for a `with` statement.
 
     Arguments:
-        path: str. '-' is standard input.
+        path: str. The file; '-' for standard input.
+
+    Yields:
+        iterator of str. The lines, as `decoded` yields them.
     """
     name = "standard input" if path == "-" else path
     with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
@@ -186,16 +239,16 @@ def decoded(
     """Decode the lines of a text in UTF-8 as they come, without a byte order mark.
 
     Arguments:
-        file: open, binary.
-        name: str. What messages call the file.
+        file: BinaryIO. The open file.
+        name: str. The name of the file, for messages.
         error: type. The class of the errors.
-        longest: int. How many bytes a line may have; None for no limit.
+        longest: int or None. How many bytes a line may have; None for any number.
 
     Yields:
         str. A line with its end.
 
     Raises:
-        ValueError: an `error`: a line is not UTF-8, or too long; it names the file and the line.
+        ValueError: A line is not UTF-8, or is too long. The error is an `error`, and names the file and the line.
     """
     for number, line in enumerate(iter(lambda: file.readline(-1 if longest is None else longest + 1), b""), 1):
         if longest is not None and len(line) > longest:

@@ -1,50 +1,69 @@
-"""`tokenizer.json` of Hugging Face's tokenizers: the kinds of model that can be read and written."""
+"""Read and write the `tokenizer.json` of Hugging Face's tokenizers, for WordPiece and Unigram models."""
 
 from __future__ import annotations
 
 import json
 import os
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ._json import read_json
 from ._writing import write_text
 
-# type of the model -> module of this package with `from_json(description, **kwargs)`, which gives the tokenizer of a
-# file (a `_json.Node`), and `to_json(tokenizer)`, which gives the description; a tokenizer's
-# class says its type as `_json_model`
+if TYPE_CHECKING:
+    from typing import Union
+
+    from .sp_tokenizer import SpTokenizer
+    from .wordpiece import Tokenizer
+
+    Loaded = Union[Tokenizer, SpTokenizer]
+
+# The type of a model, and the module of this package that reads it with `from_json(description, **kwargs)` and writes
+# it with `to_json(tokenizer)`. The class of a tokenizer has its type as `_json_model`.
 _MODELS = {"Unigram": "unigram_json", "WordPiece": "wordpiece_json"}
 
 
-def load_tokenizer_json(path, **kwargs):
-    """The tokenizer that a `tokenizer.json` of Hugging Face describes.
+def load_tokenizer_json(path: str | os.PathLike[str], **kwargs: Any) -> Loaded:
+    """Make the tokenizer that a `tokenizer.json` of Hugging Face describes.
+
+    The tokenizer finds the added tokens of the file in texts, and puts the special tokens of its template around them.
+    The truncation and padding of the file are defaults of `encode_batch` (`tokenizer.batch_defaults`); `encode` ignores
+    them.
 
     Arguments:
-        path: the file.
-        kwargs: for the tokenizer's class, in place of what the file says.
+        path: str or path-like. The file.
+        kwargs: Arguments of the class of the tokenizer. They win over what the file says.
 
     Returns:
-        `Tokenizer` for a WordPiece file, `SpTokenizer` for a Unigram file. It finds the added tokens of the file in
-        texts, and puts the special tokens of its template around them. Truncation and padding of the file are the
-        defaults of `encode_batch` (`tokenizer.batch_defaults`); `encode` does not look at them.
+        Tokenizer for a WordPiece file, SpTokenizer for a Unigram file.
 
     Raises:
-        FileNotFoundError: no such file.
-        VocabError: no regular file; no such JSON; or a setting that would give other ids than Hugging Face's, by name.
+        FileNotFoundError: There is no such file.
+        VocabError: It is no regular file or no such JSON, or it has a setting with which the ids would differ from
+            those of Hugging Face. The message names the setting.
+
+    Example:
+        >>> save_tokenizer_json("tokenizer.json", Tokenizer({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "hello": 3}))
+        >>> load_tokenizer_json("tokenizer.json").tokenize("hello")
+        ['[CLS]', 'hello', '[SEP]']
     """
     description = read_json(os.fspath(path))
     kind = description["model"]["type"].one_of(*sorted(_MODELS))
     return import_module("." + _MODELS[kind], __package__).from_json(description, **kwargs)
 
 
-def save_tokenizer_json(path, tokenizer):
-    """Write the `tokenizer.json` with which Hugging Face's tokenizers gives this tokenizer's ids.
+def save_tokenizer_json(path: str | os.PathLike[str], tokenizer: Loaded) -> None:
+    """Write a `tokenizer.json`, with which Hugging Face's tokenizers give the ids of a tokenizer.
 
     Arguments:
-        path: the file; it is replaced only when the new one is complete.
-        tokenizer: a `Tokenizer` or an `SpTokenizer` with a unigram model, without `pre_tokenize` and `token_translate`.
+        path: str or path-like. The file. It is replaced only when the new one is complete.
+        tokenizer: Tokenizer, or SpTokenizer with a unigram model. It has neither `pre_tokenize` nor `token_translate`.
 
     Raises:
-        VocabError: a setting that such a file cannot say.
+        VocabError: The tokenizer has a setting that such a file cannot say.
+
+    Example:
+        >>> save_tokenizer_json("tokenizer.json", Tokenizer({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "hello": 3}))
     """
     module = import_module("." + _MODELS[tokenizer._json_model], __package__)
     write_text(os.fspath(path), json.dumps(module.to_json(tokenizer), ensure_ascii=False, indent=1))

@@ -1,16 +1,17 @@
 """SentencePiece unigram models in Hugging Face's `tokenizer.json`.
 
-A file is read into the bytes of a `.model`, which is segmented as SentencePiece does it, between the added tokens and
-with the white space that the file says. Hugging Face's tokenizers is not exact in the rest: it composes by grapheme,
-adds scores up in float64, and finds the names of bytes ("<0x41>") and of the unknown piece in texts. Elsewhere the ids
-are the same.
+A file is turned into the bytes of a `.model`. The text between added tokens is segmented as SentencePiece does it, with
+the white space that the file says. The ids are those of Hugging Face's tokenizers except where these differ from the
+C++
+library: they compose characters by grapheme, add up scores in float64, and find the names of bytes ("<0x41>") and of
+the unknown piece in texts.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 from ._metaspace import COLLAPSE, COLLAPSE_TO_SPACE, LSTRIP, RSTRIP, STRIP, TRIM, Metaspace
 from ._normalizer import SPACE
@@ -41,6 +42,7 @@ from .vocab import VocabError
 
 if TYPE_CHECKING:
     from ._json import Node
+    from ._spm import SpmModel
 
 _RUNS = {"Regex": " {2,}"}
 _ENDS = {"Regex": "^ +| +$"}
@@ -51,7 +53,7 @@ def from_json(description: Node, **kwargs: Any) -> SpTokenizer:
 
     Arguments:
         description: Node. The value of the whole file.
-        kwargs: Arguments of `SpTokenizer` that go before what the file says.
+        kwargs: Arguments of `SpTokenizer`. They win over what the file says.
 
     Returns:
         SpTokenizer.
@@ -84,9 +86,11 @@ def from_json(description: Node, **kwargs: Any) -> SpTokenizer:
     return tokenizer
 
 
-def _pieces(model, tokens, byte_fallback, metaspace):
-    """((piece, score, type) in the order of their ids, the unknown piece). `tokens` are the added ones."""
-    pieces = []
+def _pieces(
+    model: Node, tokens: Sequence[AddedToken], byte_fallback: bool, metaspace: Metaspace
+) -> tuple[list[list[Any]], str]:
+    """Return [piece, score, type] of all ids, and the unknown piece. `tokens` are the added ones."""
+    pieces: list[list[Any]] = []
     for entry in model["vocab"].items():
         piece, score = entry.items(2)
         pieces.append([piece.text(), score.number(), NORMAL])
@@ -99,25 +103,25 @@ def _pieces(model, tokens, byte_fallback, metaspace):
         if byte_fallback and piece[0] in BYTE_PIECES:
             piece[2] = BYTE
         elif metaspace.split and SPACE in piece[0][1:]:
-            piece[2] = UNUSED  # no word has it
+            piece[2] = UNUSED  # No word contains it.
     for token in tokens:
         if token.id >= len(ids):
-            pieces.append([token.content, 0.0, UNUSED])  # found before a text is segmented
+            pieces.append([token.content, 0.0, UNUSED])  # It is found before a text is segmented.
         elif token.special and not token.single_word:
-            pieces[token.id][2] = CONTROL  # found wherever it stands
+            pieces[token.id][2] = CONTROL  # It is found wherever it stands, so the rest of a text does not have it.
     pieces[unk][2] = UNKNOWN
     return pieces, pieces[unk][0]
 
 
-def _steps(node, kind):
-    """The parts of a normalizer or pre-tokenizer, `Sequence` or not."""
+def _steps(node: Node, kind: str) -> list[Node]:
+    """Return the parts of a normalizer or pre-tokenizer, which may be a `Sequence` or a single one."""
     if node.is_null:
         return []
     return node[kind].items() if node["type"].value == "Sequence" else [node]
 
 
-def _normalizer(node):
-    """(charsmap, steps of a `Metaspace`) of a normalizer."""
+def _normalizer(node: Node) -> tuple[bytes, tuple[int, ...]]:
+    """Return the charsmap of a normalizer, and its steps for a `Metaspace`."""
     blob, steps = b"", []
     for place, step in enumerate(_steps(node, "normalizers")):
         kind = step["type"].one_of("Precompiled", "Replace", "Strip")
@@ -133,7 +137,7 @@ def _normalizer(node):
     return blob, tuple(steps)
 
 
-def _charsmap(node):
+def _charsmap(node: Node) -> bytes:
     if node.is_null:
         return b""
     try:
@@ -142,7 +146,7 @@ def _charsmap(node):
         raise node.error("base64") from None
 
 
-def _replacement(step):
+def _replacement(step: Node) -> int:
     found = step["pattern"].value, step["content"].text()
     if found == (_ENDS, ""):
         return TRIM
@@ -153,8 +157,8 @@ def _replacement(step):
     raise step.error("a replacement of runs of blanks, or of blanks at the ends")
 
 
-def _metaspace(node, steps):
-    """The `Metaspace` of a pre-tokenizer, after the steps of a normalizer."""
+def _metaspace(node: Node, steps: tuple[int, ...]) -> Metaspace:
+    """Return the `Metaspace` of a pre-tokenizer, after the steps of a normalizer."""
     nodes = _steps(node, "pretokenizers")
     words = len(nodes) == 2 and nodes[0]["type"].value == "WhitespaceSplit"
     if len(nodes) - words != 1 or nodes[-1]["type"].value != "Metaspace":
@@ -171,8 +175,18 @@ def _metaspace(node, steps):
     return Metaspace(steps, scheme, words, split.boolean())
 
 
-def to_json(tokenizer):
-    """The description of an `SpTokenizer` with a unigram model, ready for `json.dumps`."""
+def to_json(tokenizer: SpTokenizer) -> dict[str, Any]:
+    """Describe a tokenizer with a unigram model as a `tokenizer.json` does.
+
+    Arguments:
+        tokenizer: SpTokenizer. The tokenizer.
+
+    Returns:
+        dict. The description, ready for `json.dumps`.
+
+    Raises:
+        VocabError: The tokenizer has a setting that such a file cannot say.
+    """
     model = tokenizer.sp_model
     spec = getattr(model, "_spec", None)
     if tokenizer._pre_tokenize or tokenizer._token_translate:
@@ -201,10 +215,10 @@ def to_json(tokenizer):
 class _Written(NamedTuple):
     """The parts of a description that differ between models and files."""
 
-    tokens: list
-    steps: list
-    pre_tokenizer: dict
-    vocab: list
+    tokens: Sequence[AddedToken]
+    steps: list[dict[str, Any]]
+    pre_tokenizer: dict[str, Any]
+    vocab: list[list[Any]]
 
 
 def _of_model(model: SentencePieceModel, spec: Any) -> _Written:
@@ -229,44 +243,43 @@ def _of_file(tokenizer: SpTokenizer) -> _Written:
     return _Written(tokenizer._added_tokens, [*map(_step_node, metaspace.steps)], pre_tokenizer, vocab)
 
 
-def _metaspace_node(scheme, split):
+def _metaspace_node(scheme: str, split: bool) -> dict[str, Any]:
     return {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": split}
 
 
-def _step_node(step):
+def _step_node(step: int) -> dict[str, Any]:
     if step in (STRIP, LSTRIP, RSTRIP):
         return {"type": "Strip", "strip_left": step != RSTRIP, "strip_right": step != LSTRIP}
     pattern, content = {TRIM: (_ENDS, ""), COLLAPSE: (_RUNS, " "), COLLAPSE_TO_SPACE: (_RUNS, SPACE)}[step]
     return {"type": "Replace", "pattern": pattern, "content": content}
 
 
-def _charsmap_nodes(spec):
+def _charsmap_nodes(spec: SpmModel) -> list[dict[str, Any]]:
     blob = spec.normalizer["precompiled_charsmap"]
     return [{"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode("ascii")}] if blob else []
 
 
-def _score(model, i):
-    """The score of a piece. A user-defined symbol is an ordinary piece in such a file, with the score that it gets."""
+def _score(model: SentencePieceModel, i: int) -> float:
+    """Return the score of a piece in a file, where a user-defined symbol is an ordinary piece."""
     piece = model.id_to_piece(i)
     if i not in model._segmenter.user_defined:
         return model.score(i)
     if model._normalizer.changes(piece):
         raise VocabError(
-            "%s: the charsmap would change the symbol %r; a tokenizer.json cannot forbid it"
-            % (model._spec.source, piece)
+            f"{model._spec.source}: the charsmap would change the symbol {piece!r}; a tokenizer.json cannot forbid it"
         )
     return 0.1 * (len(piece.encode("utf-8")) - 1)
 
 
-def _check_writable(spec):
-    """A `tokenizer.json` is only written where Hugging Face's pieces are those of the model."""
+def _check_writable(spec: SpmModel | None) -> None:
+    """Refuse a model if Hugging Face's tokenizers would give other pieces."""
     if spec is None or spec.model_type != "unigram":
         raise VocabError("only unigram models of the Python engine can be written as a tokenizer.json")
     wanted = {"remove_extra_whitespaces": True, "escape_whitespaces": True}
     for name, value in wanted.items():
         if spec.normalizer[name] is not value:
-            raise VocabError("%s: a tokenizer.json cannot say %s=%r" % (spec.source, name, not value))
+            raise VocabError(f"{spec.source}: a tokenizer.json cannot say {name}={not value}")
     if spec.trainer["treat_whitespace_as_suffix"]:
-        raise VocabError("%s: a tokenizer.json cannot say treat_whitespace_as_suffix=True" % spec.source)
+        raise VocabError(f"{spec.source}: a tokenizer.json cannot say treat_whitespace_as_suffix=True")
     if any(SPACE in piece[1:] for piece in spec.pieces):
-        raise VocabError("%s: a tokenizer.json has no pieces with a space inside" % spec.source)
+        raise VocabError(f"{spec.source}: a tokenizer.json has no pieces with a space inside")
