@@ -3,7 +3,7 @@ import random
 import pytest
 
 from b4k3.tokenizers import Tokenizer
-from b4k3.tokenizers.encoding import longest_first
+from b4k3.tokenizers._batch import longest_first
 
 
 @pytest.fixture

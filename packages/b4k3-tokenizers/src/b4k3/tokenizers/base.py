@@ -1,19 +1,22 @@
-"""What every tokenizer does: specials, pairs, truncation, ids to tokens and back. Subclasses cut the text."""
+"""What every tokenizer does: special tokens, pairs, truncation, ids to tokens and back. Subclasses cut the text."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Sequence
 
 from ._checks import check_text, checked_ids, checked_int, checked_tokens, shown
-from .template import Template, around_single, check_room, count_specials
+from .template import Part, Template, around_single, check_room, count_specials
 from .vocab import VocabError
+
+if TYPE_CHECKING:
+    from .encoding import Encoding
 
 
 class _Default:
     """The value of an argument that is not given."""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "<the tokenizer's>"
 
 
@@ -23,21 +26,40 @@ DEFAULT: Any = _Default()
 class TokenizerBase:
     """The common part of `Tokenizer` and `SpTokenizer`, with the interface of bert4keras.
 
-    A subclass gives `_tokenize(text)`, `token_to_id`, `id_to_token` and `decode`; for the offsets and words of
-    `encode_batch` `_offsets_of_texts(texts)` and `_word_ids_of_texts(texts)`, and where it has a fast way to many texts
+    A subclass implements `_tokenize(text)`, `token_to_id`, `id_to_token` and `decode`. For the offsets and words of
+    `encode_batch` it implements `_offsets_of_texts(texts)` and `_word_ids_of_texts(texts)`, and for speed
     `_ids_of_texts(texts)`.
 
     Arguments:
-        token_start, token_end: the tokens around a text, None for none.
-        pre_tokenize: a function from text to words, applied first; its words are then cut further.
-        token_translate: dict of token -> the token to put in its place.
+        token_start: str or None. The token before a text; None for none.
+        token_end: str or None. The token after a text; None for none.
+        pre_tokenize: function from str to words, or None. It is applied first, and its words are then cut further.
+        token_translate: dict of str to str, or None. Tokens, and the tokens that replace them.
 
     Attributes:
-        batch_defaults: dict. Arguments of `encode_batch` that hold where they are not given. `load_tokenizer_json` puts
-            the `truncation` and `padding` of the file here; else it is empty.
+        batch_defaults: dict. Arguments of `encode_batch` that hold if the call does not give them.
+            `load_tokenizer_json` puts the `truncation` and `padding` of the file here; otherwise it is empty.
+
+    Example:
+        >>> class Letters(TokenizerBase):
+        ...     def _tokenize(self, text):
+        ...         return list(text)
+        ...     def token_to_id(self, token):
+        ...         return ord(token[0])
+        ...     def id_to_token(self, i):
+        ...         return chr(i)
+        >>> tokenizer = Letters(token_start="<", token_end=">")
+        >>> tokenizer.tokenize("ab"), tokenizer.encode("ab", "c")
+        (['<', 'a', 'b', '>'], ([60, 97, 98, 62, 99, 62], [0, 0, 0, 0, 1, 1]))
     """
 
-    def __init__(self, token_start="[CLS]", token_end="[SEP]", pre_tokenize=None, token_translate=None):
+    def __init__(
+        self,
+        token_start: str | None = "[CLS]",
+        token_end: str | None = "[SEP]",
+        pre_tokenize: Callable[[str], Iterable[str]] | None = None,
+        token_translate: Mapping[str, str] | None = None,
+    ) -> None:
         self._token_pad = "[PAD]"
         self._token_unk = "[UNK]"
         self._token_mask = "[MASK]"
@@ -46,18 +68,18 @@ class TokenizerBase:
         self._pre_tokenize = pre_tokenize
         self._token_translate = token_translate or {}
         self._token_translate_inv = {v: k for k, v in self._token_translate.items()}
-        self._template: Template | None = None  # where it is not `token_start text token_end text token_end`
-        self.batch_defaults = {}
+        self._template: Template | None = None  # None stands for `token_start text token_end text token_end`.
+        self.batch_defaults: dict[str, Any] = {}
 
-    def _set_special_ids(self, find):
+    def _set_special_ids(self, find: Callable[[str], int | None]) -> None:
         """Set `_token_pad_id` and so on, for the special tokens for which `find(token)` is an id."""
         for name in ("pad", "unk", "mask", "start", "end"):
             token = getattr(self, "_token_" + name)
             i = None if token is None else find(token)
             if i is not None:
-                setattr(self, "_token_%s_id" % name, i)
+                setattr(self, f"_token_{name}_id", i)
 
-    def _warn_of_missing_specials(self, find, what):
+    def _warn_of_missing_specials(self, find: Callable[[str], int | None], what: str) -> None:
         """Warn of a token around texts for which `find(token)` is no id."""
         for name in ("token_start", "token_end"):
             token = getattr(self, "_" + name)
@@ -65,58 +87,83 @@ class TokenizerBase:
                 message = f"{name}={token!r} is {what} and becomes the unknown one; pass another one, or None for none"
                 warnings.warn(message, stacklevel=3)
 
-    # what a subclass gives
+    # ---- what a subclass implements
 
-    def _tokenize(self, text):
-        """The tokens of a text, without specials, before `token_translate`."""
+    def _tokenize(self, text: str) -> list[str]:
+        """Return the tokens of a text, without special tokens, before `token_translate`."""
         raise NotImplementedError
 
-    def token_to_id(self, token):
-        """The id of a token; of the unknown token if the vocabulary does not have it."""
+    def token_to_id(self, token: str) -> int:
+        """Return the id of a token.
+
+        Arguments:
+            token: str. The token.
+
+        Returns:
+            int. Its id; the id of the unknown token if the vocabulary does not have the token.
+        """
         raise NotImplementedError
 
-    def _id_of_token(self, token):
-        """The id of a token, None if the vocabulary does not have it."""
+    def _id_of_token(self, token: str) -> int | None:
+        """Return the id of a token, None if the vocabulary does not have it."""
         raise NotImplementedError
 
-    def id_to_token(self, i):
-        """The token of an id."""
+    def id_to_token(self, i: int) -> str:
+        """Return the token of an id.
+
+        Arguments:
+            i: int. The id.
+
+        Returns:
+            str. The token.
+        """
         raise NotImplementedError
 
-    def decode(self, ids):
-        """Readable text of ids."""
+    def decode(self, ids: Iterable[int]) -> str:
+        """Turn ids into readable text.
+
+        Arguments:
+            ids: iterable of int. The ids.
+
+        Returns:
+            str. The text.
+        """
         raise NotImplementedError
 
-    def _offsets_of_texts(self, texts):
-        """For each text (start, end) in its characters for each of its ids, without specials."""
+    def _offsets_of_texts(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """For each text return (start, end) in its characters for each of its ids, without special tokens."""
         raise NotImplementedError(f"{type(self).__name__} has no offsets")
 
-    def _word_ids_of_texts(self, texts):
-        """For each text the index of the word that each of its ids is of, without specials."""
+    def _word_ids_of_texts(self, texts: Sequence[str]) -> list[list[int]]:
+        """For each text return the index of the word that each of its ids belongs to, without special tokens."""
         raise NotImplementedError(f"{type(self).__name__} does not say which words its tokens are of")
 
-    def _ids_of_texts(self, texts):
-        """The ids of each text, without specials: a list of new lists."""
+    def _ids_of_texts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text in a new list, without special tokens."""
         return [self.tokens_to_ids(self._translated(text)) for text in texts]
 
-    # tokens and ids of one text
+    # ---- tokens and ids of one text
 
-    def _translated(self, text):
+    def _translated(self, text: str) -> list[str]:
         tokens = self._tokenize(text)
         if not self._token_translate:
             return tokens
         translate = self._token_translate.get
         return [translate(token) or token for token in tokens]
 
-    def tokenize(self, text, maxlen=None):
-        """The tokens of a text between `token_start` and `token_end`.
+    def tokenize(self, text: str, maxlen: int | None = None) -> list[str]:
+        """Cut a text into tokens, and put `token_start` and `token_end` around them.
 
         Arguments:
-            text: str.
-            maxlen: at most so many tokens, specials included; what is left out comes before `token_end`.
+            text: str. The text.
+            maxlen: int or None. The largest number of tokens, special tokens included. The last tokens before
+                `token_end` are left out. None is for any number.
 
         Returns:
-            list of str. A word that the vocabulary cannot spell stays as it is (so that `rematch` finds it).
+            str[]. The tokens. A word that the vocabulary cannot spell stays as it is, so that `rematch` finds it.
+
+        Raises:
+            TypeError: The text is no str.
         """
         check_text(text)
         before, after = self._tokens_around()
@@ -125,26 +172,48 @@ class TokenizerBase:
             tokens = truncated(checked_int(maxlen, "maxlen", 0), self._truncation_index("right"), tokens)[0]
         return tokens
 
-    def _tokens_around(self):
-        """The special tokens before and after a text."""
+    def _tokens_around(self) -> Sequence[list[str]]:
+        """Return the special tokens before a text, and those after it."""
         if self._template is not None:
             return tuple(map(self.ids_to_tokens, around_single(self._template.single)))
         return [[] if token is None else [token] for token in (self._token_start, self._token_end)]
 
-    def _ids_around(self):
-        """The ids of the special tokens before and after a text."""
+    def _ids_around(self) -> tuple[list[int], list[int]]:
+        """Return the ids of the special tokens before a text, and of those after it."""
         if self._template is not None:
             return around_single(self._template.single)
-        return tuple(map(self.tokens_to_ids, self._tokens_around()))
+        before, after = map(self.tokens_to_ids, self._tokens_around())
+        return before, after
 
-    def tokens_to_ids(self, tokens):
-        """The id of each token: list of int."""
+    def tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
+        """Return the ids of tokens.
+
+        Arguments:
+            tokens: iterable of str. The tokens.
+
+        Returns:
+            int[]. The id of each token; the id of the unknown token if the vocabulary does not have the token.
+
+        Raises:
+            TypeError: `tokens` is no iterable of str.
+        """
         if not hasattr(tokens, "__iter__"):
             checked_tokens(tokens)
         return [self.token_to_id(token) for token in tokens]
 
-    def ids_to_tokens(self, ids):
-        """The token of each id: list of str."""
+    def ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
+        """Return the tokens of ids.
+
+        Arguments:
+            ids: iterable of int. The ids.
+
+        Returns:
+            str[]. The token of each id.
+
+        Raises:
+            TypeError: `ids` is no iterable of integers.
+            VocabError: The vocabulary does not have an id. The message says its place.
+        """
         ids = checked_ids(ids)
         try:
             return [self.id_to_token(i) for i in ids]
@@ -156,22 +225,33 @@ class TokenizerBase:
                     raise VocabError(f"ids[{place}]: {e}") from None
             raise
 
-    def encode(self, first_text, second_text=None, maxlen=None, pattern="S*E*E", truncate_from="right"):
-        """Ids and segment ids of a text or of a pair.
+    def encode(
+        self,
+        first_text: str | Sequence[str],
+        second_text: str | Sequence[str] | None = None,
+        maxlen: int | None = None,
+        pattern: str = "S*E*E",
+        truncate_from: str | int | Sequence[int] = "right",
+    ) -> tuple[list[int], list[int]]:
+        """Return the ids and segment ids of a text or of a pair of texts.
 
         Arguments:
-            first_text, second_text: str, or a list of tokens with its specials (it is not changed).
-            maxlen: at most so many ids; tokens are taken from the longer text, the first one if they are equally long.
-            pattern: "S*E*E" gives [CLS] a [SEP] b [SEP]; anything else keeps the start token of the second text.
-            truncate_from: "right", "left" (specials stay), or the index at which tokens are taken out.
+            first_text: str, or a list of tokens with its special tokens, which is not changed. The first text.
+            second_text: str, or a list of tokens, or None. The second text; None for a single text.
+            maxlen: int or None. The largest number of ids. Tokens are taken from the longer text, and from the first
+                one if both are equally long. None is for any number.
+            pattern: str. "S*E*E" gives [CLS] a [SEP] b [SEP]; anything else keeps the start token of the second text.
+            truncate_from: str, int or int[]. Where tokens are taken out: "right", "left" (special tokens stay), or at
+                an index, or at one index for each text.
 
         Returns:
-            (ids, segment ids), two lists of int; segment 1 is the second text. Where a `tokenizer.json` has another
-            template, such as RoBERTa's, its specials and segments.
+            (int[], int[]). The ids and the segment ids, which are 1 for the second text. If a `tokenizer.json` has
+            another template, such as RoBERTa's, they are those of the template.
 
         Raises:
-            TypeError: something that is neither a text nor a list of tokens.
-            ValueError: a `maxlen` that cannot be met; a `pattern` or lists of tokens for another template than BERT's.
+            TypeError: One of the texts is neither a text nor a list of tokens.
+            ValueError: It is not possible to get down to `maxlen`; or `pattern` or lists of tokens were given although
+                the tokenizer has another template than BERT's.
         """
         if maxlen is not None:
             maxlen = checked_int(maxlen, "maxlen", 0)
@@ -186,12 +266,14 @@ class TokenizerBase:
             second = second[1:]
         return first + second, [0] * len(first) + [1] * len(second)
 
-    def _encoded(self, text, what):
-        """The ids of a text with its specials, or of a list of tokens: a new list."""
+    def _encoded(self, text: str | Sequence[str], what: str) -> list[int]:
+        """Return the ids of a text with its special tokens, or of a list of tokens, in a new list."""
         return self.tokens_to_ids(self.tokenize(text) if isinstance(text, str) else checked_tokens(text, what))
 
-    def _encode_by_template(self, first, second, maxlen, pattern, truncate_from):
-        """`encode` with another template than BERT's."""
+    def _encode_by_template(
+        self, first: Any, second: Any, maxlen: int | None, pattern: str, truncate_from: str | int | Sequence[int]
+    ) -> tuple[list[int], list[int]]:
+        """Do what `encode` does, with another template than BERT's."""
         for name, text in (("first_text", first), ("second_text", second)):
             if text is not None or name == "first_text":
                 check_text(text, name, "str (lists of tokens do not fit the template of this tokenizer)")
@@ -219,7 +301,7 @@ class TokenizerBase:
         maxlen: int | None = DEFAULT,
         truncation: str = DEFAULT,
         stride: int = DEFAULT,
-        padding: Any = DEFAULT,
+        padding: bool | str | int | None = DEFAULT,
         workers: int = 1,
         *,
         truncation_side: str = DEFAULT,
@@ -228,35 +310,48 @@ class TokenizerBase:
         pad_id: int | None = DEFAULT,
         pad_type_id: int = DEFAULT,
         pad_token: str | None = DEFAULT,
-    ):
+    ) -> Encoding:
         """Encode many texts, or pairs of texts, at once.
 
-        What is not given is as in `batch_defaults` (a `tokenizer.json` can say how to truncate and pad), and else as
-        written here.
+        An argument that is not given is taken from `batch_defaults`, because a `tokenizer.json` can say how to truncate
+        and pad. If it is not there, it has the default that is named here.
 
         Arguments:
-            texts: list of str.
-            pairs: list of str, the second text of each, or None.
-            maxlen: at most so many ids in a row, specials included; None, the default, for any number.
-            truncation: "longest_first" (the default), "only_first" or "only_second", as in Hugging Face's tokenizers.
-            stride: how many tokens a row of `overflowing` repeats of the row before it; 0 if not given.
-            padding: False (the default); True or "longest" for the longest row's length; "max_length" for `maxlen`; or
-                a length.
-            workers: processes that share the work; worth it from some megabytes of text.
-            truncation_side: "right" (the default) keeps the beginning of a text, "left" its end.
-            padding_side: "right" (the default) or "left".
-            pad_to_multiple_of: rows are padded to a multiple of it; None for any length.
-            pad_id, pad_type_id, pad_token: what padding is made of; the padding token of the vocabulary and 0.
+            texts: iterable of str. The texts.
+            pairs: iterable of str or None. The second text of each pair; None for single texts.
+            maxlen: int or None. The largest number of ids in a row, special tokens included. None, the default, is for
+                any number.
+            truncation: str. "longest_first" (the default), "only_first" or "only_second", as in Hugging Face's
+                tokenizers.
+            stride: int. How many tokens a row of `overflowing` repeats from the row before it. The default is 0.
+            padding: bool, str or int. False (the default) for no padding; True or "longest" for the length of the
+                longest row; "max_length" for `maxlen`; or a length.
+            workers: int. How many processes share the work. More than one pays off from some megabytes of text on.
+            truncation_side: str. "right" (the default) keeps the beginning of a text, "left" keeps its end.
+            padding_side: str. "right" (the default) or "left".
+            pad_to_multiple_of: int or None. Rows are padded to a multiple of it. None, the default, is for any length.
+            pad_id: int or None. The id of padding. None, the default, is for the padding token of the vocabulary.
+            pad_type_id: int. The type id of padding. The default is 0.
+            pad_token: str or None. The token of padding. None, the default, is for the token of `pad_id`.
 
         Returns:
-            `Encoding`, whose fields (`ids`, `type_ids`, `tokens`, `offsets`, `attention_mask`, `special_tokens_mask`,
-            `word_ids`, `sequence_ids`, `overflowing`, `sample_index`) are computed when they are first asked for.
+            Encoding. Its fields are computed when they are first read: `ids`, `type_ids`, `tokens`, `offsets`,
+            `attention_mask`, `special_tokens_mask`, `word_ids`, `sequence_ids`, `overflowing`, `sample_index`.
 
         Raises:
-            TypeError: one text in place of a list, or something that is no str in it; a number that is none.
-            ValueError: arguments that cannot be met, such as a `maxlen` without room for the specials.
+            TypeError: `texts` is one text in place of a list, or has something that is no str; or a number is none.
+            ValueError: The arguments cannot be met, for example a `maxlen` without room for the special tokens.
+
+        Example:
+            >>> tokenizer = Tokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "hello": 4, "world": 5})
+            >>> batch = tokenizer.encode_batch(["hello world", "hello"], padding=True)
+            >>> batch.ids
+            [[2, 4, 5, 3], [2, 4, 3, 0]]
+            >>> batch.attention_mask, batch.offsets[0]
+            ([[1, 1, 1, 1], [1, 1, 1, 0]], [(0, 0), (0, 5), (6, 11), (0, 0)])
         """
-        from .encoding import Settings, encode_batch
+        from ._batch import Settings
+        from .encoding import encode_batch
 
         given = {
             "maxlen": maxlen,
@@ -273,14 +368,15 @@ class TokenizerBase:
         given = {name: value for name, value in given.items() if value is not DEFAULT}
         return encode_batch(self, texts, pairs, workers, Settings(**dict(self.batch_defaults, **given)))
 
-    def _parts_of_rows(self, pair: bool) -> Sequence[Any]:
-        """The template of a row with one text or two."""
+    def _parts_of_rows(self, pair: bool) -> Sequence[Part]:
+        """Return the template of a row with one text or two."""
         template = self._template
         if template is None:
             template = Template.around(*self._ids_around())
         return template.of(pair)
 
-    def _truncation_index(self, truncate_from):
+    def _truncation_index(self, truncate_from: Any) -> int | list[int]:
+        """Return the index at which tokens are taken out, or one index for each text."""
         if truncate_from == "right":
             return -1 - len(self._tokens_around()[1])
         if truncate_from == "left":
@@ -293,17 +389,29 @@ class TokenizerBase:
         return checked if isinstance(truncate_from, (list, tuple)) else checked[0]
 
 
-def truncated(maxlen, indices, *sequences):
-    """New lists, shortened until their lengths add up to at most `maxlen`.
+def truncated(maxlen: int, indices: int | Sequence[int], *sequences: Sequence[Any]) -> list[list[Any]]:
+    """Shorten sequences until their lengths add up to at most `maxlen`.
 
-    The result is that of taking the element at `indices` (an int, or one for each sequence) out of the longest
-    sequence, the first of equally long ones, again and again; but in one step.
+    The result is the same as when one element after the other is taken out of the longest sequence (the first one of
+    equally long sequences), always at its index. It is computed in one step.
+
+    Arguments:
+        maxlen: int. The largest sum of the lengths.
+        indices: int or int[]. The index at which elements are taken out, or one index for each sequence.
+        sequences: The sequences, which are not changed.
+
+    Returns:
+        list of lists. The shortened sequences, as new lists.
 
     Raises:
-        ValueError: a sequence has nothing left at its index.
+        ValueError: A sequence has nothing left at its index.
+
+    Example:
+        >>> truncated(4, -1, [1, 2, 3], [4, 5])
+        [[1, 2], [4, 5]]
     """
     if not isinstance(indices, (list, tuple)):
-        # an empty sequence has no part in it; as in bert4keras it does not use up an index either
+        # An empty sequence takes no part, and as in bert4keras it does not use up an index either.
         indices = [indices] * len(sequences)
     out, filled = [list(s) for s in sequences], [k for k, s in enumerate(sequences) if s]
     lengths = _shortened([len(out[k]) for k in filled], maxlen)
@@ -312,14 +420,18 @@ def truncated(maxlen, indices, *sequences):
     return out
 
 
-def _shortened(lengths, maxlen):
-    """The lengths after taking 1 from the longest (the first of equals) until they add up to at most `maxlen`."""
+def _shortened(lengths: list[int], maxlen: int) -> list[int]:
+    """Take 1 from the longest length (the first of equals) until they add up to at most `maxlen`, in one step.
+
+    For example, [9, 6, 2] and `maxlen` 11: the longest is brought down to the next one, which gives [6, 6, 2]. The 3
+    that are still too much are taken from the first two in turn, which gives [4, 5, 2].
+    """
     excess = sum(lengths) - maxlen
     if excess <= 0:
         return lengths
     lengths = list(lengths)
     order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
-    for n in range(1, len(order) + 1):  # bring the n longest down to the next one, or share what is left
+    for n in range(1, len(order) + 1):  # Bring the n longest down to the next one, or share what is still too much.
         top = order[:n]
         floor = lengths[order[n]] if n < len(order) else None
         step = sum(lengths[k] for k in top) - n * (floor or 0)
@@ -332,8 +444,8 @@ def _shortened(lengths, maxlen):
     return lengths
 
 
-def _without(sequence, index, count, maxlen):
-    """The sequence after taking out the element at `index` `count` times."""
+def _without(sequence: list[Any], index: int, count: int, maxlen: int) -> list[Any]:
+    """Return the sequence after the element at `index` was taken out `count` times."""
     if not count:
         return sequence
     start = index if index >= 0 else len(sequence) + index + 1 - count

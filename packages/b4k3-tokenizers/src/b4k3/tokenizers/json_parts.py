@@ -73,7 +73,7 @@ def truncation_and_padding(tokenizer: Any) -> dict[str, Any]:
     Returns:
         Dict with the keys 'truncation' and 'padding'.
     """
-    from .encoding import Settings
+    from ._batch import Settings
 
     settings = Settings(**tokenizer.batch_defaults).checked()
     truncation = padding = None
