@@ -300,16 +300,10 @@ class Batch:
         Returns:
             list of lists. The values of each row.
         """
-        out = []
-        for _, *slices in rows:
-            row = []
-            for part in self.parts:
-                size = len(part.ids)
-                if part.sequence is not None:
-                    size = slices[part.sequence].stop - slices[part.sequence].start
-                row += [of_part(part)] * size
-            out.append(self._padded(row, fill))
-        return out
+        values = {part.sequence: of_part(part) for part in self.parts if part.sequence is not None}
+        # All texts of a side share one list, which is as long as the longest of them.
+        sides = [[[values[k]] * max(side.lengths, default=0)] * len(side.texts) for k, side in enumerate(self.sides)]
+        return self.lay(rows, sides, lambda part: [of_part(part)] * len(part.ids), fill)
 
     def _padded(self, row: list, fill: Any) -> list:
         """Fill a row up to the width, on the side that the settings say."""
