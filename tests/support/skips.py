@@ -158,6 +158,15 @@ FIRST_CASE = "the first case of each test is enough: another row has the same ki
 FIRST_CASE_ONLY = [
     *(("tests/%s*" % name, "short", REST) for name in ("layers/", "models/", "snippets/", "test_examples.py")),
     # What is not here runs in full everywhere: the goldens, and the padding of every architecture.
+    *(
+        ("tests/%s/*" % name, "keras3-jax-py313", "differs from keras3-jax in its Python alone")
+        for name in ("layers", "models")
+    ),
+    (
+        "tests/models/test_cli.py::*",
+        "keras3-torch",
+        "little of the command line asks for a Keras: the default row runs all cases",
+    ),
     ("tests/layers/*", SECOND, FIRST_CASE),
     ("tests/models/generation/*", SECOND, FIRST_CASE),
     *(
