@@ -11,7 +11,7 @@ import pytest
 from support.workspace import FRAMEWORKS, PACKAGES, PYTHONS, ROOT, folder
 
 OLDEST_AND_NEWEST = (PYTHONS[0], PYTHONS[-1])
-# No row has these. Python 3.14 is tested where it is installed: not all frameworks have wheels for it.
+# On these, one environment holds all the wheels. Python 3.14 is tested where it is installed.
 OTHERS = PYTHONS[1:-1] + (("3.14",) if shutil.which("python3.14") else ())
 # extra -> (a Python that can have it, what it must bring)
 EXTRAS = {
