@@ -92,13 +92,23 @@ def test_metadata_of_package(package):
     assert typed == (folder(package) / "src" / "b4k3" / package / "py.typed").exists()
 
 
-@pytest.mark.parametrize("package", EVERY_PACKAGE)
-def test_classifiers_name_the_tested_pythons(package):
+def pythons_under_test():
+    """The Pythons of the rows and of the wheels, the oldest first."""
     overrides = read_toml(ROOT / "hatch.toml")["envs"]["rows"]["overrides"]["matrix"]["row"]["python"]
-    tested = {entry["value"] for entry in overrides} | set(PYTHONS)
+    return sorted({entry["value"] for entry in overrides} | set(PYTHONS), key=numbers)
+
+
+def test_workflow_runs_all_of_ci_with_every_python():
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert re.search(r"^ +- run: \.ci/run ", workflow, re.M)
+    assert sorted(re.findall(r"^ +(3\.\d+)$", workflow, re.M), key=numbers) == pythons_under_test()
+
+
+@pytest.mark.parametrize("package", EVERY_PACKAGE)
+def test_classifiers_name_the_pythons_under_test(package):
     prefix = "Programming Language :: Python :: 3."
     named = [entry[len(prefix) - 2 :] for entry in project(package)["classifiers"] if entry.startswith(prefix)]
-    assert named == sorted(tested, key=numbers)
+    assert named == pythons_under_test()
 
 
 @pytest.mark.parametrize("package", EVERY_PACKAGE)
