@@ -59,6 +59,8 @@ def run_bash(code):
             printed += done.stdout + done.stderr
         else:
             assert program == "pip", f"no test runs this command: {line}"
+            paths = [argument.partition("[")[0] for argument in arguments if argument.startswith("packages/")]
+            assert all((ROOT / path / "pyproject.toml").exists() for path in paths), line
     return printed
 
 
