@@ -157,6 +157,7 @@ REST = "the first case of each test is enough for a short run; .ci/run runs all 
 FIRST_CASE = "the first case of each test is enough: another row has the same kind of Keras on the same framework"
 FIRST_CASE_ONLY = [
     *(("tests/%s*" % name, "short", REST) for name in ("layers/", "models/", "snippets/", "test_examples.py")),
+    ("tests/docs/test_readme.py::test_blocks_in_the_readme_of_a_package_run*", "short", REST),
     # What is not here runs in full everywhere: the goldens, and the padding of every architecture.
     *(
         ("tests/%s/*" % name, "keras3-jax-py313", "differs from keras3-jax in its Python alone")
