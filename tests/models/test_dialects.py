@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.models import BERT, build_transformer_model, register_architecture, register_dialect, registry
-from b4k3.models.checkpoints import open_checkpoint
+from b4k3.models.checkpoints import CheckpointError, open_checkpoint
 from b4k3.models.dialects import Dialect, Rule, View, linear, norm, translated
 from b4k3.models.dialects.albert_zh import ALBERT_ZH
 from b4k3.models.dialects.bojone_gpt import BOJONE_GPT
@@ -12,6 +12,7 @@ from b4k3.models.dialects.google import GOOGLE
 from b4k3.models.dialects.huggingface import HUGGINGFACE
 from b4k3.models.dialects.huggingface_gpt import GPT2
 from b4k3.models.dialects.mesh_t5 import MESH_T5
+from b4k3.models.source import Source
 from support import goldens
 
 FOLDER = goldens.ROOT / "bojone_albert_zh"
@@ -232,3 +233,12 @@ def test_a_toy_architecture_and_dialect(monkeypatch, tmp_path):
     inputs = goldens.inputs_of(z, case["batches"][0])
     want = 2 * goldens.predict(plain.model, inputs)[0]
     np.testing.assert_allclose(goldens.predict(doubled.model, inputs)[0], want, rtol=1e-5, atol=1e-6)
+
+
+def test_a_dialect_whose_names_have_no_separator(monkeypatch):
+    """Such names have no word that another word could replace; a file that fits nothing is refused as ever."""
+    monkeypatch.setattr(registry, "DIALECTS", dict(registry.DIALECTS))
+    words = Rule("bert/embeddings/word_embeddings", "words")
+    register_dialect("flat", Dialect("flat", [words], lambda names: "words" in names))
+    with pytest.raises(CheckpointError, match="no dialect knows its variables .*other.*does not fit model='bert'"):
+        Source({"vocab_size": 10}, {"other": np.zeros(3, "float32")}, "bert")
