@@ -15,7 +15,7 @@ from .errors import ConfigError, short
 if TYPE_CHECKING:
     from .networks.description import Network
 
-# our name of a key -> the names that the publishers of BERT and similar networks give it; a `Network` adds others
+# Our name of a key -> the names that the publishers of BERT and similar networks give it. A `Network` adds others.
 SPELLINGS = {
     "max_position": ("max_position_embeddings",),
     "dropout_rate": ("hidden_dropout_prob",),
@@ -25,7 +25,7 @@ SPELLINGS = {
 NO_PADDING = -1  # the pad_token_id of a network in which no id is padding
 DEFAULTS = {"max_position": 512, "segment_vocab_size": 2}  # the same as in bert4keras
 
-# the arguments that every network has; a `Network` adds its own as `keys`
+# The arguments that every network has. A `Network` adds its own as `keys`.
 ARGUMENTS = (
     "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act dropout_rate "
     "attention_dropout_rate embedding_size attention_head_size attention_key_size sequence_length keep_tokens "
@@ -55,7 +55,7 @@ IGNORED = frozenset(
         "diversity_penalty tie_last_hidden_states"
     ).split()
 )
-# Keys that can mean another network -> the values that do not.
+# Keys that can mean another network -> the values with which they do not.
 FIXED = {
     "add_cross_attention": (None, False),
     "auto_map": (None, {}),
@@ -69,7 +69,7 @@ FIXED = {
     "tie_encoder_decoder": (None, False),
     "use_bias": (None, True),
 }
-# the name of an activation in a config file -> our name; a name that transformers has means the same function there
+# The name of an activation in a config file -> our name. A name that transformers has means the same function there.
 ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_erf": "gelu_erf",
@@ -103,7 +103,7 @@ ACTIVATIONS = {
     "exponential": "exponential",
     "hard_sigmoid": "hard_sigmoid",
 }
-# our name of an activation -> the name that transformers gives it, if the two differ
+# Our name of an activation -> the name that transformers gives it, if the two differ.
 THEIR_ACTIVATIONS = {
     "gelu_tanh": "gelu_new",
     "gelu_erf": "gelu",
@@ -165,7 +165,13 @@ class Understood:
     Attributes:
         values: dict. The values under our names.
         spelled: dict from our name of a key to its name in the configuration.
-        unknown: list of str. The keys that nobody reads and that are not known to change no number.
+        unknown: list of str. The keys that are not used and of which it is not known whether they change a number.
+
+    Example:
+        >>> from b4k3.models.keys import understand
+        >>> from b4k3.models.networks.bert import BERT
+        >>> understand(BERT, {"type_vocab_size": 2}, "my config").spelled
+        {'segment_vocab_size': 'type_vocab_size'}
     """
 
     def __init__(self) -> None:
@@ -175,7 +181,20 @@ class Understood:
 
 
 def spellings(network: Network) -> dict[str, list[str]]:
-    """The dict from our name of a key to all names that a configuration may use for it; our name is the first."""
+    """List the names that a configuration may use for each key.
+
+    Arguments:
+        network: `Network` that the configuration is for.
+
+    Returns:
+        dict from our name of a key to list of str, of which our name is the first.
+
+    Example:
+        >>> from b4k3.models.keys import spellings
+        >>> from b4k3.models.networks.bert import BERT
+        >>> spellings(BERT)["max_position"]
+        ['max_position', 'max_position_embeddings']
+    """
     names = {key: [key] for key in list(ARGUMENTS) + list(DEFAULTS) + list(network.keys)}
     for table in (network.spellings, SPELLINGS):
         for key, others in table.items():
@@ -261,8 +280,8 @@ def _refuse_contradiction(where: str, config: dict[str, Any], first: str, second
     """Refuse two keys with the same meaning and different values."""
     if config[first] != config[second]:
         raise ConfigError(
-            f"{where}: {first}={short(config[first])} and {second}={short(config[second])} say one thing by two "
-            "keys: leave one of them out"
+            f"{where}: {first}={short(config[first])} and {second}={short(config[second])} mean the same and have "
+            "different values: leave one of them out"
         )
 
 
@@ -310,7 +329,7 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
     """
 
     def name(key: str) -> str:
-        """The name of a key in the file."""
+        """Return the name of a key in the file."""
         return (spelled or {}).get(key, key)
 
     missing = [name(key) for key in REQUIRED if config.get(key) is None]
@@ -349,7 +368,7 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value is a number; True and False are none."""
+    """Tell whether a value is a number. True and False are not."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
@@ -402,8 +421,8 @@ def refuse_unknown(given: Iterable[str], known: Collection[str], owner: str) -> 
     """Refuse keyword arguments that nobody reads.
 
     Arguments:
-        given: the names of the arguments in the call.
-        known: the names of the arguments that are read.
+        given: list of str. The names of the arguments in the call.
+        known: set of str. The names of the arguments that are read.
         owner: str. The function or class that reads them, for the error message.
 
     Raises:

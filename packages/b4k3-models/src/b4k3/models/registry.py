@@ -1,4 +1,4 @@
-"""The networks and dialects that b4k3 knows by name, one line each.
+"""Look up networks and dialects by name. The tables here have one line for each of them.
 
 Other packages add theirs by `register_architecture` and `register_dialect`, or by entry points of the groups
 `b4k3.architectures` and `b4k3.dialects` in their metadata.
@@ -18,7 +18,7 @@ from .networks.description import Network
 if TYPE_CHECKING:
     from .dialects import Dialect
 
-# the name for `model=` -> the place of the network's description; if several networks fit a file, the first one counts
+# The name for `model=` -> where the network's description is. If several networks fit a file, the first one counts.
 ARCHITECTURES: dict[str, Any] = {
     "bert": "b4k3.models.networks.bert:BERT",
     "roberta": "b4k3.models.networks.roberta:ROBERTA",
@@ -58,7 +58,7 @@ ARCHITECTURES: dict[str, Any] = {
 DEFAULT = "bert"  # the network if nobody names one, as in bert4keras
 ARCHITECTURES_OF_B4K3 = dict(ARCHITECTURES)
 
-# name -> the place of the `Dialect`; in this order they are asked whether they recognise a file
+# Name -> where the `Dialect` is. They are asked in this order whether they recognise a file.
 DIALECTS: dict[str, Any] = {
     "keras_layers": "b4k3.models.dialects.keras_layers:KERAS_LAYERS",
     "albert_zh": "b4k3.models.dialects.albert_zh:ALBERT_ZH",
@@ -91,7 +91,7 @@ def register_architecture(name: str, target: Any) -> None:
             its attribute `network`, which it may inherit from a class of b4k3, or by its own `variable_mapping`.
 
     Raises:
-        ConfigError: the name is no str, or is empty.
+        ConfigError: the name is not a str, or is empty.
 
     Example:
         >>> from b4k3.models import BERT, build_transformer_model, register_architecture
@@ -104,13 +104,13 @@ def register_architecture(name: str, target: Any) -> None:
         'MyBERT'
     """
     if not isinstance(name, str) or not name:
-        raise ConfigError(f"register_architecture: the name is {name!r}, expected a str")
+        raise ConfigError(f"register_architecture: the name is {name!r}, expected a str that is not empty")
     ARCHITECTURES[name.lower()] = target
     network.cache_clear()
 
 
 def register_dialect(name: str, target: Any) -> None:
-    """Make a dialect known. It is asked before the dialects that are known already.
+    """Make a dialect known. It is asked before the dialects that were known before.
 
     Arguments:
         name: str.
@@ -129,7 +129,14 @@ def register_dialect(name: str, target: Any) -> None:
 
 @functools.lru_cache(maxsize=None)
 def entry_points(group: str) -> dict[str, str]:
-    """The dict from name to "module:attribute" of the entry points that installed packages declare in a group."""
+    """Find the entry points that installed packages declare in a group.
+
+    Arguments:
+        group: str, "b4k3.architectures" for example.
+
+    Returns:
+        dict from the name of an entry point to its "module:ATTRIBUTE".
+    """
     try:
         from importlib.metadata import entry_points as find
     except ImportError:  # Python 3.7
@@ -140,7 +147,14 @@ def entry_points(group: str) -> dict[str, str]:
 
 
 def load(target: Any) -> Any:
-    """The object that "module:attribute" names; anything else than a str is returned as it is."""
+    """Import a registered object.
+
+    Arguments:
+        target: str, "module:ATTRIBUTE", or the object itself.
+
+    Returns:
+        The object.
+    """
     if not isinstance(target, str):
         return target
     module, attribute = target.split(":")
@@ -158,7 +172,7 @@ def network(name: Any) -> Network:
         `Network`.
 
     Raises:
-        ConfigError: the name is unknown; the message lists the known names, the nearest one first.
+        ConfigError: the name is unknown. The message has the known names, the nearest one first.
 
     Example:
         >>> from b4k3.models.registry import network
@@ -212,14 +226,23 @@ def described(target: Any, name: str | None = None) -> Network:
 
 
 def networks() -> list[Network]:
-    """The list of all networks, each once, in the order of the registry."""
+    """List all networks, each once, in the order of the registry.
+
+    Returns:
+        list of `Network`. A network whose registration is wrong is left out, with a warning.
+
+    Example:
+        >>> from b4k3.models.registry import networks
+        >>> networks()[:3]
+        [<Network bert>, <Network roberta>, <Network ernie>]
+    """
     others = [name for name in entry_points("b4k3.architectures") if name not in ARCHITECTURES]
     found = {}
     for name in list(ARCHITECTURES) + others:
         try:
             found[network(name)] = None
         except ConfigError as e:  # one wrong registration must not prevent other networks from loading
-            warnings.warn(f"passed over: {e}", stacklevel=2)
+            warnings.warn(f"a registered network is left out: {e}", stacklevel=2)
     return list(found)
 
 
@@ -242,25 +265,29 @@ def architecture(name: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=None)
-def with_network(cls: Any, of: Network) -> Any:
+def with_network(base: Any, of: Network) -> Any:
     """Derive a class that has another description, because a `Network` may name a class that has its own.
 
     Arguments:
-        cls: a subclass of `Transformer`.
+        base: a subclass of `Transformer`.
         of: `Network`.
 
     Returns:
         The class itself if it has this description already, otherwise a subclass.
     """
-    if cls.network is of or cls.maps_by_itself():
-        return cls
-    if of.target is cls and cls.network is not None and cls.network.parts is of.parts:
-        return cls  # a subclass that takes over the description of its base class
-    own = {"network": of, "model_key": of.name, "__module__": cls.__module__, "__doc__": cls.__doc__}
-    return type(cls.__name__, (cls,), own)
+    if base.network is of or base.maps_by_itself():
+        return base
+    if of.target is base and base.network is not None and base.network.parts is of.parts:
+        return base  # a subclass that takes over the description of its base class
+    own = {"network": of, "model_key": of.name, "__module__": base.__module__, "__doc__": base.__doc__}
+    return type(base.__name__, (base,), own)
 
 
 def dialects() -> list[Dialect]:
-    """The list of all dialects, in the order in which they are asked. The dialects of other packages come first."""
+    """List all dialects in the order in which they are asked. The dialects of other packages come first.
+
+    Returns:
+        list of `Dialect`.
+    """
     others = [target for name, target in entry_points("b4k3.dialects").items() if name not in DIALECTS]
     return [load(target) for target in others + list(DIALECTS.values())]
