@@ -1,4 +1,4 @@
-"""Find the network that a checkpoint is of: by the names of its variables, by its config and by the caller's wish.
+"""Find the network that a checkpoint is of, by the names of its variables, by its config and by the caller's wish.
 
 For example, a file has the variables 'bert/embeddings/word_embeddings', 'bert/encoder/layer_0/…' and so on. Their
 dialect is 'google'. The names are compared with the description of every network that comes into question: BERT
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Collection, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Collection, Iterable, Sequence
 
 from .checkpoints import Checkpoint, CheckpointError
 from .checkpoints.kinds import foreign_kind
@@ -23,14 +23,32 @@ from .networks.description import Network, skeleton
 from .registry import dialects, network, networks
 from .renaming import renamings
 
+if TYPE_CHECKING:
+    FindEvidence = Callable[["Fit"], "Evidence"]
+
 
 def first_segment(name: str) -> str:
-    """The part of a name before the first separator: 'bert' for 'bert/encoder/…' and for 'bert.encoder.…'."""
+    """Cut a name at its first separator.
+
+    Arguments:
+        name: str. The name of a variable.
+
+    Returns:
+        str, the part before the separator: 'bert' for 'bert/encoder/…' and for 'bert.encoder.…'.
+    """
     return re.split(r"[/.:]", name, maxsplit=1)[0]
 
 
 def is_bare(view: View, of: Network) -> bool:
-    """Whether the names of the body have no prefix. Then every variable of the file belongs to the network."""
+    """Tell whether the names of the body have no prefix. Then every variable of the file belongs to the network.
+
+    Arguments:
+        of: `Network`.
+        view: `View` of the checkpoint.
+
+    Returns:
+        bool. For example, it is True if a file of transformers has 'embeddings.word_embeddings.weight'.
+    """
     if not view.dialect.rules or view.dialect.name == "keras_layers":
         return False
     tables = [v.name for _, layer, v in of.variables() if layer.name == "Embedding-Token"]
@@ -48,6 +66,16 @@ class Scope:
     Arguments:
         of: `Network`.
         view: `View` of the checkpoint.
+
+    Example:
+        >>> from b4k3.models.checkpoints import open_checkpoint
+        >>> from b4k3.models.dialects import View
+        >>> from b4k3.models.registry import dialects, network
+        >>> google = next(dialect for dialect in dialects() if dialect.name == "google")
+        >>> names = ["bert/embeddings/word_embeddings", "bert/embeddings/task_type_embeddings", "global_step"]
+        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), google)
+        >>> [name in Scope(network("bert"), view) for name in names]
+        [True, True, False]
     """
 
     def __init__(self, of: Network, view: View) -> None:
@@ -82,6 +110,17 @@ class Evidence:
         asked: bool. The argument.
         place: str. The last two parts of the path, in lower case.
         by_google: bool. Whether the names are canonical, so that the file comes from the original project.
+
+    Example:
+        >>> from b4k3.models.checkpoints import open_checkpoint
+        >>> from b4k3.models.dialects import View
+        >>> from b4k3.models.registry import dialects, network
+        >>> google = next(dialect for dialect in dialects() if dialect.name == "google")
+        >>> names = ["bert/embeddings/word_embeddings", "bert/embeddings/task_type_embeddings", "global_step"]
+        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), google)
+        >>> found = Evidence(view, {"vocab_size": 9}, None, asked=False)
+        >>> found.shape("bert/embeddings/word_embeddings"), found.contradictions(network("bert"))
+        ((9, 4), [])
     """
 
     def __init__(
@@ -98,11 +137,25 @@ class Evidence:
         self.by_google = view.dialect.rules is None
 
     def shape(self, name: str) -> tuple[int, ...] | None:
-        """The shape of a variable, by its canonical name; None if the file does not have it."""
+        """Tell the shape of a variable.
+
+        Arguments:
+            name: str. The canonical name.
+
+        Returns:
+            tuple of int; None if the file does not have the variable.
+        """
         return tuple(self._view.shape(name)) if name in self._view else None
 
     def contradictions(self, other: Network) -> list[str]:
-        """The keys for which the configuration and the shapes in the file, read as another network, disagree."""
+        """Compare the configuration with the shapes in the file, read as another network.
+
+        Arguments:
+            other: `Network`.
+
+        Returns:
+            list of str, the keys for which the two have different values.
+        """
         return contradictions(self.config, measure(other, self._view))
 
 
@@ -112,13 +165,26 @@ class Fit:
     Arguments:
         of: `Network`.
         view: `View` of the checkpoint.
-        beside: other networks that may have variables in the same file.
+        beside: list of `Network`. Other networks that may have variables in the same file.
 
     Attributes:
+        network: `Network`. The argument `of`.
+        view: `View`. The argument.
         matched: int. The number of variables of the body that the file has.
         lacking: list of str. The canonical names of the variables that the body needs and the file does not have.
         unknown: list of str. The names that belong to the network and that its description does not explain.
         has_blocks: bool. Whether the file has any variable of a block.
+
+    Example:
+        >>> from b4k3.models.checkpoints import open_checkpoint
+        >>> from b4k3.models.dialects import View
+        >>> from b4k3.models.registry import dialects, network
+        >>> google = next(dialect for dialect in dialects() if dialect.name == "google")
+        >>> names = ["bert/embeddings/word_embeddings", "bert/embeddings/task_type_embeddings", "global_step"]
+        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), google)
+        >>> fit = Fit(network("bert"), view)
+        >>> fit.full, fit.matched, fit.unknown, fit.table
+        (False, 1, ['bert/embeddings/task_type_embeddings'], 'bert/embeddings/word_embeddings')
     """
 
     def __init__(self, of: Network, view: View, beside: Sequence[Network] = ()) -> None:
@@ -154,7 +220,7 @@ class Fit:
 
     @property
     def table(self) -> str:
-        """The name of the token embeddings in the file; "" if the file does not have them."""
+        """Return the name of the token embeddings in the file, or "" if the file does not have them."""
         names = [v.name for _, layer, v in self.network.variables() if layer.name == "Embedding-Token"]
         stored = self.view.dialect.read_names(self.view.checkpoint, names[0]) if names else []
         origin = getattr(self.view.checkpoint, "names", {})
@@ -162,17 +228,17 @@ class Fit:
 
     @property
     def full(self) -> bool:
-        """Whether no variable of the body is missing and no name is unexplained."""
+        """Tell whether no variable of the body is missing and no name is unexplained."""
         return self.matched > 0 and not self.lacking and not self.unknown
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """A sort key: the better the fit, the greater."""
+        """Return a sort key, which is greater for a better fit."""
         return (self.full, -len(self.lacking) - len(self.unknown), self.matched)
 
 
 class Recognised:
-    """The result of `recognise`.
+    """The network that `recognise` found, and how it read the names in the file.
 
     Arguments:
         fit: `Fit` of the network that was found.
@@ -183,6 +249,17 @@ class Recognised:
         view: `View` of the checkpoint under canonical names.
         fit: `Fit`. The argument.
         notes: list of str. The argument.
+
+    Example:
+        >>> from b4k3.models.checkpoints import open_checkpoint
+        >>> from b4k3.models.dialects import View
+        >>> from b4k3.models.registry import dialects, network
+        >>> google = next(dialect for dialect in dialects() if dialect.name == "google")
+        >>> names = ["bert/embeddings/word_embeddings", "bert/embeddings/task_type_embeddings", "global_step"]
+        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), google)
+        >>> found = Recognised(Fit(network("bert"), view), [])
+        >>> found.network, "bert/embeddings/word_embeddings" in found.view
+        (<Network bert>, True)
     """
 
     def __init__(self, fit: Fit, notes: list[str]) -> None:
@@ -190,7 +267,15 @@ class Recognised:
 
 
 def has_sign(of: Network, checkpoint: Checkpoint | None) -> bool:
-    """Whether the names or the shapes in a checkpoint show that it is of this network and not of a similar one."""
+    """Tell whether the names or the shapes in a checkpoint show that it is of this network and not of a similar one.
+
+    Arguments:
+        of: `Network`.
+        checkpoint: `Checkpoint` or None.
+
+    Returns:
+        bool. For example, a prefix 'roberta.' shows that a file is of RoBERTa and not of BERT.
+    """
     dialect = None if checkpoint is None else recognised_dialect(checkpoint)
     own = None if dialect is None else spoken(of, dialect)
     if own is None or checkpoint is None:
@@ -259,13 +344,28 @@ def of_model_type(model_type: Any, where: str) -> list[Network]:
 
 
 def recognised_dialect(checkpoint: Checkpoint) -> Dialect | None:
-    """The first dialect that recognises the names of a checkpoint, or None."""
+    """Find the first dialect that recognises the names of a checkpoint.
+
+    Arguments:
+        checkpoint: `Checkpoint`.
+
+    Returns:
+        `Dialect`, or None.
+    """
     names = set(checkpoint.keys())
     return next((dialect for dialect in dialects() if dialect.recognises(names)), None)
 
 
 def spoken(of: Network, dialect: Dialect) -> Dialect | None:
-    """The dialect of the same family that is made for a network; None if the family has no such dialect."""
+    """Find the dialect of the same family that is made for a network.
+
+    Arguments:
+        of: `Network`.
+        dialect: `Dialect`, any one of the family.
+
+    Returns:
+        `Dialect`; None if the family has none for this network.
+    """
     family = [other for other in dialects() if other.family == dialect.family]
     if not any(other.models for other in family):
         return dialect.for_network(of)
@@ -273,8 +373,16 @@ def spoken(of: Network, dialect: Dialect) -> Dialect | None:
     return made[0] if made else None
 
 
-def sample(names: Any, count: int = 5) -> str:
-    """The first names in alphabetical order, for error messages."""
+def sample(names: Iterable[str], count: int = 5) -> str:
+    """Join the first names in alphabetical order, for an error message.
+
+    Arguments:
+        names: str, any number of them.
+        count: int. How many are shown.
+
+    Returns:
+        str.
+    """
     shown = [name if len(name) < 120 else name[:119] + "…" for name in sorted(names)[:count]]
     return ", ".join(shown) + ", …"
 
@@ -284,7 +392,7 @@ def fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | Non
 
     Arguments:
         checkpoint: `Checkpoint`.
-        pool: the networks.
+        pool: list of `Network`.
         dialect: `Dialect` of the names in the file; None if no dialect recognises them.
 
     Returns:
@@ -301,7 +409,7 @@ def fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | Non
     return found
 
 
-def best(found: list[Fit], evidence: Any, where: str) -> Fit | None:
+def best(found: list[Fit], evidence: FindEvidence, where: str) -> Fit | None:
     """Choose the best fit, by the names and then by other evidence.
 
     Arguments:
@@ -335,7 +443,15 @@ def best(found: list[Fit], evidence: Any, where: str) -> Fit | None:
 
 
 def is_half_of(fit: Fit, others: Sequence[Fit]) -> bool:
-    """Whether a network is only one half of a network that the file contains, as the encoder of a whole T5 is."""
+    """Tell whether a network is only one half of a network that the file has, as the encoder of a whole T5 is.
+
+    Arguments:
+        fit: `Fit` of the network.
+        others: list of `Fit`. The fits of all networks.
+
+    Returns:
+        bool.
+    """
     parts = {part.name for part in fit.network.body}
     return any(
         other.network.name in fit.network.beside
@@ -345,12 +461,15 @@ def is_half_of(fit: Fit, others: Sequence[Fit]) -> bool:
     )
 
 
-def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any, partial: bool = False) -> Recognised:
+def recognise(
+    checkpoint: Checkpoint, pool: Sequence[Network], evidence: FindEvidence, partial: bool = False
+) -> Recognised:
     """Find the network of a checkpoint.
 
     Arguments:
         checkpoint: `Checkpoint`.
-        pool: the networks that come into question: the network that was asked for, or all that the config may mean.
+        pool: list of `Network`. The networks that come into question: the one that was asked for, or all that the
+            config may mean.
         evidence: function from a `Fit` to its `Evidence`.
         partial: bool. Whether a file without any variable of the network's blocks is accepted.
 
@@ -365,7 +484,7 @@ def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any, pa
     dialect = recognised_dialect(checkpoint)
     where = checkpoint.path
     if not len(checkpoint):
-        raise CheckpointError(f"{where}: there is no variable in it")
+        raise CheckpointError(f"{where}: there is no variable in it; give the checkpoint of a network")
     found = best(fits(checkpoint, pool, dialect), evidence, where)
     if found is not None and found.full:
         return Recognised(found, [])
@@ -385,7 +504,16 @@ def recognise(checkpoint: Checkpoint, pool: Sequence[Network], evidence: Any, pa
 
 
 def fits_another(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | None) -> bool:
-    """Whether a network that does not come into question fits the file. Then its names need no other prefix."""
+    """Tell whether a network that does not come into question fits the file. Then the names need no other prefix.
+
+    Arguments:
+        checkpoint: `Checkpoint`.
+        pool: list of `Network`. The networks that come into question.
+        dialect: `Dialect` of the names in the file; None if no dialect recognises them.
+
+    Returns:
+        bool.
+    """
     others = [other for other in networks() if other not in pool]
     return any(fit.full for fit in fits(checkpoint, others, dialect))
 
@@ -395,10 +523,10 @@ def every_renaming(checkpoint: Checkpoint, pool: Sequence[Network]) -> list[tupl
 
     Arguments:
         checkpoint: `Checkpoint`.
-        pool: the networks that come into question.
+        pool: list of `Network`. The networks that come into question.
 
     Returns:
-        list of (`Fit` of the renamed checkpoint, a sentence that says how the names were read).
+        list of (`Fit` of the renamed checkpoint, a sentence that tells how the names were read).
     """
     found: list[tuple[Fit, str]] = []
     words = {first_segment(v.name) for other in networks() for _, _, v in other.variables()}
@@ -418,7 +546,16 @@ def every_renaming(checkpoint: Checkpoint, pool: Sequence[Network]) -> list[tupl
 
 
 def nothing_fits(checkpoint: Checkpoint, pool: Sequence[Network], dialect: Dialect | None) -> str:
-    """The error message for a file that fits no network. It shows names of both sides and says what to do."""
+    """Write the error message for a file that fits no network. It shows names of both sides and says what to do.
+
+    Arguments:
+        checkpoint: `Checkpoint`.
+        pool: list of `Network`. The networks that come into question.
+        dialect: `Dialect` of the names in the file; None if no dialect recognises them.
+
+    Returns:
+        str.
+    """
     foreign = foreign_kind(checkpoint.keys())
     theirs = f"The file has {sample(checkpoint.keys())}"
     if foreign is not None:
@@ -446,7 +583,7 @@ def hints(checkpoint: Checkpoint, wanted: Network) -> list[str]:
         wanted: `Network` that was asked for.
 
     Returns:
-        list of str: one sentence that says how to build the better network, or nothing.
+        list of str: one sentence that tells how to build the better network, or nothing.
     """
     found = fits(checkpoint, networks(), recognised_dialect(checkpoint))
     full = [fit for fit in found if fit.full and fit.network.name != wanted.name]
@@ -468,6 +605,13 @@ def hints(checkpoint: Checkpoint, wanted: Network) -> list[str]:
 
 
 def strength_of(fit: Fit) -> float:
-    """How much speaks for the network of a fit apart from the names, without a configuration."""
+    """Rate the evidence for the network of a fit apart from the names, without a configuration.
+
+    Arguments:
+        fit: `Fit`.
+
+    Returns:
+        float, the greater the more speaks for the network. See `Network.evidence`.
+    """
     of = fit.network
     return of.evidence(Evidence(fit.view, {}, None, False)) if of.evidence is not None else 0.0

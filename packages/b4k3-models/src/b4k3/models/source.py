@@ -1,4 +1,4 @@
-"""The steps from the arguments of a caller to a model that can be built: locate, open, dialect, network, config.
+"""Go the steps from the arguments of a caller to a model that can be built: locate, open, dialect, network, config.
 
 None of them needs Keras. `build_transformer_model` continues with the class; every command of `b4k3` uses the same
 `Source`, so that `b4k3 inspect` reports exactly what the build does. For example, for the folder of a published BERT:
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 import numpy as np
 
@@ -29,9 +29,9 @@ from .networks.description import Network, untied
 from .recognition import Evidence, Fit, asked_network, of_model_type, recognise, recognised_dialect
 from .registry import DEFAULT, network, networks
 
-Candidates = List[Tuple[str, dict, int]]  # config files: path, contents, rank; the smallest rank is the best
+Candidates = List[Tuple[str, Dict[str, Any], int]]  # config files: path, contents, rank; the smallest rank is the best
 STACKS = ("num_hidden_layers", "num_decoder_layers", "num_hidden_groups", "inner_group_num")
-MORE_BLOCKS = 100  # than in the checkpoint: a config with so many is refused before any of them is looked at
+MORE_BLOCKS = 100  # a config with more than so many additional blocks is refused before any block is examined
 IDENTIFYING = ("vocab_size", "hidden_size", "num_hidden_layers")
 
 
@@ -78,9 +78,9 @@ class Source:
 
     def __init__(
         self,
-        config_path: Any = None,
-        checkpoint_path: Any = None,
-        model: Any = None,
+        config_path: str | os.PathLike[str] | dict[str, Any] | None = None,
+        checkpoint_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        model: str | type | Network | None = None,
         given: dict[str, Any] | None = None,
         look_beside: bool = False,
         patient: bool = False,
@@ -174,7 +174,7 @@ class Source:
             self.network, self.view = pool[0], View(self.checkpoint, dialect.for_network(pool[0]))
 
         def evidence(fit: Fit) -> Evidence:
-            """What is known about the checkpoint if it is of the network of this fit."""
+            """Collect what is known about the checkpoint if it is of the network of this fit."""
             return Evidence(fit.view, self._seen(fit), model_type, named, self._place())
 
         partial = bool(self.arguments_given.get("ignore_invalid_weights"))
@@ -193,7 +193,7 @@ class Source:
                 self._warn(f"{self.checkpoint.path}: {said}")
 
     def _model_type(self) -> Any:
-        """The model_type that the call or the configuration gives; None if neither does."""
+        """Return the model_type that the call or the configuration gives; None if neither does."""
         if "model_type" in self.arguments_given:
             return self.arguments_given["model_type"]
         ranks = [rank for _, _, rank in self._candidates]
@@ -205,7 +205,7 @@ class Source:
         return types[0] if types else None
 
     def _seen(self, fit: Fit) -> dict[str, Any]:
-        """The configuration as the network of a fit reads it, for `Evidence`; {} if the network refuses it."""
+        """Read the configuration as the network of a fit does, for `Evidence`; {} if the network refuses it."""
         try:
             words = fit.network.files
             others = [c for c in self._candidates if not any(word in os.path.basename(c[0]) for word in words)]
@@ -216,7 +216,7 @@ class Source:
             return {}
 
     def _place(self) -> str:
-        """The path of the checkpoint, because the names of files and folders count as evidence."""
+        """Return the path of the checkpoint, because the names of files and folders count as evidence."""
         return "the checkpoint" if self.checkpoint.format == "dict" else os.path.abspath(self.checkpoint.path)
 
     def _warn(self, sentence: str) -> None:
@@ -275,7 +275,7 @@ class Source:
 
     @property
     def known(self) -> dict[str, Any]:
-        """The values of the config file and of the call, under our names. The call wins."""
+        """Return the values of the config file and of the call, under our names. The call wins."""
         return dict(self.config, **self.given)
 
     def _complete(self, view: View) -> None:
@@ -391,19 +391,19 @@ class Source:
 
     @property
     def config_file(self) -> str | None:
-        """The path of the config file, or of the file that could not be understood; None if there is none."""
+        """Return the path of the config file, or of the file that could not be understood; None if there is none."""
         if self.file_config or not self._candidates:
             return self.where if self.file_config else None
         return self._candidates[0][0]
 
     @property
     def model(self) -> str | None:
-        """The name of the network for `model=`."""
+        """Return the name of the network for `model=`."""
         return None if self.network is None else self.network.name
 
     @property
     def all_sizes(self) -> dict[str, Any]:
-        """The configuration with the defaults of bert4keras and the sizes that follow from others."""
+        """Return the configuration with the defaults of bert4keras and the sizes that follow from others."""
         assert self.network is not None
         return self.network.derive(dict(DEFAULTS, **self.known))
 
@@ -429,7 +429,14 @@ def wrong_direction(config: dict[str, Any], application: str, of: Network, where
 
 
 def folder_of(path: str) -> str:
-    """The folder of a checkpoint; the path itself if it is a folder."""
+    """Find the folder of a checkpoint.
+
+    Arguments:
+        path: str. The path of the checkpoint.
+
+    Returns:
+        str: the path itself if it is a folder, otherwise the folder that the file or prefix is in.
+    """
     return path if os.path.isdir(path) else os.path.dirname(path) or "."
 
 
@@ -443,7 +450,8 @@ def candidates_for(of: Network, candidates: Candidates) -> Candidates:
     Returns:
         The candidates of the best rank whose names contain a word of this network, or no word of another one.
     """
-    marked = [c for c in candidates if any(word in os.path.basename(c[0]) for word in every_word(candidates, of))]
+    words = marking_words(of)
+    marked = [c for c in candidates if any(word in os.path.basename(c[0]) for word in words)]
     if of.files:
         chosen = marked or candidates
     else:
@@ -452,15 +460,32 @@ def candidates_for(of: Network, candidates: Candidates) -> Candidates:
     return [candidate for candidate in chosen if candidate[2] == best]
 
 
-def every_word(candidates: Candidates, of: Network) -> list[str]:
-    """The words in the names of config files that tell this network from the networks in the same folder."""
+def marking_words(of: Network) -> list[str]:
+    """List the words in the names of config files that tell networks in the same folder apart.
+
+    Arguments:
+        of: `Network`.
+
+    Returns:
+        list of str: the words of this network, for example "generator"; or if it has none, the words of the networks
+        that may be in the same folder.
+    """
     if of.files:
         return list(of.files)
     return [word for name in of.beside for word in network(name).files]
 
 
 def differ(view: View, first: str, second: str) -> bool:
-    """Whether two variables of a checkpoint differ. A matrix and its transpose count as equal."""
+    """Tell whether two variables of a checkpoint differ. A matrix and its transpose count as equal.
+
+    Arguments:
+        view: `View` of the checkpoint.
+        first: str. The canonical name of one variable.
+        second: str. The canonical name of the other variable.
+
+    Returns:
+        bool.
+    """
     one, other = (np.asarray(view.dialect.read(view.checkpoint, name)[0]) for name in (first, second))
     if one.shape != other.shape:
         other = other.T
