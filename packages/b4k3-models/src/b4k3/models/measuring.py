@@ -48,8 +48,9 @@ def measure(network: Network, view: View) -> dict[str, int]:
                 break
     for name, (_, layer, variable) in present:
         numbers = Template(variable.name).match(name) if layer.blocks is not None else None
-        for number, key in layer.blocks.counts.items() if numbers else ():
-            found[key] = max(found.get(key, 0), numbers[number] + 1)
+        if layer.blocks is not None and numbers:
+            for number, key in layer.blocks.counts.items():
+                found[key] = max(found.get(key, 0), numbers[number] + 1)
     if "vocab_size" in found:
         for key in network.absent:
             found.setdefault(key, 0)

@@ -141,7 +141,7 @@ class Checkpoint(Mapping[str, np.ndarray]):
         return name in self._entries
 
     __eq__ = object.__eq__  # the method of Mapping would read and compare all arrays
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def get(self, name: str, default: Any = None) -> Any:
         """Read a variable if it is there.

@@ -270,7 +270,7 @@ def _strings(path: str, group: h5py.Group, name: str) -> list[str]:
     return values
 
 
-def _follow(path: str, group: h5py.Group, name: str, what: str) -> h5py.Group | h5py.Dataset:
+def _follow(path: str, group: h5py.Group, name: str, what: str) -> Any:
     """Find the group or dataset at a path below a group, by hard links only, so that no other file is opened.
 
     Arguments:
