@@ -202,7 +202,7 @@ def _load(name: str) -> Any:
 
 
 def _import(module: str) -> Any:
-    """Import a module of this package."""
+    """Import a module of this package. `_keras3` stands for the folder of the Keras in use."""
     folder, _, name = module.rpartition(".")
     if folder == "_keras3":
         return _import("_environment").load(name)

@@ -61,7 +61,7 @@ def bias_from_mask(visible: Tensor, dtype: str) -> Tensor:
     Example:
         >>> bias = bias_from_mask(ops.convert_to_tensor([[True, False]]), "float32")  # [1, 2]
     """
-    bias = (fused.cast(visible, "float32") - 1.0) * -mask_value(dtype)
+    bias = fused.cast(fused.logical_not(visible), "float32") * mask_value(dtype)
     return bias if dtype == "float32" else fused.cast(bias, dtype)
 
 

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from .._runtime import major_minor
 from ..types import Tensor
-from .ops import cast as cast, maximum
+from .ops import cast as cast, logical_not as logical_not, maximum
 
 ONE_CORE_A_ROW = major_minor(tf.__version__) < (2, 9)
 BLOCKS = 4

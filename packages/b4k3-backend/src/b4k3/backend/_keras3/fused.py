@@ -1,6 +1,8 @@
-"""Fused kernels of the frameworks. Each function returns None if the framework has no kernel for its arguments.
+"""Fused kernels of the frameworks, and short ways to small operations of torch.
 
-Three tricks make some of them faster than the obvious way. This is an example of each, and the reason why it is exact:
+A function returns None if the framework has no kernel for its arguments; `attention_dtype` says so for attention.
+
+Four tricks make some kernels faster than the obvious way. This is an example of each, and the reason why it is exact:
 
 `torch_dropout` decides with 16 random bits instead of 64. At a rate of 0.1 it drops round(0.1 · 65536) = 6554 of the
 65536 values that 16 bits have:
@@ -19,9 +21,14 @@ nearest multiple of 1 / 65536, which is at most 1 / 131072 away.
 A product of a row with a matrix is a sum over the features. It is only added up in another order, so that results
 differ by rounding at most.
 
-`row_times_rows_in_blocks` multiplies the row with four blocks of rows of a table, where no sum is split.
+`row_times_rows_in_blocks` multiplies the row with four blocks of rows of a table. For a table y of 8 rows:
 
-`activated` overwrites its input. Nobody else holds that tensor, and without a gradient nobody will ask for it again.
+    x · yᵀ = [x · y[0:2]ᵀ, x · y[2:4]ᵀ, x · y[4:6]ᵀ, x · y[6:8]ᵀ]
+
+Each result is the product of x with one row of y, so no sum is split.
+
+`activated` overwrites its input, x = [-1, 2] by gelu(x) = [-0.159, 1.954]. The function is the same, and where its
+result lies changes no number. Nobody else holds that tensor, and without a gradient nobody will ask for it again.
 """
 
 from __future__ import annotations
@@ -58,6 +65,18 @@ def is_torch_tensor(x: Any) -> bool:
         bool. False on other backends, where compiled code has no such cost.
     """
     return BACKEND == "torch" and isinstance(x, torch.Tensor)
+
+
+def logical_not(x: Tensor) -> Tensor:
+    """Return True where x is False or 0, as `keras.ops.logical_not` does.
+
+    Arguments:
+        x: bool or numbers, [...]. The tensor.
+
+    Returns:
+        bool, [...].
+    """
+    return x.logical_not() if is_torch_tensor(x) else keras.ops.logical_not(x)
 
 
 def cast(x: Tensor, dtype: str) -> Tensor:
