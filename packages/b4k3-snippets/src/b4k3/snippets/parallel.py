@@ -10,21 +10,24 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Callable, Iterable, Iterator, Sequence
+from typing import Any, Callable, Iterable, Iterator, Sequence, TypeVar, overload
 
 import numpy as np
 
 from b4k3.tokenizers.workers import results_of_processes
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 
 def parallel_apply_generator(
-    func: Callable[[Any], Any],
-    iterable: Iterable[Any],
+    func: Callable[[Item], Result],
+    iterable: Iterable[Item],
     workers: int,
     max_queue_size: int,
     dummy: bool = False,
     random_seeds: bool | Sequence[int] | None = True,
-) -> Iterator[tuple[int, Any]]:
+) -> Iterator[tuple[int, Result]]:
     """Apply a function to items, and yield the results as they are ready.
 
     Arguments:
@@ -70,8 +73,8 @@ def _seed(seed: int | None) -> None:
 
 
 def _results_of_threads(
-    func: Callable[[Any], Any], iterable: Iterable[Any], workers: int, max_queue_size: int
-) -> Iterator[tuple[int, Any]]:
+    func: Callable[[Item], Result], iterable: Iterable[Item], workers: int, max_queue_size: int
+) -> Iterator[tuple[int, Result]]:
     """Yield (index of the item, result) as threads have them ready."""
     stopped = threading.Event()
     executor, items = ThreadPoolExecutor(workers), enumerate(iterable)
@@ -93,16 +96,42 @@ def _results_of_threads(
         executor.shutdown()
 
 
+@overload
 def parallel_apply(
-    func: Callable[[Any], Any],
-    iterable: Iterable[Any],
+    func: Callable[[Item], Result],
+    iterable: Iterable[Item],
     workers: int,
     max_queue_size: int,
-    callback: Callable[[Any], Any] | None = None,
+    callback: None = None,
     dummy: bool = False,
     random_seeds: bool | Sequence[int] | None = True,
     unordered: bool = True,
-) -> list[Any] | None:
+) -> list[Result]: ...
+
+
+@overload
+def parallel_apply(
+    func: Callable[[Item], Result],
+    iterable: Iterable[Item],
+    workers: int,
+    max_queue_size: int,
+    callback: Callable[[Result], Any],
+    dummy: bool = False,
+    random_seeds: bool | Sequence[int] | None = True,
+    unordered: bool = True,
+) -> None: ...
+
+
+def parallel_apply(
+    func: Callable[[Item], Result],
+    iterable: Iterable[Item],
+    workers: int,
+    max_queue_size: int,
+    callback: Callable[[Result], Any] | None = None,
+    dummy: bool = False,
+    random_seeds: bool | Sequence[int] | None = True,
+    unordered: bool = True,
+) -> list[Result] | None:
     """Apply a function to items, and return the results or hand each of them to a callback.
 
     Arguments:
@@ -139,9 +168,9 @@ def parallel_apply(
     return None
 
 
-def _in_order(results: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+def _in_order(results: Iterable[tuple[int, Result]]) -> Iterator[tuple[int, Result]]:
     """Yield results in the order of the items, and keep those that come too early."""
-    waiting: list[tuple[int, Any]] = []
+    waiting: list[tuple[int, Result]] = []
     following = 0
     for i, result in results:
         heapq.heappush(waiting, (i, result))
