@@ -1,4 +1,4 @@
-"""Rows of a table by ids that somebody else gives.
+"""Look up rows of a table by ids that a user gives.
 
 An id that is negative, beyond the table, fractional or NaN has no row, and must not get the row of another id:
 

@@ -36,8 +36,8 @@ class Embedding(Layer):
     """Look up rows of a table by their ids; with `mode="dense"` multiply by the transposed table instead.
 
     Mask in: the mask of the input, or None. Mask out: with `mask_zero` bool, [batch, n], False at the padding id. The
-    first token is never masked, because T5 starts with its padding id. In mode 'dense', and for ids that have not two
-    axes, the mask of the input comes out unchanged.
+    first token is never masked, because T5 starts with its padding id. In mode 'dense', and for ids of one axis or more
+    than two, the mask of the input comes out unchanged.
 
     An id that is negative, beyond the table, fractional or NaN has no row. If its value can be seen, as in an eager
     call, it is an error; in a compiled graph it gets NaN, and never the row of another id. With `mask_zero`, a padding

@@ -214,8 +214,8 @@ def mean(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
 def var(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
     """Return the variance over axes."""
     x = _float(x)
-    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x  # half precision overflows at a spread of 256
-    return tf.cast(tf.math.reduce_variance(wide, _list(axis), keepdims), x.dtype)
+    upcast = tf.cast(x, tf.float32) if x.dtype.size < 4 else x  # half precision overflows at a spread of 256
+    return tf.cast(tf.math.reduce_variance(upcast, _list(axis), keepdims), x.dtype)
 
 
 def std(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
@@ -329,7 +329,7 @@ cumprod = _running(tf.math.cumprod)
 
 
 def _segments(data: Tensor, segment_ids: Tensor, num_segments: int | None) -> tuple[Tensor, Tensor, Any]:
-    """Return the arguments of TensorFlow's reductions of segments; the last id tells the number of segments."""
+    """Return the arguments of TensorFlow's reductions of segments; None becomes the largest id + 1."""
     segment_ids = tf.cast(segment_ids, tf.int32)
     num_segments = tf.reduce_max(segment_ids) + 1 if num_segments is None else num_segments
     return convert_to_tensor(data), segment_ids, num_segments
