@@ -27,7 +27,7 @@ class GPT(LM_Mask, BERT):
     """OpenAI's GPT: the blocks of BERT, in which position i sees only the positions up to i.
 
     The embeddings are not normalised. Normalisation has the epsilon of bert4keras, 1e-12; transformers has 1e-5, which
-    `layer_norm_eps=1e-5` gives.
+    `layer_norm_eps=1e-5` sets.
 
     The inputs are the same as in `BERT`. The output is the probabilities of the next token at each position,
     [batch, n, vocab_size].

@@ -1,18 +1,19 @@
 """The classes by which a network is described: `Variable`, `Layer`, `Blocks`, `Part`, `HuggingFace` and `Network`.
 
 A network consists of parts (the embeddings, the blocks, each head), a part consists of layers, and a layer of
-variables. A variable has two names. Its canonical name is the one that the project has which published the network
-first; every other name of it is translated to this one by a dialect. The weights of the Keras model are found by the
-name of the layer and their order in it. For example, this is what the description of BERT says of the feed-forward
-layers in its blocks:
+variables. A variable has a canonical name: its name in the files of the project that published the network first.
+Dialects translate the names in other projects' files to canonical names. In the Keras model the variable is a weight,
+which is found by the name of its layer and its place in the layer. For example, this is what the description of BERT
+says about the feed-forward layers in its blocks:
 
     inner = dense("bert/encoder/layer_{i}/intermediate/dense", "hidden_size", "intermediate_size")
     outer = dense("bert/encoder/layer_{i}/output/dense", "intermediate_size", "hidden_size")
     layer = Layer("FeedForward", inner + outer, Blocks("Transformer-{i}", i="num_hidden_layers"))
 
 `{i}` stands for the number of a block. `dense` makes two `Variable`s, the kernel and the bias. So the layer
-`Transformer-3-FeedForward` has four weights, the first of which is `bert/encoder/layer_3/intermediate/dense/kernel`
-with the shape [hidden_size, intermediate_size]. `hidden_size` is the key of the config file.
+`Transformer-3-FeedForward` has four weights. The first one is loaded from the variable
+`bert/encoder/layer_3/intermediate/dense/kernel`, whose shape is [hidden_size, intermediate_size]; both sizes are keys of
+the config file.
 
 Some layers exist only in some configurations. `when=` names a function from the sizes to bool:
 
