@@ -1,8 +1,10 @@
-"""SentencePiece models built from data, and the slow and obvious ways to segment with them."""
+"""SentencePiece models built from data, and the slow and obvious ways to normalise and segment with them."""
 
+import re
 import struct
 from functools import lru_cache
 
+from b4k3.tokenizers import educational
 from b4k3.tokenizers._normalizer import SPACE, TEXT_END
 from b4k3.tokenizers._spm import encode_piece, encode_varint
 
@@ -38,61 +40,37 @@ def build(pieces, trainer=(), normalizer=(), specials=SPECIALS):
     return out + field(3, b"".join(field(NORMALIZER[name], value) for name, value in dict(normalizer).items()))
 
 
-def float32(x):
-    return struct.unpack("<f", struct.pack("<f", x))[0]
+class Twin:
+    """The educational twin of a model: the same pieces, segmented slowly and obviously.
 
+    A user-defined symbol has a score of its own in unigram models. In BPE models it is never merged, so the text is cut
+    at the symbols first. Unused pieces are left out, which is right for unigram models only.
+    """
 
-def slow_unigram(spec, text):
-    """[(piece, id)] of the whole text: every substring is looked up, sums are float32 from the beginning."""
-    ids = {p: i for i, (p, t) in enumerate(zip(spec.pieces, spec.types)) if t in (NORMAL, USER_DEFINED)}
-    longest = max(map(len, ids))
-    unk = spec.types.index(UNKNOWN)
-    unknown = float32(min(float32(s) for s, t in zip(spec.scores, spec.types) if t == NORMAL) - 10)
-    best = [None] * (len(text) + 1)  # (score, start, id)
-    best[0] = (0.0, 0, None)
-    for start in range(len(text)):
-        if abs(best[start][0]) > 100000:
-            offset = best[start][0]
-            best = [b and (float32(b[0] - offset),) + b[1:] if k >= start else b for k, b in enumerate(best)]
-        for end in range(start + 1, min(start + longest, len(text)) + 1):
-            i = ids.get(text[start:end])
-            if i is None and end > start + 1:
-                continue
-            score = unknown if i is None else spec.scores[i]
-            if i is not None and spec.types[i] == USER_DEFINED:
-                score = float32(0.1 * (len(text[start:end].encode("utf-8")) - 1))
-            score = float32(best[start][0] + float32(score))
-            if best[end] is None or score > best[end][0]:
-                best[end] = (score, start, unk if i is None else i)
-    out, end = [], len(text)
-    while end:
-        _, start, i = best[end]
-        out.append((text[start:end], i))
-        end = start
-    return out[::-1]
+    def __init__(self, spec):
+        self.spec, self.unk_id = spec, spec.types.index(UNKNOWN)
+        usable = [i for i, t in enumerate(spec.types) if t in (NORMAL, USER_DEFINED)]
+        self.vocabulary = {spec.pieces[i]: (i, self.score(i)) for i in usable}
+        is_bpe = spec.model_type == "bpe"
+        self.algorithm = (educational.BPE if is_bpe else educational.Unigram)(self.vocabulary, self.unk_id)
+        symbols = [spec.pieces[i] for i in usable if spec.types[i] == USER_DEFINED] if is_bpe else []
+        self.symbols = sorted(symbols, key=len, reverse=True)
 
+    def score(self, i):
+        piece = self.spec.pieces[i]
+        return 0.1 * (len(piece.encode("utf-8")) - 1) if self.spec.types[i] == USER_DEFINED else self.spec.scores[i]
 
-def slow_bpe(spec, text):
-    """[(piece, id)]: look at all neighbours, merge the best pair, begin again. No unused pieces."""
-    ids = {p: i for i, (p, t) in enumerate(zip(spec.pieces, spec.types)) if t in (NORMAL, USER_DEFINED)}
-    symbols, frozen, position = [], [], 0
-    special = sorted((p for p, i in ids.items() if spec.types[i] == USER_DEFINED), key=len, reverse=True)
-    while position < len(text):
-        found = next((s for s in special if text.startswith(s, position)), "")
-        symbols.append(found or text[position])
-        frozen.append(bool(found))
-        position += len(symbols[-1])
-    while True:
-        pairs = [
-            (-float32(spec.scores[ids[a + b]]), k)
-            for k, (a, b) in enumerate(zip(symbols, symbols[1:]))
-            if a + b in ids and not frozen[k] and not frozen[k + 1]
-        ]
-        if not pairs:
-            return [(s, ids.get(s, spec.types.index(UNKNOWN))) for s in symbols]
-        k = min(pairs)[1]
-        symbols[k : k + 2] = [symbols[k] + symbols[k + 1]]
-        del frozen[k + 1]
+    def nodes(self, text):
+        """[(piece, id)] of normalised text, each unknown character by itself."""
+        pieces = []
+        parts = re.split("(%s)" % "|".join(map(re.escape, self.symbols)), text) if self.symbols else [text]
+        for place, part in enumerate(parts):
+            pieces += [part] if place % 2 else self.algorithm.tokenize(part)
+        return [(piece, self.vocabulary.get(piece, (self.unk_id,))[0]) for piece in pieces]
+
+    def encode(self, text):
+        """The ids and pieces of normalised text as they come out of an encoder."""
+        return surface(self.spec, self.nodes(text))
 
 
 def surface(spec, nodes):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from b4k3.tokenizers import SentencePieceModel, SpTokenizer
-from support.sentencepiece_models import slow_normalize, texts_of
+from support.sentencepiece_models import Twin, slow_normalize, texts_of
 from support.tokenizer_goldens import SENTENCEPIECE, model_path, models_meta, rows
 
 META = models_meta()
@@ -34,6 +34,13 @@ def differing(got, want, texts):
 def test_text_to_pieces(case, method, key):
     got = list(map(getattr(case.model, method), case.texts))
     assert not differing(got, [row[key] for row in case.rows], case.texts)
+
+
+def test_the_twin_gives_the_same(case):
+    twin, sample = Twin(case.model._spec), [row for row in case.rows if len(row["normalized"]) < 200][::20]
+    assert len(sample) > 20
+    for row in sample:
+        assert twin.encode(row["normalized"]) == (row["ids"], row["pieces"]), row["text"]
 
 
 def test_batch_is_what_single_texts_give(case):

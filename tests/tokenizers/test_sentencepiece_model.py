@@ -1,4 +1,4 @@
-"""SentencePieceModel on models built here, against the slow and obvious segmentations."""
+"""SentencePieceModel on models built here, against its educational twin."""
 
 import itertools
 import math
@@ -17,11 +17,8 @@ from support.sentencepiece_models import (
     UNIGRAM,
     UNUSED,
     USER_DEFINED,
+    Twin,
     build,
-    float32,
-    slow_bpe,
-    slow_unigram,
-    surface,
 )
 
 SPACE = "\u2581"
@@ -56,7 +53,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
-def test_random_models_against_the_oracle(kind, variant):
+def test_random_models_against_their_twins(kind, variant):
     alphabet, trainer, normalizer, extra = VARIANTS[variant]
     rng = random.Random(variant)
     for round_ in range(8):
@@ -67,12 +64,11 @@ def test_random_models_against_the_oracle(kind, variant):
         pieces = [p for p in pieces if p[0] not in own]
         trainer = dict(trainer, model_type=UNIGRAM if kind == "unigram" else BPE)
         model = SentencePieceModel.from_bytes(build(pieces + list(extra), trainer, normalizer))
-        oracle = slow_unigram if kind == "unigram" else slow_bpe
+        twin = Twin(model._spec)
         texts, rows = [""], [[]]
         for _ in range(60):
             text = "".join(rng.choice(alphabet + "  x") for _ in range(rng.randrange(60)))
-            normalized = model.normalize(text)
-            ids, found = surface(model._spec, oracle(model._spec, normalized))
+            ids, found = twin.encode(model.normalize(text))
             assert model.encode(text) == ids, (text, found)
             assert model.tokenize(text) == found
             assert model.encode_with_offsets(text)[:2] == (ids, found)
@@ -92,7 +88,7 @@ def test_long_texts_add_up_scores_in_float32_and_begin_again_past_the_limit(scal
     pieces = list({p[0]: p for p in pieces}.values())
     model = SentencePieceModel.from_bytes(build(pieces))
     text = "".join(rng.choice("aabbc  x") for _ in range(size))
-    assert model.encode(text) == surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0]
+    assert model.encode(text) == Twin(model._spec).encode(model.normalize(text))[0]
 
 
 @pytest.mark.parametrize("words", [20, 1000, 4000, 14000])
@@ -108,23 +104,34 @@ def test_nearly_equally_good_words(words, length, exponents):
     runs = [(letters[0][0] * 2, -9.0)]  # so that a word can be longer than what is segmented in float64
     model = SentencePieceModel.from_bytes(build(letters + pairs + runs + [(SPACE, -3.0)]))
     text = " ".join(rng.choice(pairs)[0] for _ in range(words)) + letters[0][0] * length
-    assert model.encode(text) == surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0]
+    assert model.encode(text) == Twin(model._spec).encode(model.normalize(text))[0]
+
+
+def test_the_example_that_explains_why_near_ties_need_the_text_before():
+    """The table at the beginning of `unigram.py`."""
+    pieces = [("a", -3.0), ("b", -4.0), ("ab", -7.0001), ("x", -5000.0)]
+    model = SentencePieceModel.from_bytes(build(pieces, {}, KEEP))
+    assert [model.tokenize(text) for text in ("ab", "xab")] == [["a", "b"], ["x", "ab"]]
+    pieces[2] = ("ab", -7.1)
+    model = SentencePieceModel.from_bytes(build(pieces, {}, KEEP))
+    assert model.tokenize("x" * 19 + "ab")[-2:] == ["a", "b"]
+    assert model._segmenter.segment_chunk("ab") == "".join(map(chr, model.encode("ab")))  # its margin is large enough
 
 
 def test_equally_good_segmentations_of_long_runs():
     pieces = [(c * n, -1.5 * n - 0.1 * (n > 1)) for c in "=-" for n in (1, 2, 3, 4, 8, 16)] + [("a", -2.0)]
     model = SentencePieceModel.from_bytes(build(pieces))
+    twin = Twin(model._spec)
     for length in list(range(1, 80)) + [500, 5000]:
         for text in ("=" * length, "a=-" * length, "=" * length + "-" * length):
-            got = model.encode(text)
-            assert got == surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0], (text[:9], length)
+            assert model.encode(text) == twin.encode(model.normalize(text))[0], (text[:9], length)
 
 
 @pytest.mark.parametrize("normalizer", [{}, KEEP, {"remove_extra_whitespaces": False}])
 def test_a_text_with_the_character_between_texts_changes_no_later_ones(normalizer):
     model = SentencePieceModel.from_bytes(build([("a", -1.0), ("b", -2.0), (SPACE, -3.0)], (), normalizer))
     texts = ["a \0 b", "\0", "", "a", "b"]
-    want = [surface(model._spec, slow_unigram(model._spec, model.normalize(text)))[0] for text in texts]
+    want = [Twin(model._spec).encode(model.normalize(text))[0] for text in texts]
     for start, end in ((0, 5), (3, 5), (1, 3), (0, 5)):
         assert model.encode_batch(texts[start:end]) == want[start:end]
 
@@ -181,7 +188,7 @@ def test_extra_ids_are_added_in_descending_order():
 
 def all_segmentations(spec, text):
     """[(score, pieces)] of a text without unknown characters, best first."""
-    scores = dict(zip(spec.pieces, map(float32, spec.scores)))
+    scores = dict(zip(spec.pieces, spec.scores))
     found = []
     for cuts in itertools.product([False, True], repeat=len(text) - 1):
         pieces, start = [], 0

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from b4k3.tokenizers import Tokenizer
+from b4k3.tokenizers import Tokenizer, educational
 from support.tokenizer_goldens import WORDPIECE, rows
 
 RUNS = [("zh", True), ("zh", False), ("en_uncased", True), ("en_cased", False)]
@@ -26,6 +26,7 @@ class Run:
         self.offsets = [row and list(map(tuple, row)) for row in offsets]
         self.tokenizer = Tokenizer(path, do_lower_case=lower)
         self.bare = Tokenizer(path, do_lower_case=lower, token_start=None, token_end=None)
+        self.twin = educational.WordPiece(self.bare.token_dict, lower)
 
 
 @pytest.fixture(scope="module", params=RUNS, ids=lambda r: "%s-%s" % (r[0], "lower" if r[1] else "cased"))
@@ -41,6 +42,10 @@ def test_the_golden_files_are_all_there(run):
 def test_ids(run):
     assert [run.bare.encode(line)[0] for line in run.lines] == run.ids
     assert run.bare.encode_batch(run.lines).ids == run.ids
+
+
+def test_ids_of_the_twin(run):
+    assert [run.twin.encode(line) for line in run.lines[::10]] == run.ids[::10]
 
 
 def test_ids_of_tokens(run):
