@@ -10,7 +10,7 @@ from .template import check_room, count_specials
 
 if TYPE_CHECKING:
     from .base import TokenizerBase
-    from .template import Part
+    from .template import TemplatePart
 
     Row = tuple[int, slice, slice]  # index of the text, slice of the first text, slice of the second text
 
@@ -265,7 +265,7 @@ class Batch:
         return -(-width // multiple) * multiple if multiple else width
 
     def lay(
-        self, rows: list[Row], sides: Sequence[list[list]], of_special: Callable[[Part], list], fill: Any
+        self, rows: list[Row], sides: Sequence[list[list]], of_special: Callable[[TemplatePart], list], fill: Any
     ) -> list[list]:
         """Lay the values of texts and of special tokens out in rows, cut and padded.
 
@@ -273,7 +273,7 @@ class Batch:
             rows: list of rows. For each row the index of its text and the slices of its texts; see the attribute
                 `rows`.
             sides: list. For each side a list with the values of each text.
-            of_special: function from a `Part` to a list. It gives the values of the special tokens of the part.
+            of_special: function from a `TemplatePart` to a list. It gives the values of the special tokens of the part.
             fill: Any. The value of padding.
 
         Returns:
@@ -288,13 +288,13 @@ class Batch:
             out.append(self._padded(row, fill))
         return out
 
-    def lay_constants(self, rows: list[Row], of_part: Callable[[Part], Any], fill: Any) -> list[list]:
+    def lay_constants(self, rows: list[Row], of_part: Callable[[TemplatePart], Any], fill: Any) -> list[list]:
         """Do what `lay` does, for values that are the same for all tokens of a part.
 
         Arguments:
             rows: list of rows. For each row the index of its text and the slices of its texts; see the attribute
                 `rows`.
-            of_part: function from a `Part` to the value of each of its tokens.
+            of_part: function from a `TemplatePart` to the value of each of its tokens.
             fill: Any. The value of padding.
 
         Returns:

@@ -12,7 +12,7 @@ For example, let a model have the pieces "▁a" (id 5), "b" (id 6) and "▁c" (i
 
 An "id text" is a str in which the character chr(i) stands for the id i. Such texts are joined, split and searched much
 faster than tuples of int, and the garbage collector does not walk through them. The three codes after the last id are
-marks: `end` stands between words or texts; `Unigram` explains `near_tie` and `close`.
+marks: `end` stands between words or texts; `UnigramSegmenter` explains `near_tie` and `close`.
 
 It is exact to segment word by word, because a word ends where no piece can cross. Texts are cut before spaces only if
 no piece has a space symbol after another character (and after spaces only if no piece has one before another
@@ -41,7 +41,7 @@ _UTF_32 = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 
 
 class Segmenter:
-    """The base of `Unigram` and `BPE`, which implement `segment_chunk`.
+    """The base of `UnigramSegmenter` and `BPESegmenter`, which implement `segment_chunk`.
 
     Arguments:
         model: SpmModel. What the `.model` file says.

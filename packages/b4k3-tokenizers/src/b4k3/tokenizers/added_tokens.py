@@ -47,7 +47,7 @@ class AddedToken(NamedTuple):
     special: bool = False
 
 
-class Part(NamedTuple):
+class TextPart(NamedTuple):
     """This is a part of a text: an added token, or what stands between two of them.
 
     Attributes:
@@ -58,7 +58,7 @@ class Part(NamedTuple):
     Example:
         >>> tokens = AddedTokens([AddedToken("[E]", 5)])
         >>> tokens.parts("an [E]")[0]
-        Part(text='an ', origins=range(0, 3), token=None)
+        TextPart(text='an ', origins=range(0, 3), token=None)
     """
 
     text: str
@@ -113,25 +113,25 @@ class AddedTokens:
         """
         return bool(self._normalized or self._raw and self._raw.pattern.search(text))
 
-    def parts(self, text: str) -> list[Part]:
+    def parts(self, text: str) -> list[TextPart]:
         """Cut a text at the tokens.
 
         Arguments:
             text: str. The text.
 
         Returns:
-            Part[]. The parts in the order of the text, none of them empty.
+            TextPart[]. The parts in the order of the text, none of them empty.
         """
         parts = []
         for start, end, token in self._raw.splits(text):
-            part = Part(text[start:end], range(start, end), token)
+            part = TextPart(text[start:end], range(start, end), token)
             parts += [part] if token or not self._normalized else self._normalized_parts(part)
         return parts
 
-    def _normalized_parts(self, part: Part) -> list[Part]:
+    def _normalized_parts(self, part: TextPart) -> list[TextPart]:
         text, origins = self._normalize(part.text)
         origins = [part.origins[i] for i in origins]
-        return [Part(text[a:b], origins[a:b], token) for a, b, token in self._normalized.splits(text)]
+        return [TextPart(text[a:b], origins[a:b], token) for a, b, token in self._normalized.splits(text)]
 
 
 class _Finder:

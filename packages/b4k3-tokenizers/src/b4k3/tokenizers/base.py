@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Sequence
 
 from ._checks import check_text, checked_ids, checked_int, checked_tokens, shown
-from .template import Part, Template, around_single, check_room, count_specials
+from .template import Template, TemplatePart, around_single, check_room, count_specials
 from .vocab import VocabError
 
 if TYPE_CHECKING:
@@ -368,7 +368,7 @@ class TokenizerBase:
         given = {name: value for name, value in given.items() if value is not DEFAULT}
         return encode_batch(self, texts, pairs, workers, Settings(**dict(self.batch_defaults, **given)))
 
-    def _parts_of_rows(self, pair: bool) -> Sequence[Part]:
+    def _parts_of_rows(self, pair: bool) -> Sequence[TemplatePart]:
         """Return the template of a row with one text or two."""
         template = self._template
         if template is None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MAX_DEPTH = 100  # An unused piece is taken apart again up to this depth, the limit of the C++ library.
 
 
-class BPE(Segmenter):
+class BPESegmenter(Segmenter):
     """Segment normalised text with the BPE model of a `.model` file.
 
     Arguments:
@@ -36,7 +36,7 @@ class BPE(Segmenter):
         >>> from b4k3.tokenizers._spm import NORMAL, UNKNOWN, encode_model, parse_model
         >>> ranks = {"ab": 0.0, "abc": -1.0, "a": -2.0, "b": -3.0, "c": -4.0}
         >>> pieces = [("<unk>", 0.0, UNKNOWN)] + [(piece, score, NORMAL) for piece, score in ranks.items()]
-        >>> bpe = BPE(parse_model(encode_model(pieces, {"model_type": 2}, {})), cache_size=100)
+        >>> bpe = BPESegmenter(parse_model(encode_model(pieces, {"model_type": 2}, {})), cache_size=100)
         >>> bpe.segment("abcb")
         [(0, 3, 2, 'abc'), (3, 4, 4, 'b')]
     """

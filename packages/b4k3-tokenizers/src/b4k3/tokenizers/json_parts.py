@@ -9,7 +9,7 @@ from typing import Any, Callable, Sequence
 
 from ._json import Node
 from .added_tokens import AddedToken
-from .template import Part, Template, around_single
+from .template import Template, TemplatePart, around_single
 from .vocab import VocabError
 
 _STRATEGIES = {"LongestFirst": "longest_first", "OnlyFirst": "only_first", "OnlySecond": "only_second"}
@@ -252,8 +252,8 @@ def read_template(node: Node, find: Callable[[str], int | None] | None, tokens: 
     node.get("add_prefix_space", True).boolean()  # matters to offsets that are trimmed alone
     if node.get("trim_offsets", True).boolean():
         _check_nothing_to_trim(tokens, node)
-    single = [Part(None, 0, before), Part(0), Part(None, 0, after)]
-    return Template(single, single + [Part(None, 0, after), Part(1), Part(None, 0, after)])
+    single = [TemplatePart(None, 0, before), TemplatePart(0), TemplatePart(None, 0, after)]
+    return Template(single, single + [TemplatePart(None, 0, after), TemplatePart(1), TemplatePart(None, 0, after)])
 
 
 def _special_of_pair(node: Node, find: Any) -> tuple[Any]:
@@ -289,10 +289,10 @@ def _read_parts(node: Node, find: Any) -> Template:
     return Template(single, _read_places(pair, special, find, (0, 1)))
 
 
-def _usual_pair(single: list[Part]) -> list[Part]:
+def _usual_pair(single: list[TemplatePart]) -> list[TemplatePart]:
     """Return the places of a pair as in BERT, for a file that does not say them."""
     at = [part.sequence for part in single].index(0)
-    return single + [Part(1, 1)] + [part._replace(type_id=1) for part in single[at + 1 :]]
+    return single + [TemplatePart(1, 1)] + [part._replace(type_id=1) for part in single[at + 1 :]]
 
 
 def _of_its_name(name: Node, find: Any) -> tuple[Any]:
@@ -303,7 +303,7 @@ def _of_its_name(name: Node, find: Any) -> tuple[Any]:
     return (found,)
 
 
-def _read_places(node: Node, special: dict[str, Any], find: Any, sequences: Sequence[int]) -> list[Part]:
+def _read_places(node: Node, special: dict[str, Any], find: Any, sequences: Sequence[int]) -> list[TemplatePart]:
     parts = []
     for place in node.items():
         (kind,) = place.object() if len(place.object()) == 1 else (None,)
@@ -311,9 +311,9 @@ def _read_places(node: Node, special: dict[str, Any], find: Any, sequences: Sequ
             raise place.error("{'Sequence': …} or {'SpecialToken': …}")
         name, type_id = place[kind]["id"], place[kind]["type_id"].integer()
         if kind == "Sequence":
-            parts.append(Part("AB".index(name.one_of("A", "B")), type_id))
+            parts.append(TemplatePart("AB".index(name.one_of("A", "B")), type_id))
         else:
-            parts.append(Part(None, type_id, special.get(name.text()) or _of_its_name(name, find)))
+            parts.append(TemplatePart(None, type_id, special.get(name.text()) or _of_its_name(name, find)))
     if sorted(part.sequence for part in parts if part.sequence is not None) != list(sequences):
         raise node.error("each text once, with special tokens around them")
     return parts

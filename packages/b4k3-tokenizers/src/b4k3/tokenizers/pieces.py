@@ -67,7 +67,7 @@ class WordCache(dict):
         return value
 
 
-class WordPieces:
+class FastWordPiece:
     """Find the pieces, ids and offsets of words and texts for one vocabulary.
 
     Arguments:
@@ -83,7 +83,7 @@ class WordPieces:
 
     Example:
         >>> token_dict = {"[UNK]": 0, "un": 1, "##able": 2, ",": 3}
-        >>> words = WordPieces(token_dict, lambda token: 0, lambda word: "[UNK]", True, 200, 100)
+        >>> words = FastWordPiece(token_dict, lambda token: 0, lambda word: "[UNK]", True, 200, 100)
         >>> words.pieces("unable"), words.ids("Unable, x"), words.offsets("Unable, x")
         (['un', '##able'], [1, 2, 3, 0], [(0, 2), (2, 6), (6, 7), (8, 9)])
     """

@@ -31,8 +31,8 @@ from ._spm import (
     with_user_defined,
 )
 from ._writing import write_bytes
-from .bpe import BPE
-from .unigram import Unigram
+from .bpe import BPESegmenter
+from .unigram import UnigramSegmenter
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from ._metaspace import Metaspace
     from ._spm import SpmModel
 
-    Node = tuple[int, int, int]  # start, end, id
+    Span = tuple[int, int, int]  # start, end, id
 
-_SEGMENTERS = {"unigram": Unigram, "bpe": BPE}
+_SEGMENTERS = {"unigram": UnigramSegmenter, "bpe": BPESegmenter}
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
@@ -383,7 +383,7 @@ class SentencePieceModel(PieceTable):
         normalized = self._normalizer.normalize(text)
         return self._node_ids(self._segmenter.sample(normalized, alpha, rng), normalized)
 
-    def _nodes(self, ids: Iterable[int]) -> Iterator[Node]:
+    def _nodes(self, ids: Iterable[int]) -> Iterator[Span]:
         """Yield (start, end, id) in the normalised text. Of the bytes of one character, only the first is not empty."""
         start = 0
         for i in ids:
@@ -391,24 +391,24 @@ class SentencePieceModel(PieceTable):
             yield start, end, i
             start = end
 
-    def _merged(self, nodes: Iterable[Node]) -> list[Node]:
+    def _merged(self, nodes: Iterable[Span]) -> list[Span]:
         """Join neighbouring unknown nodes."""
         unk = -1 if self._segmenter.byte_fallback else self.unk_id
-        out: list[Node] = []
+        out: list[Span] = []
         for start, end, i in nodes:
             if i == unk and out and out[-1][2] == unk:
                 start = out.pop()[0]
             out.append((start, end, i))
         return out
 
-    def _node_ids(self, nodes: Iterable[Node], normalized: str) -> list[int]:
+    def _node_ids(self, nodes: Iterable[Span], normalized: str) -> list[int]:
         ids: list[int] = []
         for start, end, i in self._merged(nodes):
             ids.extend(ids_of(self._segmenter.unknown(normalized[start:end])) if i == self.unk_id else (i,))
         return ids
 
     def _spell(
-        self, nodes: Iterable[Node], normalized: str, starts: Sequence[int], ends: Sequence[int]
+        self, nodes: Iterable[Span], normalized: str, starts: Sequence[int], ends: Sequence[int]
     ) -> tuple[list[int], list[str], list[tuple[int, int]]]:
         """Return the ids, pieces and offsets of nodes of the normalised text.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Sequence
 
 
-class Part(NamedTuple):
+class TemplatePart(NamedTuple):
     """One place of a template: a text, or special tokens.
 
     Attributes:
@@ -18,8 +18,8 @@ class Part(NamedTuple):
         ids: tuple of int. The special tokens.
 
     Example:
-        >>> Part(None, 0, (101,)), Part(0)
-        (Part(sequence=None, type_id=0, ids=(101,)), Part(sequence=0, type_id=0, ids=()))
+        >>> TemplatePart(None, 0, (101,)), TemplatePart(0)
+        (TemplatePart(sequence=None, type_id=0, ids=(101,)), TemplatePart(sequence=0, type_id=0, ids=()))
     """
 
     sequence: int | None
@@ -31,8 +31,8 @@ class Template:
     """The places of a row with one text and of one with two.
 
     Arguments:
-        single: sequence of Part. The places of one text; sequence 0 is there once.
-        pair: sequence of Part. The places of two texts; the sequences 0 and 1 are there once, in any order.
+        single: sequence of TemplatePart. The places of one text; sequence 0 is there once.
+        pair: sequence of TemplatePart. The places of two texts; the sequences 0 and 1 are there once, in any order.
 
     Example:
         >>> template = Template.around([101], [102])
@@ -40,7 +40,7 @@ class Template:
         ([101], [102])
     """
 
-    def __init__(self, single: Sequence[Part], pair: Sequence[Part]) -> None:
+    def __init__(self, single: Sequence[TemplatePart], pair: Sequence[TemplatePart]) -> None:
         self.single, self.pair = tuple(single), tuple(pair)
 
     @classmethod
@@ -54,27 +54,27 @@ class Template:
         Returns:
             Template.
         """
-        before = [Part(None, 0, tuple(start))] if start else []
-        single = before + [Part(0)] + ([Part(None, 0, tuple(end))] if end else [])
-        return cls(single, single + [Part(1, 1)] + ([Part(None, 1, tuple(end))] if end else []))
+        before = [TemplatePart(None, 0, tuple(start))] if start else []
+        single = before + [TemplatePart(0)] + ([TemplatePart(None, 0, tuple(end))] if end else [])
+        return cls(single, single + [TemplatePart(1, 1)] + ([TemplatePart(None, 1, tuple(end))] if end else []))
 
-    def of(self, pair: bool) -> tuple[Part, ...]:
+    def of(self, pair: bool) -> tuple[TemplatePart, ...]:
         """Return the places.
 
         Arguments:
             pair: bool. Whether there are two texts.
 
         Returns:
-            Tuple of Part.
+            Tuple of TemplatePart.
         """
         return self.pair if pair else self.single
 
 
-def count_specials(parts: Sequence[Part]) -> int:
+def count_specials(parts: Sequence[TemplatePart]) -> int:
     """Count the special tokens of a template.
 
     Arguments:
-        parts: sequence of Part.
+        parts: sequence of TemplatePart.
 
     Returns:
         int.
@@ -82,12 +82,12 @@ def count_specials(parts: Sequence[Part]) -> int:
     return sum(len(part.ids) for part in parts)
 
 
-def check_room(maxlen: int, parts: Sequence[Part]) -> None:
+def check_room(maxlen: int, parts: Sequence[TemplatePart]) -> None:
     """Check that the special tokens alone are not too many.
 
     Arguments:
         maxlen: int. The number of ids that a row may have.
-        parts: sequence of Part.
+        parts: sequence of TemplatePart.
 
     Raises:
         ValueError: they are more.
@@ -96,11 +96,11 @@ def check_room(maxlen: int, parts: Sequence[Part]) -> None:
         raise ValueError(f"maxlen={maxlen} has no room for {count_specials(parts)} special tokens")
 
 
-def around_single(parts: Sequence[Part]) -> tuple[list[Any], list[Any]]:
+def around_single(parts: Sequence[TemplatePart]) -> tuple[list[Any], list[Any]]:
     """Return what stands before and after a single text.
 
     Arguments:
-        parts: sequence of Part, for one text.
+        parts: sequence of TemplatePart, for one text.
 
     Returns:
         (ids before the text, ids after it).

@@ -56,7 +56,7 @@ _MAX_PREFIXES = 1 << 25  # A few long pieces must not fill the memory. 250,000 p
 _MAX_AGENDA, _MIN_AGENDA = 10000, 512
 
 
-class Unigram(Segmenter):
+class UnigramSegmenter(Segmenter):
     """Segment normalised text with the unigram model of a `.model` file.
 
     The id text of a chunk is the mark `near_tie` if the score of the text before may change its ids. The mark `close`
@@ -74,7 +74,7 @@ class Unigram(Segmenter):
         >>> scores = {"a": -3.0, "b": -4.0, "ab": -6.5}
         >>> pieces = [("<unk>", 0.0, UNKNOWN)] + [(piece, score, NORMAL) for piece, score in scores.items()]
         >>> model = parse_model(encode_model(pieces, {}, {"add_dummy_prefix": False}))
-        >>> unigram = Unigram(model, cache_size=100)
+        >>> unigram = UnigramSegmenter(model, cache_size=100)
         >>> unigram.encode("abb")
         [3, 2]
         >>> unigram.n_best("ab", 2)
@@ -317,7 +317,7 @@ class _Path:
     no sum is computed.
     """
 
-    def __init__(self, unigram: Unigram) -> None:
+    def __init__(self, unigram: UnigramSegmenter) -> None:
         self._unigram, self._far_limit = unigram, _RESET - 8 * _LONGEST * unigram.steepest
         self._id_texts, self._total = [], array("f", [0.0])
         # how many of the id texts have their scores in the total, and how many ids do not have them there yet

@@ -12,13 +12,13 @@ from ._bert_normalizer import normalized, spaced, spelled
 from ._checks import check_text, checked_int, checked_tokens
 from .added_tokens import AddedToken, AddedTokens
 from .base import TokenizerBase
-from .pieces import WordPieces
+from .pieces import FastWordPiece
 from .vocab import VocabError, is_redundant, load_vocab, stem
 
 if TYPE_CHECKING:
     from typing import Literal
 
-    from .added_tokens import Part
+    from .added_tokens import TextPart
 
 _BEFORE_TEXT = re.escape(_unicode.CJK_PUNCTUATION + "+-/={(<[")
 _NO_SPACE_AFTER = re.compile(f"([{_BEFORE_TEXT}]) ")
@@ -110,7 +110,7 @@ class Tokenizer(TokenizerBase):
         self._set_word_pieces()
 
     def _set_word_pieces(self) -> None:
-        self._word_pieces = WordPieces(
+        self._word_pieces = FastWordPiece(
             self._piece_dict,
             self._unknown_id,
             self._unspelled,
@@ -264,7 +264,7 @@ class Tokenizer(TokenizerBase):
             words += [[part.token.content]] if part.token else self._words_of_part(part.text, pre_tokenize)
         return words
 
-    def _parts(self, text: str) -> list[Part]:
+    def _parts(self, text: str) -> list[TextPart]:
         """Cut a text at the added tokens in it."""
         parts = self._sought.parts(text)
         if self._special_tokens == "refuse":
@@ -302,7 +302,7 @@ class Tokenizer(TokenizerBase):
 
     @property
     def _is_plain(self) -> bool:
-        """True if no method of `_STEPS` is replaced and no argument needs tokens. Then `WordPieces` gives the ids."""
+        """True if no method of `_STEPS` is replaced and no argument needs tokens. `FastWordPiece` then is exact."""
         cls = type(self)
         own = all(getattr(cls, name) is getattr(Tokenizer, name) for name in _STEPS)
         return own and not self._pre_tokenize and not self._token_translate
