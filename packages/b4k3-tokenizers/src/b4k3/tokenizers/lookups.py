@@ -9,8 +9,6 @@ from ._checks import checked_int
 if TYPE_CHECKING:
     from .encoding import Encoding
 
-_FIELDS = "ids type_ids tokens offsets attention_mask special_tokens_mask word_ids sequence_ids".split()
-
 
 class RowEncoding:
     """Look up words, characters and tokens in one row of an `Encoding`.
@@ -34,7 +32,17 @@ class RowEncoding:
         (2, (9, 11), (2, 4))
     """
 
-    def __init__(self, encoding: Encoding, row: int):
+    # `__getattr__` takes these from the batch.
+    ids: list[int]
+    type_ids: list[int]
+    tokens: list[str]
+    offsets: list[tuple[int, int]]
+    attention_mask: list[int]
+    special_tokens_mask: list[int]
+    word_ids: list[int | None]
+    sequence_ids: list[int | None]
+
+    def __init__(self, encoding: Encoding, row: int) -> None:
         self._encoding, self._row = encoding, row
 
     def __len__(self) -> int:
@@ -161,6 +169,9 @@ class RowEncoding:
         if sequence_index >= self.n_sequences:
             return range(len(self.ids))
         return [token for token, sequence in enumerate(self.sequence_ids) if sequence == sequence_index]
+
+
+_FIELDS = tuple(RowEncoding.__annotations__)
 
 
 def _at(values: list, index: int) -> Any:
