@@ -12,7 +12,7 @@ says about the feed-forward layers in its blocks:
 
 `{i}` stands for the number of a block. `dense` makes two `Variable`s, the kernel and the bias. So the layer
 `Transformer-3-FeedForward` has four weights. The first one is loaded from the variable
-`bert/encoder/layer_3/intermediate/dense/kernel`, whose shape is [hidden_size, intermediate_size]; both sizes are keys
+`bert/encoder/layer_3/intermediate/dense/kernel`, whose shape is [hidden_size, intermediate_size]. Both sizes are keys
 of the config file.
 
 Some layers exist only in some configurations. `when=` names a function from the sizes to bool:
