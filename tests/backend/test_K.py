@@ -185,6 +185,11 @@ def test_variables():
     np.testing.assert_array_equal(K.eval(b), M[1])
 
 
+def test_names_that_are_listed():
+    assert {"dropout", "random_uniform", "rnn", "sum", "where"} <= set(dir(K))
+    assert not {"Sizes", "Training", "counting", "fold"} & set(dir(K))
+
+
 def test_settings():
     assert K.epsilon() == 1e-7 and K.floatx() == "float32" and K.image_data_format() == "channels_last"
     K.set_epsilon(1e-5)

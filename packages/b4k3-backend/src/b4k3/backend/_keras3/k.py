@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from . import sizes
 from .drawing import (  # noqa: F401 (a part of K)
     dropout,
     random_bernoulli,
@@ -566,3 +567,8 @@ def random_normal_variable(
 ) -> Tensor:
     """Make a variable of numbers from a normal distribution."""
     return variable(random_normal(shape, mean, scale, dtype, seed), dtype, name)
+
+
+def __dir__() -> list[str]:
+    """Return the names of K, without the helpers that this module has beside them."""
+    return sorted(set(globals()) - set(vars(sizes)) - {"Training"})
