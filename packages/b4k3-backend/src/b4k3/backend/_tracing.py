@@ -56,7 +56,7 @@ class ByShape:
         if function is not None:
             return function(x)
         with tracing:
-            function = self.known(key) or self.make()  # perhaps another thread was first
+            function = self.known(key) or self.make()  # another thread may have been first
             result = function(x)
             self.keep(key, function)  # a function that failed is not kept
         return result

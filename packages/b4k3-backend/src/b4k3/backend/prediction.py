@@ -80,7 +80,7 @@ class Inputs:
         self.model_name = model.name
         try:
             self.tensors = list(model.inputs or [])
-        except (AttributeError, ValueError):  # a Sequential that is not built: Keras 3.5 raises ValueError
+        except (AttributeError, ValueError):  # Keras 3.5 raises ValueError for a Sequential that is not built
             self.tensors = []
         self.names = list(getattr(model, "input_names", None) or [tensor.name for tensor in self.tensors])
         self.structure = _prediction.input_structure(model) if self.tensors else None
@@ -208,7 +208,7 @@ def _array(name: str, value: Any, dtype: str | None = None) -> Any:
         return value
     try:
         array = np.asarray(value)
-    except Exception as error:  # lists of unequal lengths; tensors of other frameworks
+    except Exception as error:  # for example lists of unequal lengths, or tensors of other frameworks
         raise ValueError(f"input {name!r}: no array can be made of this {type(value).__name__}: {error}") from error
     if dtype == "string" or (dtype is None and array.dtype.kind in "SU"):
         return array

@@ -15,7 +15,7 @@ from ._environment import checks, fused, ops
 from ._ids import misfit
 from .types import Tensor
 
-NARROW = ("bool", "int8", "int16", "uint8", "uint16")  # which cannot hold every limit
+NARROW = ("bool", "int8", "int16", "uint8", "uint16")  # dtypes that cannot hold every limit
 
 
 def take_rows(table: Tensor, ids: Tensor, owner: str, padding_id: int | None = None) -> Tensor:

@@ -43,7 +43,7 @@ class LastToken(Layer):
         return (input_shape[0],) + tuple(input_shape[2:])
 
 
-_lock = threading.RLock()  # a model is made of layers that other threads may make models of
+_lock = threading.RLock()  # two threads must not make models of the same layers at the same time
 
 
 @register

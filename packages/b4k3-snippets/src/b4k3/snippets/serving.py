@@ -12,7 +12,7 @@ from typing import Any, Callable, Iterator, NoReturn
 from urllib.parse import parse_qsl
 
 MAX_FIELDS = 1000
-MAX_LIMIT = 1 << 30  # of bytes, seconds and connections: what the operating system can still take
+MAX_LIMIT = 1 << 30  # the largest limit of bytes, seconds or connections that every operating system takes
 
 
 class WebServing:

@@ -109,7 +109,7 @@ def in_session(model: Any, graph: Any) -> Callable[[Any], Any]:
         A function from a list of arrays, one for each input, to the outputs as numpy arrays.
     """
     session, inputs = session_of(graph), list(model.inputs)
-    with graph.as_default():  # a session does not fetch what it is fed
+    with graph.as_default():  # a session cannot fetch a tensor that it is fed
         outputs = [tf.identity(y) if any(y is x for x in inputs) else y for y in model.outputs]
     return lambda x: unwrapped(session.run(outputs, dict(zip(inputs, x))))
 

@@ -50,7 +50,7 @@ def session_of(graph: Any) -> Any:
     noted, here = _sessions.get(id(graph)), threading.get_ident()
     noted = noted if noted is not None and noted.graph is graph else None
     if tf.compat.v1.get_default_graph() is graph and (noted is None or _owners.get(noted) == here):
-        session = keras_session()  # again, as the user may have set another one
+        session = keras_session()  # it is asked again, because the user may have set another one
         _sessions[id(graph)], _owners[session] = session, here
         return session
     if noted is None:

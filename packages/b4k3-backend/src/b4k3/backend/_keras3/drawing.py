@@ -163,7 +163,7 @@ def seed_of_host(seed: int | None) -> Tensor:
 def begin_of_stream(seed: int | None) -> list[int]:
     """Return the numbers that a new stream of the host begins with; for one seed they are others each time."""
     if seed is None:
-        return [random.randrange(2**31)]  # as Keras takes the seeds of its layers
+        return [random.randrange(2**31)]  # Keras takes the seeds of its layers in the same way
     with _lock:
         draws[seed] += 1
         return [seed % 2**64, draws[seed]]

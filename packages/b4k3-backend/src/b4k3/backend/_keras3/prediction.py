@@ -63,7 +63,7 @@ def dtype_and_shape(tensor: Tensor) -> tuple[str, list[int | None]]:
 
 def input_structure(model: Any) -> Any:
     """Return the symbolic inputs of a model in the structure in which it takes them: a list, tuple or dict, or one."""
-    functional = getattr(model, "_functional", None) or model  # the one inside a Sequential
+    functional = getattr(model, "_functional", None) or model  # a Sequential has a functional model inside
     structure = getattr(functional, "_inputs_struct", None)
     return list(model.inputs) if structure is None else structure
 
@@ -102,7 +102,7 @@ def jitted(model: Any, max_shapes: int) -> Callable[[Any], Any]:
     Returns:
         A function from inputs, as the model takes them, to its outputs as tensors.
     """
-    own = type(model).predict_step is not keras.Model.predict_step  # which does not run alone in Keras 3.5
+    own = type(model).predict_step is not keras.Model.predict_step  # Keras 3.5 cannot call its own method alone
     training = {"training": False} if getattr(model, "_call_has_training_arg", True) else {}
 
     def step(trainable: list[Tensor], others: list[Tensor], x: Any) -> Any:

@@ -160,7 +160,7 @@ def divide_no_nan(x1: Tensor, x2: Tensor) -> Tensor:
 def logaddexp(x1: Tensor, x2: Tensor) -> Tensor:
     """Return log(exp(x1) + exp(x2)) without overflow."""
     x1, x2 = _common_floats(x1, x2)
-    delta = x1 - x2  # nan for two equal infinities, whose sum is the answer
+    delta = x1 - x2  # NaN for two equal infinities; then their sum is the answer
     same = tf.math.is_nan(delta)
     delta = tf.where(same, tf.zeros_like(delta), delta)
     return tf.where(same, x1 + x2, tf.maximum(x1, x2) + tf.math.log1p(tf.exp(-tf.abs(delta))))

@@ -105,7 +105,7 @@ def gelu(x: Tensor, approximate: bool = True) -> Tensor:
         return tf.nn.gelu(x, approximate)
     if approximate:
         return 0.5 * x * (1.0 + tf.math.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x * x * x)))
-    # a product: TF 2.2's graph optimizer never returns from a bfloat16 divided by a constant
+    # This is a product because the graph optimizer of TF 2.2 hangs at a bfloat16 divided by a constant.
     return 0.5 * x * (1.0 + tf.math.erf(x * np.sqrt(0.5)))
 
 
