@@ -11,6 +11,7 @@ import common
 import numpy as np
 
 from b4k3.backend import environment, keras
+from b4k3.layers import custom_objects
 from b4k3.models import Predictor, build_transformer_model
 from b4k3.snippets import to_array
 from b4k3.tokenizers import Tokenizer
@@ -36,6 +37,6 @@ common.check("difference when padded", np.abs(difference).max(), below=1e-4)
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "bert.keras" if environment.is_keras3 else "bert.h5")
     model.save(path)
-    model = keras.models.load_model(path)
+    model = keras.models.load_model(path, custom_objects=custom_objects)  # only keras 2.3.1 and tf.keras 1.15 need them
 difference = Predictor(model)([token_ids, segment_ids]) - features
 common.check("difference when saved and loaded", np.abs(difference).max(), below=1e-5)
