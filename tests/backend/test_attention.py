@@ -76,7 +76,7 @@ def test_the_function_that_jax_has_for_accelerators(monkeypatch, mask, bias):
     """It runs on the CPU too, where nothing but its slowness speaks against it. Others have one function for both."""
     if row.backend == "jax":
         monkeypatch.setattr("jax.default_backend", lambda: "gpu")
-        dtype = fused.attention_dtype(*(ops.ones((B, N, H, 4)),) * 2, rate=0.0)
+        dtype = fused.attention_dtype(*(ops.ones((B, N, H, 4)),) * 2, None, None)
         assert dtype == ("float32" if fused.JAX_HAS_ATTENTION else None)
     arrays = tensors()
     q, k, v = (ops.convert_to_tensor(a) for a in arrays)
@@ -128,6 +128,27 @@ def test_dropout(rate):
     assert (first != second).any()
     seen = np.broadcast_to(mask[:, None, None], weights.shape)
     assert abs((first[seen] == 0).mean() - rate) < 6 * np.sqrt(rate * (1 - rate) / seen.sum())
+
+
+class LearningPhase:
+    """What Keras 2 hands on as `training` where a graph decides: a tensor, which is neither True nor False."""
+
+    def __bool__(self):
+        raise TypeError("a tensor of a graph has no truth value")
+
+
+def test_a_graph_may_decide_whether_dropout_acts():
+    arrays, seen = tensors(), []
+    q, k, v = (ops.convert_to_tensor(a) for a in arrays)
+
+    def dropout(weights, training):
+        seen.append(training)
+        return weights
+
+    phase = LearningPhase()
+    got = evaluate(attention(q, k, v, dropout=None if row.is_keras3 else dropout, training=phase))  # Keras 3 knows it
+    np.testing.assert_allclose(got, oracle(*arrays), atol=1e-5)
+    assert seen == ([] if row.is_keras3 else [phase])
 
 
 def test_mask_bias():

@@ -177,11 +177,10 @@ def attention(
 
     Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
     """
-    rate = dropout.rate if dropout is not None and training else 0.0
-    kernel_dtype = fused.attention_dtype(query, value, rate)
+    kernel_dtype = fused.attention_dtype(query, value, dropout, training)
     term = mask_bias(mask, bias, kernel_dtype or "float32")  # [b, h, n, m] or [b, 1, 1, m]
     if kernel_dtype is not None:
-        return fused.fused_attention(query, key, value, term, scale, rate)  # [b, n, h, head_size]
+        return fused.fused_attention(query, key, value, term, scale, dropout, training)  # [b, n, h, head_size]
     query, key, value = (swap_heads(x) for x in (query * scale, key, value))  # [b, h, n or m, size]
     scores = ops.cast(fused.matmul_transposed(query, key), "float32")  # [b, h, n, m]
     if term is not None:

@@ -39,7 +39,7 @@ def at_least(x: Tensor, least: float) -> Tensor:
     return maximum(x, least)
 
 
-def attention_dtype(query: Tensor, value: Tensor, rate: float) -> None:
+def attention_dtype(query: Tensor, value: Tensor, dropout: Any, training: Any) -> None:
     """Return None, because TensorFlow has no function of attention. The arguments are explained in `_keras3`."""
 
 

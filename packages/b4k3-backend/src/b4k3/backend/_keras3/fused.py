@@ -105,13 +105,19 @@ def at_least(x: Tensor, least: float) -> Tensor:
     return x.clamp(min=least) if is_torch_tensor(x) else keras.ops.maximum(x, least)
 
 
-def attention_dtype(query: Tensor, value: Tensor, rate: float) -> str | None:
+def rate_of(dropout: Any, training: bool | None) -> float:
+    """Return the rate of a Dropout layer in a call; 0 without a layer, or if it does not act."""
+    return dropout.rate if dropout is not None and training else 0.0
+
+
+def attention_dtype(query: Tensor, value: Tensor, dropout: Any, training: bool | None) -> str | None:
     """Return the dtype in which the framework's own function of attention takes its bias.
 
     Arguments:
         query: float, [batch, n, heads, key_size]. The queries.
         value: float, [batch, m, heads, head_size]. The values.
-        rate: float. The rate of dropout on the weights.
+        dropout: Dropout layer, or None. It is applied to the weights.
+        training: bool, or None. Dropout acts only if this is True.
 
     Returns:
         str; None if the framework has no function for these arguments, so that `fused_attention` cannot be called.
@@ -120,7 +126,7 @@ def attention_dtype(query: Tensor, value: Tensor, rate: float) -> str | None:
         return None
     if BACKEND == "torch":
         return name_of(query.dtype)
-    if not JAX_HAS_ATTENTION or rate or query.shape[-1] != value.shape[-1]:
+    if not JAX_HAS_ATTENTION or rate_of(dropout, training) or query.shape[-1] != value.shape[-1]:
         return None
     # On the CPU this function is slower than what XLA makes of the ops, and it does not compile for float16.
     return "float32" if jax.default_backend() != "cpu" else None
@@ -131,7 +137,13 @@ name_of = functools.lru_cache(maxsize=None)(keras.backend.standardize_dtype)
 
 
 def fused_attention(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float, rate: float
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | None,
+    scale: float,
+    dropout: Any,
+    training: bool | None,
 ) -> Tensor:
     """Compute attention by torch's or JAX's own function.
 
@@ -142,13 +154,14 @@ def fused_attention(
         bias: float, broadcast to [batch, heads, n, m], or None. It has the dtype that `attention_dtype` says, and is
             added to the scaled scores.
         scale: float. The scores are multiplied by it.
-        rate: float. The rate of dropout on the weights; only torch has dropout.
+        dropout: Dropout layer, or None. Its rate is applied to the weights, on torch.
+        training: bool, or None. Dropout acts only if this is True.
 
     Returns:
         float, [batch, n, heads, head_size].
     """
     if BACKEND == "torch":
-        return torch_attention(query, key, value, bias, scale, rate)
+        return torch_attention(query, key, value, bias, scale, rate_of(dropout, training))
     return jax.nn.dot_product_attention(query, key, value, bias=bias, scale=scale)
 
 
