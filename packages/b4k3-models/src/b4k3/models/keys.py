@@ -1,4 +1,4 @@
-"""The keys of configurations: the meaning of each, and which of them change no number or need another network.
+"""Define the keys of configurations: the meaning of each, and which of them change no number or need another network.
 
 No key is skipped silently. Each one is used, or is in the table of keys that change no number, or is refused, or is
 reported as unknown. `understand` sorts the keys of one file for one network; `validate` checks the values.

@@ -1,4 +1,4 @@
-"""Messages and keys of TensorFlow's tensor bundles, as they stand in the index.
+"""Read and write the messages and keys in the index of TensorFlow's tensor bundles.
 
 The messages are specified in TensorFlow's repository, in `tensorflow/core/protobuf/tensor_bundle.proto`
 (BundleHeaderProto, BundleEntryProto) and `tensorflow/core/framework/` (`types.proto`, `tensor_shape.proto`,

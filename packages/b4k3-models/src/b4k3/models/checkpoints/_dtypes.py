@@ -1,4 +1,4 @@
-"""Names, sizes and bytes of the dtypes in checkpoints. A dtype has the name that numpy and TensorFlow give it.
+"""Convert the dtypes in checkpoints to numpy's and back. A dtype has the name that numpy and TensorFlow give it.
 
 numpy has no bfloat16. It is stored as uint16 bit patterns and given out as float32, of which it is the upper half.
 """

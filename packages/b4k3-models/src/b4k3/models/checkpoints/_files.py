@@ -62,7 +62,7 @@ def special_kind(path: str) -> str | None:
 
 
 def is_dangling(path: str) -> bool:
-    """Whether a path is a link that leads nowhere."""
+    """Check whether a path is a link that leads nowhere."""
     try:
         os.stat(path)
     except FileNotFoundError:
@@ -80,7 +80,7 @@ def _target(path: str) -> str:
 
 
 def is_regular(path: str) -> bool:
-    """Whether a path leads to a regular file. A pipe, a device, a folder or a dangling link does not."""
+    """Check whether a path leads to a regular file. A pipe, a device, a folder or a dangling link does not."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""Files that are no checkpoint which b4k3 reads, told apart by their first bytes and named for what they are.
+"""Describe files that are not checkpoints which b4k3 reads, so that an error can say what a file is and what to do.
 
-A file is never unpickled and never unpacked: its first bytes decide, then the list of names in a zip archive, then the
+A file is never unpickled and never unpacked. Its first bytes decide, then the list of names in a zip archive, then the
 end of its name.
 """
 
@@ -13,11 +13,11 @@ import re
 from ..git_lfs import describe_pointer
 from . import _zip
 from ._files import is_regular, open_regular, read_head
+from ._hdf5_heaps import PLACES, SIGNATURE
 from ._json import JSONError, parse_json
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # at byte 0, or behind a user block at 512, 1024, 2048 …
-_HEAD = 4096
-_MAX_JSON = 1 << 22
+_HEAD = 4096  # bytes at the beginning of a file that are examined
+_MAX_JSON = 1 << 22  # bytes
 
 _SAFETENSORS = (
     "give the model's safetensors file instead; transformers writes it with "
@@ -38,7 +38,7 @@ _MAGIC = (
     (b"GGUF", f"is a GGUF file of llama.cpp, which b4k3 does not read: {_SAFETENSORS}"),
     (b"\x93NUMPY", "is a single array of numpy (.npy). Give a .npz, in which every array has its name"),
 )
-# end of the name -> what the file is and what to do, where the first bytes say nothing
+# end of the name -> what the file is and what to do, if the first bytes do not tell it
 _SUFFIXES = (
     (".onnx", f"is a model in ONNX, whose variables have lost their names: {_SAFETENSORS}"),
     (".msgpack", f"is a file of Flax (MessagePack), which b4k3 does not read: {_SAFETENSORS}"),
@@ -55,13 +55,14 @@ _TORCH_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
 
 
 def describe_file(path: str) -> str | None:
-    """What a regular file is, if it is none of the containers, and what to do; to follow the path in an error.
+    """Tell what a regular file is, if it is none of the containers, and what to do.
 
     Arguments:
         path: str.
 
     Returns:
-        str, one or two sentences without the last full stop; None if nothing tells.
+        str, one or two sentences without the last full stop, to follow the path in an error message; None if it is not
+        known what the file is.
     """
     head = read_head(path, _HEAD)
     if not head:
@@ -96,25 +97,25 @@ def describe_file(path: str) -> str | None:
 
 
 def looks_like_safetensors(path: str) -> bool:
-    """Whether a file begins as safetensors do: the length of a header, and the header."""
+    """Check whether a file begins as safetensors do, with the length of a header and the header."""
     head = read_head(path, 9)
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") + 8 <= os.path.getsize(path)
 
 
 def looks_like_hdf5(path: str) -> bool:
-    """Whether a file has the signature of HDF5."""
+    """Check whether a file has the signature of HDF5."""
     head = read_head(path, _HEAD)
-    return any(head[place : place + 8] == HDF5_SIGNATURE for place in (0, 512, 1024, 2048))
+    return any(head[place : place + 8] == SIGNATURE for place in PLACES)
 
 
 def looks_like_npz(path: str) -> bool:
-    """Whether a file is a zip archive of `.npy` files."""
+    """Check whether a file is a zip archive of `.npy` files."""
     names = zip_names(path) if read_head(path, 4) == b"PK\3\4" else None
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
 def zip_names(path: str) -> list[str] | None:
-    """The names in a zip archive; None if it is damaged."""
+    """List the names in a zip archive; None if it is damaged."""
     try:
         with open_regular(path) as file:
             return [member.filename for member in _zip.read_directory(file)]
@@ -142,7 +143,7 @@ def _describe_zip(path: str) -> str:
 
 
 def _prefixes(names: list[str]) -> list[str]:
-    """The prefixes of TensorFlow's checkpoints among names of files."""
+    """List the prefixes of TensorFlow's checkpoints among names of files."""
     return [name[: -len(".index")] for name in names if name.endswith(".index")]
 
 
@@ -174,7 +175,7 @@ def _shown(value: dict) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether bytes read as UTF-8 without control characters; the last character may be cut off."""
+    """Check whether bytes are UTF-8 without control characters. The last character may be cut off."""
     try:
         text = head[: max(len(head) - 3, 1)].decode("utf-8", "ignore" if len(head) >= _HEAD else "strict")
     except UnicodeDecodeError:
@@ -183,7 +184,15 @@ def _is_text(head: bytes) -> bool:
 
 
 def foreign_in_folder(folder: str, names: list[str]) -> str | None:
-    """A sentence on the first file of a folder that would be a checkpoint, were it of a kind that b4k3 reads."""
+    """Describe the first file of a folder that would be a checkpoint if b4k3 read files of its kind.
+
+    Arguments:
+        folder: str.
+        names: list of str. The names in the folder.
+
+    Returns:
+        str, a sentence without the full stop; None if there is no such file.
+    """
     suffixes = _TORCH_SUFFIXES + (".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".keras")
     suffixes += (".gguf", ".onnx", ".msgpack", ".tflite", ".pb", ".pdparams", ".bin.index.json")
     for suffix in suffixes:

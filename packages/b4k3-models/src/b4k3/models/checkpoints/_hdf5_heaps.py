@@ -1,7 +1,7 @@
-"""Looks through the global heaps of an HDF5 file, where strings of any length lie, before the library reads them.
+"""Check the global heaps of an HDF5 file, which hold strings of variable length, before the library reads them.
 
-A heap is a list of objects, one behind the other. The library goes from each to the next by its size, and where a
-damaged size leads nowhere it stays there for ever:
+A heap is a list of objects without gaps. The library goes from each object to the next by its size. If a damaged size
+leads nowhere, the library stays there for ever. This is the layout:
 
 heap     'GCOL', version 1, 3 bytes; its size, uint64; objects up to that size
 object   index and count, uint16 each; 4 bytes; size, uint64; data, padded to 8 bytes
@@ -19,7 +19,8 @@ from ._files import open_regular
 from .base import CheckpointError
 
 _MARK = b"GCOL\1\0\0\0"
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of the superblock
+PLACES = (0, 512, 1024, 2048)  # where the superblock may begin, after a user block of so many bytes; and so on
 _HEADER = 16  # bytes, of a heap and of an object in it
 _MAX_OBJECTS = 1 << 20
 
@@ -74,11 +75,9 @@ def _step(header: bytes) -> int:
 
 
 def _size_of_lengths(data: mmap.mmap) -> int:
-    """Return how many bytes a size has, as the head of the file says; 0 if the file has no head."""
-    for start in (0, 512, 1024, 2048):
-        if data[start : start + 8] == _SIGNATURE:
-            version = data[start + 8 : start + 9]
-            return (
-                ord(data[start + 14 : start + 15] or b"\0") if version < b"\2" else ord(data[start + 10 : start + 11])
-            )
+    """Return how many bytes a size has, as the superblock says; 0 if the file has no superblock."""
+    for start in PLACES:
+        if data[start : start + 8] == SIGNATURE:
+            place = start + (14 if data[start + 8 : start + 9] < b"\2" else 10)  # versions 0 and 1, or 2 and 3
+            return ord(data[place : place + 1] or b"\0")
     return 0

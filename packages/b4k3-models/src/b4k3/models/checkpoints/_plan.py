@@ -1,4 +1,4 @@
-"""What a checkpoint that is to be written consists of. Names, dtypes and shapes are checked before a file is begun."""
+"""Plan what is written into a checkpoint. Names, dtypes and shapes are checked before a file is begun."""
 
 from __future__ import annotations
 

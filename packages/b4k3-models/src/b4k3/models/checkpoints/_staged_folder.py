@@ -1,4 +1,4 @@
-"""A folder of several files that belong together, a checkpoint with its config and vocabulary: all new or all old."""
+"""Replace a folder of files that belong together, a checkpoint with its config and vocabulary: all new or all old."""
 
 from __future__ import annotations
 
@@ -146,13 +146,13 @@ class StagedFolder:
 
 
 def may_exchange(folder: str) -> bool:
-    """Whether nobody would notice that a folder is replaced by another one of the same name and content.
+    """Tell whether nobody would notice that a folder is replaced by another one of the same name and content.
 
     Arguments:
         folder: str. The folder.
 
     Returns:
-        bool: False also if the folder cannot be looked at.
+        bool. It is False also if the folder cannot be examined.
     """
     try:
         parent, status = os.path.dirname(folder), os.stat(folder)

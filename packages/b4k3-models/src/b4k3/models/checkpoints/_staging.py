@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all. Everything that this package writes goes through here.
+"""Write files and folders that appear whole or not at all. Everything that this package writes goes through here.
 
 New files are written into a temporary folder beside their place, `.b4k3-HOST-NUMBER.tmp`, and renamed when all of them
 are on the disk. The process that writes holds a lock (flock) on its temporary folder. The system lets go of the lock

@@ -1,4 +1,4 @@
-"""The list of files in a zip archive, limited before it is read: `zipfile` alone reads as much as the archive says."""
+"""Read the list of files in a zip archive, within limits: `zipfile` alone reads as much as the archive says."""
 
 from __future__ import annotations
 

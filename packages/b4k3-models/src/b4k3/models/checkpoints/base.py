@@ -1,4 +1,4 @@
-"""The face of every container: a lazy, read-only mapping from names of variables to arrays."""
+"""Define what every container offers: a lazy, read-only mapping from names of variables to arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variables whose names say which program wrote them, and what to do with a file that no dialect can read."""
+"""Tell by the names of variables which program wrote a file that no dialect can read, and what to do with it."""
 
 from __future__ import annotations
 
@@ -52,17 +52,24 @@ _KINDS: list[tuple[Pattern[str], str, str]] = [
 
 
 def foreign_kind(names: Iterable[str]) -> tuple[str, str] | None:
-    """What wrote a checkpoint whose names belong to no dialect.
+    """Tell what wrote a checkpoint whose names belong to no dialect.
 
     Such a file is a sound container, and `open_checkpoint` opens it. But its names count the layers or follow Python
     objects, so that nothing says which variable of a network each is.
 
     Arguments:
-        names: the names of the variables.
+        names: str, any number of them. The names of the variables.
 
     Returns:
         (kind, advice), or None if the names look like none of these. The kind is a noun phrase; the advice is an
         imperative sentence without a full stop, to follow 'What to do: '.
+
+    Example:
+        >>> from b4k3.models.checkpoints.kinds import foreign_kind
+        >>> foreign_kind(["bert/embeddings/word_embeddings"]) is None
+        True
+        >>> foreign_kind(["layers/dense/vars/0", "layers/dense/vars/1"])[0]
+        'weights of a Keras 3 model (.weights.h5)'
     """
     names = list(names)
     if not names:
