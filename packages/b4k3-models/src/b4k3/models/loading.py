@@ -18,9 +18,10 @@ from b4k3 import backend
 from .checkpoints import CheckpointError, open_checkpoint
 from .dialects import Template, View, written
 from .errors import ConfigError
+from .fitting import Evidence, Scope
 from .leftovers import FIXED_POSITIONS, leftover
 from .networks.description import Network, Part, Sizes
-from .recognition import Evidence, Scope, hints, recognise
+from .recognition import hints, recognise
 from .registry import dialects, network
 from .untrained import looks_untrained
 

@@ -22,11 +22,12 @@ from .checkpoints.opening import locate
 from .config_files import read_config, ready_configs
 from .dialects import View
 from .errors import ConfigError, short, shorten
+from .fitting import Evidence, Fit
 from .folders import configs_in
 from .keys import DEFAULTS, FIXED, REQUIRED, understand, validate
 from .measuring import contradictions, measure
 from .networks.description import Network, untied
-from .recognition import Evidence, Fit, asked_network, of_model_type, recognise, recognised_dialect
+from .recognition import asked_network, of_model_type, recognise, recognised_dialect
 from .registry import DEFAULT, network, networks
 
 Candidates = List[Tuple[str, Dict[str, Any], int]]  # config files: path, contents, rank; the smallest rank is the best
