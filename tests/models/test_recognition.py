@@ -178,7 +178,7 @@ def test_configs_of_a_folder(tmp_path):
     (folder / "third_config.json").write_text("{")
     assert requested(str(folder)).where.endswith("bert_config.json")  # what cannot be read is none
     (folder / "bert_config.json").write_text("{")
-    with pytest.raises(ConfigError, match="bert_config.json: is not valid JSON"):
+    with pytest.raises(ConfigError, match="bert_config.json: it is not valid JSON"):
         requested(str(folder))
 
 

@@ -17,7 +17,7 @@ MAX_DIGITS = 100  # of an integer; int(text) takes a time that grows with the sq
 
 
 class JSONError(ValueError):
-    """A text that is not JSON, or that is refused. It follows the name of the file, which the caller adds."""
+    """A text that is not JSON, or that is refused. The message is a sentence about "it"; the caller adds the file."""
 
 
 def parse_json(data: bytes | str) -> Any:
@@ -47,9 +47,9 @@ def parse_json(data: bytes | str) -> Any:
     text = _decoded(data)
     containers = text.count("{") + text.count("[")
     if containers > MAX_CONTAINERS:
-        raise JSONError(f"has {containers:,} objects and lists, more than the {MAX_CONTAINERS:,} that are allowed")
+        raise JSONError(f"it has {containers:,} objects and lists, more than the {MAX_CONTAINERS:,} that are allowed")
     if text.count(",") > MAX_COMMAS:
-        raise JSONError(f"has {text.count(','):,} commas, more than the {MAX_COMMAS:,} that are allowed")
+        raise JSONError(f"it has {text.count(','):,} commas, more than the {MAX_COMMAS:,} that are allowed")
     reader = _Reader()
     try:
         value = json.loads(
@@ -60,11 +60,11 @@ def parse_json(data: bytes | str) -> Any:
             parse_float=reader.float,
         )
     except RecursionError:
-        raise JSONError("is nested too deeply") from None
+        raise JSONError("it is nested too deeply") from None
     except json.JSONDecodeError as error:
-        raise JSONError(f"is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise JSONError(f"it is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     if reader.refused:
-        raise JSONError(f"has {reader.refused[0].what} outside any object")
+        raise JSONError(f"it has {reader.refused[0].what} outside any object")
     return value
 
 
@@ -74,7 +74,7 @@ def _decoded(data: bytes | str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise JSONError(f"is not UTF-8 at byte {error.start}") from None
+        raise JSONError(f"it is not UTF-8 at byte {error.start}") from None
 
 
 class _BadNumber:

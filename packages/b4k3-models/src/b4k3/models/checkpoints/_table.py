@@ -133,7 +133,7 @@ def _read_footer(data: Buffer) -> Handle:
     footer = bytes(data[size - FOOTER_SIZE :])
     (magic,) = struct.unpack("<Q", footer[40:])
     if magic != MAGIC:
-        raise TableError(f"bad magic number {magic:016x}, expected {MAGIC:016x}; the file is damaged or is no table")
+        raise TableError(f"bad magic number {magic:016x}, expected {MAGIC:016x} of a sorted table")
     metaindex_handle, at = _read_handle(footer[:40])
     index_handle, _ = _read_handle(footer[:40], at)
     for _ in _read_block(data, metaindex_handle, "metaindex block", [MAX_KEYS_TOTAL]):
@@ -167,7 +167,7 @@ def _read_block(data: Buffer, handle: Handle, name: str, budget: list[int]) -> P
     (stored,) = struct.unpack("<I", bytes(data[offset + size + 1 : offset + size + _TRAILER_SIZE]))
     found = masked_crc32c(block)
     if found != stored:
-        raise TableError(f"{name}: checksum {found:08x}, expected {stored:08x}; the file is damaged")
+        raise TableError(f"{name}: checksum {found:08x}, expected {stored:08x}")
     if block[size] != 0:
         kind = "snappy" if block[size] == 1 else f"unknown ({block[size]})"
         raise TableError(f"{name}: {kind} compression, which tensor bundles do not use, is not supported")

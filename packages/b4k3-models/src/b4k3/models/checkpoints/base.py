@@ -108,7 +108,7 @@ class Checkpoint(Mapping[str, np.ndarray]):
         if name in self.skipped:
             raise self._error(name, f"is a {self.skipped[name]} entry, which is not a numeric array and cannot be read")
         near = difflib.get_close_matches(str(name), list(self._entries), n=3, cutoff=0.5)
-        hint = "the nearest names are " + ", ".join(map(repr, near)) if near else "no name is similar to it"
+        hint = f"similar names are {', '.join(map(repr, near))}" if near else "no name is similar to it"
         raise self._error(name, f"is not among the {len(self)} variables; {hint}")
 
     def _error(self, name: str, message: str) -> CheckpointError:

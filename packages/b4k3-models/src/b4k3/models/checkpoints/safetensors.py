@@ -93,14 +93,14 @@ class Safetensors(Checkpoint):
 open_ = Safetensors
 
 
-def _parse(path: str, data: bytes) -> dict[str, Any]:
-    """Parse a header or an index."""
+def _parse(path: str, data: bytes, what: str) -> dict[str, Any]:
+    """Parse a header or an index; `what` says which it is."""
     try:
         value = parse_json(data)
     except JSONError as error:
-        raise damaged(path, f"the JSON in it {error}") from None
+        raise damaged(path, f"bad {what}: {error}") from None
     if not isinstance(value, dict):
-        raise damaged(path, f"the JSON in it is of type {type(value).__name__}, expected an object")
+        raise damaged(path, f"bad {what}: it is of type {type(value).__name__}, expected an object")
     return value
 
 
@@ -117,7 +117,7 @@ def _read_file(path: str) -> Listing:
     header = data[8 : 8 + length].tobytes()
     if not header.startswith(b"{"):
         raise damaged(path, "has a header that does not begin with {")
-    specs = _parse(path, header)
+    specs = _parse(path, header, "header")
     _check_metadata(path, specs.pop("__metadata__", {}))
     places = sorted(_read_spec(path, name, spec) for name, spec in specs.items())
     entries: list[tuple[str, Entry]] = []
@@ -172,7 +172,7 @@ def _read_spec(path: str, name: str, spec: Any) -> tuple[int, int, str, str, tup
 
 def _read_index(path: str) -> Listing:
     """Read the headers of all files that an index names. The files and the index must agree."""
-    index = _parse(path, read_small(path, MAX_HEADER))
+    index = _parse(path, read_small(path, MAX_HEADER), "index")
     places = index.get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
         raise damaged(path, "has no weight_map, or one that is not an object of strings")
