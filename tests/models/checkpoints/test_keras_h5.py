@@ -198,7 +198,7 @@ FAULTS = {
     "no list of weights": (remove_attribute, "/a has no attribute weight_names"),
     "bytes that are no text": (set_attribute("layer_names", np.array([b"\xff\xfe"])), "cannot be read"),
     "an empty name": (set_attribute("layer_names", np.array([b"a", b""])), "an empty name"),
-    "a layer twice": (set_attribute("layer_names", np.array([b"a", b"a"])), "'a:0' is there twice"),
+    "a layer twice": (set_attribute("layer_names", np.array([b"a", b"a"])), "'a:0' occurs twice"),
     "a layer that is missing": (remove("b"), "layer 'b' is listed, but is missing"),
     "a weight that is missing": (remove("a/a/bias:0"), r"'a:1' \(a/bias:0\) is listed, but is missing"),
     "a layer that is a dataset": (link("b", np.zeros(3)), "layer 'b' is a dataset"),

@@ -119,7 +119,7 @@ def test_broken_archives(tmp_path):
         archive.writestr("a.npy", member(GOOD))
         with pytest.warns(UserWarning):
             archive.writestr("a.npy", member(GOOD))
-    with pytest.raises(CheckpointError, match="'a' is there twice"):
+    with pytest.raises(CheckpointError, match="'a' occurs twice"):
         open_checkpoint(str(path))
 
 

@@ -165,7 +165,7 @@ class Understood:
     Attributes:
         values: dict. The values under our names.
         spelled: dict from our name of a key to its name in the configuration.
-        unknown: list of str. The keys that are not used and of which it is not known whether they change a number.
+        unknown: list of str. The keys that b4k3 does not know. They may change a number.
 
     Example:
         >>> from b4k3.models.keys import understand
@@ -187,7 +187,7 @@ def spellings(network: Network) -> dict[str, list[str]]:
         network: `Network` that the configuration is for.
 
     Returns:
-        dict from our name of a key to list of str, of which our name is the first.
+        dict from our name of a key to list of str. The first one is our name.
 
     Example:
         >>> from b4k3.models.keys import spellings

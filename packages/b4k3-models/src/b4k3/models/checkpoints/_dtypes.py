@@ -1,6 +1,7 @@
 """Convert the dtypes in checkpoints to numpy's and back. A dtype has the name that numpy and TensorFlow give it.
 
-numpy has no bfloat16. It is stored as uint16 bit patterns and given out as float32, of which it is the upper half.
+numpy has no bfloat16. A bfloat16 is the upper half of a float32, so it is stored as a bit pattern of uint16 and given
+out as float32.
 """
 
 from __future__ import annotations

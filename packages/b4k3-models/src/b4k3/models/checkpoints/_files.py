@@ -35,7 +35,7 @@ _CIRCLE = "a link that leads in a circle"
 def special_kind(path: str) -> str | None:
     """Tell what a path leads to, if it is neither a regular file nor a folder.
 
-    Nothing is opened. Links are followed; a link that leads nowhere is a kind of its own.
+    Nothing is opened. Links are followed; a link that leads nowhere counts as such a kind.
 
     Arguments:
         path: str.

@@ -25,8 +25,9 @@ def save(path: str, plan: Plan, max_shard_size: int | None = None) -> str:
     """Write `path.data-…` and then `path.index`, whose renaming makes the new bundle the current one.
 
     TensorFlow derives the names of the data files from the prefix and from their number, which the index says. A
-    bundle never takes the name of a data file that is there, be it of the bundle that it replaces or of another writer:
-    it gets one more, empty data file instead. So no index ever points to the data of another bundle.
+    bundle never takes the name of a data file that is there, whether the bundle that it replaces or another writer made
+    that file: the new bundle gets one more, empty data file instead. So no index ever points to the data of another
+    bundle.
 
     Arguments:
         path: str. The prefix, or the path of the index.

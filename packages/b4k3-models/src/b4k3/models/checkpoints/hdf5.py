@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from .base import Verify
 
-    Listing = Tuple[Dict[str, Entry], Dict[str, str]]  # name -> Entry of each variable; name -> dtype of what is none
+    Listing = Tuple[Dict[str, Entry], Dict[str, str]]  # name -> Entry of each variable; name -> dtype of others
 
 # The exceptions that h5py raises for damaged files.
 ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .hdf5 import Listing
 
 WEIGHTS_OF_WHOLE_MODEL = "model_weights"
-OWN_WEIGHTS = "top_level_model_weights"  # the group of weights that a model has beside those of its layers
+OWN_WEIGHTS = "top_level_model_weights"  # the group of weights that belong to the model itself and to no layer
 MODEL_CLASSES = ("Model", "Functional", "Sequential")
 _TRANSFORMERS = re.compile(r"tf_\w+?(_\d+)?$")
 
@@ -87,7 +87,7 @@ class KerasH5(Hdf5):
             layers = layers + [OWN_WEIGHTS]
         for name, dataset in self._weights(path, group, layers):
             if name in entries or name in skipped:
-                raise damaged(path, "is there twice", name)
+                raise damaged(path, "occurs twice", name)
             entry = dataset_entry(path, name, dataset)
             if isinstance(entry, str):
                 skipped[name] = entry
@@ -192,7 +192,7 @@ def name_weights(layer: str, weights: list[str], layer_class: str | None = None)
 def is_nested(layer: str, weights: list[str], layer_class: str | None = None) -> bool:
     """Check whether a layer is a model of its own.
 
-    If the class is not known, the paths of the weights decide: those of a plain layer have its name as a part.
+    If the class is not known, the paths of the weights decide: each path of a plain layer has its name as a part.
 
     Arguments:
         layer: str. The name of the layer.

@@ -78,7 +78,7 @@ class Npz(Checkpoint):
         for member in sorted(members, key=lambda member: member.header_offset):
             name = member.filename[:-4] if member.filename.endswith(".npy") else member.filename
             if name in entries or name in skipped:
-                raise CheckpointError(f"{path}: variable {shown(name)} is there twice; remove one from the archive")
+                raise CheckpointError(f"{path}: variable {shown(name)} occurs twice; remove one from the archive")
             if member.header_offset < end:
                 raise damaged(path, "overlaps the one before it", name)
             end = member.header_offset + _LOCAL_HEADER + member.compress_size

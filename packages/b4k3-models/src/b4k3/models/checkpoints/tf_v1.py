@@ -40,7 +40,7 @@ _VARIABLE: Fields = {
     4: ("slices", BYTES, True),
 }
 _SLICE: Fields = {1: ("name", BYTES, False), 3: ("tensor", BYTES, False)}
-_CONTENT = 4  # the field of TensorProto with raw bytes. If there are none, another field has packed numbers, by dtype:
+_CONTENT = 4  # the field of TensorProto with raw bytes. Without it, another field has packed numbers, by dtype:
 _FIXED_FIELD = {"float32": 5, "float64": 6, "complex64": 9, "complex128": 12}
 _VARINT_FIELD = {
     "int32": 7, "int16": 7, "int8": 7, "uint8": 7, "uint16": 7, "int64": 10, "bool": 11, "float16": 13, "bfloat16": 13,
@@ -87,7 +87,7 @@ class TensorSlices(Checkpoint):
         skipped: dict[str, str] = {}
         for name, entry in variables:
             if name in entries or name in skipped:
-                raise damaged(path, "is there twice", name)
+                raise damaged(path, "occurs twice", name)
             if isinstance(entry, str):
                 skipped[name] = entry
             else:
