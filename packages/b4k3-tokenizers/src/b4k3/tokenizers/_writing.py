@@ -51,7 +51,7 @@ def _sync_folder(folder: str) -> None:
 
 def _remove_stale(folder: str, name: str) -> None:
     """Remove the temporary files of this name that killed processes left."""
-    pattern = re.compile(r"\.%s\.[0-9a-f]{32}\.tmp$" % re.escape(name))
+    pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{32}}\.tmp$")
     with contextlib.suppress(OSError):
         for other in os.listdir(folder):
             path = os.path.join(folder, other)
