@@ -1,4 +1,4 @@
-"""What the fields of an `Encoding` are computed from: texts, a template, and how rows are cut and padded."""
+"""This module has what the fields of an `Encoding` are computed from: texts, a template, and how rows are cut."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _checked_padding(padding: Any) -> bool | str | int:
 
 
 class Side:
-    """All first texts of a batch, or all second texts, and what is computed from them.
+    """Hold all first texts of a batch, or all second texts, and what is computed from them.
 
     Arguments:
         tokenizer: TokenizerBase. The tokenizer.
@@ -160,7 +160,7 @@ class Side:
 
 
 class Batch:
-    """What the fields of an `Encoding` are computed from.
+    """Hold what the fields of an `Encoding` are computed from.
 
     Arguments:
         tokenizer: TokenizerBase. The tokenizer.

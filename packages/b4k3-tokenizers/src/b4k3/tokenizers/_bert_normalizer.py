@@ -22,7 +22,7 @@ _TABLE_LIMIT = 1 << 16
 
 
 class CharTable(dict):
-    """A table for `str.translate` that is filled as characters are met: code point -> what WordPiece sees of it.
+    """Map code points to what WordPiece sees of them, for `str.translate`. The table is filled as characters are met.
 
     Arguments:
         lower: bool. Whether to lower-case and strip accents.

@@ -17,7 +17,7 @@ It is exact to segment the chunks one by one. A piece that crosses a place has t
 neighbours. If no piece has this pair, every segmentation of the text has a boundary there. If only one piece has it,
 and at one index, a piece can cross the place only if the text has all of that piece around it. So the segmentations of
 the text are the combinations of segmentations of the chunks. Their scores add up (unigram), and no merge crosses a cut
-(BPE). A cut too few does no harm, it makes a chunk longer.
+(BPE). A missing cut does no harm: a chunk is only longer.
 """
 
 from __future__ import annotations

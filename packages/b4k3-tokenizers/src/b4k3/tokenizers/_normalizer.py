@@ -24,7 +24,7 @@ _MANY = 64  # If more characters than this are changed in a text, one translatio
 
 
 class _Translation(dict):
-    """A table for `str.translate` that learns the unchanged characters, because a missing key is slow there."""
+    """This table for `str.translate` learns the unchanged characters, because a missing key is slow there."""
 
     def __missing__(self, code: int) -> int:
         if len(self) < _MAX_TABLE:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class PieceTable:
-    """The base of `SentencePieceModel` with all that does not depend on the segmentation."""
+    """This is the base of `SentencePieceModel`. It has all that does not depend on the segmentation."""
 
     def _set_pieces(self, spec: SpmModel) -> None:
         self._spec = spec

@@ -5,8 +5,8 @@ For example, let a model have the pieces "▁a" (id 5), "b" (id 6) and "▁c" (i
     normalised text   ▁ab▁ab▁c
     words             ab, ab, c               each is looked up in the cache of words
     a new word        ▁ab                     its space symbol is put back
-    its chunks        ▁ab, or ▁a and b        each is looked up in the cache of chunks; see `_cutter`
-    a new chunk       chr(5) + chr(6)         found by the Viterbi or BPE algorithm
+    its chunks        ▁a, b                   each is looked up in the cache of chunks; see `_cutter`
+    a new chunk       ▁a                      the Viterbi or BPE algorithm gives its id text, chr(5)
     id text           chr(5) chr(6) chr(5) chr(6) chr(7)
     ids               [5, 6, 5, 6, 7]         the UTF-32 code units of the id text
 
@@ -41,7 +41,7 @@ _UTF_32 = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 
 
 class Segmenter:
-    """The base of `UnigramSegmenter` and `BPESegmenter`, which implement `segment_chunk`.
+    """This is the base of `UnigramSegmenter` and `BPESegmenter`, which implement `segment_chunk`.
 
     Arguments:
         model: SpmModel. What the `.model` file says.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _Default:
-    """The value of an argument that is not given."""
+    """This stands for the value of an argument that is not given."""
 
     def __repr__(self) -> str:
         return "<the tokenizer's>"
@@ -24,7 +24,7 @@ DEFAULT: Any = _Default()
 
 
 class TokenizerBase:
-    """The common part of `Tokenizer` and `SpTokenizer`, with the interface of bert4keras.
+    """This is the common part of `Tokenizer` and `SpTokenizer`. It has the interface of bert4keras.
 
     A subclass implements `_tokenize(text)`, `token_to_id`, `id_to_token` and `decode`. For the offsets and words of
     `encode_batch` it implements `_offsets_of_texts(texts)` and `_word_ids_of_texts(texts)`, and for speed

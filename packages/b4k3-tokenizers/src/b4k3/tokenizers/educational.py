@@ -1,4 +1,4 @@
-"""The three algorithms of this package in plain Python, without caches and without tricks: slow, and meant to be read.
+"""This module has the three algorithms of the package in plain Python, without caches and tricks, to be read.
 
 `WordPiece`, `Unigram` and `BPE` give the same ids as `Tokenizer` and `SentencePieceModel`. The tests compare them on
 many texts. Use them to learn how a text becomes ids, or to find out why a text has the ids that it has; use the fast
@@ -10,6 +10,8 @@ classes for everything else.
     usable = [i for i in range(len(model)) if not (model.is_control(i) or model.is_unknown(i))]
     vocabulary = {model.id_to_piece(i): (i, model.score(i)) for i in usable}
     Unigram(vocabulary, model.unk_id).encode(model.normalize("Hello world"))  # the same as model.encode("Hello world")
+
+They know nothing of byte fallback, user-defined symbols and unused pieces, which some models have.
 """
 
 from __future__ import annotations
@@ -143,7 +145,7 @@ def _is_ideograph(char: str) -> bool:
 
 
 class _Pieces:
-    """What `Unigram` and `BPE` share: a vocabulary with scores, and the way from pieces to ids."""
+    """Hold what `Unigram` and `BPE` share: a vocabulary with scores, and the way from pieces to ids."""
 
     def __init__(self, vocabulary: dict[str, tuple[int, float]], unk_id: int = 0) -> None:
         self.vocabulary, self.unk_id = vocabulary, unk_id

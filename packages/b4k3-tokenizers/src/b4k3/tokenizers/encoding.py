@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Encoding:
-    """The rows of `encode_batch`. Each field is a list with one list per row, computed when it is first read.
+    """Hold the rows of `encode_batch`. Each field is a list with one list per row, computed when it is first read.
 
     The names are those of Hugging Face's tokenizers, which have an `Encoding` for each text: here `encoding[0]` is the
     first row, with the same fields, and with the same methods that look up words, characters and tokens. The batch has

@@ -47,7 +47,7 @@ _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 class SentencePieceModel(PieceTable):
-    """A SentencePiece unigram or BPE model. It can be pickled, and threads can share it.
+    """Segment text with a SentencePiece model, unigram or BPE. It can be pickled, and threads can share it.
 
     Kudo and Richardson 2018, "SentencePiece" (arXiv:1808.06226); the ids are those of google/sentencepiece.
     `educational.Unigram` and `educational.BPE` are the algorithms in few lines.

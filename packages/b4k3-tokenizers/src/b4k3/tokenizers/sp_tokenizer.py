@@ -25,7 +25,7 @@ _PADDED = 1 << 16
 
 
 class SpTokenizer(TokenizerBase):
-    """A SentencePiece tokenizer with the interface of bert4keras' class of this name.
+    """Tokenize text with a SentencePiece model. The interface is the one of bert4keras' class of this name.
 
     Kudo and Richardson 2018, arXiv:1808.06226. The ids are those of the C++ library google/sentencepiece.
 

@@ -14,13 +14,13 @@ For example, let the pieces "a", "b" and "ab" have the scores -3.0, -4.0 and -7.
 Here the margin, the distance between the best segmentation and the second best, is 0.0001. That is too small to encode
 the chunk "ab" without the text before. Had "ab" the score -7.1, "a", "b" would win after every score up to 100,000.
 
-The ids of a chunk hold after any text before whose score is small enough for the margin:
+The ids of a chunk do not depend on the text before if the margin is large enough for the score of that text:
 
 - Let the chunk have n characters. A segmentation has at most n pieces, hence n additions. Each is rounded by at most u,
   half the distance between two neighbouring float32 numbers. All segmentations of the chunk start from the same score.
-  So two segmentations cannot change places if their exact scores differ by more than 2·n·u.
-- Up to a score of 2**13 = 8192, u is 2**-12. A margin of n·2**-10 is twice of what is needed.
-- Up to 2**17, hence up to 100,000, u is 2**-8. A margin of n·2**-6 is twice of what is needed.
+  So rounding cannot change which of two segmentations is better if their exact scores differ by more than 2·n·u.
+- Up to a score of 2**13 = 8192, u is 2**-12. A margin of n·2**-10 is twice what is needed.
+- Up to 2**17, hence up to 100,000, u is 2**-8. A margin of n·2**-6 is twice what is needed.
 - The margin is computed along the best segmentation: it is the smallest distance between the best and the second best
   way to go on from one of its places. Each other segmentation leaves the best one at some place, and loses at least the
   distance at that place.
@@ -311,7 +311,7 @@ class UnigramSegmenter(Segmenter):
 
 
 class _Path:
-    """The id text of the first part of a text, and its score as the C++ library adds it up.
+    """Hold the id text of the first part of a text, and its score as the C++ library adds it up.
 
     Scores are added up only when they are needed: as long as the largest score that the ids can have is small enough,
     no sum is computed.
