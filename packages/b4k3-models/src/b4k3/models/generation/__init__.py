@@ -1,4 +1,4 @@
-"""Generation of text with a key/value cache, compiled where the framework can; `generate` is the way in."""
+"""Generate text with cached keys and values, compiled where the framework can; `generate` is the function to call."""
 
 from __future__ import annotations
 
