@@ -73,6 +73,18 @@ def test_unknown_keys_of_a_file_are_noted(tmp_path):
     assert "my_key" in transformer.load_report.summary()
 
 
+def test_a_warning_names_the_line_of_the_caller(tmp_path):
+    """Not a line of b4k3, however deep in it the warning is given."""
+    transformer = build_transformer_model(CONFIG, CHECKPOINT, return_keras_model=False, hidden_act="gelu_tanh")
+    weights = transformer.checkpoint_variables()
+    del weights["bert/encoder/layer_0/output/dense/kernel"]
+    with pytest.warns(UserWarning) as found:
+        build_transformer_model(CONFIG, weights, hidden_act="gelu_tanh", ignore_invalid_weights=True)
+        transformer.ignore_invalid_weights = True
+        transformer.load_weights_from_checkpoint(weights)
+    assert len(found) == 2 and {Path(warning.filename).name for warning in found} == {Path(__file__).name}
+
+
 def test_without_files():
     """Everything from keyword arguments; a dict as config; the Keras model by default."""
     sizes = dict(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=5)

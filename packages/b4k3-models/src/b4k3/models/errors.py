@@ -1,6 +1,9 @@
-"""The error of a wrong configuration, and the limit on the length of error messages."""
+"""The error of a wrong configuration, the limit on the length of error messages, and warnings that name the caller."""
 
 from __future__ import annotations
+
+import sys
+import warnings
 
 MAX_MESSAGE = 2000
 
@@ -60,3 +63,15 @@ def short(value: object, limit: int = 80) -> str:
     """
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def warn_caller(message: str) -> None:
+    """Warn, and name the line outside of b4k3 from which it was called, not a line of b4k3.
+
+    Arguments:
+        message: str. The text of the warning.
+    """
+    frame, level = sys._getframe(1), 2  # level 1 would name this function
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("b4k3."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)

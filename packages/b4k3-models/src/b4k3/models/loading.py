@@ -8,7 +8,6 @@ changed. `Unread` explains the variables that stay in the file.
 from __future__ import annotations
 
 import re
-import warnings
 from typing import TYPE_CHECKING, Any, Iterable, Mapping
 
 import numpy as np
@@ -17,7 +16,7 @@ from b4k3 import backend
 
 from .checkpoints import CheckpointError, open_checkpoint
 from .dialects import Template, View, written
-from .errors import ConfigError
+from .errors import ConfigError, warn_caller
 from .fitting import Evidence, Scope
 from .leftovers import FIXED_POSITIONS, leftover
 from .networks.description import Network, Part, Sizes
@@ -407,7 +406,7 @@ def warn_of_ignored(report: LoadReport, transformer: Transformer) -> None:
     ):
         if names:
             shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-            warnings.warn(f"{report.path}: {len(names)} variables {said}: {shown}", stacklevel=5)
+            warn_caller(f"{report.path}: {len(names)} variables {said}: {shown}")
 
 
 def lost_parts(of: Network, missing: list[Any], view: View) -> list[str]:
@@ -480,7 +479,7 @@ def report_untrained(report: LoadReport, pairs: list[Any], of: Network) -> None:
                 "predicts is noise"
             )
             report.notes.append(note)
-            warnings.warn(note, stacklevel=2)
+            warn_caller(note)
 
 
 # ---------------------------------------------------------------------------------------------------- writing

@@ -9,10 +9,9 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
-import warnings
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConfigError
+from .errors import ConfigError, warn_caller
 from .networks.description import Network
 
 if TYPE_CHECKING:
@@ -242,7 +241,7 @@ def networks() -> list[Network]:
         try:
             found[network(name)] = None
         except ConfigError as e:  # one wrong registration must not prevent other networks from loading
-            warnings.warn(f"a registered network is left out: {e}", stacklevel=2)
+            warn_caller(f"a registered network is left out: {e}")
     return list(found)
 
 

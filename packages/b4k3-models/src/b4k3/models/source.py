@@ -12,7 +12,6 @@ None of them needs Keras. `build_transformer_model` continues with the class; ev
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from .checkpoints import CheckpointError, open_checkpoint
 from .checkpoints.opening import locate
 from .config_files import read_config, ready_configs
 from .dialects import View
-from .errors import ConfigError, short, shorten
+from .errors import ConfigError, short, shorten, warn_caller
 from .fitting import Evidence, Fit
 from .folders import configs_in
 from .keys import DEFAULTS, FIXED, REQUIRED, understand, validate
@@ -388,7 +387,7 @@ class Source:
     def warn(self) -> None:
         """Give the warnings: reasons why the numbers may differ from what the caller expects."""
         for sentence in self.warned:
-            warnings.warn(sentence, stacklevel=4)
+            warn_caller(sentence)
 
     @property
     def config_file(self) -> str | None:
