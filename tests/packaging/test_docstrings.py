@@ -1,17 +1,14 @@
-"""Public names have types and a docstring of the form in CONTRIBUTING.md, unless NOT_DONE has their module."""
+"""Public names have types and a docstring of the form in CONTRIBUTING.md."""
 
 import pytest
 
-from support.docstrings import faults, is_done
+from support.docstrings import faults
 from support.workspace import module_name, sources
 
 
 @pytest.mark.parametrize("path", sources(), ids=module_name)
 def test_docstrings_are_complete(path):
-    if is_done(path):
-        assert not faults(path)
-    else:
-        assert faults(path), "this module is done: remove it from NOT_DONE in tests/support/docstrings.py"
+    assert not faults(path)
 
 
 BROKEN = '''

@@ -1,4 +1,4 @@
-"""What the docstrings of the packages lack, read from the source, and a table of the modules to be revised.
+"""What the docstrings and annotations of the packages lack, read from the source.
 
 `hatch run docstrings layers.embedding …` prints what these modules lack; without a module, what all lack.
 """
@@ -10,32 +10,11 @@ import sys
 
 from support.workspace import PACKAGES, module_name, sources
 
-# The modules of each package whose docstrings or annotations are not complete yet, without the names of the packages. A
-# module leaves this table when it is revised; none may enter it.
-NOT_DONE = {
-    "backend": ("K _keras2.k _keras2.ops.array _keras2.ops.core _keras2.ops.math _keras2.ops.nn _keras3.k losses"),
-    "layers": ("__init__ embedding loss position"),
-    "models": (
-        "__main__ architectures.albert architectures.bert architectures.gpt architectures.nezha "
-        "architectures.roformer architectures.t5 cli.configs cli.features cli.inspect cli.subject "
-        "cli.text_input cli.verify networks.albert networks.bert networks.description networks.electra "
-        "networks.ernie networks.gpt networks.mapped networks.nezha networks.roberta networks.roformer "
-        "networks.t5"
-    ),
-    "snippets": ("decoding files parallel sequences"),
-    "tokenizers": "",
-}
-
 SECTIONS = ("Arguments", "Returns", "Yields", "Raises", "Example")  # in this order
 HEADER = re.compile(r"^(%s):\s*(\S?)" % "|".join(SECTIONS))
 SQUEEZED = re.compile(r"^.*\S.*\b(%s):\s" % "|".join(SECTIONS))
 # Methods that Keras calls. Keras documents their arguments, so a sentence about the result is enough.
 CALLED_BY_KERAS = {"build", "compute_mask", "compute_output_shape", "compute_output_spec", "get_config", "from_config"}
-
-
-def is_done(path):
-    package, _, module = module_name(path)[len("b4k3.") :].partition(".")
-    return (module or "__init__") not in NOT_DONE[package].split()
 
 
 EXPORTED = {package: set(importlib.import_module("b4k3." + package)._NAMES) for package in PACKAGES}
@@ -187,7 +166,10 @@ def examples():
 def main(names):
     for path in sources():
         if not names or module_name(path)[len("b4k3.") :] in names:
-            print("\n".join(f"{module_name(path)}.{fault}" for fault in faults(path)) or f"{module_name(path)} is done")
+            print(
+                "\n".join(f"{module_name(path)}.{fault}" for fault in faults(path))
+                or f"{module_name(path)} lacks nothing"
+            )
 
 
 if __name__ == "__main__":
