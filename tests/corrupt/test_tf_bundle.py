@@ -4,6 +4,7 @@ TensorFlow's own reader aborts the process on several of these.
 """
 
 import os
+import re
 import struct
 import tracemalloc
 
@@ -168,6 +169,10 @@ INDEX_FAULTS = {
 }
 
 
+# Every refusal ends with advice: to get a file, to give another one, to save it anew.
+WHAT_TO_DO = r"(download or copy it|get that file too|get index and files|give|save|put the|check that)[^.]*$"
+
+
 def check_refused(path, message, variable, files):
     """Opening, or reading every variable, gives the error; the memory that Python and numpy ask for stays bounded."""
     tracemalloc.start()
@@ -180,6 +185,7 @@ def check_refused(path, message, variable, files):
         tracemalloc.stop()
     text = str(caught.value)
     assert any(file in text for file in files), text
+    assert re.search(WHAT_TO_DO, text), text
     if variable:
         assert "'%s" % variable in text, text
     assert len(text) < 1000

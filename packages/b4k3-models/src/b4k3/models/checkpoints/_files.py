@@ -101,7 +101,7 @@ def check_regular(path: str, error: type[ValueError] = CheckpointError) -> None:
     if is_dangling(path):
         raise FileNotFoundError(f"{path[:1000]} is {kind}")
     if kind is not None:
-        raise error(f"{path}: is not a regular file, but {kind}")
+        raise error(f"{path}: is not a regular file, but {kind}; put the file itself there")
     if not os.path.exists(path):
         raise FileNotFoundError(f"there is no file {path[:1000]}")
 
@@ -172,7 +172,10 @@ def map_open(path: str, file: BinaryIO, limit: int | None = None) -> NDArray[np.
 
 def _check_size(path: str, size: int, limit: int) -> None:
     if size > limit:
-        raise CheckpointError(f"{path}: has {size:,} bytes, more than the {limit:,} that such a file may have")
+        raise CheckpointError(
+            f"{path}: has {size:,} bytes, more than the {limit:,} that such a file may have; check that it is the one "
+            "that you want"
+        )
 
 
 def refuse_pointer(path: str, head: bytes) -> None:

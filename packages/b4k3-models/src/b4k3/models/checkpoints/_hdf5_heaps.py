@@ -16,7 +16,7 @@ import os
 import struct
 
 from ._files import open_regular
-from .base import CheckpointError
+from .base import damaged
 
 _MARK = b"GCOL\1\0\0\0"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of the superblock
@@ -40,7 +40,7 @@ def check_heaps(path: str) -> None:
     status = os.stat(path)
     wrong = _what_is_wrong(path, status.st_ino, status.st_size, status.st_mtime_ns)
     if wrong is not None:
-        raise CheckpointError(f"{path}: is a damaged HDF5 file: {wrong}")
+        raise damaged(path, f"is a damaged HDF5 file: {wrong}")
 
 
 @functools.lru_cache(maxsize=16)

@@ -259,7 +259,7 @@ def write_table(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
         TableError: `Table` would refuse the table because of its keys.
     """
     if sum(len(key) + KEY_COST for key, _ in pairs) > MAX_KEYS_TOTAL or any(len(key) > MAX_KEY for key, _ in pairs):
-        raise TableError("too many or too long names of variables to be read again")
+        raise TableError("too many or too long names of variables to be read again; save them in several checkpoints")
     out = bytearray()
     index = _BlockBuilder(1)
     block = _BlockBuilder(_RESTART_INTERVAL)

@@ -44,8 +44,8 @@ def damaged(path: str, message: str, name: str | bytes | None = None) -> Checkpo
     Returns:
         `CheckpointError`, whose message also says what to do.
     """
-    variable = "" if name is None else f"variable {shown(name)} "
-    return CheckpointError(f"{path}: {variable}{message}. The file is damaged or incomplete: download or copy it again")
+    where = path + ": " + ("" if name is None else f"variable {shown(name)} ")
+    return CheckpointError(f"{where}{message}. The file seems damaged or incomplete: download or copy it again")
 
 
 def shown(name: str | bytes) -> str:

@@ -91,7 +91,7 @@ class Hdf5(Checkpoint):
                 else:
                     entries[name] = entry
                 if len(entries) + len(skipped) > MAX_NAMES:
-                    raise CheckpointError(f"{path}: has more than the {MAX_NAMES:,} datasets that are allowed")
+                    raise damaged(path, f"has more than {MAX_NAMES:,} datasets")
 
         file.visititems(visit)
         return entries, skipped

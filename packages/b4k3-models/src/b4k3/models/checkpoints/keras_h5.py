@@ -94,7 +94,7 @@ class KerasH5(Hdf5):
             else:
                 entries[name] = entry
             if len(entries) > MAX_NAMES:
-                raise CheckpointError(f"{path}: has more than the {MAX_NAMES:,} weights that are allowed")
+                raise damaged(path, f"has more than {MAX_NAMES:,} weights")
         return entries, skipped
 
     def _weights(self, path: str, group: h5py.Group, layers: Sequence[str]) -> Iterator[tuple[str, h5py.Dataset]]:
@@ -232,14 +232,14 @@ def read_names(path: str, group: h5py.Group, name: str) -> list[str]:
     while f"{name}{len(found)}" in group.attrs:
         found.append(f"{name}{len(found)}")
         if len(found) > MAX_NAMES:
-            raise CheckpointError(f"{path}: {group.name} has more than {MAX_NAMES:,} attributes {name}…")
+            raise damaged(path, f"{group.name} has more than {MAX_NAMES:,} attributes {name}…")
     if not found:
         raise damaged(path, f"{group.name} has no attribute {name}; the list of its weights is missing")
     names: list[str] = []
     for part in found:
         names += _strings(path, group, part)
         if len(names) > MAX_NAMES:
-            raise CheckpointError(f"{path}: {group.name} has more than {MAX_NAMES:,} names in {name}…")
+            raise damaged(path, f"{group.name} has more than {MAX_NAMES:,} names in {name}…")
     return names
 
 

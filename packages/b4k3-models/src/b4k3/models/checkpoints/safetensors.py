@@ -113,7 +113,10 @@ def _read_file(path: str) -> Listing:
     if length > data.size - 8:
         raise damaged(path, f"says it has a header of {length} bytes, but only {data.size - 8} follow")
     if length > MAX_HEADER:
-        raise CheckpointError(f"{path}: has a header of {length} bytes, more than the {MAX_HEADER} that are allowed")
+        raise CheckpointError(
+            f"{path}: has a header of {length} bytes, more than the {MAX_HEADER} that are allowed; save the variables "
+            "in several files with an index"
+        )
     header = data[8 : 8 + length].tobytes()
     if not header.startswith(b"{"):
         raise damaged(path, "has a header that does not begin with {")

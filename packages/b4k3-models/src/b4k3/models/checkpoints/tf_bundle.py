@@ -174,7 +174,9 @@ def _read_index(path: str) -> tuple[_format.Header, Raw]:
                 raise damaged(path, f"has a damaged entry: {error}", key) from None
             slices += len(raw[key].slices)
             if slices > MAX_SLICES:
-                raise CheckpointError(f"{path}: has more than {MAX_SLICES:,} slices of variables")
+                raise CheckpointError(
+                    f"{path}: has more than {MAX_SLICES:,} slices; save the variables in fewer slices"
+                )
     except (TableError, WireError) as error:
         raise damaged(path, str(error)) from None
     if header is None:
