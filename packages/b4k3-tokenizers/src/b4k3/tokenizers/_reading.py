@@ -54,7 +54,7 @@ def read_file(path: str, limit: int, error: type) -> bytes:
     return data
 
 
-def _check(path, status, limit, error):
+def _check(path: str, status: os.stat_result, limit: int, error: type) -> int:
     """The size of a regular file that is not too large."""
     if not stat.S_ISREG(status.st_mode):
         kind = next((name for test, name in _KINDS if test(status.st_mode)), "something else")

@@ -180,14 +180,28 @@ def added_token(token: AddedToken) -> dict[str, Any]:
 # ---- the post-processor
 
 
-def set_template(tokenizer: Any, description: Node, kwargs: dict[str, Any]) -> None:
-    """Give a tokenizer the file's template, if it is another than `token_start text token_end text token_end`.
+def apply_settings(tokenizer: Any, description: Node, tokens: Sequence[AddedToken], kwargs: dict[str, Any]) -> None:
+    """Give a tokenizer what does not depend on the model of the file: added tokens, template, truncation and padding.
 
     Arguments:
-        tokenizer: tokenizer, which is changed.
+        tokenizer: Tokenizer or SpTokenizer, which is changed.
         description: Node. The file.
+        tokens: sequence of AddedToken. The added tokens of the file.
         kwargs: dict. The arguments that its class was given. `token_start` and `token_end` win over the file.
+
+    Raises:
+        VocabError: Two added tokens are the same in normalised text, or the file is broken.
     """
+    try:
+        tokenizer._set_added(tokens)
+    except VocabError as e:
+        raise VocabError(f"{description.path}: {e}") from None
+    tokenizer.batch_defaults = batch_defaults(description)
+    _set_template(tokenizer, description, kwargs)
+
+
+def _set_template(tokenizer: Any, description: Node, kwargs: dict[str, Any]) -> None:
+    """Give a tokenizer the file's template, if it is another than `token_start text token_end text token_end`."""
     node = description.get("post_processor", None)
     template = read_template(node, tokenizer._id_of_token, tokenizer._added_tokens)
     if "token_start" in kwargs or "token_end" in kwargs:

@@ -29,9 +29,8 @@ from .added_tokens import AddedToken
 from .json_parts import (
     added_token,
     added_tokens,
-    batch_defaults,
+    apply_settings,
     place_added_tokens,
-    set_template,
     specials_around,
     truncation_and_padding,
     written_template,
@@ -77,12 +76,7 @@ def from_json(description: Node, **kwargs: Any) -> SpTokenizer:
     except SentencePieceError as e:
         raise VocabError(str(e)) from e
     tokenizer = SpTokenizer(loaded, **dict({"token_start": start, "token_end": end}, **kwargs))
-    try:
-        tokenizer._set_added(tokens)
-    except VocabError as e:
-        raise VocabError(f"{description.path}: {e}") from None
-    tokenizer.batch_defaults = batch_defaults(description)
-    set_template(tokenizer, description, kwargs)
+    apply_settings(tokenizer, description, tokens, kwargs)
     return tokenizer
 
 

@@ -8,9 +8,8 @@ from ._json import LARGEST
 from .json_parts import (
     added_token,
     added_tokens,
-    batch_defaults,
+    apply_settings,
     place_added_tokens,
-    set_template,
     specials_around,
     truncation_and_padding,
     written_template,
@@ -52,13 +51,8 @@ def from_json(description: Node, **kwargs: Any) -> Tokenizer:
     }
     tokenizer = Tokenizer(token_dict, **dict(settings, **kwargs))
     tokenizer._set_vocabulary(dict(token_dict, **{token.content: token.id for token in tokens}))
-    try:
-        tokenizer._set_added(tokens)
-    except VocabError as e:
-        raise VocabError(f"{description.path}: {e}") from None
     tokenizer._set_word_pieces()
-    tokenizer.batch_defaults = batch_defaults(description)
-    set_template(tokenizer, description, kwargs)
+    apply_settings(tokenizer, description, tokens, kwargs)
     return tokenizer
 
 
