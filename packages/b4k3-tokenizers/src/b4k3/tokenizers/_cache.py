@@ -1,4 +1,4 @@
-"""A bounded cache that is as fast as a dictionary."""
+"""This module has a bounded cache that is as fast as a dictionary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The precompiled charsmap of a SentencePiece model: rules that replace some characters by others.
+"""Read the precompiled charsmap of a SentencePiece model: rules that replace some characters by others.
 
 The rules are stored as a double array (the format of darts-clone): a trie whose keys are UTF-8 byte strings.
 

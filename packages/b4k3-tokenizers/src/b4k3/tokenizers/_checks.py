@@ -1,4 +1,4 @@
-"""What users hand to the tokenizers: texts, tokens and ids, looked at where they come in.
+"""Check what users hand to the tokenizers, texts, tokens and ids, where it comes in.
 
 An argument of another kind is a TypeError and one that cannot be met a ValueError (`VocabError` for an id that the
 vocabulary does not have); both say the place, what was found and what was expected.

@@ -1,4 +1,4 @@
-"""A parsed JSON file that is asked for one value after the other, each of the kind that it has to be.
+"""Read JSON files. A parsed file is asked for one value after the other, each of the kind that it has to be.
 
 All that a file can have wrong ends here in a `VocabError` that names the file, the place and what was found there:
 

@@ -1,4 +1,4 @@
-"""An attribute that is computed once, when it is first read (Python 3.7 does not have `functools.cached_property`)."""
+"""Make attributes that are computed once, when they are first read. Python 3.7 has no `functools.cached_property`."""
 
 from __future__ import annotations
 

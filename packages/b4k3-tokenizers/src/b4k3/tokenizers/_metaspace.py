@@ -1,4 +1,4 @@
-"""The white space of Hugging Face's unigram tokenizers: normalizers that strip and join blanks, then `Metaspace`.
+"""Treat white space as Hugging Face's unigram tokenizers do: strip and join blanks, then apply `Metaspace`.
 
 SentencePiece strips and joins blanks by itself. Where a file's steps come to the same, which they do in most files, the
 fast ways of `Normalizer` are exact and are taken.
@@ -137,7 +137,7 @@ class MetaspaceNormalizer(Normalizer):
 
 
 def _is_usual(metaspace: Metaspace) -> bool:
-    """Whether the steps come to what SentencePiece does."""
+    """Return True if the steps come to what SentencePiece does."""
     steps = metaspace.steps
     if COLLAPSE_TO_SPACE in steps[:-1]:  # what comes after it does not see that blank
         return False

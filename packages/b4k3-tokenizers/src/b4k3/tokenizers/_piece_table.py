@@ -1,4 +1,4 @@
-"""The pieces of a SentencePiece model, and what the file says about each of them."""
+"""Look up the pieces of a SentencePiece model, and what the file says about each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are read only if they are regular files."""
+"""Read files, but only regular ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0
 
 
 def read_file(path: str, limit: int, error: type) -> bytes:
-    """The bytes of a regular file.
+    """Read a regular file.
 
     The kind of the file is asked for by its name, so that a device is not even opened, and again of what was opened.
 
@@ -55,7 +55,7 @@ def read_file(path: str, limit: int, error: type) -> bytes:
 
 
 def _check(path: str, status: os.stat_result, limit: int, error: type) -> int:
-    """The size of a regular file that is not too large."""
+    """Return the size of a file, and refuse it if it is no regular file or too large."""
     if not stat.S_ISREG(status.st_mode):
         kind = next((name for test, name in _KINDS if test(status.st_mode)), "something else")
         raise error(f"{path} is {kind}; expected a regular file")

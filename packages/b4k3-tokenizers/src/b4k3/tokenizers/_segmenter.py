@@ -1,4 +1,4 @@
-"""What unigram and BPE models share: they look words and chunks up in caches, and segment only what is new.
+"""Do what unigram and BPE models share: look words and chunks up in caches, and segment only what is new.
 
 For example, let a model have the pieces "▁a" (id 5), "b" (id 6) and "▁c" (id 7):
 

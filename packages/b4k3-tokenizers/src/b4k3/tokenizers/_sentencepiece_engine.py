@@ -1,4 +1,4 @@
-"""The C++ package `sentencepiece`, with the methods of `SentencePieceModel`."""
+"""Give the C++ package `sentencepiece` the methods of `SentencePieceModel`."""
 
 from __future__ import annotations
 

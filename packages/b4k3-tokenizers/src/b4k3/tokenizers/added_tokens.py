@@ -1,4 +1,4 @@
-"""Tokens that are found in a text before it is cut into words: "[MASK]", "[unused1]", tokens of one's own.
+"""Find tokens in a text before it is cut into words: "[MASK]", "[unused1]", tokens of one's own.
 
 As in Hugging Face's tokenizers, those with `normalized=False` are looked for in the text as it is, then the others in
 what the normalizer makes of the parts between them. The longest token counts at each place, from the left.
@@ -103,7 +103,7 @@ class AddedTokens:
         return bool(self._normalized)
 
     def may_be_in(self, text: str) -> bool:
-        """Whether a text may have one of the tokens.
+        """Say whether a text may have one of the tokens.
 
         Arguments:
             text: str. The text.
@@ -179,7 +179,7 @@ class _Finder:
 
 
 def _is_word(char: str) -> bool:
-    """Whether a character, or "", is part of a word as \\w of Rust's regular expressions says it."""
+    """Return True if a character, or "", is part of a word as \\w of Rust's regular expressions says it."""
     if not char:
         return False
     if unicodedata.category(char) in _WORD_CATEGORIES or char in "\u200c\u200d":

@@ -1,4 +1,4 @@
-"""What every tokenizer does: special tokens, pairs, truncation, ids to tokens and back. Subclasses cut the text."""
+"""Do what every tokenizer does: special tokens, pairs, truncation, ids to tokens and back. Subclasses cut the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches of encoded texts. They have the fields of Hugging Face's `Encoding`, each computed when it is first read."""
+"""Hold batches of encoded texts, with the fields of Hugging Face's `Encoding`, each computed when it is first read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a `tokenizer.json` that do not depend on its model: truncation, padding, added tokens, post-processor.
+"""Read and write what all kinds of `tokenizer.json` share: truncation, padding, added tokens, post-processor.
 
 Each setting is implemented or refused by its name.
 """

@@ -1,4 +1,4 @@
-"""One row of a batch, and the ways from its characters to its words and tokens and back."""
+"""Look up the words and tokens of characters in one row of a batch, and the characters of words and tokens."""
 
 from __future__ import annotations
 

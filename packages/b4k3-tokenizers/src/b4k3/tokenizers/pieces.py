@@ -1,4 +1,4 @@
-"""The fast way from text to ids and offsets with WordPiece: what was cut once is looked up in a cache.
+"""Go from text to WordPiece ids and offsets the fast way: what was cut once is looked up in a cache.
 
 There are three ways for a text, and the fastest that is exact is taken:
 

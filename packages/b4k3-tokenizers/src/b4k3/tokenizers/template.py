@@ -1,4 +1,4 @@
-"""What stands around and between the texts of a row: special tokens, and the type of each text.
+"""Say what stands around and between the texts of a row: special tokens, and the type of each text.
 
 BERT's template of a pair is `[CLS] A:0 [SEP]:0 B:1 [SEP]:1`, RoBERTa's `<s> A:0 </s> </s> B:0 </s>`. A `tokenizer.json`
 may have any other.
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Sequence
 
 
 class TemplatePart(NamedTuple):
-    """One place of a template: a text, or special tokens.
+    """This is one place of a template: a text, or special tokens.
 
     Attributes:
         sequence: int. 0 for the first text, 1 for the second; None for special tokens.
@@ -28,7 +28,7 @@ class TemplatePart(NamedTuple):
 
 
 class Template:
-    """The places of a row with one text and of one with two.
+    """Hold the places of a row with one text, and of a row with two texts.
 
     Arguments:
         single: sequence of TemplatePart. The places of one text; sequence 0 is there once.

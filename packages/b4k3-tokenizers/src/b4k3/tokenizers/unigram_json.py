@@ -207,7 +207,7 @@ def to_json(tokenizer: SpTokenizer) -> dict[str, Any]:
 
 
 class _Written(NamedTuple):
-    """The parts of a description that differ between models and files."""
+    """These are the parts of a description that differ between models and files."""
 
     tokens: Sequence[AddedToken]
     steps: list[dict[str, Any]]
