@@ -1,0 +1,174 @@
+"""The pages of docs/: their code prints what they say, translations have the same code, links lead somewhere."""
+
+import importlib.util
+import re
+import shutil
+import tarfile
+import urllib.parse
+
+import numpy as np
+import pytest
+
+from b4k3.backend import environment
+from support import pages
+from support.goldens import ROOT as GOLDENS
+
+ROOT = pages.ROOT
+ENGLISH, CHINESE = pages.pages(), pages.pages(".zh-CN")
+HAS_CODE = [name for name in ENGLISH if any(block.language in pages.RUN for block in pages.blocks(ENGLISH[name]))]
+MINILM = "uncased_L-6_H-384_A-12"  # what `hatch run demo` writes
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory):
+    """MiniLM as the demo writes it: a checkpoint of TensorFlow 1, a vocabulary and a configuration."""
+    spec = importlib.util.spec_from_file_location("demo", str(ROOT / "demo" / "demo.py"))
+    demo = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(demo)
+    folder = tmp_path_factory.mktemp("minilm") / MINILM
+    demo.write_google_checkpoint(demo.minilm_folder(), folder)
+    return folder
+
+
+@pytest.fixture
+def folder(minilm, tmp_path, monkeypatch):
+    """The folder in which a page runs, with the files that the pages name."""
+    monkeypatch.chdir(tmp_path)
+    for name in (MINILM, "m3e-base"):
+        (tmp_path / name).mkdir()
+        for file in minilm.iterdir():
+            (tmp_path / name / file.name).symlink_to(file)
+    for name in ("bert_config.json", "best_model.weights", "best_model.h5"):
+        shutil.copy(str(GOLDENS / "bert4keras_files" / name), name)
+    with tarfile.open(str(GOLDENS / "sentencepiece" / "models.tar.xz")) as models:
+        (tmp_path / "spiece.model").write_bytes(models.extractfile("t5_like.model").read())
+    (tmp_path / "lines.txt").write_text("The stock market fell sharply.\nShares lost value.\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def registry(monkeypatch):
+    """A page may register a network or a dialect, which other tests must not see."""
+    from b4k3.models import registry
+
+    monkeypatch.setattr(registry, "ARCHITECTURES", dict(registry.ARCHITECTURES))
+    monkeypatch.setattr(registry, "DIALECTS", dict(registry.DIALECTS))
+    yield
+    registry.network.cache_clear()
+
+
+@pytest.mark.parametrize("name", [name for name in HAS_CODE if name != "custom-models"])
+def test_page(name, folder):
+    pages.run(ENGLISH[name])
+
+
+def test_custom_models(tmp_path, monkeypatch):
+    """This page runs on every environment, and what it says comes true."""
+    monkeypatch.chdir(tmp_path)
+    trains = environment.backend != "numpy"
+    names = pages.run(ENGLISH["custom-models"], change=lambda code: code if trains else without_training(code))
+    if trains:
+        losses = names["history"].history["loss"]
+        assert losses[-1] < 0.7 * losses[0]
+        assert np.mean(np.concatenate(names["found"]) == names["labels"][names["ids"] > 0]) > 0.6
+    ids = names["ids"]
+    outputs = np.asarray(names["outputs"])
+    assert (np.isinf(outputs).all(-1) == (ids == 0)).all()
+    again = names["loaded"].predict_on_batch(ids[:32, :8])  # loading changes nothing, and padding does not either
+    np.testing.assert_allclose(again, outputs[:32, :8], rtol=1e-5, atol=1e-5)
+
+
+def without_training(code):
+    return "\n".join(line for line in code.splitlines() if ".fit(" not in line)
+
+
+# --------------------------------------------------------------------------------------------------- what is not run
+
+# page -> the reasons, in their order. A block is left out only if it is named here.
+INSTALLS = "it installs packages"
+NOT_RUN = {
+    "models": ["it needs transformers and a file of PyTorch"],
+    "quick-start": [INSTALLS, INSTALLS, "it installs the model, and the tests make the same folder"],
+}
+
+
+@pytest.mark.parametrize("name", ENGLISH)
+def test_blocks_that_are_not_run_say_why(name):
+    found = pages.blocks(ENGLISH[name])
+    assert [block.reason for block in found if block.reason is not None] == NOT_RUN.get(name, [])
+    for block in found:
+        assert block.language in pages.RUN + pages.OTHERS, f"{name}, line {block.line}: {block.language!r}"
+
+
+# ------------------------------------------------------------------------------------------------- pages and links
+
+
+def test_every_page_is_translated_and_in_the_navigation():
+    assert set(CHINESE) == set(ENGLISH)
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    assert set(re.findall(r"([\w-]+)\.md$", navigation, re.M)) >= set(ENGLISH)
+
+
+@pytest.mark.parametrize("name", ENGLISH)
+def test_translations_have_the_same_code(name):
+    english, chinese = (
+        [(block.language, block.code, block.output) for block in pages.blocks(found[name])]
+        for found in (ENGLISH, CHINESE)
+    )
+    assert english == chinese
+
+
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("packages/*/*.md"),
+]
+LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)")
+
+
+def anchors(path):
+    """The names that GitHub and the site give to the headings of a page."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+    headings = (re.sub(r"[`*]", "", heading).strip().lower() for heading in re.findall(r"^#+ (.*)$", text, re.M))
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links(path):
+    for target, anchor in LINK.findall(path.read_text(encoding="utf-8")):
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), f"{path.name} links to {target}"
+        if anchor:
+            assert urllib.parse.unquote(anchor) in anchors(file), f"{path.name}: {target} has no heading #{anchor}"
+
+
+# ------------------------------------------------------------------------------------------------------ the mechanism
+
+WRONG = {
+    "another output": "```python\nprint(1 + 1)  # 3\n```\n",
+    "another output in a block": "```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n",
+    "an output that the page does not show": "```python\nprint(1 + 1)\n```\n",
+    "an exception": "```python\nundefined\n```\n",
+    "a command that fails": "```bash\nb4k3 inspect no-such-folder\n```\n",
+    "a command that succeeds": "```bash\nb4k3 --version  # exit status 3\n```\n",
+    "another output of a command": "```bash\nb4k3 --version\n```\n\n```text\nnothing\n```\n",
+    "another command": "```bash\nls\n```\n",
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
+def test_a_wrong_page_is_found(text, tmp_path):
+    page = tmp_path / "wrong.md"
+    page.write_text(text, encoding="utf-8")
+    with pytest.raises((AssertionError, NameError)):
+        pages.run(page)
+
+
+def test_what_a_page_may_do(tmp_path, capsys):
+    page = tmp_path / "right.md"
+    page.write_text(
+        "```python\nx = [\n    1,  # one\n]\nprint(x)  # [1]\n\nfor i in x:\n    print(i)\n```\n\n```text\n1\n```\n\n"
+        "<!-- not run: there is no such machine -->\n```bash\nls\n```\n",
+        encoding="utf-8",
+    )
+    assert pages.run(page)["x"] == [1]
