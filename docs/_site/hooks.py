@@ -2,7 +2,9 @@
 
 - `api/PACKAGE.md` lists the public names of a package, which its `__init__` has in the table `_NAMES`. mkdocstrings
   fills in their docstrings. The packages are read, not imported, so no Keras is needed.
-- A link that leaves docs/, such as `../examples/ner_crf.py`, leads to a page of the site with the text of that file.
+- A link that leaves docs/, such as `../examples/ner_crf.py`, leads to a page of the site with the text of that file,
+  `source/examples/ner_crf.py.md`. A file of Markdown, such as `../CONTRIBUTING.md`, becomes a page with links like any.
+- In Chinese text a line break is no space.
 - The line with the other language at the top of a page is for readers on a code host; the site has a menu for it.
 """
 
@@ -21,6 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 LANGUAGE_LINE = re.compile(r"^\[(中文|English)\]\([\w.-]+\)\n\n", re.M)
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)((?:#[^)\s]*)?)(?=\))")
 CHINESE = ".zh-CN.md"
+# A line break between two Chinese characters, or behind Chinese punctuation and before text
+BREAK = re.compile(
+    r"(?<=[\u2018-\u201d\u3000-\u9fff\uff00-\uffef])\n {0,3}(?=[\u2018-\u201d\u3000-\u9fff\uff00-\uffef])"
+)
+PUNCTUATION_BREAK = re.compile(r"(?<=[，。；：、（）])\n {0,3}(?=[A-Za-z\[`])(?!```)")
+FENCED = re.compile(r"(^```.*?^```$)", re.M | re.S)
 # page -> (folder, package)
 API = {
     "backend": ("packages/b4k3-backend/src/b4k3/backend", "b4k3.backend"),
@@ -45,8 +53,13 @@ def on_files(files, config):
     """Add a page for each package, and one for each file outside of docs/ that a page links to."""
     language = config.plugins["i18n"].current_language
     pages = {f"api/{page}.md": api_page(page) if language == "en" else api_names(page) for page in API}
-    wanted = {path for file in files if file.src_uri.endswith(".md") for path in links_out(file)}
-    pages.update({page_of(path): source_page(path) for path in sorted(wanted) if (ROOT / path).exists()})
+    wanted = {path for file in files if file.src_uri.endswith(".md") for path in links_out(file.content_string, "docs")}
+    while wanted:
+        path = wanted.pop()
+        if page_of(path) not in pages and (ROOT / path).exists():
+            pages[page_of(path)] = content = source_page(path)
+            if path.endswith(".md"):
+                wanted |= links_out(content, posixpath.dirname(path))
     for name, content in pages.items():
         file = File.generated(config, name, content=content, inclusion=InclusionLevel.NOT_IN_NAV)
         if name.startswith("api/"):
@@ -59,16 +72,32 @@ def on_files(files, config):
 
 def on_page_markdown(markdown, page, config, files):
     """Drop the line with the other language, and turn links out of docs/ to the pages made above."""
-    folder = posixpath.dirname(page.file.src_uri)
+    own = page.file.src_uri
+    folder = posixpath.dirname(own)
+    base = posixpath.normpath(posixpath.join("docs", folder))  # where the page is in the repository
+    if own.startswith("source/"):
+        base = posixpath.dirname(own[len("source/") :])
 
     def turned(match):
-        path = outside(folder, match.group(1))
-        if path is not None and files.get_file_from_path(page_of(path)) is not None:
-            return posixpath.relpath(page_of(path), folder or ".") + match.group(2)
-        # each language has pages of its own, under one name
-        return match.group(1).replace(CHINESE, ".md") + match.group(2)
+        path = in_repository(base, match.group(1))
+        if path.startswith("docs/"):
+            # each language has pages of its own, under one name
+            target = path[len("docs/") :].replace(CHINESE, ".md")
+        elif files.get_file_from_path(page_of(path)) is not None:
+            target = page_of(path)
+        else:
+            return match.group(1) + match.group(2)
+        return posixpath.relpath(target, folder or ".") + match.group(2)
 
-    return LINK.sub(turned, LANGUAGE_LINE.sub("", markdown))
+    markdown = LINK.sub(turned, LANGUAGE_LINE.sub("", markdown))
+    if config.plugins["i18n"].current_language == "en":
+        return markdown
+    return "".join(part if part.startswith("```") else joined(part) for part in FENCED.split(markdown))
+
+
+def joined(text):
+    """Chinese text without the spaces that line breaks would become."""
+    return PUNCTUATION_BREAK.sub("", BREAK.sub("", text))
 
 
 # ----------------------------------------------------------------------------------------------------- reference
@@ -133,16 +162,15 @@ def defined(name, module):
 # ------------------------------------------------------------------------------------- files outside of docs/
 
 
-def outside(folder, link):
-    """The path in the repository that a link out of docs/ leads to; None for other links."""
-    path = posixpath.normpath(posixpath.join("docs", folder, link))
-    return None if path.startswith("docs/") or path.startswith("..") else path.rstrip("/")
+def in_repository(base, link):
+    """The path in the repository that a link leads to, from a page in the folder `base`."""
+    return posixpath.normpath(posixpath.join(base, link))
 
 
-def links_out(file):
-    """Where the links of a page lead that leave docs/."""
-    found = (outside(posixpath.dirname(file.src_uri), link) for link, _ in LINK.findall(file.content_string))
-    return {path for path in found if path is not None}
+def links_out(markdown, base):
+    """The paths in the repository, outside of docs/, that the links of a page lead to."""
+    found = {in_repository(base, link) for link, _ in LINK.findall(markdown)}
+    return {path for path in found if not path.startswith(("docs/", ".."))}
 
 
 def page_of(path):
@@ -151,12 +179,14 @@ def page_of(path):
 
 
 def source_page(path):
-    """The Markdown that shows a file as it is, or lists a folder."""
+    """The Markdown that shows a file as it is, or lists a folder. A file of Markdown is that already."""
+    if path.endswith(".md"):
+        return (ROOT / path).read_text(encoding="utf-8")
     title = f"# {path}\n\n"
     if (ROOT / path).is_dir():
         names = sorted(os.listdir(ROOT / path))
         return title + "\n".join(f"- `{name}`" for name in names if not name.startswith(("_", ".")))
     text = (ROOT / path).read_text(encoding="utf-8")
-    language = {".py": "python", ".toml": "toml", ".json": "json", ".md": "markdown"}.get(Path(path).suffix, "text")
+    language = {".py": "python", ".toml": "toml", ".json": "json"}.get(Path(path).suffix, "text")
     fence = "`" * max(4, max(map(len, re.findall(r"`+", text)), default=0) + 1)
     return f"{title}{fence}{language}\n{text}\n{fence}\n"
