@@ -123,7 +123,7 @@ def package_tree(page):
 
 
 def public_names(page):
-    """[(public name, the dotted name of its definition)] of a package, read from its `__init__`: classes first."""
+    """[(public name, the dotted name of its definition)] of a package, read from its `__init__`: functions first."""
     package, tree = API[page][1], package_tree(page)
     tables = {}
     for node in tree.body:
@@ -140,7 +140,7 @@ def public_names(page):
     for name, module in where.items():
         if name not in ("keras", "ops"):  # modules of Keras
             full[name] = defined(name, module if module.startswith("b4k3.") else f"{package}.{module.lstrip('.')}")
-    return sorted(full.items(), key=lambda item: (item[0][0].islower(), item[0].lower()))
+    return sorted(full.items(), key=lambda item: (item[0][0].isupper(), item[0].lower()))
 
 
 def imports(tree):

@@ -12,6 +12,7 @@ import pytest
 from b4k3.backend import environment
 from support import pages
 from support.goldens import ROOT as GOLDENS
+from support.workspace import folder as folder_of, read_toml
 
 ROOT = pages.ROOT
 ENGLISH, CHINESE = pages.pages(), pages.pages(".zh-CN")
@@ -116,6 +117,18 @@ def test_translations_have_the_same_code(name):
         for found in (ENGLISH, CHINESE)
     )
     assert english == chinese
+
+
+@pytest.mark.parametrize("path", [ENGLISH["environments"], CHINESE["environments"]], ids=["english", "chinese"])
+def test_the_page_on_environments_has_all_of_them(path):
+    text = path.read_text(encoding="utf-8")
+    (axis,) = read_toml(ROOT / "hatch.toml")["envs"]["rows"]["matrix"]
+    assert re.findall(r"^\| `([\w-]+)` \| 3\.", text, re.M) == axis["row"]
+    extras = read_toml(folder_of("backend") / "pyproject.toml")["project"]["optional-dependencies"]
+    for extra, requirements in extras.items():
+        (line,) = re.findall(rf"^\| `{extra}` \|.*", text, re.M)
+        for requirement in requirements:
+            assert f"`{requirement.partition(';')[0].strip()}`" in line
 
 
 DOCUMENTS = [
