@@ -100,6 +100,14 @@ def joined(text):
     return PUNCTUATION_BREAK.sub("", BREAK.sub("", text))
 
 
+@event_priority(-300)  # after i18n, which builds the other languages and then joins their indexes
+def on_post_build(config):
+    """Make the index for pages opened from disk again: `offline` has made it of the last language alone."""
+    folder = Path(config.site_dir) / "search"
+    index = (folder / "search_index.json").read_text(encoding="utf-8")
+    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")
+
+
 # ----------------------------------------------------------------------------------------------------- reference
 
 
@@ -182,7 +190,7 @@ def source_page(path):
     """The Markdown that shows a file as it is, or lists a folder. A file of Markdown is that already."""
     if path.endswith(".md"):
         return (ROOT / path).read_text(encoding="utf-8")
-    title = f"# {path}\n\n"
+    title = f"---\nsearch:\n  exclude: true\n---\n\n# {path}\n\n"
     if (ROOT / path).is_dir():
         names = sorted(os.listdir(ROOT / path))
         return title + "\n".join(f"- `{name}`" for name in names if not name.startswith(("_", ".")))
