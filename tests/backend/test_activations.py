@@ -54,15 +54,16 @@ NAMES = [
     ("tanh", np.tanh(X)),
     (activations.gelu_erf, ERF),
 ]
+NAME_IDS = [getattr(name, "__qualname__", str(name)) for name, _ in NAMES]
 
 
-@pytest.mark.parametrize("name, expected", NAMES, ids=[str(n) for n, _ in NAMES])
+@pytest.mark.parametrize("name, expected", NAMES, ids=NAME_IDS)
 def test_get(name, expected):
     found = evaluate(activations.get(name)(ops.convert_to_tensor(X)))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("name, expected", NAMES, ids=[str(n) for n, _ in NAMES])
+@pytest.mark.parametrize("name, expected", NAMES, ids=NAME_IDS)
 def test_serialize_and_get_again(name, expected):
     config = activations.serialize(activations.get(name))
     np.testing.assert_allclose(

@@ -49,9 +49,16 @@ def choose(monkeypatch, tmp_path):
     return run
 
 
+class Module(types.SimpleNamespace):
+    """A module in sys.modules. Its text, which names a test, has no address: parallel test processes compare it."""
+
+    def __repr__(self):
+        return f"{self.__version__} on {self.config.backend()}" if hasattr(self, "config") else self.__version__
+
+
 def module(version, backend=None):
     config = types.SimpleNamespace(backend=lambda: backend)
-    return types.SimpleNamespace(__version__=version, **({"config": config} if backend else {}))
+    return Module(__version__=version, **({"config": config} if backend else {}))
 
 
 KERAS3 = {"keras": "3.15.1"}
