@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Sequence
 
 from ..checkpoints._files import open_regular, special_kind
+from ..checkpoints._json import parse_json
 from ..checkpoints._staging import sync_folder, try_lock, unlock
 from ..errors import ConfigError, short
 
@@ -341,15 +342,15 @@ def parsed_state(path: str) -> dict[str, Any]:
     """
     try:
         if os.path.getsize(path) > MAX_STATE:
-            raise ValueError(f"has more than {MAX_STATE} bytes")
+            raise ValueError(f"it has more than {MAX_STATE} bytes")
         with open_regular(path, ConfigError) as f:
-            state = json.loads(f.read(MAX_STATE + 1).decode("utf-8"))
+            state = parse_json(f.read(MAX_STATE + 1))
         if not isinstance(state, dict) or not isinstance(state.get("settings"), dict):
-            raise ValueError("is no JSON object with settings")
+            raise ValueError("it is no JSON object with settings")
         for key in ("rows", "bytes", "crc", "part_crc", "size"):
             if type(state.get(key)) is not int or state[key] < 0:
                 raise ValueError(f"{key} is {short(state.get(key))}, expected an integer from 0")
-    except (ValueError, RecursionError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise ConfigError(
             f"{path} is not the state of an interrupted run, or is damaged: {error}; --restart begins anew"
         ) from None
