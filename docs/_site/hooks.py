@@ -147,7 +147,8 @@ def public_names(page):
     full = {}
     for name, module in where.items():
         if name not in ("keras", "ops"):  # modules of Keras
-            full[name] = defined(name, module if module.startswith("b4k3.") else f"{package}.{module.lstrip('.')}")
+            module = module if module.startswith("b4k3.") else f"{package}.{module.lstrip('.')}"
+            full[name] = f"{module}.{name}"
     return sorted(full.items(), key=lambda item: (item[0][0].isupper(), item[0].lower()))
 
 
@@ -155,16 +156,6 @@ def imports(tree):
     """{name: module} of what a module imports from its own package; the dots that lead there stay with the module."""
     relative = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.level]
     return {alias.name: "." * (node.level - 1) + node.module for node in relative for alias in node.names}
-
-
-def defined(name, module):
-    """The dotted name of a definition. What each environment defines in its own way is shown for Keras 3."""
-    folder = ROOT / "packages" / "b4k3-backend" / "src" / "b4k3" / "backend"
-    path = folder / (module.rpartition(".")[2] + ".py")
-    if module.startswith("b4k3.backend.") and f"{name} = implementation.{name}" in path.read_text(encoding="utf-8"):
-        source = imports(ast.parse((folder / "_keras3" / "__init__.py").read_text(encoding="utf-8")))[name]
-        module = f"b4k3.backend{source}" if source.startswith(".") else f"b4k3.backend._keras3.{source}"
-    return f"{module}.{name}"
 
 
 # ------------------------------------------------------------------------------------- files outside of docs/

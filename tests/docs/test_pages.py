@@ -152,6 +152,7 @@ def test_links(path):
         file = (path.parent / target).resolve() if target else path
         assert file.exists(), f"{path.name} links to {target}"
         if anchor:
+            file = file / "README.md" if file.is_dir() else file
             assert urllib.parse.unquote(anchor) in anchors(file), f"{path.name}: {target} has no heading #{anchor}"
 
 

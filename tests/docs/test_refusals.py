@@ -105,11 +105,13 @@ CASES = {
     "has no argument 'drop_out_rate'": lambda c: c.build({"drop_out_rate": 0.1}),
     "hidden_act='xielu' is no activation that b4k3 knows": lambda c: c.build(hidden_act="xielu"),
     "b4k3 does not know my_new_scale": lambda c: c.build(model_type="bert", my_new_scale=2),
-    "say one thing by two keys": lambda c: build_transformer_model({**CONFIG, "n_embd": 32}, model="gpt2"),
+    "mean the same and have different values": lambda c: build_transformer_model(
+        {**CONFIG, "n_embd": 32}, model="gpt2"
+    ),
     "pad_token_id is null": lambda c: c.build(pad_token_id=None),
     "keep_tokens[1] is 20, expected an id from 0 to 19": lambda c: c.build({"keep_tokens": [0, 20]}),
     "the checkpoint has 2: only the first 1 are built": lambda c: c.build(num_hidden_layers=1),
-    "is not JSON: line 1": lambda c: build_transformer_model(c.write("config.json", b"{bad}"), c.bert),
+    "it is not valid JSON: line 1": lambda c: build_transformer_model(c.write("config.json", b"{bad}"), c.bert),
     "there is no file nowhere": lambda c: build_transformer_model("nowhere"),
     # the variables
     "missing: cls/predictions/output_bias": lambda c: c.build({"with_mlm": True}),
@@ -131,9 +133,9 @@ CASES = {
     ),
     "is a file of PyTorch": lambda c: c.folder_with("pytorch_model.bin"),
     "the folder holds no checkpoint that b4k3 reads": lambda c: c.folder_with("pytorch_model.bin"),
-    "holds several checkpoints, name one of them": lambda c: c.folder_with("a.safetensors", "b.safetensors"),
-    "cut short, or no safetensors": lambda c: c.cut_short(),
-    "is not among the 2 variables; the nearest names are": lambda c: open_checkpoint(
+    "holds several checkpoints, give the path of one": lambda c: c.folder_with("a.safetensors", "b.safetensors"),
+    "seems damaged or incomplete": lambda c: c.cut_short(),
+    "is not among the 2 variables; similar names are": lambda c: open_checkpoint(
         {"words": np.zeros(2), "positions": np.zeros(2)}
     )["word"],
     # the vocabulary

@@ -2,7 +2,7 @@
 
 import pytest
 
-from b4k3.tokenizers import BPE, Unigram, WordPiece
+from b4k3.tokenizers.educational import BPE, Unigram, WordPiece
 
 SCORES = {"a": (1, -1.0), "b": (2, -1.0), "ab": (3, -2.5), "ba": (4, -1.5)}
 

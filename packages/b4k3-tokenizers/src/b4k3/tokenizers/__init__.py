@@ -10,7 +10,6 @@ from .__about__ import __version__
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
     from ._spm import SentencePieceError as SentencePieceError
     from .base import TokenizerBase as TokenizerBase
-    from .educational import BPE as BPE, Unigram as Unigram, WordPiece as WordPiece
     from .encoding import Encoding as Encoding
     from .sentencepiece_model import SentencePieceModel as SentencePieceModel
     from .sp_tokenizer import SpTokenizer as SpTokenizer
@@ -20,16 +19,13 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
 
 # name -> the module of this package that has it; a name's module is imported when the name is first used
 _NAMES = {
-    "BPE": "educational",
     "SentencePieceError": "_spm",
     "SentencePieceModel": "sentencepiece_model",
     "SpTokenizer": "sp_tokenizer",
     "Encoding": "encoding",
     "Tokenizer": "wordpiece",
     "TokenizerBase": "base",
-    "Unigram": "educational",
     "VocabError": "vocab",
-    "WordPiece": "educational",
     "load_tokenizer_json": "tokenizer_json",
     "load_vocab": "vocab",
     "save_tokenizer_json": "tokenizer_json",
