@@ -56,7 +56,7 @@ def other_cases(items, row):
 
 
 def pytest_report_header(config):
-    return "b4k3 row: %s" % current_row()
+    return f"b4k3 row: {current_row()}"
 
 
 @pytest.hookimpl(trylast=True)
@@ -82,7 +82,7 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.skipped and not reason_to_skip(item, current_row()):
         report.outcome = "failed"
-        report.longrepr = "skipped without a line in tests/support/skips.py: %s" % (report.longrepr,)
+        report.longrepr = f"skipped without a line in tests/support/skips.py: {report.longrepr}"
 
 
 @pytest.fixture(scope="session")

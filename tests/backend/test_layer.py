@@ -68,7 +68,7 @@ def test_assign_weights():
 
 
 def test_variables_do_not_share_the_array_they_were_given():
-    layers = [keras.layers.Dense(3, use_bias=False, name="layer_%d" % i) for i in range(2)]
+    layers = [keras.layers.Dense(3, use_bias=False, name=f"layer_{i}") for i in range(2)]
     for layer in layers:
         build(layer, 2)
     value = np.arange(6, dtype="float32").reshape(3, 2).T  # not contiguous

@@ -184,17 +184,17 @@ def main():
     args = parser.parse_args()
     classes = [B4k3] + [c for c in (KerasHub, Transformers) if c.name in args.peers.split(",")]
     pipes = {c.name: start(c, args.layers, args.fit) for c in classes}
-    print("backend %s, %d layers, batch %d x %d" % (keras.config.backend(), args.layers, BATCH, LENGTH))
+    print(f"backend {keras.config.backend()}, {args.layers} layers, batch {BATCH} x {LENGTH}")
     for work in [args.only] if args.only else ["forward", "train"]:
         seconds = measure(pipes, work, args.rounds)
         ours = seconds["b4k3"]
-        print("%-8s %-13s median %7.1f ms" % (work, "b4k3", 1000 * statistics.median(ours)))
+        print(f"{work:<8} {'b4k3':<13} median {1000 * statistics.median(ours):7.1f} ms")
         for name, theirs in seconds.items():
             if name != "b4k3":
                 ratios = sorted(t / o for t, o in zip(theirs, ours))
                 print(
-                    "%-8s %-13s median %7.1f ms   peer / b4k3: median %.3f (%.3f to %.3f)"
-                    % (work, name, 1000 * statistics.median(theirs), statistics.median(ratios), ratios[0], ratios[-1])
+                    f"{work:<8} {name:<13} median {1000 * statistics.median(theirs):7.1f} ms   "
+                    f"peer / b4k3: median {statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})"
                 )
     for pipe in pipes.values():
         pipe.send(None)

@@ -163,10 +163,10 @@ class Contender:
         )
         self.ready = self.process.stdout.readline().strip() == "ready"
         if not self.ready:
-            print("%s did not start (VERBOSE=1 shows why)" % name, flush=True)
+            print(f"{name} did not start (VERBOSE=1 shows why)", flush=True)
 
     def run(self, batch, new):
-        self.process.stdin.write("%d %d\n" % (batch, new))
+        self.process.stdin.write(f"{batch} {new}\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 
@@ -178,9 +178,9 @@ def report(batch, new, seconds):
         for other, ours in seconds.items():
             if other.startswith("b4k3") and not name.startswith("b4k3"):
                 ratio = statistics.median(t / o for t, o in zip(values, ours))
-                ratios += "   / %s: %.2f" % (other, ratio)
+                ratios += f"   / {other}: {ratio:.2f}"
         per_token = 1000 * statistics.median(values) / new
-        print("batch %d, %3d new   %-16s %7.2f ms a token%s" % (batch, new, name, per_token, ratios), flush=True)
+        print(f"batch {batch}, {new:3d} new   {name:<16} {per_token:7.2f} ms a token{ratios}", flush=True)
 
 
 def main():
@@ -199,7 +199,7 @@ def main():
     if options.model == "t5":
         names = [name for name in names if name not in ("keras-hub", "bert4keras")]
     contenders = [c for c in (Contender(name, options.model) for name in names) if c.ready]
-    print("%s, contenders: %s" % (options.model, ", ".join(c.name for c in contenders)), flush=True)
+    print(f"{options.model}, contenders: {', '.join(c.name for c in contenders)}", flush=True)
     for batch in map(int, options.batch.split(",")):
         for new in map(int, options.new.split(",")):
             seconds = {c.name: [] for c in contenders}

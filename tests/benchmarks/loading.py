@@ -52,7 +52,7 @@ def shapes():
         "bert/pooler/dense/bias": (d,),
     }
     for i in range(CONFIG["num_hidden_layers"]):
-        scope = "bert/encoder/layer_%d/" % i
+        scope = f"bert/encoder/layer_{i}/"
         dense = {"attention/self/" + name: (d, d) for name in ("query", "key", "value")}
         dense.update({"attention/output/dense": (d, d), "intermediate/dense": (d, inner), "output/dense": (inner, d)})
         for name, shape in dense.items():
@@ -74,7 +74,7 @@ def make(folder):
     for name, shape in shapes().items():
         tensors[name] = random.standard_normal(shape).astype("float32") * np.float32(0.02)
         for slot in ("adam_m", "adam_v"):
-            tensors["%s/%s" % (name, slot)] = np.full(shape, 1e-4, "float32")
+            tensors[f"{name}/{slot}"] = np.full(shape, 1e-4, "float32")
     (folder / "google").mkdir()
     save_checkpoint(str(folder / "google" / "bert_model.ckpt"), tensors)
     (folder / "google" / "bert_config.json").write_text(json.dumps(CONFIG))
@@ -180,7 +180,7 @@ def run(name, folder, *flags):
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     seconds = time.perf_counter() - begin
     if done.returncode:
-        print("%-24s left out: %s" % (name, done.stderr.strip().splitlines()[-1:]))
+        print(f"{name:<24} left out: {done.stderr.strip().splitlines()[-1:]}")
         return None
     return dict(json.loads(done.stdout.strip().splitlines()[-1]), process=seconds)
 
@@ -212,11 +212,11 @@ def main():
 
 def report(name, runs, size):
     times = [
-        "%s %.2f s (best %.2f)" % (key, statistics.median([r[key] for r in runs]), min([r[key] for r in runs]))
+        f"{key} {statistics.median(r[key] for r in runs):.2f} s (best {min(r[key] for r in runs):.2f})"
         for key in ("load", "ready", "process")
     ]
-    memory = "%.0f MB = %.2f × the model" % (size["memory"] / 1e6, size["memory"] / size["model"])
-    print("%-24s %s, peak %s" % (name, ", ".join(times), memory))
+    memory = f"{size['memory'] / 1e6:.0f} MB = {size['memory'] / size['model']:.2f} × the model"
+    print(f"{name:<24} {', '.join(times)}, peak {memory}")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def block(entries, restarts=(0,), count=None):
     """entries: list of (key, value), or of bytes made by `block_entry`."""
     body = b"".join(one if isinstance(one, bytes) else block_entry(*one) for one in entries)
     count = len(restarts) if count is None else count
-    return body + struct.pack("<%dI" % len(restarts), *restarts) + struct.pack("<I", count)
+    return body + struct.pack(f"<{len(restarts)}I", *restarts) + struct.pack("<I", count)
 
 
 def table(blocks, kind=0, crc_change=0, index=None, magic=MAGIC, footer=None):
@@ -106,6 +106,6 @@ def write(folder, index, data=None, shards=1):
     with open(prefix + ".index", "wb") as file:
         file.write(index)
     for number, content in enumerate([data] if isinstance(data, bytes) else data or []):
-        with open("%s.data-%05d-of-%05d" % (prefix, number, shards), "wb") as file:
+        with open(f"{prefix}.data-{number:05d}-of-{shards:05d}", "wb") as file:
             file.write(content)
     return prefix

@@ -280,7 +280,7 @@ def measure(count, put, read, errors, names=(), traced=1, first=0):
         if isinstance(verdict, str):
             escapes.append((seed, verdict))
         if used > MAX_MEMORY or took > MAX_SECONDS:
-            escapes.append((seed, "%d bytes, %.2f s" % (used, took)))
+            escapes.append((seed, f"{used} bytes, {took:.2f} s"))
         memory, seconds = max(memory, used), max(seconds, took)
     return Seen(survived, refused, escapes, memory, seconds)
 
@@ -301,7 +301,7 @@ def one(read, errors, names, traced):
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        verdict = "%s: %s" % (type(error).__name__, str(error)[:300])
+        verdict = f"{type(error).__name__}: {str(error)[:300]}"
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)

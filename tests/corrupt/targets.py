@@ -195,7 +195,7 @@ def hdf5(make):
 def of_keras_3(file, np):
     for layer in ("dense", "dense_1"):
         for number, shape in enumerate([(4, 6), (6,)]):
-            file.create_dataset("layers/%s/vars/%d" % (layer, number), data=np.ones(shape, "float32"))
+            file.create_dataset(f"layers/{layer}/vars/{number}", data=np.ones(shape, "float32"))
     file.create_dataset("packed", data=np.zeros((30, 20), "float32"), chunks=(10, 20), compression="gzip")
 
 
@@ -204,9 +204,9 @@ def of_keras_2(file, np):
     file.attrs["keras_version"] = b"2.3.1"
     for layer, names in (("Embedding-Token", ["embeddings:0"]), ("Embedding-Norm", ["beta:0", "gamma:0"])):
         group = file.create_group(layer)
-        group.attrs["weight_names"] = [("%s/%s" % (layer, name)).encode() for name in names]
+        group.attrs["weight_names"] = [f"{layer}/{name}".encode() for name in names]
         for name in names:
-            group.create_dataset("%s/%s" % (layer, name), data=np.ones((3, 4), "float32"))
+            group.create_dataset(f"{layer}/{name}", data=np.ones((3, 4), "float32"))
 
 
 # ------------------------------------------------------------------------------------------------------- tokenizers
@@ -272,7 +272,7 @@ CONFIGS = {
     "config of ALBERT": json_config("google_albert", "albert_config.json"),
     "config of T5": json_config("t5_1_1", "t5_config.json"),
     **{
-        "config.json of %s" % system: json_config("huggingface/" + system, "config.json")
+        f"config.json of {system}": json_config("huggingface/" + system, "config.json")
         for system in ("bert", "roberta", "distilbert", "electra", "gpt2", "t5", "albert", "roformer")
     },
     "gin of T5": gin_config,

@@ -9,7 +9,7 @@ from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_check
 
 
 def state_file(folder, target):
-    (folder / "checkpoint").write_text('model_checkpoint_path: "%s"\n' % target)
+    (folder / "checkpoint").write_text(f'model_checkpoint_path: "{target}"\n')
     return str(folder / "checkpoint")
 
 
@@ -22,7 +22,7 @@ def test_checkpoint_file_that_points_outside(tmp_path, target):
         open_checkpoint(str(tmp_path))
     assert path in str(caught.value)
     if target.endswith("bert_model.ckpt"):
-        assert "give %s" % bundle in str(caught.value)
+        assert f"give {bundle}" in str(caught.value)
 
 
 @pytest.mark.parametrize(

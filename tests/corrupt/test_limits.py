@@ -59,7 +59,7 @@ def test_other_compression_is_refused(tmp_path, method):
     np.save(str(tmp_path / "a.npy"), np.arange(4))
     with zipfile.ZipFile(str(path), "w", method) as archive:
         archive.write(str(tmp_path / "a.npy"), "a.npy")
-    check_refused(str(path), "compressed by method %d" % method, "a", [str(path)])
+    check_refused(str(path), f"compressed by method {method}", "a", [str(path)])
 
 
 CLAIMS = {
@@ -97,7 +97,7 @@ def test_a_config_that_claims_far_more_than_the_checkpoint_has(tmp_path, name):
 def test_blocks_that_are_not_there_are_not_looked_for_one_by_one(tmp_path):
     for blocks, looked_for in [(5, True), (4 + MORE_BLOCKS, False), (10**4, False)]:
         subject = Subject(str(BERT / "bert_model.ckpt"), config(tmp_path, num_hidden_layers=blocks))
-        assert "says num_hidden_layers=%d, the shapes say 3" % blocks in subject.problems[0]
+        assert f"says num_hidden_layers={blocks}, the shapes say 3" in subject.problems[0]
         assert any("there is no" in problem for problem in subject.problems) == looked_for
 
 

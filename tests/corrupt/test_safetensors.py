@@ -149,7 +149,7 @@ def test_the_good_file(tmp_path):
 
 def test_limits_are_far_from_real_files(tmp_path):
     """Twenty thousand variables with long names, a hundred times a real model, still open."""
-    names = ["module.encoder.layers.%d.attention.self.query.weight" % number for number in range(20000)]
+    names = [f"module.encoder.layers.{number}.attention.self.query.weight" for number in range(20000)]
     header = {name: spec(data_offsets=[8 * i, 8 * i + 8]) for i, name in enumerate(names)}
     path = tmp_path / "model.safetensors"
     path.write_bytes(file_of(header, b"\0" * 8 * len(names)))

@@ -187,7 +187,7 @@ def check_refused(path, message, variable, files):
     assert any(file in text for file in files), text
     assert re.search(WHAT_TO_DO, text), text
     if variable:
-        assert "'%s" % variable in text, text
+        assert f"'{variable}" in text, text
     assert len(text) < 1000
 
 

@@ -209,7 +209,7 @@ def convert(key):
 
 def digest(array):
     """dtype, shape and SHA-256 of the bytes of an array."""
-    return "%s %s %s" % (array.dtype, list(array.shape), hashlib.sha256(np.ascontiguousarray(array)).hexdigest())
+    return f"{array.dtype} {list(array.shape)} {hashlib.sha256(np.ascontiguousarray(array)).hexdigest()}"
 
 
 def digests(model):

@@ -73,8 +73,8 @@ class Case:
 
     def __str__(self):
         extra = [self.store] * (self.store != "float32") + ["sharded"] * bool(self.shard_size)
-        extra += ["%s(%s)" % (edit[0], ", ".join(map(str, edit[1:]))) for edit in self.edits]
-        return "%s %s %s %s" % (self.name, self.class_name, json.dumps(self.config), " ".join(extra))
+        extra += [f"{edit[0]}({', '.join(map(str, edit[1:]))})" for edit in self.edits]
+        return f"{self.name} {self.class_name} {json.dumps(self.config)} {' '.join(extra)}"
 
 
 @dataclasses.dataclass
@@ -202,15 +202,15 @@ def why_not_text(cls, config_class):
     """Why a class is none that reads text alone; None if it is one."""
     names = {field.name for field in dataclasses.fields(config_class)} | set(config_class.attribute_map)
     if set(config_class.sub_configs) - TEXT_PARTS:
-        return "put together from other configurations: %s" % ", ".join(sorted(config_class.sub_configs))
+        return f"put together from other configurations: {', '.join(sorted(config_class.sub_configs))}"
     found = re.search(OTHERS, " ".join(sorted(names)))
     if found:
-        return "not about text: its configuration has %s" % found.group()
+        return f"not about text: its configuration has {found.group()}"
     words = {"vocab_size", "src_vocab_size", "num_hash_functions"} | TEXT_PARTS  # CANINE hashes characters
     if not words & names:
         return "not about text: its configuration has no vocab_size"
     if getattr(cls, "main_input_name", "input_ids") != "input_ids":
-        return "not about text: it takes %s" % cls.main_input_name
+        return f"not about text: it takes {cls.main_input_name}"
     return None
 
 
@@ -230,7 +230,7 @@ def class_cases():
                     config_class = CONFIG_MAPPING[model_type]
                     cls = getattr(transformers, name)
                 except Exception as e:
-                    without[name] = "no such class: %s" % brief(e)
+                    without[name] = f"no such class: {brief(e)}"
                     continue
                 reason = why_not_text(cls, config_class)
                 if reason:
@@ -396,7 +396,7 @@ def random_edits(r, arch, config):
 
 def random_case(seed, index):
     """The case of a seed and an index, the same on every machine. The architectures take turns."""
-    r = random.Random("%d/%d" % (seed, index))
+    r = random.Random(f"{seed}/{index}")
     arch = list(ARCHITECTURES)[index % len(ARCHITECTURES)]
     prefix, heads, tasks = ARCHITECTURES[arch]
     suffix = r.choice(heads) if r.random() < 0.8 else r.choice(tasks)
@@ -410,7 +410,7 @@ def random_case(seed, index):
     if r.random() < 0.35:
         pads = [0, 1, 5, r.randrange(10)] + [None] * (arch not in ROBERTAS)
         config["pad_token_id"] = r.choice(pads)
-    case = Case("random:%d:%d" % (seed, index), prefix + suffix, config)
+    case = Case(f"random:{seed}:{index}", prefix + suffix, config)
     case.store = r.choice(["float32"] * 4 + ["float16", "bfloat16"])
     case.shard_size = r.choice([None, None, None, 8000])
     case.edits = random_edits(r, arch, config)
@@ -532,7 +532,7 @@ class NotMade(Exception):
 def brief(error):
     """The kind of an exception and the first line of it."""
     lines = str(error).strip().splitlines()
-    return "%s: %s" % (type(error).__name__, lines[0][:300] if lines else "")
+    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
 
 
 def make(case):
@@ -547,7 +547,7 @@ def make(case):
             count = sum(p.numel() for p in cls(config).parameters())
             config = cls.config_class(**case.config)
             if count > LARGEST:
-                raise NotMade("%d parameters after shrinking" % count) from None
+                raise NotMade(f"{count} parameters after shrinking") from None
     model = cls(config)
     torch.manual_seed(len(case.name))
     with torch.no_grad():
@@ -583,7 +583,7 @@ def reload(case, folder):
     except Exception as e:
         raise NotMade("transformers does not load it: " + brief(e)) from None
     if info["missing_keys"] or info["mismatched_keys"]:
-        raise NotMade("transformers misses %s" % sorted(map(str, info["missing_keys"] or info["mismatched_keys"]))[:3])
+        raise NotMade(f"transformers misses {sorted(map(str, info['missing_keys'] or info['mismatched_keys']))[:3]}")
     for module in model.modules():
         if "SinusoidalPositionalEmbedding" in type(module).__name__ and case.store != "float32":
             with torch.no_grad():  # they read the sines too from the file, where half precision has rounded them
@@ -716,9 +716,9 @@ def build(folder, **kwargs):
         return build_transformer_model(folder, return_keras_model=False, **kwargs)
     except (ConfigError, CheckpointError, FileNotFoundError) as e:
         if len(str(e)) > LONGEST_MESSAGE:
-            raise RuntimeError("a message of %d characters: %s" % (len(str(e)), brief(e))) from None
+            raise RuntimeError(f"a message of {len(str(e))} characters: {brief(e)}") from None
         if not str(e).strip():
-            raise RuntimeError("%s says nothing" % type(e).__name__) from None
+            raise RuntimeError(f"{type(e).__name__} says nothing") from None
         raise Refused(brief(e)) from None
 
 
@@ -747,12 +747,12 @@ def answers(model, inputs):
 def compare(what, got, want, mask=None):
     """Raise Wrong unless two arrays are equal, at the tokens of the mask."""
     if got.shape != want.shape:
-        raise Wrong("%s: shape %s instead of %s" % (what, list(got.shape), list(want.shape)))
+        raise Wrong(f"{what}: shape {list(got.shape)} instead of {list(want.shape)}")
     if mask is not None:
         got, want = got[mask == 1], want[mask == 1]
     difference = np.abs(got - want).max()
     if not difference <= TOLERANCE * max(1.0, np.abs(want).max()):
-        raise Wrong("%s: differs by %.3g, largest value %.3g" % (what, difference, np.abs(want).max()))
+        raise Wrong(f"{what}: differs by {difference:.3g}, largest value {np.abs(want).max():.3g}")
 
 
 class Comparison:
@@ -773,7 +773,7 @@ class Comparison:
             self.want = want = reference(self.case, theirs, self.inputs)
         except NotMade as e:
             if self.case.name.startswith("class:"):  # a network that asks for more than ids is not one of b4k3's
-                raise Wrong("loaded, and nothing to compare with: %s" % e) from None
+                raise Wrong(f"loaded, and nothing to compare with: {e}") from None
             raise
         if isinstance(first, models.GPT):
             self.decoder()
@@ -788,7 +788,7 @@ class Comparison:
         try:
             return build(self.folder, **kwargs)
         except Refused as e:
-            self.notes.append("%s refused: %s" % (what, e))
+            self.notes.append(f"{what} refused: {e}")
             return None
 
     def check(self, what, got, want, mask=None):
@@ -877,13 +877,13 @@ def way_back(case, folder, theirs, want, scratch):
         for source, written, names in ((folder, google, "google"), (google, target, "huggingface")):
             code, printed = command(["convert", source, written, "--to", names])
             if code:
-                return "refused: convert --to %s: %s" % (names, printed[-300:])
+                return f"refused: convert --to {names}: {printed[-300:]}"
         again, info = type(theirs).from_pretrained(target, output_loading_info=True)
         # sines, which they compute, and the head of a task, which is no part of the network
         fixed = {key for key in info["missing_keys"] if "embed_positions" in key or "multiple_choice_head" in key}
         wrong = [sorted(map(str, info[key]))[:3] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")]
         if set(info["missing_keys"]) - fixed or info["unexpected_keys"] or info["mismatched_keys"]:
-            return "silent: transformers finds missing, unexpected, mismatched keys: %s" % wrong
+            return f"silent: transformers finds missing, unexpected, mismatched keys: {wrong}"
         inputs = batch(theirs.config)
         got = reference(case, again.float().eval(), inputs)
         for field, mask in (("hidden", "mask"), ("logits", "mask"), ("nsp", None), ("encoder", "mask")):
@@ -891,11 +891,11 @@ def way_back(case, folder, theirs, want, scratch):
                 shaped = getattr(want, field).shape[:2] == inputs["mask"].shape
                 compare(field, getattr(got, field), getattr(want, field), inputs["mask"] if mask and shaped else None)
         code, printed = command(["verify", folder, target])
-        return "equal" if code == 0 else "silent: verify says %d: %s" % (code, printed[-300:])
+        return "equal" if code == 0 else f"silent: verify says {code}: {printed[-300:]}"
     except Wrong as e:
-        return "silent: %s" % e
+        return f"silent: {e}"
     except Exception as e:
-        return "crash: %s" % brief(e)
+        return f"crash: {brief(e)}"
 
 
 # ---------------------------------------------------------------------------------------------------- one case
@@ -906,7 +906,7 @@ def at_most(seconds):
     """Raise TimeoutError if the block takes longer."""
 
     def stop(*_):
-        raise TimeoutError("longer than %d s" % seconds)
+        raise TimeoutError(f"longer than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)
@@ -950,15 +950,15 @@ def run(case, both_directions=False, keep=None, seconds=60):
     except Refused as e:
         return Outcome("refused", str(e))
     except Wrong as e:
-        return Outcome("silent", "%s, as %s" % (e, getattr(comparison.first, "model_key", "?")), comparison.compared)
+        return Outcome("silent", f"{e}, as {getattr(comparison.first, 'model_key', '?')}", comparison.compared)
     except NotMade as e:
         return Outcome("no reference", str(e))
     except Exception as e:
         import traceback
 
         frame = traceback.extract_tb(e.__traceback__)[-1]
-        where = "%s:%d" % (pathlib.Path(frame.filename).name, frame.lineno)
-        return Outcome("crash", "%s (%s)" % (brief(e), where), comparison.compared)
+        where = f"{pathlib.Path(frame.filename).name}:{frame.lineno}"
+        return Outcome("crash", f"{brief(e)} ({where})", comparison.compared)
     finally:
         if not keep:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -975,7 +975,7 @@ def case_named(name):
     for case in class_cases()[0]:
         if case.name == name:
             return case
-    raise ValueError("no case has the name %r" % name)
+    raise ValueError(f"no case has the name {name!r}")
 
 
 # ----------------------------------------------------------------------------------------------------- all cases
@@ -1013,9 +1013,9 @@ class Progress:
     def step(self, counts):
         self.done += 1
         if self.shown:
-            words = "  ".join("%s %d" % item for item in sorted(counts.items()))
+            words = "  ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
             left = (time.time() - self.begin) / self.done * (self.total - self.done)
-            print("\r\033[K%d/%d  %s  %d s left" % (self.done, self.total, words, left), end="", file=sys.stderr)
+            print(f"\r\033[K{self.done}/{self.total}  {words}  {left:.0f} s left", end="", file=sys.stderr)
 
     def close(self):
         if self.shown:
@@ -1047,7 +1047,7 @@ def run_all(cases, jobs=1, both_directions=False, path=None):
                 note(record)
             process.wait()
             if done < len(part):
-                text = "the process ended with %s" % process.returncode
+                text = f"the process ended with {process.returncode}"
                 record = dataclasses.asdict(Outcome("crash", text))
                 note(dict(record, name=part[done].name, case=str(part[done]), seconds=0))
                 done += 1
@@ -1083,31 +1083,31 @@ def reason_of(record):
 
 def print_table(records):
     """Counts of the outcomes, and of the reasons within each; all failures."""
-    for group in ("class", "random"):
+    for group, title in (("class", "every class"), ("random", "random configurations")):
         of_group = [record for record in records if record["name"].startswith(group + ":")]
         if not of_group:
             continue
-        print("\n%s: %d cases" % ({"class": "every class", "random": "random configurations"}[group], len(of_group)))
+        print(f"\n{title}: {len(of_group)} cases")
         for kind in ("equal", "refused", "silent", "crash", "no reference", "not made"):
             of_kind = [record for record in of_group if record["kind"] == kind]
             if kind == "equal":
                 of_kind = [dict(r, text=" | ".join([", ".join(r["compared"]), r["text"]])) for r in of_kind]
-            print("  %-13s %5d" % (kind, len(of_kind)))
+            print(f"  {kind:<13} {len(of_kind):5d}")
             for reason, count in collections.Counter(map(reason_of, of_kind)).most_common(12):
-                print("      %5d  %s" % (count, reason))
+                print(f"      {count:5d}  {reason}")
         backs = [record for record in of_group if record["back"]]
         if backs:
-            print("  written back, %d cases" % len(backs))
+            print(f"  written back, {len(backs)} cases")
             reasons = collections.Counter(reason_of({"text": record["back"]}) for record in backs)
             for reason, count in reasons.most_common(12):
-                print("      %5d  %s" % (count, reason))
+                print(f"      {count:5d}  {reason}")
     failed = [record for record in records if is_failure(record)]
     if failed:
-        print("\n%d failures" % len(failed))
+        print(f"\n{len(failed)} failures")
         for record in failed:
-            text = "%s %s" % (record["kind"].upper(), record["text"]) if record["kind"] in FAILURES else record["back"]
-            print("  %s\n      %s" % (record["case"], text))
-    print("\n%d cases, %d failed" % (len(records), len(failed)))
+            text = f"{record['kind'].upper()} {record['text']}" if record["kind"] in FAILURES else record["back"]
+            print(f"  {record['case']}\n      {text}")
+    print(f"\n{len(records)} cases, {len(failed)} failed")
 
 
 def short(reason):
@@ -1148,7 +1148,7 @@ def main():
     print_table(records)
     for reason in sorted(set(map(short, without.values()))):
         names = [name for name in sorted(without) if short(without[name]) == reason]
-        print("\n%d classes without a case, %s: %s" % (len(names), reason, ", ".join(names)))
+        print(f"\n{len(names)} classes without a case, {reason}: {', '.join(names)}")
     return int(any(map(is_failure, records)))
 
 

@@ -47,7 +47,7 @@ BACK = {
 
 def check(outcome, case):
     """An outcome that is no failure, and that compares something."""
-    assert not outcome.failed, "%s %s %s\n%s" % (outcome.kind, outcome.text, outcome.back or "", case)
+    assert not outcome.failed, f"{outcome.kind} {outcome.text} {outcome.back or ''}\n{case}"
     assert outcome.kind in ("equal", "refused", "no reference", "not made")
     assert outcome.kind != "equal" or outcome.compared
 
@@ -64,7 +64,7 @@ def test_a_class_is_right_or_refused(name, classes):
     check(outcome, classes[name])
 
 
-@pytest.mark.parametrize("case", RANDOM, ids=["%s:%s" % (case.name, case.class_name) for case in RANDOM])
+@pytest.mark.parametrize("case", RANDOM, ids=[f"{case.name}:{case.class_name}" for case in RANDOM])
 def test_a_random_configuration_is_right_or_refused(case):
     check(sweep.run(case), case)
 
@@ -77,7 +77,7 @@ def test_what_is_written_back_is_right(key):
     case = sweep.Case("back:" + key, name, config, store, None, *edits)
     outcome = sweep.run(case, both_directions=True)
     check(outcome, case)
-    assert (outcome.kind, outcome.back) == ("equal", "equal"), "%s\n%s" % (outcome, case)
+    assert (outcome.kind, outcome.back) == ("equal", "equal"), f"{outcome}\n{case}"
 
 
 def test_a_case_is_the_same_again():

@@ -9,7 +9,7 @@ from support.harness import train
 from support.layer_checks import First, check_layer
 
 HEADS = 2
-WEIGHTS = ["%s/%s" % (d, p) for d in ("query", "key", "value", "output") for p in ("kernel", "bias")]
+WEIGHTS = [f"{d}/{p}" for d in ("query", "key", "value", "output") for p in ("kernel", "bias")]
 
 
 def turn(x, table):

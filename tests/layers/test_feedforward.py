@@ -24,7 +24,7 @@ def oracle(config):
     def compute(weights, arrays, masks):
         hidden = 1.0
         for i, name in enumerate(names):
-            branch = "intermediate" if i == 0 else "intermediate_%d" % i
+            branch = "intermediate" if i == 0 else f"intermediate_{i}"
             x = arrays[0] @ weights[branch + "/kernel"] + weights.get(branch + "/bias", 0)
             hidden = hidden * ACTIVATIONS[name](x)
         return hidden @ weights["output/kernel"] + weights.get("output/bias", 0)
@@ -44,13 +44,13 @@ CASES = [
 @pytest.mark.parametrize("config", CASES, ids=str)
 def test_feedforward(config, tmp_path):
     branches = len(config["activation"]) if isinstance(config["activation"], list) else 1
-    dense = ["intermediate"] + ["intermediate_%d" % i for i in range(1, branches)] + ["output"]
+    dense = ["intermediate"] + [f"intermediate_{i}" for i in range(1, branches)] + ["output"]
     parts = ["kernel", "bias"] if config.get("use_bias", True) else ["kernel"]
     check_layer(
         lambda: FeedForward(7, name="layer", **config),
         lambda rng, batch, n: [rng.randn(batch, n, 4).astype("float32")],
         oracle(config),
-        weights=["%s/%s" % (d, p) for d in dense for p in parts],
+        weights=[f"{d}/{p}" for d in dense for p in parts],
         masked=(0,),
         mask_out=lambda x, m: m[0],
         tmp=tmp_path,

@@ -63,7 +63,7 @@ def test_spans(cls, parts, projections, config, masked, tmp_path):
         lambda: cls(HEADS, HEAD_SIZE, name="layer", **config),
         lambda rng, b, n: [rng.randn(b, n, SIZE).astype("float32")],
         score_spans(parts, config),
-        weights=["%s/%s" % (p, kind) for p in projections for kind in kinds],
+        weights=[f"{p}/{kind}" for p in projections for kind in kinds],
         masked=masked,
         atol=5e-5,
         tmp=tmp_path,

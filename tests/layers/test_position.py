@@ -205,7 +205,7 @@ def test_a_sequence_longer_than_the_table(hierarchical, limit):
     layer = PositionEmbedding(5, 4, hierarchical=hierarchical, name="layer")
     model = keras.Model(x, layer(x))
     model.predict_on_batch(np.zeros((2, limit, 4), "float32"))
-    with pytest.raises(Exception, match="longer than its %d positions" % limit) as error:
+    with pytest.raises(Exception, match=f"longer than its {limit} positions") as error:
         model.predict_on_batch(np.zeros((2, limit + 1, 4), "float32"))
     assert isinstance(error.value, ValueError) or type(error.value).__name__ == "InvalidArgumentError"
 

@@ -74,10 +74,10 @@ def test_buckets_of_t5(direction):
     golden = np.load(BUCKETS)
     q, v = keras.Input((1, 1)), keras.Input((None, 1))
     for buckets, far in [(32, 128), (20, 128), (16, 64)]:
-        layer = RelativePositionEmbeddingT5(buckets, 1, far, direction == "bi", name="t5_%d" % buckets)
+        layer = RelativePositionEmbeddingT5(buckets, 1, far, direction == "bi", name=f"t5_{buckets}")
         outputs.append(layer([q, v]))
         layer.set_weights([np.arange(buckets, dtype="float32")[:, None]])
-        expected.append(golden["mesh_nb%d_md%d_%s" % (buckets, far, direction)])
+        expected.append(golden[f"mesh_nb{buckets}_md{far}_{direction}"])
     outputs.append(layer([v, q]))  # the distances below 0
     model = keras.Model([q, v], outputs)
     got = model.predict_on_batch([np.zeros((1, 1, 1), "float32"), np.zeros((1, 301, 1), "float32")])

@@ -219,7 +219,7 @@ def test_groups_of_albert_are_the_unshared_model_with_shared_layers(tmp_path):
     grouped = spread(build("albert_groups", **sizes))
     path = saved(grouped, tmp_path)
     names = {name for name in grouped.layers if name.endswith("MultiHeadSelfAttention")}
-    assert names == {"Transformer-G%d-I%d-MultiHeadSelfAttention" % (g, i) for g in (0, 1) for i in (0, 1)}
+    assert names == {f"Transformer-G{g}-I{i}-MultiHeadSelfAttention" for g in (0, 1) for i in (0, 1)}
     unshared = build("albert_groups", path, model="albert_unshared", **sizes)
     assert sum(name.endswith("MultiHeadSelfAttention") for name in unshared.layers) == 8
     close(outputs(unshared, IDS, SEGMENTS)[0], outputs(grouped, IDS, SEGMENTS)[0])

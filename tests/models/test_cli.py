@@ -172,7 +172,7 @@ def test_convert_to_google_and_back_gives_the_same_bytes(capfd, tmp_path, name):
 
 
 def digest(array):
-    return "%s %s %s" % (array.dtype, list(array.shape), hashlib.sha256(np.ascontiguousarray(array)).hexdigest())
+    return f"{array.dtype} {list(array.shape)} {hashlib.sha256(np.ascontiguousarray(array)).hexdigest()}"
 
 
 @pytest.mark.parametrize("key", sorted(CONVERTED))
@@ -273,7 +273,7 @@ def test_convert_refuses_other_suffixes(capfd, tmp_path, bert, name):
 
 def test_convert_to_folders_with_dots_and_to_numbered_prefixes(capfd, tmp_path, bert):
     for name in ("t5.1.1", "bert.v2", "x.onnx/"):
-        assert run(capfd, "convert", bert, "%s/%s" % (tmp_path, name))[0] == 0
+        assert run(capfd, "convert", bert, f"{tmp_path}/{name}")[0] == 0
         assert (tmp_path / name / "bert_model.ckpt.index").exists()
     assert run(capfd, "convert", bert, tmp_path / "bert_model.ckpt-1000")[0] == 0
     assert (tmp_path / "bert_model.ckpt-1000.index").exists()
@@ -287,7 +287,7 @@ def test_convert_replaces_nothing_without_force(capfd, tmp_path, bert, there):
     (target / "notes.md").write_text("mine too")
     before = contents(target)
     status, out, err = run(capfd, "convert", bert, target, "--to", "huggingface")
-    assert (status, out) == (1, "") and "%s is there already; --force replaces it" % (target / there) in err
+    assert (status, out) == (1, "") and f"{target / there} is there already; --force replaces it" in err
     assert contents(target) == before
     assert run(capfd, "convert", bert, target, "--to", "huggingface", "--force")[0] == 0
     assert contents(target)["notes.md"] == b"mine too" and contents(target)[there] != b"mine"
@@ -405,7 +405,7 @@ def test_a_keras_file_appears_whole_or_not_at_all(capfd, tmp_path, bert, monkeyp
     status, _, err = run(capfd, "convert", bert, path)
     assert status == 1 and "--force replaces it" in err
     status, _, err = run(capfd, "convert", bert, path, "--force")
-    assert status == 1 and "%s: No space left on device; nothing was written" % path in err
+    assert status == 1 and f"{path}: No space left on device; nothing was written" in err
     assert contents(tmp_path)[path.name] == b"old" and len(os.listdir(str(tmp_path))) == 2
 
 
@@ -429,7 +429,7 @@ def test_wrong_sizes_are_status_2(capfd, tmp_path, bert, text):
 
 
 def test_verify_alone(capfd, bert):
-    assert run(capfd, "verify", bert)[:2] == (0, "%s: 62 variables, checksums right\n" % bert)
+    assert run(capfd, "verify", bert)[:2] == (0, f"{bert}: 62 variables, checksums right\n")
     lines = (bert / "vocab.txt").read_bytes().split(b"\n")
     (bert / "vocab.txt").write_bytes(b"\n".join(lines[:100]))
     status, out, _ = run(capfd, "verify", bert)
@@ -475,7 +475,7 @@ def test_verify_two_that_are_the_same_and_one_that_is_not(capfd, tmp_path, bert)
     assert run(capfd, "verify", bert, other, "--variables", "--tolerance", "10")[0] == 0
     rewrite(bert, lambda tensors: tensors.pop("bert/pooler/dense/bias"))
     status, out, _ = run(capfd, "verify", bert, other, "--variables")
-    assert status == 3 and "only in %s: bert/pooler/dense/bias" % other in out
+    assert status == 3 and f"only in {other}: bert/pooler/dense/bias" in out
 
 
 @pytest.mark.parametrize("name", ["camembert", "distilbert", "ernie", "roberta"])
@@ -557,7 +557,7 @@ def exchange_the_padding(folder, other=3):
 def test_features_with_another_padding_id(capfd, tmp_path, bert, pooling):
     lines, found = lines_file(tmp_path), []
     for i in range(2):
-        output = tmp_path / ("%d.npy" % i)
+        output = tmp_path / f"{i}.npy"
         options = ["--pooling", pooling, "--batch-size", 4, "--output", output, "--quiet"]
         assert run(capfd, "features", bert, lines, *options)[0] == 0
         found.append(np.load(str(output)))
@@ -684,7 +684,7 @@ def test_features_go_on_with_the_same_network_only(capfd, tmp_path, bert, interr
         if path.exists():
             os.utime(str(path), ns=(status.st_atime_ns, status.st_mtime_ns))
     status, _, err = run(capfd, *interrupted)
-    assert status == 1 and "x.npy.part is of a run with another %s; --restart begins anew" % what in err
+    assert status == 1 and f"x.npy.part is of a run with another {what}; --restart begins anew" in err
     assert run(capfd, *interrupted, "--restart")[0] == 0
 
 
@@ -705,7 +705,7 @@ def test_features_go_on_where_the_same_network_has_another_name(capfd, bert, int
 )
 def test_features_go_on_with_the_same_settings_only(capfd, interrupted, option, what):
     status, _, err = run(capfd, *interrupted, *option)
-    assert status == 1 and "is of a run with another %s; --restart" % what in err
+    assert status == 1 and f"is of a run with another {what}; --restart" in err
 
 
 @pytest.mark.parametrize(
@@ -751,7 +751,7 @@ def test_damaged_rows_are_named(capfd, tmp_path, interrupted):
     data[130] ^= 1
     part.write_bytes(bytes(data))
     status, _, err = run(capfd, *interrupted)
-    assert status == 1 and "%s is damaged" % part in err
+    assert status == 1 and f"{part} is damaged" in err
 
 
 def test_a_state_that_is_over_does_not_matter(capfd, tmp_path, interrupted):
@@ -786,7 +786,7 @@ def test_bad_utf8_is_named_with_file_and_line(capfd, tmp_path, monkeypatch, comm
     path.write_bytes(b"\xef\xbb\xbfgood\nbad \xff line\n")
     arguments = [folder, path, "--quiet"] if command == "features" else [folder, folder, "--text", path]
     status, _, err = run(capfd, command, *arguments)
-    assert status == 1 and "%s, line 2: byte 0xff at position 4 of the line is not UTF-8" % path in err
+    assert status == 1 and f"{path}, line 2: byte 0xff at position 4 of the line is not UTF-8" in err
 
 
 def test_the_output_is_none_of_the_inputs(capfd, tmp_path, bert):
@@ -838,7 +838,7 @@ def test_version(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["--version"])
     assert stopped.value.code == 0
-    assert capsys.readouterr().out == "b4k3-models %s\n" % __version__
+    assert capsys.readouterr().out == f"b4k3-models {__version__}\n"
 
 
 def test_no_command_is_status_2(capsys):
@@ -857,12 +857,12 @@ def test_wrong_input_is_one_line_and_status_1(command, capfd, tmp_path):
 
 
 def test_looking_and_converting_start_no_framework():
+    command = ["inspect", str(goldens.ROOT / "google_bert"), "--json"]
     probe = (
-        "import sys; from b4k3.models.cli import main; status = main(%r); "
+        f"import sys; from b4k3.models.cli import main; status = main({command!r}); "
         "assert not {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules); sys.exit(status)"
     )
-    command = ["inspect", str(goldens.ROOT / "google_bert"), "--json"]
-    done = subprocess.run([sys.executable, "-c", probe % command], capture_output=True)
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout.decode())["path"] == command[1]
     assert os.path.exists(command[1])

@@ -50,11 +50,11 @@ def test_broken(fault, tmp_path):
 
 def test_many_keys_take_linear_time(tmp_path):
     path = tmp_path / "config.json"
-    text = ", ".join('"key %d": %d' % (number, number) for number in range(10**5))
-    path.write_text("{%s}" % text)
+    text = ", ".join(f'"key {number}": {number}' for number in range(10**5))
+    path.write_text("{" + text + "}")
     begin = time.time()
     assert len(read_config(path)) == 10**5
-    path.write_text('{%s, "key 7": 0}' % text)
+    path.write_text("{" + text + ', "key 7": 0}')
     with pytest.raises(ConfigError, match="the key 'key 7' occurs twice"):
         read_config(path)
     assert time.time() - begin < 10  # the square would take minutes
@@ -78,7 +78,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, suffix, kind, words):
 
 @pytest.mark.parametrize("path", [[], ["config.json"], 3, None, object()])
 def test_what_is_no_path(path):
-    with pytest.raises(ConfigError, match="config_path is of type %s" % type(path).__name__):
+    with pytest.raises(ConfigError, match=f"config_path is of type {type(path).__name__}"):
         read_config(path)
 
 

@@ -92,8 +92,8 @@ def save(system, folder):
     name = str(folder / system)
     model.save(name + SUFFIX)
     model.save_weights(name + ".weights.h5")
-    saved = {"input%d" % i: x for i, x in enumerate(inputs)}
-    saved.update({"output%d" % i: x for i, x in enumerate(goldens.predict(model, inputs))})
+    saved = {f"input{i}": x for i, x in enumerate(inputs)}
+    saved.update({f"output{i}": x for i, x in enumerate(goldens.predict(model, inputs))})
     np.savez(name + ".npz", **saved)
 
 
@@ -108,7 +108,7 @@ def test_weights_and_models_survive_a_new_process(folder):
         child, cwd=str(goldens.ROOT.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert done.returncode == 0, done.stdout[-4000:]
-    assert "%d systems reloaded" % len(SYSTEMS) in done.stdout
+    assert f"{len(SYSTEMS)} systems reloaded" in done.stdout
 
 
 def test_two_lengths_and_batch_sizes_in_one_process():

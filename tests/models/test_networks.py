@@ -148,7 +148,7 @@ def test_names_of_architectures_stand_in_their_own_files_alone():
         for node in ast.walk(tree):
             name = getattr(node, "value", getattr(node, "s", None))  # of Python 3.7 it is s
             if isinstance(name, str) and place[-1] not in own.get(name, place):
-                found.append("%s:%d %r" % ("/".join(place), node.lineno, name))
+                found.append(f"{'/'.join(place)}:{node.lineno} {name!r}")
     assert not found
 
 
@@ -186,7 +186,7 @@ class Mapped(Transformer):
         )
 
     def apply_main_layers(self, inputs, index):
-        name = "Transformer-%d-FeedForward" % index
+        name = f"Transformer-{index}-FeedForward"
         x = self.feed_forward(inputs, name)
         return self.normalize(self.apply([inputs, x], Add, name=name + "-Add"), name + "-Norm")
 
@@ -196,7 +196,7 @@ class Mapped(Transformer):
     def variable_mapping(self):
         mapping = {"Embedding-Token": ["plain/words"]}
         for i in range(self.num_hidden_layers):
-            name, scope = "Transformer-%d-FeedForward" % i, "plain/block_%d/" % i
+            name, scope = f"Transformer-{i}-FeedForward", f"plain/block_{i}/"
             ends = ("in/kernel", "in/bias", "out/kernel", "out/bias")
             mapping[name] = [scope + end for end in ends]
             mapping[name + "-Norm"] = [scope + "norm/beta", scope + "norm/gamma"]
@@ -314,7 +314,7 @@ def test_an_architecture_of_yours(registered, cls, tmp_path, capfd):
     feed = [ids, 0 * ids][:inputs]
 
     again = build_transformer_model(str(folder), return_keras_model=False, **head)
-    assert type(again) is cls and "recognised as model=%r" % model in again.load_report.notes
+    assert type(again) is cls and f"recognised as model={model!r}" in again.load_report.notes
     assert not again.load_report.unexpected and not again.load_report.initialized
     want = outputs(transformer, *feed)[0]
     close(outputs(again, *feed)[0], want)
@@ -323,7 +323,7 @@ def test_an_architecture_of_yours(registered, cls, tmp_path, capfd):
     assert main(["inspect", str(folder), "--json"]) == 0
     facts = json.loads(capfd.readouterr().out)
     assert facts["model"] == model and not facts["problems"]
-    assert {v["loads"] for v in facts["variables"]} <= {"loads", "%s=True" % argument}
+    assert {v["loads"] for v in facts["variables"]} <= {"loads", f"{argument}=True"}
     assert all(v["name"].startswith((scope, "cls/") if cls is Offspring else scope) for v in facts["variables"])
     assert {v["part"] for v in facts["variables"]} >= {"blocks"}
 

@@ -91,7 +91,7 @@ def test_folder(system):
     for default in (None, "auto"):
         request = requested(str(goldens.ROOT / system), model=default)
         assert request.network.name == model
-        assert request.notes[0] == "recognised as model=%r" % model
+        assert request.notes[0] == f"recognised as model={model!r}"
         assert request.checkpoint.path == str(goldens.ROOT / case["checkpoint"])
         accepted = accepted_arguments(architecture(model))
         path = str(goldens.ROOT / case["config"])
@@ -106,7 +106,7 @@ def test_folder(system):
 @pytest.mark.parametrize("system", ["google_albert_groups", "google_electra", "roformer_v2"])
 def test_outputs_of_a_recognised_folder(system):
     transformer = build(str(goldens.ROOT / system), **own_arguments(system, FOLDERS[system]))
-    assert transformer.load_report.notes[0] == "recognised as model=%r" % FOLDERS[system]
+    assert transformer.load_report.notes[0] == f"recognised as model={FOLDERS[system]!r}"
     check(transformer, system)
 
 
@@ -184,7 +184,7 @@ def test_configs_of_a_folder(tmp_path):
 
 def test_a_model_that_does_not_fit_names_the_one_that_does():
     for system, wrong in [("google_electra", "bert"), ("google_albert", "bert"), ("google_bert", "albert")]:
-        with pytest.raises(CheckpointError, match="build it with model='%s'" % FOLDERS[system]):
+        with pytest.raises(CheckpointError, match=f"build it with model='{FOLDERS[system]}'"):
             build(str(goldens.ROOT / system), model=wrong)
     with pytest.raises(CheckpointError, match="build it with model='nezha'"):
         build(str(goldens.ROOT / "nezha"), model="bert")
@@ -217,7 +217,7 @@ def test_the_form_of_gelu_is_noted():
 
 
 def test_ready_configs_are_consistent():
-    assert {"google_electra_%s" % size for size in ("small", "base", "large")} <= set(ready_configs())
+    assert {f"google_electra_{size}" for size in ("small", "base", "large")} <= set(ready_configs())
     for name, path in ready_configs().items():
         config = read_config(name)
         assert config == read_config(path)
@@ -232,8 +232,8 @@ def test_a_release_without_a_config_gets_the_ready_one():
     sizes = [("word_embeddings", config["vocab_size"]), ("position_embeddings", 512), ("token_type_embeddings", 2)]
     tensors = {"electra/embeddings/" + name: np.zeros((rows, 128), "int8") for name, rows in sizes}
     for i in range(12):
-        tensors["electra/encoder/layer_%d/attention/self/query/kernel" % i] = np.zeros((256, 256), "int8")
-        tensors["electra/encoder/layer_%d/intermediate/dense/kernel" % i] = np.zeros((256, 1024), "int8")
+        tensors[f"electra/encoder/layer_{i}/attention/self/query/kernel"] = np.zeros((256, 256), "int8")
+        tensors[f"electra/encoder/layer_{i}/intermediate/dense/kernel"] = np.zeros((256, 1024), "int8")
     request = requested(None, tensors)
     assert request.where == "the ready config google_electra_small"
     assert any("google_electra_small" in note for note in request.notes)

@@ -178,9 +178,9 @@ def test_every_fixed_key_has_a_value_here():
 @pytest.mark.parametrize("key", sorted(OTHER))
 def test_a_key_that_means_another_network(key, bert, bert_answer):
     for model_type in ("bert", "electra"):
-        with pytest.raises(ConfigError, match="%s=.* is another network than model=" % key) as e:
+        with pytest.raises(ConfigError, match=f"{key}=.* is another network than model=") as e:
             build(of_type(model_type, **{key: OTHER[key]}))
-        assert "insist with %s=None" % key in str(e.value)
+        assert f"insist with {key}=None" in str(e.value)
     for value in FIXED[key]:
         assert not Source(of_type("bert", **{key: value}), bert).warned
     loads_as_bert(bert, bert_answer, of_type("bert", **{key: OTHER[key]}), **{key: None})
@@ -195,7 +195,7 @@ def test_is_decoder(bert):
     before, after = (outputs(decoder, ids, SEGMENTS)[0] for ids in (IDS, np.where(IDS == 3, 14, IDS)))
     close(after[:, :4], before[:, :4])
     for value in ("yes", 1):
-        with pytest.raises(ConfigError, match="is_decoder=%r, expected true or false" % value):
+        with pytest.raises(ConfigError, match=f"is_decoder={value!r}, expected true or false"):
             build(of_type("bert", is_decoder=value), bert)
     Source(dict(GPT2, model_type="gpt2", is_decoder=True))
 
@@ -229,7 +229,7 @@ ACTIVATION_KEYS = [
 @pytest.mark.parametrize("model_type, key", ACTIVATION_KEYS)
 def test_activations_name_the_key_as_it_is_spelled(model_type, key):
     for value in ("geluu", 3, 0.5, True, [], [3], {"a": 1}, "x" * 10**5):
-        with pytest.raises(ConfigError, match="(?s)the call: %s" % key) as e:
+        with pytest.raises(ConfigError, match=f"(?s)the call: {key}") as e:
             build(of_type(model_type, **{key: value}))
         assert len(str(e.value)) <= 2000
 
@@ -263,7 +263,7 @@ def test_activations_name_the_key_as_it_is_spelled(model_type, key):
     ],
 )
 def test_errors_name_the_key_as_it_is_spelled(model_type, key, value):
-    with pytest.raises(ConfigError, match=r"\b%s\b" % key) as e:
+    with pytest.raises(ConfigError, match=rf"\b{key}\b") as e:
         build(of_type(model_type, **{key: value}))
     assert len(str(e.value)) <= 2000
 
@@ -289,13 +289,13 @@ def test_weights_that_are_no_floating_point_numbers(dtype, resize, bert, tmp_pat
     """The numbers of quantised weights would be loaded as they are, up to 127."""
     name = "bert/encoder/layer_1/attention/self/key/kernel"
     tensors = dict(bert, **{name: (100 * bert[name]).astype(dtype)})
-    with pytest.raises(CheckpointError, match="(?s)dtype: %s is %s in the file.*float16" % (name, dtype)) as e:
+    with pytest.raises(CheckpointError, match=f"(?s)dtype: {name} is {dtype} in the file.*float16") as e:
         build(CONFIG, tensors, autoresize_weights=resize, ignore_invalid_weights=True, ignore_unread_weights=True)
     assert "no weight was changed" in str(e.value)
     path = str(tmp_path / "model.npz")
     save_checkpoint(path, tensors, format="npz")
     problems = Subject(path).problems
-    assert [problem for problem in problems if "%s is %s" % (name, dtype) in problem], problems
+    assert [problem for problem in problems if f"{name} is {dtype}" in problem], problems
 
 
 def test_half_precision_loads(bert):
@@ -438,7 +438,7 @@ def test_two_prefixes_are_both_named(bert):
 
 def test_names_of_both_sides_are_shown():
     with pytest.raises(CheckpointError, match="what/ever_2.*bert/embeddings/word_embeddings"):
-        build(CONFIG, {"what/ever_%d" % i: np.zeros(3) for i in range(3)})
+        build(CONFIG, {f"what/ever_{i}": np.zeros(3) for i in range(3)})
 
 
 def test_nothing_loaded_is_an_error_whatever_is_ignored(bert):
@@ -481,7 +481,7 @@ def test_files_of_bert4keras(name, tmp_path):
     from b4k3.models.checkpoints import open_checkpoint
 
     with open_checkpoint(str(root / name)) as checkpoint:
-        kernel, bias = (np.array(checkpoint["cls:%d" % i], "float64") for i in range(2))
+        kernel, bias = (np.array(checkpoint[f"cls:{i}"], "float64") for i in range(2))
     logits = outputs(transformer, np.array([[2, 3, 4, 5]]), np.zeros((1, 4)))[0] @ kernel + bias
     probabilities = np.exp(logits) / np.exp(logits).sum()
     close(probabilities, np.load(str(root / "y.npy")))
@@ -495,7 +495,7 @@ MANY = 10**5
 
 def test_messages_stay_short_with_many_unread_names(bert):
     one = np.zeros(1, "float32")
-    names = ["bert/encoder/layer_0/extra_%d/%s" % (i, "x" * 50) for i in range(MANY)]
+    names = [f"bert/encoder/layer_0/extra_{i}/{'x' * 50}" for i in range(MANY)]
     with pytest.raises(CheckpointError, match="not read: bert/encoder/layer_0/extra_") as e:
         build(CONFIG, dict(bert, **{name: one for name in names}))
     assert len(str(e.value)) <= 2000
@@ -505,9 +505,11 @@ def test_messages_stay_short_with_many_unread_names(bert):
 
 
 def test_messages_stay_short_with_foreign_names():
-    for name, count in (("what/%d/" + "x" * 200, 2000), ("bert/" + "y" * 10**4 + "%d", 20)):
+    many = [f"what/{i}/" + "x" * 200 for i in range(2000)]
+    long = ["bert/" + "y" * 10**4 + str(i) for i in range(20)]
+    for names in (many, long):
         with pytest.raises(CheckpointError) as e:
-            build(CONFIG, {name % i: np.zeros(1, "float32") for i in range(count)})
+            build(CONFIG, {name: np.zeros(1, "float32") for name in names})
         assert len(str(e.value)) <= 2000
 
 
@@ -516,8 +518,9 @@ def test_messages_stay_short_with_many_missing_names(bert):
     transformer = build(CONFIG, bert)
     view = Source(CONFIG, bert).view
     report = LoadReport("the file", "google")
-    name = "bert/encoder/layer_%d/output/dense/kernel"
-    report.missing = [("Transformer-%d-FeedForward" % i, name % i, (24, 16)) for i in range(MANY)]
+    report.missing = [
+        (f"Transformer-{i}-FeedForward", f"bert/encoder/layer_{i}/output/dense/kernel", (24, 16)) for i in range(MANY)
+    ]
     report.loaded = [("Embedding-Token", "bert/embeddings/word_embeddings", (20, 16))]
     with pytest.raises(CheckpointError, match="missing: bert/encoder/layer_0") as e:
         require(report, transformer, view)
@@ -528,7 +531,7 @@ def test_messages_stay_short_with_many_missing_names(bert):
 
 
 def test_messages_stay_short_with_many_keys(bert):
-    _, said = warned(build, dict(CONFIG, **{"key_%d" % i * 20: i for i in range(MANY)}), bert)
+    _, said = warned(build, dict(CONFIG, **{f"key_{i}" * 20: i for i in range(MANY)}), bert)
     assert len(said) == 1 and len(said[0]) <= 2000
     _, said = warned(build, dict(CONFIG, **{"k" * 10**5: 1}), bert)
     assert len(said) == 1 and len(said[0]) <= 2000
@@ -536,7 +539,7 @@ def test_messages_stay_short_with_many_keys(bert):
         build(dict(CONFIG, hidden_size="9" * 10**5), bert)
     assert len(str(e.value)) <= 2000
     with pytest.raises(ConfigError) as e:
-        build(CONFIG, bert, **{"key_%d" % i: i for i in range(2000)})
+        build(CONFIG, bert, **{f"key_{i}": i for i in range(2000)})
     assert len(str(e.value)) <= 2000
     for name in ("m" * 10**5, "nezha" * 10**4):
         with pytest.raises(ConfigError) as e:

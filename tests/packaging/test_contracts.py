@@ -45,7 +45,7 @@ def tree(path):
 
 
 def where(path, line, what):
-    return "%s:%d %s" % (path.relative_to(ROOT), line, what)
+    return f"{path.relative_to(ROOT)}:{line} {what}"
 
 
 def imports(path):

@@ -11,12 +11,14 @@ import pytest
 
 from support.workspace import FRAMEWORKS, PACKAGES
 
-LOADED = "import json, sys; before = set(sys.modules); %s; print(json.dumps(sorted(set(sys.modules) - before)))"
-
 
 def loaded_by(statement):
     """Top-level names of the modules that an import statement loads."""
-    output = subprocess.check_output([sys.executable, "-c", LOADED % statement], universal_newlines=True)
+    code = (
+        f"import json, sys; before = set(sys.modules); {statement}; "
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    output = subprocess.check_output([sys.executable, "-c", code], universal_newlines=True)
     return {name.split(".")[0] for name in json.loads(output.splitlines()[-1])}
 
 
@@ -58,4 +60,4 @@ def test_public_names_exist_and_say_what_they_are(package):
         ours = getattr(value, "__module__", "").startswith("b4k3.") and (
             inspect.isclass(value) or inspect.isfunction(value)
         )
-        assert not ours or value.__doc__, "b4k3.%s.%s has no docstring" % (package, name)
+        assert not ours or value.__doc__, f"b4k3.{package}.{name} has no docstring"

@@ -38,7 +38,7 @@ def test_there_are_promises_and_every_name_is_understood():
 def test_nothing_reaches_the_network():
     """No module imports one that could open a connection, except those that serve."""
     reaching = [
-        "%s:%d %s" % (path.relative_to(ROOT), line, name)
+        f"{path.relative_to(ROOT)}:{line} {name}"
         for path in sources()
         if module_name(path) not in SERVES
         for name, line in imported_modules(path)

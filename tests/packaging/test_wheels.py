@@ -22,14 +22,6 @@ EXTRAS = {
     "tf2": ("3.11", "keras==2.15 tensorflow==2.15"),
     "tf1": ("3.7", "keras==2.3.1 tensorflow==1.15.5 protobuf==3.20"),
 }
-PROBE = """
-import importlib, sys
-module = importlib.import_module("b4k3.%s")
-assert module.__version__ and "site-packages" in module.__file__
-%s
-loaded = {name.split(".")[0] for name in sys.modules}
-assert not loaded & %r, loaded
-"""
 ALONE = """
 import importlib.util, b4k3
 assert [path for path in b4k3.__path__ if "site-packages" in path] == list(b4k3.__path__), b4k3.__path__
@@ -53,6 +45,18 @@ tokenizer = Tokenizer({token: i for i, token in enumerate(tokens)}, do_lower_cas
 assert list(tokenizer.encode("Unaffable \u8bed!")[0]) == [2, 4, 5, 6, 7, 1, 3]
 """,
 }
+
+
+def probe(package):
+    """The code that tries an installed package."""
+    return f"""
+import importlib, sys
+module = importlib.import_module("b4k3.{package}")
+assert module.__version__ and "site-packages" in module.__file__
+{USE.get(package, "")}
+loaded = {{name.split(".")[0] for name in sys.modules}}
+assert not loaded & {FRAMEWORKS!r}, loaded
+"""
 
 
 def uv(*arguments, **options):
@@ -85,7 +89,7 @@ def test_every_wheel_leaves_the_namespace_open(dist):
     for package in PACKAGES:
         names = zipfile.ZipFile(wheel(dist, "b4k3-" + package)).namelist()
         assert "b4k3/__init__.py" not in names
-        assert "b4k3/%s/py.typed" % package in names
+        assert f"b4k3/{package}/py.typed" in names
         assert {name.split("/")[1] for name in names if name.startswith("b4k3/")} == {package}
         assert [name for name in names if name.endswith("licenses/LICENSE")]
 
@@ -113,14 +117,14 @@ def run(interpreter, *arguments, cwd):
 def test_wheel_installs_alone_and_works(dist, tmp_path, package, python):
     own = wheel(dist, "b4k3-" + package)
     interpreter = fresh_environment(tmp_path / "venv", python, "--find-links", dist, own)
-    run(interpreter, "-c", PROBE % (package, USE.get(package, ""), FRAMEWORKS), cwd=tmp_path)
+    run(interpreter, "-c", probe(package), cwd=tmp_path)
 
 
 @pytest.mark.parametrize("python", OTHERS)
 def test_all_wheels_install_together_and_work(dist, tmp_path, python):
     interpreter = fresh_environment(tmp_path / "venv", python, "--find-links", dist, wheel(dist, "b4k3"))
     for package in PACKAGES:
-        run(interpreter, "-c", PROBE % (package, USE.get(package, ""), FRAMEWORKS), cwd=tmp_path)
+        run(interpreter, "-c", probe(package), cwd=tmp_path)
 
 
 @pytest.mark.parametrize("python", OLDEST_AND_NEWEST)
@@ -136,11 +140,11 @@ def test_tokenizers_alone_pass_their_tests(dist, tmp_path, python):
 @pytest.mark.parametrize("extra", sorted(EXTRAS))
 def test_metapackage_forwards_the_extra(dist, extra):
     python, wanted = EXTRAS[extra]
-    requirement = "b4k3[%s] @ %s" % (extra, wheel(dist, "b4k3").as_uri())
+    requirement = f"b4k3[{extra}] @ {wheel(dist, 'b4k3').as_uri()}"
     resolved = uv(
         "pip", "compile", "-", "--no-annotate", "--no-header", "--python-version", python, "--find-links", dist,
         input=requirement,
     )  # fmt: skip
     for start in wanted.split():
         assert re.search("^" + re.escape(start), resolved, re.M), resolved
-    assert all("b4k3-%s==" % package in resolved for package in PACKAGES)
+    assert all(f"b4k3-{package}==" in resolved for package in PACKAGES)

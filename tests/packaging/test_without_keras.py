@@ -7,14 +7,14 @@ import pytest
 
 from support.workspace import FRAMEWORKS, PACKAGES
 
-HIDE = """
+HIDE = f"""
 import importlib, sys
 class Hide:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in %r:
-            raise ModuleNotFoundError("No module named %%r" %% name, name=name)
+        if name.split(".")[0] in {sorted(FRAMEWORKS)!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Hide())
-""" % sorted(FRAMEWORKS)
+"""
 # package -> names that need a Keras
 NEED_KERAS = {
     "models": ("build_transformer_model", "BERT", "Dense", "LayerNormalization", "Model", "keras"),
@@ -33,28 +33,28 @@ def run(code, hide=True):
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_misspelt_name(package):
-    code = """
-module = importlib.import_module("b4k3.%s")
+    code = f"""
+module = importlib.import_module("b4k3.{package}")
 assert not hasattr(module, "Nonsense") and not hasattr(module, "_nonsense") and not hasattr(module, "__wrapped__")
 try:
     module.Nonsense
 except AttributeError as error:
     assert "Nonsense" in str(error) and "install" not in str(error), error
 try:
-    from b4k3.%s import Nonsense
+    from b4k3.{package} import Nonsense
 except ImportError as error:
     assert "cannot import name 'Nonsense'" in str(error), error
 else:
     raise AssertionError
 """
-    run(code % (package, package))
+    run(code)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_dir_and_help(package):
-    code = """
+    code = f"""
 import inspect, pydoc
-module = importlib.import_module("b4k3.%s")
+module = importlib.import_module("b4k3.{package}")
 names = dir(module)
 assert "__version__" in names and len(names) > 5
 assert len(set(names) & set(module.__all__)) > 5
@@ -62,7 +62,7 @@ inspect.getmembers(module)
 assert pydoc.render_doc(module)
 print(*[name for name in names if hasattr(module, name)])
 """
-    found = run(code % package).split()
+    found = run(code).split()
     assert "__version__" in found and not set(found) & set(NEED_KERAS.get(package, ()))
 
 
@@ -70,13 +70,13 @@ print(*[name for name in names if hasattr(module, name)])
     "package, name", [(package, name) for package in sorted(NEED_KERAS) for name in NEED_KERAS[package]]
 )
 def test_a_name_that_needs_keras_says_what_to_install(package, name):
-    code = """
-import b4k3.{0}
+    code = f"""
+import b4k3.{package}
 from b4k3.backend import BackendError
 def by_import():
-    from b4k3.{0} import {1}
+    from b4k3.{package} import {name}
 def by_attribute():
-    b4k3.{0}.{1}
+    b4k3.{package}.{name}
 for way in by_import, by_attribute:
     try:
         way()
@@ -84,34 +84,34 @@ for way in by_import, by_attribute:
         assert "pip install 'b4k3[jax]'" in str(error), error
     else:
         raise AssertionError(way)
-assert not hasattr(b4k3.{0}, "{1}")
+assert not hasattr(b4k3.{package}, "{name}")
 try:
-    getattr(b4k3.{0}, "{1}")
+    getattr(b4k3.{package}, "{name}")
 except AttributeError as error:
     assert "pip install 'b4k3[jax]'" in str(error), error
 """
-    run(code.format(package, name))
+    run(code)
 
 
 @pytest.mark.parametrize("package", ["models", "layers"])
 def test_star_says_what_to_install(package):
-    code = """
+    code = f"""
 from b4k3.backend import BackendError
 try:
-    exec("from b4k3.%s import *")
+    exec("from b4k3.{package} import *")
 except BackendError:
     print("BackendError")
 """
-    assert run(code % package) == "BackendError"
+    assert run(code) == "BackendError"
 
 
 def test_a_misspelt_name_starts_no_keras():
-    code = """
+    code = f"""
 import sys, b4k3.models, b4k3.layers
 assert not hasattr(b4k3.models, "build_transformer_modell") and not hasattr(b4k3.layers, "Nonsense")
-print(sorted(%r & set(sys.modules)))
+print(sorted({FRAMEWORKS!r} & set(sys.modules)))
 """
-    assert run(code % FRAMEWORKS, hide=False) == "[]"
+    assert run(code, hide=False) == "[]"
 
 
 def test_every_name_of_this_keras_is_known_without_it():

@@ -69,7 +69,7 @@ def pins(row_globs):
 def test_package_has_its_papers(package):
     path = folder(package)
     assert path.joinpath("LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
-    assert "## %s" % version(package) in path.joinpath("CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {version(package)}" in path.joinpath("CHANGELOG.md").read_text(encoding="utf-8")
     assert path.joinpath("README.md").read_text(encoding="utf-8").startswith("# " + project(package)["name"])
     assert project(package)["requires-python"] == ">=3.7"
 
@@ -159,7 +159,7 @@ def test_extras_are_forwarded(package):
     extras = {extra: extras[extra] for extra in extras if extra not in OWN_EXTRAS.get(package, ())}
     assert tuple(extras) == EXTRAS
     for extra, (requirement,) in extras.items():
-        assert re.match(r"b4k3-(backend|layers|models)\[%s\]" % re.escape(extra), requirement)
+        assert re.match(rf"b4k3-(backend|layers|models)\[{re.escape(extra)}\]", requirement)
 
 
 def test_metapackage_brings_every_package():

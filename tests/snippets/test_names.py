@@ -10,9 +10,9 @@ from support.public_names import NAMES
 def test_no_name_starts_keras():
     code = (
         "import sys\n"
-        "from b4k3.snippets import %s\n"
+        f"from b4k3.snippets import {', '.join(NAMES['snippets'])}\n"
         "frameworks = {'keras', 'tf_keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)\n"
-        "assert not frameworks, frameworks" % ", ".join(NAMES["snippets"])
+        "assert not frameworks, frameworks"
     )
     subprocess.check_call([sys.executable, "-c", code])
 

@@ -36,12 +36,12 @@ def of_kind(kind, targets, count):
         escapes += [(name,) + escape for escape in seen.escapes]
         refused += seen.refused
         memory, seconds = max(memory, seen.memory), max(seconds, seen.seconds)
-    for escape in escapes:
-        print("%s, seed %d: %s" % escape, file=sys.stderr)
+    for name, seed, what in escapes:
+        print(f"{name}, seed {seed}: {what}", file=sys.stderr)
     total = share * len(targets)
-    title = "%d mutants of %s" % (total, kind)
+    title = f"{total} mutants of {kind}"
     return [
-        (title + ": other errors than ours", "%d, %d refused" % (len(escapes), refused), not escapes),
-        (title + ": memory at most", "%.1f MB" % (memory / 2**20), memory <= MAX_MEMORY),
-        (title + ": seconds at most", "%.2f s" % seconds, seconds <= MAX_SECONDS),
+        (title + ": other errors than ours", f"{len(escapes)}, {refused} refused", not escapes),
+        (title + ": memory at most", f"{memory / 2**20:.1f} MB", memory <= MAX_MEMORY),
+        (title + ": seconds at most", f"{seconds:.2f} s", seconds <= MAX_SECONDS),
     ]

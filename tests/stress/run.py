@@ -35,7 +35,7 @@ def measured(name, short):
         rows = topic(name).measure(short)
     except Exception as error:
         traceback.print_exc()
-        rows = [("it ran to its end", "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:80]), False)]
+        rows = [("it ran to its end", f"{type(error).__name__}: {' '.join(str(error).split())[:80]}", False)]
     return [(name, what, figure, bool(holds)) for what, figure, holds in rows]
 
 
@@ -57,9 +57,9 @@ def main(argv=None):
     rows = []
     for name in args.only or TOPICS:
         begin = time.time()
-        print("%s …" % name, file=sys.stderr, flush=True)
+        print(f"{name} …", file=sys.stderr, flush=True)
         rows += measured(name, args.short)
-        print("%s: %.0f s" % (name, time.time() - begin), file=sys.stderr, flush=True)
+        print(f"{name}: {time.time() - begin:.0f} s", file=sys.stderr, flush=True)
     print("\n".join(table(rows)))
     return 0 if rows and all(holds for _, _, _, holds in rows) else 1
 

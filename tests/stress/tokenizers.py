@@ -45,8 +45,8 @@ def tokenizers(cache_size=None):
 def lines(count, seed):
     """Lines that are all different, and so are most of their words."""
     for k in range(seed * count, (seed + 1) * count):
-        word = "%x" % (k * 2654435761 % (1 << 40))
-        yield "%s %s<e>%s %d%s" % (word.translate(DIGITS), word[:4], IDEOGRAPHS[k % 1000] * 2, k, LETTERS[k % 20 :])
+        word = f"{k * 2654435761 % (1 << 40):x}"
+        yield f"{word.translate(DIGITS)} {word[:4]}<e>{IDEOGRAPHS[k % 1000] * 2} {k}{LETTERS[k % 20 :]}"
 
 
 def in_threads(count, threads):
@@ -69,7 +69,7 @@ def in_threads(count, threads):
             thread.start()
         for thread in started:
             thread.join()
-    return "%d threads on one tokenizer" % threads, "%d of %d answers differ" % (len(wrong), 9 * threads), not wrong
+    return f"{threads} threads on one tokenizer", f"{len(wrong)} of {9 * threads} answers differ", not wrong
 
 
 def ids_of(task):
@@ -87,7 +87,7 @@ def in_processes(method):
             tokenizer.encode(texts[0])  # its caches are not empty
             tasks = [(tokenizer, texts[k::2]) for k in range(2)]
             same = same and pool.map(ids_of, tasks) == [*map(ids_of, tasks)]
-    return "tokenizers in processes, %s" % method, "equal" if same else "other ids", same
+    return f"tokenizers in processes, {method}", "equal" if same else "other ids", same
 
 
 class Texts:
@@ -108,12 +108,12 @@ def in_a_data_loader(method):
     try:
         from torch.utils.data import DataLoader
     except ImportError:
-        return "torch DataLoader, %s" % method, "torch is not installed", True
+        return f"torch DataLoader, {method}", "torch is not installed", True
     texts, same = list(lines(64, 2)), True
     for tokenizer in tokenizers().values():
         loader = DataLoader(Texts(tokenizer, texts), 8, num_workers=2, collate_fn=list, multiprocessing_context=method)
         same = same and [row for rows in loader for row in rows] == [tokenizer.encode(text)[0] for text in texts]
-    return "torch DataLoader, %s" % method, "equal" if same else "other ids", same
+    return f"torch DataLoader, {method}", "equal" if same else "other ids", same
 
 
 def peak():
@@ -133,8 +133,8 @@ def memory(count):
                 _ = tokenizer.encode_batch(block).ids
             sizes.append(peak())
         grown, later = sizes[2] - sizes[0], sizes[2] - sizes[1]
-        figure = "%.0f MB for %d lines, %.0f MB of them in the last half" % (grown, count, later)
-        found.append(("memory, %s" % name, figure, grown < CACHE_LIMIT and later < FLAT))
+        figure = f"{grown:.0f} MB for {count} lines, {later:.0f} MB of them in the last half"
+        found.append((f"memory, {name}", figure, grown < CACHE_LIMIT and later < FLAT))
     return found
 
 
@@ -169,7 +169,7 @@ def pickles():
         before = len(pickle.dumps(tokenizer))
         _ = tokenizer.encode_batch(list(lines(2000, 3))).ids
         size = max(size, len(pickle.dumps(tokenizer)) - before)
-    return "a pickled tokenizer after 2,000 lines", "%d bytes more" % size, size == 0
+    return "a pickled tokenizer after 2,000 lines", f"{size} bytes more", size == 0
 
 
 def measure(short: bool) -> list:

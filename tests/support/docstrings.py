@@ -11,8 +11,8 @@ import sys
 from support.workspace import PACKAGES, module_name, sources
 
 SECTIONS = ("Arguments", "Returns", "Yields", "Raises", "Example")  # in this order
-HEADER = re.compile(r"^(%s):\s*(\S?)" % "|".join(SECTIONS))
-SQUEEZED = re.compile(r"^.*\S.*\b(%s):\s" % "|".join(SECTIONS))
+HEADER = re.compile(rf"^({'|'.join(SECTIONS)}):\s*(\S?)")
+SQUEEZED = re.compile(rf"^.*\S.*\b({'|'.join(SECTIONS)}):\s")
 # Methods that Keras calls. Keras documents their arguments, so a sentence about the result is enough.
 CALLED_BY_KERAS = {"build", "compute_mask", "compute_output_shape", "compute_output_spec", "get_config", "from_config"}
 

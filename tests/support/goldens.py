@@ -30,7 +30,7 @@ def cases():
     with open(str(ROOT / "manifest.json"), encoding="utf-8") as f:
         manifest = json.load(f)
     here = [case for case in manifest["cases"] if (ROOT / case["expected"]).exists()]
-    return [case for case in here if not REPEATED.match("%s/%s" % (case["system"], case["case"]))]
+    return [case for case in here if not REPEATED.match(f"{case['system']}/{case['case']}")]
 
 
 def systems():

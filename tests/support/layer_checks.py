@@ -214,7 +214,7 @@ def check_gradients(trainer, layer, arrays, still):
     for weight, a, b in zip(layer.weights, before, layer.get_weights()):
         path = weight_path(weight)[len(layer.name) + 1 :]
         moved = np.abs(a - b).max()
-        assert moved < 2e-6 if path in still else moved > 2e-6, "%s moved by %g" % (path, moved)
+        assert moved < 2e-6 if path in still else moved > 2e-6, f"{path} moved by {moved:g}"
 
 
 def check_ids(make, inputs_of, limit):

@@ -29,7 +29,7 @@ def main(folder, suffix):
         wanted = [z[key] for key in sorted(z.files) if key.startswith("output")]
         try:
             model = keras.models.load_model(name + suffix, custom_objects=dict(custom_objects), compile=False)
-            assert system not in unloadable, "%s loads: take it out of NOT_RELOADED" % system
+            assert system not in unloadable, f"{system} loads: take it out of NOT_RELOADED"
         except ValueError as e:
             assert system in unloadable and "out of bounds" in str(e), (system, e)
             model = goldens.build(case).model
@@ -42,7 +42,7 @@ def main(folder, suffix):
         compare(case, goldens.predict(model, inputs), wanted)
         goldens.forget()
         count += 1
-    print("%d systems reloaded" % count)
+    print(f"{count} systems reloaded")
 
 
 def compare(case, outputs, wanted, tolerance=1e-6):

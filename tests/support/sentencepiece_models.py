@@ -22,7 +22,7 @@ TRAINER = {
 }
 NORMALIZER = {"precompiled_charsmap": 2, "add_dummy_prefix": 3, "remove_extra_whitespaces": 4, "escape_whitespaces": 5}
 SPECIALS = [("<unk>", 0.0, UNKNOWN), ("<s>", 0.0, CONTROL), ("</s>", 0.0, CONTROL)]
-BYTES = [("<0x%02X>" % i, 0.0, BYTE) for i in range(256)]
+BYTES = [(f"<0x{i:02X}>", 0.0, BYTE) for i in range(256)]
 
 
 def field(number, value):
@@ -63,7 +63,7 @@ class Twin:
     def nodes(self, text):
         """[(piece, id)] of normalised text, each unknown character by itself."""
         pieces = []
-        parts = re.split("(%s)" % "|".join(map(re.escape, self.symbols)), text) if self.symbols else [text]
+        parts = re.split(f"({'|'.join(map(re.escape, self.symbols))})", text) if self.symbols else [text]
         for place, part in enumerate(parts):
             pieces += [part] if place % 2 else self.algorithm.tokenize(part)
         return [(piece, self.vocabulary.get(piece, (self.unk_id,))[0]) for piece in pieces]
@@ -78,7 +78,7 @@ def surface(spec, nodes):
     ids, pieces = [], []
     for piece, i in nodes:
         if spec.types[i] == UNKNOWN and spec.trainer["byte_fallback"]:
-            names = ["<0x%02X>" % b for b in piece.encode("utf-8")]
+            names = [f"<0x{b:02X}>" for b in piece.encode("utf-8")]
             ids += map(spec.pieces.index, names)
             pieces += names
         elif spec.types[i] == UNKNOWN and ids and ids[-1] == i:
@@ -93,7 +93,7 @@ def surface(spec, nodes):
 def slow_rules(blob):
     """A function (UTF-8 bytes) -> (replacement, length) that walks the double array of a charsmap byte by byte."""
     size = struct.unpack_from("<I", blob)[0]
-    units = struct.unpack_from("<%dI" % (size // 4), blob, 4)
+    units = struct.unpack_from(f"<{size // 4}I", blob, 4)
     values = blob[4 + size :]
 
     def offset(unit):

@@ -19,7 +19,7 @@ ONCE_FOR_EACH = "slow, and not about the version: run once for each kind of Kera
 MINILM = "needs the MiniLM package, which only the default environment installs"
 
 SLOW_DECODING = "slow on TensorFlow 1.15: one system of each family"
-DECODING = "tests/models/generation/test_generation.py::test_tokens_of_*?%s-*"
+DECODING = "tests/models/generation/test_generation.py::test_tokens_of_*"
 DECODED_ELSEWHERE = "gpt2_cpm gpt_openai_cdial mt5 nezha_gen roformer_sim simbert_unilm t5_1_1 t5_1_1_ext t5_pegasus"
 
 TRAINING = "tests/models/test_goldens.py::*test_training_lowers_the_loss"
@@ -53,7 +53,7 @@ SKIPS = [
         "little of the command line asks for a Keras: default, tfkeras-115, keras3-torch and keras3-jax-py313 run it",
     ),
     *(
-        ("tests/models/test_%s.py::*" % name, SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH)
+        (f"tests/models/test_{name}.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH)
         for name in ("dialects", "loading", "networks", "recognition")
     ),
     # on every Keras 3: it has the goldens of the newest architectures
@@ -62,9 +62,9 @@ SKIPS = [
     ("tests/models/test_architectures.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_generative.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221", ONCE_FOR_EACH),
     ("tests/models/generation/test_engine.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
-    *((DECODING % system, "keras231-tf115 tfkeras-115", SLOW_DECODING) for system in DECODED_ELSEWHERE.split()),
+    *((f"{DECODING}?{system}-*", "keras231-tf115 tfkeras-115", SLOW_DECODING) for system in DECODED_ELSEWHERE.split()),
     *(
-        ("tests/models/generation/test_generation.py::%s*" % name, SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH)
+        (f"tests/models/generation/test_generation.py::{name}*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH)
         for name in ("test_another_padding_id", "test_where_the_decoder_starts", "test_padded_positions")
     ),
     ("tests/models/generation/test_generation.py::test_another_padding_id?[!b]*", "keras231-tf115", SLOW_DECODING),
@@ -117,7 +117,7 @@ SKIPS = [
         "the examples run in the default environment, a third of them on keras3-torch and keras231-tf22",
     ),
     *(
-        ("tests/test_examples.py::test_example?%s?" % name, "keras3-torch keras231-tf22", "a third is enough here")
+        (f"tests/test_examples.py::test_example?{name}?", "keras3-torch keras231-tf22", "a third is enough here")
         for name in ONE_ROW_EXAMPLES.split()
     ),
     ("tests/test_examples.py::test_example?optimizers?", "keras231-tf22", "is about the optimizers of Keras 3"),
@@ -132,7 +132,7 @@ SKIPS = [
     ("tests/snippets/test_data.py::test_dataset_needs_tensorflow", "keras231-* tf* keras3-tf", "TensorFlow is there"),
     ("tests/snippets/test_data.py::test_fit_*", "keras3-numpy", "inference only"),
     *(
-        (TRAINING + "?%s?" % system, "*", "made of the layers of gpt_openai_cdial or t5_1_1, which are trained")
+        (f"{TRAINING}?{system}?", "*", "made of the layers of gpt_openai_cdial or t5_1_1, which are trained")
         for system in TRAINED_ELSEWHERE.split()
     ),
     (TRAINING + "*", "keras3-numpy", "the numpy backend cannot train"),
@@ -163,11 +163,11 @@ SKIPS = [
 REST = "the first case of each test is enough for a short run; .ci/run runs all of them"
 FIRST_CASE = "the first case of each test is enough: another row has the same kind of Keras on the same framework"
 FIRST_CASE_ONLY = [
-    *(("tests/%s*" % name, "short", REST) for name in ("layers/", "models/", "snippets/", "test_examples.py")),
+    *((f"tests/{name}*", "short", REST) for name in ("layers/", "models/", "snippets/", "test_examples.py")),
     ("tests/docs/test_readme.py::test_blocks_in_the_readme_of_a_package_run*", "short", REST),
     # What is not here runs in full everywhere: the goldens, and the padding of every architecture.
     *(
-        ("tests/%s/*" % name, "keras3-jax-py313", "differs from keras3-jax in its Python alone")
+        (f"tests/{name}/*", "keras3-jax-py313", "differs from keras3-jax in its Python alone")
         for name in ("layers", "models")
     ),
     (
@@ -178,7 +178,7 @@ FIRST_CASE_ONLY = [
     ("tests/layers/*", SECOND, FIRST_CASE),
     ("tests/models/generation/*", SECOND, FIRST_CASE),
     *(
-        ("tests/models/test_%s.py::*" % name, SECOND, FIRST_CASE)
+        (f"tests/models/test_{name}.py::*", SECOND, FIRST_CASE)
         for name in ("bert", "builder", "cli", "errors", "folders", "gin", "parallel", "predictor", "truths")
     ),
 ]

@@ -26,7 +26,7 @@ def test_truncated_equals_popping_one_by_one(indices):
             try:
                 want = popped(maxlen, indices, *sequences)
             except IndexError:
-                with pytest.raises(ValueError, match="maxlen=%d" % maxlen):
+                with pytest.raises(ValueError, match=f"maxlen={maxlen}"):
                     truncated(maxlen, indices, *sequences)
             else:
                 assert truncated(maxlen, indices, *sequences) == want

@@ -96,14 +96,14 @@ def test_version(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["--version"])
     assert stopped.value.code == 0
-    assert capsys.readouterr().out == "b4k3-tokenizers %s\n" % __version__
+    assert capsys.readouterr().out == f"b4k3-tokenizers {__version__}\n"
 
 
 @pytest.mark.parametrize("command", ["encode", "decode"])
 def test_bad_utf8_is_named_with_file_and_line(capfd, files, command):
     (files / "bad.txt").write_bytes(b"\xef\xbb\xbf1 2\n3 \xff 4\n")
     status, _, err = run(capfd, command, files / "vocab.txt", files / "bad.txt")
-    assert status == 1 and "%s, line 2: byte 0xff at position 2 of the line is not UTF-8" % (files / "bad.txt") in err
+    assert status == 1 and f"{files / 'bad.txt'}, line 2: byte 0xff at position 2 of the line is not UTF-8" in err
 
 
 def test_a_byte_order_mark_is_no_text(capfd, files):

@@ -180,7 +180,7 @@ def test_longest_first():
 
 def test_workers_give_the_same(vocab):
     tokenizer = Tokenizer(vocab, do_lower_case=True, pre_tokenize=lambda text: text.split("-"))  # not picklable
-    texts = ["ab-c %d" % i for i in range(50)]
+    texts = [f"ab-c {i}" for i in range(50)]
     assert tokenizer.encode_batch(texts, workers=2).ids == tokenizer.encode_batch(texts).ids
     assert tokenizer.encode_batch(texts, workers=2).offsets == tokenizer.encode_batch(texts).offsets
     with pytest.raises(ValueError, match="special token"):

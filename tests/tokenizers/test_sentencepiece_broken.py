@@ -222,7 +222,7 @@ def test_mutations_work_or_say_what_is_wrong(data, count):
 
 def test_parsing_needs_memory_in_proportion_to_the_file():
     data = b"".join(
-        encode_piece("<unk>" if not i else "p%d" % i, -1.0, UNKNOWN if not i else NORMAL) for i in range(20000)
+        encode_piece("<unk>" if not i else f"p{i}", -1.0, UNKNOWN if not i else NORMAL) for i in range(20000)
     )
     tracemalloc.start()
     SentencePieceModel.from_bytes(data)

@@ -180,7 +180,7 @@ def test_lone_surrogates_count_as_the_replacement_character(text):
 def test_extra_ids_are_added_in_descending_order():
     data = build([("a", -1.0), (SPACE, -2.0), (SPACE + "a", -1.5)])
     model = SentencePieceModel.from_bytes(data, extra_ids=3)
-    assert model.pieces[-3:] == [SPACE + "<extra_id_%d>" % i for i in (2, 1, 0)]
+    assert model.pieces[-3:] == [SPACE + f"<extra_id_{i}>" for i in (2, 1, 0)]
     assert model.tokenize("a <extra_id_1> a") == [SPACE + "a", SPACE + "<extra_id_1>", SPACE + "a"]
     assert model.decode(model.encode("a <extra_id_1> a")) == "a <extra_id_1> a"
     assert len(model) == len(SentencePieceModel.from_bytes(data)) + 3

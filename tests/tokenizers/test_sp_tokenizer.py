@@ -119,10 +119,10 @@ def test_what_is_no_text(path, wrong):
         tokenizer.token_to_id,
         lambda text: tokenizer.encode_batch([text]),
     ):
-        with pytest.raises(TypeError, match="expected str.*got %s" % type(wrong).__name__):
+        with pytest.raises(TypeError, match=f"expected str.*got {type(wrong).__name__}"):
             call(wrong)
     for name in ("encode", "tokenize", "encode_with_offsets", "normalize", "piece_to_id", "sample"):
-        with pytest.raises(TypeError, match="expected str.*got %s" % type(wrong).__name__):
+        with pytest.raises(TypeError, match=f"expected str.*got {type(wrong).__name__}"):
             getattr(model, name)(wrong)
     with pytest.raises(TypeError, match="pieces: expected"):
         model.decode_pieces(wrong)

@@ -44,7 +44,7 @@ def description():
     return {
         "version": "1.0",
         "added_tokens": [dict(special, id=i, content=vocab[i][0]) for i in range(3)]
-        + [dict(special, id=6 + i, content="<extra_id_%d>" % (1 - i)) for i in range(2)],
+        + [dict(special, id=6 + i, content=f"<extra_id_{1 - i}>") for i in range(2)],
         "normalizer": {"type": "Precompiled", "precompiled_charsmap": ""},
         "pre_tokenizer": {
             "type": "Sequence",

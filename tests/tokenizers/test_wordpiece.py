@@ -42,7 +42,7 @@ def test_ids_and_tokens_are_those_of_the_twin(vocab, lower):
 def test_each_character_alone_and_between_letters(vocab, lower):
     tokenizer, twin = bare_and_twin(vocab, lower)
     characters = [chr(code) for code in list(range(0x3100)) + list(range(0xA000, 0x11000, 7))]
-    for text in characters + ["a%sb" % ch for ch in characters]:
+    for text in characters + [f"a{ch}b" for ch in characters]:
         assert tokenizer.encode(text)[0] == twin.encode(text), ascii(text)
 
 
@@ -242,7 +242,7 @@ def test_decode(vocab):
 def test_special_ids_and_a_vocabulary_without_the_unknown_token(vocab):
     tokenizer = Tokenizer(vocab)
     names = ("pad", "unk", "mask", "start", "end")
-    assert [getattr(tokenizer, "_token_%s_id" % name) for name in names] == [0, 1, 4, 2, 3]
+    assert [getattr(tokenizer, f"_token_{name}_id") for name in names] == [0, 1, 4, 2, 3]
     small = Tokenizer({"[CLS]": 0, "[SEP]": 1, "a": 2})
     assert small.encode("a") == ([0, 2, 1], [0, 0, 0])
     assert not hasattr(small, "_token_unk_id")
@@ -370,10 +370,8 @@ def test_other_arguments(vocab):
 def test_a_vocabulary_without_the_tokens_around_texts_warns():
     with pytest.warns(UserWarning) as caught:
         Tokenizer({"[UNK]": 0, "a": 1})
-    wanted = (
-        "token_%s='%s' is no token of the vocabulary and becomes the unknown one; pass another one, or None for none"
-    )
-    assert [str(w.message) for w in caught] == [wanted % pair for pair in (("start", "[CLS]"), ("end", "[SEP]"))]
+    rest = "is no token of the vocabulary and becomes the unknown one; pass another one, or None for none"
+    assert [str(w.message) for w in caught] == [f"token_start='[CLS]' {rest}", f"token_end='[SEP]' {rest}"]
     assert caught[0].filename == __file__
 
 

@@ -14,8 +14,8 @@ LATER_CHARACTERS = {918, 1699}
 
 class Run:
     def __init__(self, vocab, lower):
-        key = "%s_%s" % (vocab, "lower" if lower else "cased")
-        path = str(WORDPIECE / ("vocab_%s.txt" % vocab))
+        key = f"{vocab}_{'lower' if lower else 'cased'}"
+        path = str(WORDPIECE / f"vocab_{vocab}.txt")
         later = set() if unicodedata.unidata_version.startswith("11.") else LATER_CHARACTERS
         lines = [line for i, line in enumerate(rows(WORDPIECE / "lines.jsonl.xz")) if i not in later]
         self.lines = [line["text"] for line in lines]
@@ -29,7 +29,7 @@ class Run:
         self.twin = educational.WordPiece(self.bare.token_dict, lower)
 
 
-@pytest.fixture(scope="module", params=RUNS, ids=lambda r: "%s-%s" % (r[0], "lower" if r[1] else "cased"))
+@pytest.fixture(scope="module", params=RUNS, ids=lambda r: f"{r[0]}-{'lower' if r[1] else 'cased'}")
 def run(request):
     return Run(*request.param)
 

@@ -40,7 +40,7 @@ def test_many_writers_of_one_name_leave_one_whole_file(tmp_path):
     def write(number):
         try:
             for _ in range(10):
-                save_vocab(path, {"[UNK]": 0, **{"%d_%d" % (number, i): i + 1 for i in range(3000)}})
+                save_vocab(path, {"[UNK]": 0, **{f"{number}_{i}": i + 1 for i in range(3000)}})
         except Exception as error:
             errors.append(error)
 
@@ -55,7 +55,7 @@ def test_many_writers_of_one_name_leave_one_whole_file(tmp_path):
 
 
 def test_what_killed_writers_left_is_removed(tmp_path):
-    old, new = (tmp_path / (".x.%032x.tmp" % number) for number in range(2))
+    old, new = (tmp_path / f".x.{number:032x}.tmp" for number in range(2))
     for path in (old, new, tmp_path / ".x.tmp"):
         path.write_bytes(b"half")
     os.utime(str(old), (1, 1))

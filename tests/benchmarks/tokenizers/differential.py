@@ -92,7 +92,7 @@ def compare(name, texts, path, lower):
                     examples.append(
                         (text[:120], a[0][:20], b[0][:20], [p for p in zip(a[1], b[1]) if p[0] != p[1]][:3])
                     )
-    print("%-14s %-5s %7d texts  %s" % (name, "lower" if lower else "cased", len(texts), dict(counts) or "all equal"))
+    print(f"{name:<14} {'lower' if lower else 'cased':<5} {len(texts):7d} texts  {dict(counts) or 'all equal'}")
     for example in examples[:5]:
         print("   ", ascii(example))
     return len(texts), counts
@@ -167,8 +167,8 @@ def main():
                 counts.update(c)
     windows = compare_windows(texts["mixed"], english)
     files = compare_json(texts["mixed"][:5000] + ["a [MASK] b[SEP]c"], english)
-    print("%d different texts, %d comparisons: %s" % (sum(map(len, texts.values())), total, dict(counts)))
-    print("windows and padding: %d of 3000 differ; tokenizer.json: %d texts differ" % (windows, files))
+    print(f"{sum(map(len, texts.values()))} different texts, {total} comparisons: {dict(counts)}")
+    print(f"windows and padding: {windows} of 3000 differ; tokenizer.json: {files} texts differ")
     return 1 if counts["UNEXPLAINED"] or windows or files else 0
 
 

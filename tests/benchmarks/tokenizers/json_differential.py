@@ -206,10 +206,10 @@ def facts(encoding, lengths):
     found["token_chars"] = [as_list(encoding.token_to_chars(k)) for k in range(size)]
     found["token_word"] = [encoding.token_to_word(k) for k in range(size)]
     for s, length in enumerate(lengths):
-        found["char_token%d" % s] = [encoding.char_to_token(k, s) for k in range(length + 1)]
-        found["char_word%d" % s] = [encoding.char_to_word(k, s) for k in range(length + 1)]
-        found["word_tokens%d" % s] = [as_list(encoding.word_to_tokens(k, s)) for k in range(length + 2)]
-        found["word_chars%d" % s] = [as_list(encoding.word_to_chars(k, s)) for k in range(length + 2)]
+        found[f"char_token{s}"] = [encoding.char_to_token(k, s) for k in range(length + 1)]
+        found[f"char_word{s}"] = [encoding.char_to_word(k, s) for k in range(length + 1)]
+        found[f"word_tokens{s}"] = [as_list(encoding.word_to_tokens(k, s)) for k in range(length + 2)]
+        found[f"word_chars{s}"] = [as_list(encoding.word_to_chars(k, s)) for k in range(length + 2)]
     return found
 
 

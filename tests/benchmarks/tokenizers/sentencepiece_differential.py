@@ -71,10 +71,10 @@ def main():
         for name, lines in corpora.items():
             count, bad = differences(path, lines)
             total, failed = total + count, failed + len(bad)
-            print("%-28s %-13s %7d texts  %d differ" % (kind, name, count, len(bad)), flush=True)
+            print(f"{kind:<28} {name:<13} {count:7d} texts  {len(bad)} differ", flush=True)
             for method, text in bad[:3]:
-                print("    %s %s" % (method, ascii(text)[:200]))
-    print("%d texts, %d differences" % (total, failed))
+                print(f"    {method} {ascii(text)[:200]}")
+    print(f"{total} texts, {failed} differences")
     return int(failed > 0)
 
 

@@ -73,8 +73,8 @@ def main():
             count, bad = differences(prefix + ".model", lines_for(options["user_defined_symbols"], training, rng))
             total, failed = total + count, failed + bool(bad)
             if bad:
-                print("%d differ: %s\n    %s %s" % (len(bad), options, bad[0][0], ascii(bad[0][1])), flush=True)
-    print("%d models, %d texts, %d models with differences" % (args.models, total, failed))
+                print(f"{len(bad)} differ: {options}\n    {bad[0][0]} {ascii(bad[0][1])}", flush=True)
+    print(f"{args.models} models, {total} texts, {failed} models with differences")
     return int(failed > 0)
 
 

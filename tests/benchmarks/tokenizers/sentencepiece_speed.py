@@ -33,14 +33,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     corpora = texts()
-    print(
-        "sentencepiece %s; Python %s; characters: %s"
-        % (sentencepiece.__version__, sys.version, {n: sum(map(len, t)) for n, t in corpora.items()})
-    )
+    characters = {name: sum(map(len, lines)) for name, lines in corpora.items()}
+    print(f"sentencepiece {sentencepiece.__version__}; Python {sys.version}; characters: {characters}")
     for kind, path in paths(args.models, args.kinds).items():
         theirs = sentencepiece.SentencePieceProcessor(model_file=path)
         for name, lines in corpora.items():
-            characters = sum(map(len, lines)) / 1e6
+            millions = characters[name] / 1e6
             pairs = []
             for _ in range(args.rounds):
                 ours = SentencePieceModel(path)
@@ -48,8 +46,8 @@ def main():
             best = [min(column) for column in zip(*pairs)]
             ratios = sorted(a / b for a, b in pairs)
             print(
-                "%-28s %-13s C++ %5.2f  ours %5.2f Mchar/s  ratio %.2f (%.2f to %.2f)"
-                % (kind, name, characters / best[0], characters / best[1], best[0] / best[1], ratios[0], ratios[-1]),
+                f"{kind:<28} {name:<13} C++ {millions / best[0]:5.2f}  ours {millions / best[1]:5.2f} Mchar/s  "
+                f"ratio {best[0] / best[1]:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
                 flush=True,
             )
 

@@ -102,15 +102,15 @@ def compare(name, texts, path, opponents, mine, rounds):
         try:
             make(path)
         except ImportError as e:
-            print("%-10s %-30s not installed: %s" % (name, opponent, e))
+            print(f"{name:<10} {opponent:<30} not installed: {e}")
             continue
         pairs = [(seconds(make, path, part), seconds(mine, path, part)) for _ in range(rounds)]
         ratio = statistics.median(theirs / own for theirs, own in pairs)
         speeds = [sum(map(len, part)) / 1e6 / statistics.median(times) for times in zip(*pairs)]
         low, high = min(t / o for t, o in pairs), max(t / o for t, o in pairs)
         print(
-            "%-10s %-30s %5.2f Mchar/s  ours %5.2f  ratio %5.2f (%.2f to %.2f)"
-            % (name, opponent, speeds[0], speeds[1], ratio, low, high)
+            f"{name:<10} {opponent:<30} {speeds[0]:5.2f} Mchar/s  ours {speeds[1]:5.2f}  "
+            f"ratio {ratio:5.2f} ({low:.2f} to {high:.2f})"
         )
 
 

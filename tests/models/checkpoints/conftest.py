@@ -14,7 +14,7 @@ def make_arrays(dtypes=DTYPES):
     arrays = OrderedDict()
     for dtype in dtypes:
         for number, shape in enumerate(SHAPES):
-            arrays["%s/v%d" % (dtype, number)] = np.asarray(random.randn(*shape) * 9).astype("int8").astype(dtype)
+            arrays[f"{dtype}/v{number}"] = np.asarray(random.randn(*shape) * 9).astype("int8").astype(dtype)
     arrays["floats"] = random.randn(300, 40).astype("float32")
     arrays["层/嵌入"] = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-45], dtype="float32")
     return arrays

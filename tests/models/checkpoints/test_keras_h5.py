@@ -45,7 +45,7 @@ def test_files_of_bert4keras(name):
         assert checkpoint.format == "keras_h5" and checkpoint.keras_version == "2.3.1"
         assert len(checkpoint) == 57 and len(checkpoint.layer_names) == 36
         assert checkpoint.shape("Embedding-Token:0") == (120, 32)
-        shapes = [checkpoint["Transformer-0-FeedForward:%d" % index].shape for index in range(4)]
+        shapes = [checkpoint[f"Transformer-0-FeedForward:{index}"].shape for index in range(4)]
         assert shapes == [(32, 64), (64,), (64, 32), (32,)]
         assert checkpoint.whole_model == (name == "whole.h5")
         assert checkpoint.layer_classes.get("Transformer-0-FeedForward") == (
@@ -71,10 +71,10 @@ def test_names_are_bytes_or_text(path, as_text):
 
 def test_lists_that_keras_splits(path):
     """An attribute of HDF5 holds 64 kB; Keras splits longer lists."""
-    names = ["layer-%04d-%s" % (number, "x" * 200) for number in range(500)]
+    names = [f"layer-{number:04d}-{'x' * 200}" for number in range(500)]
     with h5py.File(path, "w") as file:
         for part in range(3):
-            file.attrs["layer_names%d" % part] = np.array(names[part * 200 : part * 200 + 200], "S")
+            file.attrs[f"layer_names{part}"] = np.array(names[part * 200 : part * 200 + 200], "S")
         for name in names:
             group = file.create_group(name)
             group.attrs["weight_names"] = [b"a:0"]

@@ -85,7 +85,7 @@ GOOD = "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }"
         (member(GOOD.replace("(2,)", "(3,)")), "has 16 bytes, expected 24"),
         (member(GOOD.replace("(2,)", "(-2,)")), "negative dimension"),
         (member(GOOD.replace("(2,)", "(2**70,)")), "header"),
-        (member(GOOD.replace("(2,)", "(%d,)" % 2**70)), "out of range"),
+        (member(GOOD.replace("(2,)", f"({2**70},)")), "out of range"),
         (member(GOOD.replace("(2,)", "[2]")), "bad fortran_order or shape"),
         (member(GOOD.replace("False", "0")), "bad fortran_order or shape"),
         (member(GOOD + " " * 20000), "a header of"),

@@ -19,7 +19,7 @@ def bundle(tmp_path):
 
 
 def state(folder, target, name="checkpoint"):
-    (folder / name).write_text('model_checkpoint_path: "%s"\nall_model_checkpoint_paths: "x"\n' % target)
+    (folder / name).write_text(f'model_checkpoint_path: "{target}"\nall_model_checkpoint_paths: "x"\n')
     return str(folder / name)
 
 
@@ -42,7 +42,7 @@ def test_checkpoint_file(tmp_path, kind):
     for name in ("模型-1", "模型-2"):
         bundle = save_checkpoint(str(tmp_path / name), ARRAYS)
     target = {"relative": "模型-2", "absolute": bundle, "escaped": r"\346\250\241\345\236\213-2"}[kind]
-    (tmp_path / "checkpoint").write_bytes(('model_checkpoint_path: "%s"' % target).encode("utf-8"))
+    (tmp_path / "checkpoint").write_bytes(f'model_checkpoint_path: "{target}"'.encode())
     for path in (tmp_path, tmp_path / "checkpoint"):
         assert open_checkpoint(str(path)).path == bundle
 

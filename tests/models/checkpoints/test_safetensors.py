@@ -44,9 +44,9 @@ def test_views_and_copies(tmp_path, pad):
 def test_order_of_the_file(tmp_path):
     """That of the safetensors package, whose files ours are equal to."""
     names = "uint64 int64 float64 complex64 float32 uint32 int32 float16 uint16 int16 int8 uint8 bool".split()
-    arrays = {"%s%d" % (name, number): np.zeros(1, name) for name in sorted(names) for number in (1, 0)}
+    arrays = {f"{name}{number}": np.zeros(1, name) for name in sorted(names) for number in (1, 0)}
     path = save_checkpoint(str(tmp_path / "a.safetensors"), arrays, format="safetensors")
-    assert list(open_checkpoint(path)) == ["%s%d" % (name, number) for name in names for number in (0, 1)]
+    assert list(open_checkpoint(path)) == [f"{name}{number}" for name in names for number in (0, 1)]
 
 
 def test_what_is_written_is_aligned(tmp_path):

@@ -259,7 +259,7 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_has_is_not(t
         with open(os.path.join(stale, "1"), "w") as file:
             file.write("half of it")
         _staging.unlock(handle)
-        foreign = tmp_path / (".b4k3-00000000-%032x.tmp" % 1)  # of another machine, which may be alive
+        foreign = tmp_path / f".b4k3-00000000-{1:032x}.tmp"  # of another machine, which may be alive
         foreign.mkdir()
         _staging.write_file(str(tmp_path / "y"), b"y")
         assert not os.path.exists(stale) and os.path.isdir(living.temporary) and foreign.is_dir()
@@ -370,7 +370,7 @@ def test_refused_paths_and_types(tmp_path):
 
 @pytest.mark.parametrize("format", ["tf", "safetensors"])
 def test_nothing_is_written_that_would_not_be_read(tmp_path, format):
-    tensors = dict.fromkeys(("%0100d" % number for number in range(40000)), np.float32(0))
+    tensors = dict.fromkeys((f"{number:0100d}" for number in range(40000)), np.float32(0))
     with pytest.raises(CheckpointError, match="too many|more than"):
         save_checkpoint(path_for(tmp_path, format), tensors, format=format)
     assert os.listdir(str(tmp_path)) == []

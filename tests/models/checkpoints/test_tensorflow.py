@@ -29,7 +29,8 @@ def random_arrays(tf1, rng, count):
         shape = tuple(rng.choice([0, 1, 2, 3, 5, 17], size=rng.randint(4), p=[0.05, 0.15, 0.2, 0.2, 0.2, 0.2]))
         values = np.asarray(rng.randn(*shape) * 40)
         values = np.abs(values) if dtype.startswith("uint") else values > 0 if dtype == "bool" else values
-        name = "%s/%d%s" % (rng.choice(["bert", "bert/encoder", "层", "a b"]), number, "x" * rng.randint(3))
+        scope = rng.choice(["bert", "bert/encoder", "层", "a b"])
+        name = f"{scope}/{number}{'x' * rng.randint(3)}"
         arrays[name] = np.asarray(values).astype(getattr(tf1, dtype).as_numpy_dtype)
     return arrays
 
@@ -121,7 +122,7 @@ def test_the_same_files(tf1, tmp_path, count):
     """Index and data are equal to those of TensorFlow's own writer, also when the index has several blocks."""
     if count == 3000:
         rng = np.random.RandomState(0)
-        arrays = {"layer/%s" % rng.bytes(60).hex(): np.float32(number) for number in range(count)}
+        arrays = {f"layer/{rng.bytes(60).hex()}": np.float32(number) for number in range(count)}
         path = str(tmp_path / "model.ckpt")
         with tf1.Graph().as_default(), tf1.Session() as session:
             names = sorted(arrays)

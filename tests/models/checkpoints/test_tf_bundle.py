@@ -31,7 +31,7 @@ def test_google_bert():
         assert "bert/pooler/dense/kernel" in checkpoint and "pooler" not in checkpoint and 3 not in checkpoint
         assert checkpoint.get("pooler") is None and checkpoint.get("bert/pooler/dense/bias").shape == (32,)
         assert checkpoint.skipped == {}
-        assert repr(checkpoint) == "<tf checkpoint %s: 62 variables>" % BERT
+        assert repr(checkpoint) == f"<tf checkpoint {BERT}: 62 variables>"
 
 
 @pytest.mark.parametrize("prefix", [BERT, T5])

@@ -56,7 +56,7 @@ def expected(case, beams):
     return rows
 
 
-@pytest.mark.parametrize("case", CASES, ids=["%s-%s" % (case["system"], case["case"]) for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=[f"{case['system']}-{case['case']}" for case in CASES])
 def test_tokens_of_the_original_code(case):
     ids, arguments = request_of(case)
     for beams in (1, 4):
@@ -307,7 +307,7 @@ def test_padded_positions_and_tasks(name):
         logits = goldens.predict(transformer.model, inputs)[0][0, -NEW - 1 : -1]
         assert logits.argmax(-1).tolist() == new.tolist()
         np.testing.assert_allclose(tables.log_softmax(logits).max(-1).sum(), total, atol=1e-3)
-    with pytest.raises(ConfigError, match="the model has %d positions" % positions):
+    with pytest.raises(ConfigError, match=f"the model has {positions} positions"):
         transformer.generate(prompts, positions - 3)
     goldens.forget()
 
