@@ -11,7 +11,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
-LINE = "%-18s %8s %8s %8s %8s   %s"
+LINE = "{:<18} {:>8} {:>8} {:>8} {:>8}   {}"
 
 
 def row_names():
@@ -41,7 +41,7 @@ def read_step(status_file):
 def report(folder):
     """Print the tables; return whether all is well."""
     total, reasons, failed_steps = collections.Counter(), collections.defaultdict(dict), []
-    print("\n" + LINE % ("step", "passed", "skipped", "failed", "seconds", ""))
+    print("\n" + LINE.format("step", "passed", "skipped", "failed", "seconds", ""))
     for status_file in sorted(folder.glob("*.status"), key=lambda path: path.stat().st_mtime):
         name = status_file.stem
         status, seconds, counts, skips = read_step(status_file)
@@ -52,16 +52,15 @@ def report(folder):
         if status and not counts["failed"]:
             counts["failed"] = 1  # it broke before, after or without pytest
         total.update(counts)
-        verdict = "exit status %d, see %s.log" % (status, name) if status else ""
-        numbers = tuple(counts[kind] for kind in ("passed", "skipped", "failed"))
-        print(LINE % ((name,) + numbers + (seconds, verdict)))
+        verdict = f"exit status {status}, see {name}.log" if status else ""
+        print(LINE.format(name, counts["passed"], counts["skipped"], counts["failed"], seconds, verdict))
     print("\nskipped, by reason:" if reasons else "\nnothing skipped")
     for reason, where in sorted(reasons.items()):
         print("  " + reason)
         for count, names in where.items():
-            print("      %d tests on %s" % (count, " ".join(names)))
-    print("\nfailed: %s" % ", ".join(failed_steps) if failed_steps else "\nall steps passed")
-    print("%d passed, %d failed, %d skipped" % (total["passed"], total["failed"], total["skipped"]))
+            print(f"      {count} tests on {' '.join(names)}")
+    print(f"\nfailed: {', '.join(failed_steps)}" if failed_steps else "\nall steps passed")
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return not failed_steps
 
 
