@@ -4,6 +4,8 @@ report.py FOLDER    reads what `run` left in the folder; exit status 1 if a step
 report.py rows      names the rows of hatch.toml
 """
 
+from __future__ import annotations
+
 import collections
 import json
 import pathlib
@@ -14,16 +16,17 @@ import xml.etree.ElementTree as ElementTree
 LINE = "{:<18} {:>8} {:>8} {:>8} {:>8}   {}"
 
 
-def row_names():
-    """The rows of hatch.toml, as hatch itself reads them."""
+def row_names() -> list[str]:
+    """Return the names of the rows of hatch.toml, as hatch itself reads them."""
     environments = json.loads(subprocess.check_output(["hatch", "env", "show", "--json"]))
     return [name.split(".", 1)[1] for name in environments if name.startswith("rows.")]
 
 
-def read_step(status_file):
-    """-> (exit status, seconds, counts of the tests, [(test, reason of its skip)])."""
+def read_step(status_file: pathlib.Path) -> tuple[int, int, collections.Counter[str], list[str]]:
+    """Return the exit status of a step, its seconds, the counts of its tests, and the reasons of all skips."""
     status, seconds = map(int, status_file.read_text().split())
-    counts, skips = collections.Counter(), []
+    counts: collections.Counter[str] = collections.Counter()
+    skips = []
     junit = status_file.with_suffix(".xml")
     if junit.exists():
         for case in ElementTree.parse(junit).iter("testcase"):
@@ -32,15 +35,18 @@ def read_step(status_file):
                 counts["failed"] += 1
             elif "skipped" in kinds:
                 counts["skipped"] += 1
-                skips.append(kinds["skipped"].get("message"))
+                skips.append(kinds["skipped"].get("message", ""))
             else:
                 counts["passed"] += 1
     return status, seconds, counts, skips
 
 
-def report(folder):
-    """Print the tables; return whether all is well."""
-    total, reasons, failed_steps = collections.Counter(), collections.defaultdict(dict), []
+def report(folder: pathlib.Path) -> bool:
+    """Print the tables, and return whether all is well."""
+    total: collections.Counter[str] = collections.Counter()
+    failed_steps = []
+    # reason of a skip -> number of tests -> steps that skip so many tests for this reason
+    reasons: dict[str, dict[int, list[str]]] = collections.defaultdict(dict)
     print("\n" + LINE.format("step", "passed", "skipped", "failed", "seconds", ""))
     for status_file in sorted(folder.glob("*.status"), key=lambda path: path.stat().st_mtime):
         name = status_file.stem
