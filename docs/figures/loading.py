@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pathlib
 from html import escape
+from typing import Any
 
 FOLDER = pathlib.Path(__file__).parent
 TEXT, OURS, OTHERS = "#768390", "#2f81f7", "#909aa5"
@@ -33,12 +34,13 @@ WORDS = {
 
 
 def text(x: float, y: float, content: str, size: int = 13, anchor: str = "start", weight: str = "normal") -> str:
+    """Return an SVG element with a text on one line, which starts, ends or has its middle at x."""
     place = f'x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}"'
     return f'<text {place} fill="{TEXT}">{escape(content)}</text>'
 
 
-def bars(key: str, measured: list[dict], unit: str) -> list[str]:
-    """One panel: a bar and a figure for each measurement."""
+def bars(key: str, measured: list[dict[str, Any]], unit: str) -> list[str]:
+    """Return the SVG elements of one panel: a bar and a figure for each measurement."""
     left, width = PANELS[key]
     longest = max(run[key] for run in measured)
     found = []
@@ -51,8 +53,8 @@ def bars(key: str, measured: list[dict], unit: str) -> list[str]:
     return found
 
 
-def draw(measured: list[dict], words: dict[str, str]) -> str:
-    """The figure as SVG."""
+def draw(measured: list[dict[str, Any]], words: dict[str, str]) -> str:
+    """Return the figure as an SVG file, with the words of one language."""
     height = TOP + ROW * len(measured) + 26
     family = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
     lines = [
@@ -71,6 +73,7 @@ def draw(measured: list[dict], words: dict[str, str]) -> str:
 
 
 def main(target: pathlib.Path = FOLDER) -> None:
+    """Write the figure in all languages to a folder."""
     measured = json.loads((FOLDER / "loading.json").read_text(encoding="utf-8"))["measured"]
     for name, words in WORDS.items():
         (target / name).write_bytes(draw(measured, words).encode("utf-8"))
