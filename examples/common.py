@@ -16,8 +16,12 @@ import argparse
 import os
 import random
 import sys
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from b4k3.backend import keras
 
 # ---------------------------------------------------------------------------------------------------------- arguments
 
@@ -26,7 +30,7 @@ class Options:
     """Read the command line.
 
     Arguments:
-        description: str. The text of --help.
+        description: str, or None. The text of --help; the examples give their `__doc__`.
         arguments: list of str, or None. The words of the command line; None takes them from `sys.argv`.
 
     Attributes:
@@ -39,26 +43,35 @@ class Options:
         maxlen: int. One length for the texts of all batches, because JAX compiles a model anew for each shape.
     """
 
-    def __init__(self, description, arguments=None):
+    def __init__(self, description: str | None, arguments: Sequence[str] | None = None) -> None:
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--quick", action="store_true", help="a few steps only")
         parser.add_argument("--model", metavar="FOLDER", help="a real checkpoint, instead of a tiny random model")
         parser.add_argument("--data", metavar="FILE", help="real data, a sample on a line, instead of generated data")
         given = parser.parse_args(arguments)
-        self.quick, self.data, self.real = given.quick, given.data, given.model is not None
-        self.config_path, self.checkpoint_path, self.dict_path = TINY_CONFIG, None, VOCABULARY
+        self.quick: bool = given.quick
+        self.real: bool = given.model is not None
+        self.data: str | None = given.data
+        self.config_path: dict[str, Any] | str = TINY_CONFIG
+        self.checkpoint_path = None
+        self.dict_path: dict[str, int] | str = VOCABULARY
         self.maxlen = 128 if self.real or self.data else 32
         if self.real:
             self.config_path, self.dict_path = given.model, os.path.join(given.model, "vocab.txt")
         seed(2026)
 
-    def samples(self, generate, quick, full):
-        """Return samples for training and for testing: two lists of tuples of str.
+    def samples(
+        self, generate: Callable[[], tuple[str, ...]], quick: int, full: int
+    ) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+        """Return samples for training and for testing: from the file of --data, or else generated ones.
 
         Arguments:
-            generate: function. It makes a random sample.
+            generate: function without arguments. It makes a random sample.
             quick: int. The number of samples that are generated for training with --quick.
             full: int. The number of samples without --quick.
+
+        Returns:
+            Two lists of tuples of str: the samples for training, and at most 64 samples for testing.
         """
         if self.data is None:
             samples = [generate() for _ in range(self.choose(quick, full) + 64)]
@@ -69,16 +82,16 @@ class Options:
         tested = min(64, len(samples) // 5)
         return samples[tested:], samples[:tested]
 
-    def choose(self, quick, full):
+    def choose(self, quick: int, full: int) -> int:
         """Return the first argument with --quick, and the second without it."""
         return quick if self.quick else full
 
-    def rate(self, tiny=1e-3, real=2e-5):
+    def rate(self, tiny: float = 1e-3, real: float = 2e-5) -> float:
         """Return a learning rate; random weights need a larger one than pretrained weights."""
         return real if self.real else tiny
 
 
-def seed(number):
+def seed(number: int) -> None:
     """Seed all generators, so that every run draws the same random numbers."""
     from b4k3.backend import keras
 
@@ -88,7 +101,7 @@ def seed(number):
         keras.utils.set_random_seed(number)
 
 
-def check(what, value, above=None, below=None):
+def check(what: str, value: float | np.floating, above: float | None = None, below: float | None = None) -> None:
     """Print a figure, and exit with status 1 if it is not above or below a bound."""
     good = (above is None or value > above) and (below is None or value < below)
     bound = f"above {above:g}" if above is not None else f"below {below:g}"
@@ -97,7 +110,7 @@ def check(what, value, above=None, below=None):
         sys.exit(f"{what} is wrong")
 
 
-def f1(found, true):
+def f1(found: Sequence[set[Any]], true: Sequence[set[Any]]) -> float:
     """Compute the F1 score of sets.
 
     Arguments:
@@ -108,7 +121,7 @@ def f1(found, true):
     return 2.0 * right / max(1, sum(map(len, found)) + sum(map(len, true)))
 
 
-def check_training(history, ratio):
+def check_training(history: keras.callbacks.History, ratio: float) -> None:
     """Check that the mean loss of the last epoch, divided by the mean loss of the first epoch, is below a ratio."""
     losses = history.history["loss"]
     check("last loss / first loss", losses[-1] / losses[0], below=ratio)
@@ -134,7 +147,7 @@ TOPICS = {
 DAYS = "昨天 今天 周末".split()
 
 
-def review():
+def review() -> tuple[str, str]:
     """Write a review: (text, '1' for praise or '0' for blame)."""
     good = random.random() < 0.5
     opinion, end = (GOOD, PRAISE) if good else (BAD, BLAME)
@@ -142,13 +155,13 @@ def review():
     return text + random.choice(end), str(int(good))
 
 
-def news():
+def news() -> tuple[str, str]:
     """Write about an event in a city: (text, title)."""
     city, topic = random.choice(CITIES), random.choice(sorted(TOPICS))
     return f"{random.choice(DAYS)}{city}{random.choice(TOPICS[topic])}。", city + topic
 
 
-def same_news():
+def same_news() -> tuple[str, str]:
     """Write two texts about the same event: (text, another text)."""
     text, title = news()
     while True:
@@ -157,7 +170,7 @@ def same_news():
             return text, other
 
 
-def employment():
+def employment() -> tuple[str, str, str, str]:
     """Write where somebody works: (text, person, company, city)."""
     person = random.choice(SURNAMES) + "".join(random.sample(GIVEN_NAMES, random.randint(1, 2)))
     company, city = random.choice(COMPANIES), random.choice(CITIES)
@@ -165,14 +178,14 @@ def employment():
     return text, person, company, city
 
 
-def entities():
+def entities() -> tuple[str, ...]:
     """Write where somebody works: (text, "start:end:kind" for each name); the end is the last character."""
     text, person, company, city = employment()
     spans = ((text.index(name), name, kind) for name, kind in ((person, "PER"), (company, "ORG"), (city, "LOC")))
     return (text,) + tuple(f"{start}:{start + len(name) - 1}:{kind}" for start, name, kind in spans)
 
 
-def parse_entities(spans):
+def parse_entities(spans: Iterable[str]) -> list[tuple[int, int, str]]:
     """Make [(0, 1, "PER"), …] of ["0:1:PER", …]."""
     return [(int(start), int(end), kind) for start, end, kind in (span.split(":") for span in spans)]
 
@@ -181,7 +194,7 @@ EXTRA_TEXT = "这家的在工作位于聘请了谁哪里单红绿蓝黄色圆方
 SPECIAL_TOKENS = "[PAD] [UNK] [CLS] [SEP] [MASK]".split()
 
 
-def vocabulary():
+def vocabulary() -> dict[str, int]:
     """Make a vocabulary {token: id} of the special tokens and of every character of the small world."""
     words = CITIES + COMPANIES + PLACES + ASPECTS + GOOD + BAD + PRAISE + BLAME + DAYS + sum(TOPICS.values(), [])
     characters = set("".join(words + list(TOPICS)) + SURNAMES + GIVEN_NAMES + EXTRA_TEXT)
