@@ -22,7 +22,7 @@ from b4k3.tokenizers import Tokenizer
 options = common.Options(__doc__)
 texts = ["今天天气不错，我们去公园散步。", "科学技术是第一生产力", "昨天北京下了一整天大雨，许多航班取消了。"]
 if options.data is not None:
-    texts = [sample[0] for sample in sum(options.samples(None, 0, 0), [])]
+    texts = [sample[0] for sample in sum(options.samples(common.news, 0, 0), [])]
 
 if options.real:
     dict_path = options.dict_path
