@@ -132,6 +132,7 @@ class BPESegmenter(Segmenter):
         preceding = list(range(-1, size))
 
         def add(left: int, right: int) -> tuple[float, int, int, int] | None:
+            """Return the entry of the heap for two neighbours; None if they are not merged."""
             union = symbols[left] + symbols[right]
             priority = priority_of(union)
             if priority is not None and left not in frozen and right not in frozen:

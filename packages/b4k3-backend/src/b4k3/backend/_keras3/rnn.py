@@ -31,10 +31,11 @@ def rnn(
     masks = ops.ones(ops.shape(steps)[:2], "bool") if mask is None else ops.transpose(ops.cast(mask, "bool"))
     first, _ = step_function(steps[0], list(initial_states) + constants)
 
-    def keep(seen, new, old):
+    def keep(seen: Tensor, new: Tensor, old: Tensor) -> Tensor:
+        """Take the new value for rows whose step is not masked."""
         return ops.where(ops.reshape(seen, ops.shape(seen)[:1] + (1,) * (len(new.shape) - 1)), new, old)
 
-    def step(carry, x):
+    def step(carry: Any, x: tuple[Tensor, Tensor]) -> tuple[Any, Any]:
         before, states = carry
         value, seen = x
         output, new = step_function(value, list(states) + constants)

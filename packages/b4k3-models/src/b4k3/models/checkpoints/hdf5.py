@@ -84,6 +84,7 @@ class Hdf5(Checkpoint):
         skipped: dict[str, str] = {}
 
         def visit(name: str, node: h5py.Group | h5py.Dataset) -> None:
+            """Enter a dataset in one of the lists; groups are passed over."""
             if isinstance(node, h5py.Dataset):
                 entry = dataset_entry(path, name, node)
                 if isinstance(entry, str):

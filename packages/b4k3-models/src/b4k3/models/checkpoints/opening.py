@@ -352,6 +352,7 @@ def _unescape(text: str) -> str:
     simple = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
     def replace(match: re.Match[bytes]) -> bytes:
+        """Turn one escape into a byte."""
         code = match.group(1)
         return bytes([int(code, 8) & 0xFF]) if code[:1] in b"01234567" else simple.get(code, code)
 

@@ -120,6 +120,7 @@ def _parts(variables: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         row["bytes"] += v["bytes"]
 
     def place(key: tuple[str, str | None]) -> tuple[bool, int, str]:
+        """Order the parts: first the parts that load, then as in `_ORDER`, then by name."""
         return (key[1] is None, _ORDER.index(key[0]) if key[0] in _ORDER else len(_ORDER), key[0])
 
     return [dict(found[key], part=key[0], loads=key[1]) for key in sorted(found, key=place)]

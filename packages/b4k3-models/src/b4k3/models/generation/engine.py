@@ -269,6 +269,7 @@ def functions(network: Network, options: Options, has_padding: bool) -> Function
     capacity = options.cache_capacity
 
     def start(first: dict[str, Any], params: dict[str, Any]) -> Any:
+        """Run the network over the prompts, and generate the first token."""
         context = network.encode(first["source"]) if "source" in first else ()
         logits, constants, cache = network.prefill(
             first["ids"], first["segments"], first["lengths"], capacity, *context
@@ -279,6 +280,8 @@ def functions(network: Network, options: Options, has_padding: bool) -> Function
         return dict(state, count=1 if runs_eagerly else ops.ones((), dtype="int32")), constants
 
     def advance(state: dict[str, Any], constants: dict[str, Any], params: dict[str, Any], until: Any) -> Any:
+        """Generate until there are `until` tokens, or all rows are done."""
+
         def unfinished(state: dict[str, Any]) -> Any:
             more = state["count"] < until
             if runs_eagerly and (not more or not options.ends):

@@ -174,6 +174,7 @@ class Network:
         positions = lengths + (count - 1)  # [b, 1]
 
         def key_positions() -> Tensor:
+            """Return the position of the token in each slot of the cache."""
             return ops.where(slots < n, slots, lengths + slots - n)  # [b, m]
 
         cross_cache, encoder_mask = constants["cross_cache"], constants.get("encoder_mask")

@@ -174,7 +174,7 @@ def slice(inputs: Tensor, start_indices: Shape, shape: Shape) -> Tensor:
 
 
 def _index_vector(values: Any) -> Tensor:
-    """Return indices or sizes, some of which may be tensors, as one int32 tensor."""
+    """Return indices or sizes as one int32 tensor. Some of them may be tensors already."""
     if is_tensor(values):
         return tf.cast(values, tf.int32)
     return tf.stack([tf.cast(v, tf.int32) for v in values])
@@ -263,7 +263,7 @@ def scan(
     """
     n = shape(tf.nest.flatten(xs)[0])[0] if xs is not None else length
 
-    def element(i):
+    def element(i: Any) -> tuple[Any, Any]:
         i = n - 1 - i if reverse else i
         return i, (None if xs is None else tf.nest.map_structure(lambda x: x[i], xs))
 
@@ -271,7 +271,7 @@ def scan(
     carry, y = f(init, x)
     arrays = [tf.TensorArray(v.dtype, size=n, element_shape=v.shape).write(i, v) for v in _tensors(y)]
 
-    def step(i, carry, arrays):
+    def step(i: Tensor, carry: Any, arrays: list[Any]) -> tuple[Tensor, Any, list[Any]]:
         j, x = element(i)
         carry, y = f(carry, x)
         return i + 1, carry, [array.write(j, v) for array, v in zip(arrays, _tensors(y))]

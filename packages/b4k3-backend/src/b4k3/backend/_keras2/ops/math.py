@@ -233,7 +233,7 @@ def moments(
 def _extreme(reduce: Callable[..., Tensor], join: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Make a reduction to the largest or smallest element; `join` compares two operands."""
 
-    def op(x, axis=None, keepdims=False, initial=None):
+    def op(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False, initial: Any = None) -> Tensor:
         x = convert_to_tensor(x)
         if x.dtype == tf.bool:
             return tf.cast(op(tf.cast(x, tf.int32), axis, keepdims, initial), tf.bool)
@@ -279,7 +279,7 @@ def logsumexp(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool
 def _arg(function: Callable[..., Any]) -> Callable[..., Tensor]:
     """Make a reduction to the index of the largest or smallest element."""
 
-    def op(x, axis=None, keepdims=False):
+    def op(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor:
         x = convert_to_tensor(x)
         x = tf.cast(x, tf.int32) if x.dtype == tf.bool else x
         result = function(tf.reshape(x, [-1]) if axis is None else x, 0 if axis is None else axis, tf.int32)
@@ -316,7 +316,7 @@ def norm(x: Tensor, ord: Any = None, axis: int | Sequence[int] | None = None, ke
 def _running(function: Callable[..., Any]) -> Callable[..., Tensor]:
     """Make a running sum or product along an axis."""
 
-    def op(x, axis=None, dtype=None):
+    def op(x: Tensor, axis: int | None = None, dtype: Any = None) -> Tensor:
         x = _summable(x)
         x = tf.cast(x, dtype or x.dtype)
         return function(tf.reshape(x, [-1]) if axis is None else x, axis=0 if axis is None else axis)
