@@ -197,7 +197,7 @@ class PositionEmbedding(_Positions):
         """Look up the embeddings of the positions.
 
         Arguments:
-            x: float, [batch, n, d]. The embeddings of the tokens, of which only the length is read.
+            x: float, [batch, n, d]. The embeddings of the tokens. Only their length is read.
             position_ids: [batch, n], or None. The positions; None counts them from 0.
 
         Returns:
@@ -328,7 +328,7 @@ class PaddedPositionEmbedding(PositionEmbedding):
         return self._merged(x, found)
 
     def decode(self, inputs: Sequence[Tensor], step: Any) -> Tensor:
-        """Do what `call` does for the newest tokens alone, none of which is padding.
+        """Do what `call` does for the newest tokens alone. None of them is padding.
 
         Arguments:
             inputs: the inputs of `call`, for the newest tokens.
@@ -376,7 +376,7 @@ class SinusoidalPositionEmbedding(_Positions):
         """Compute the embeddings of the positions.
 
         Arguments:
-            x: float, [batch, n, d]. The embeddings of the tokens, of which only the length is read.
+            x: float, [batch, n, d]. The embeddings of the tokens. Only their length is read.
             position_ids: [batch, n], or None. The positions; None counts them from 0.
 
         Returns:

@@ -16,7 +16,7 @@ def positions_in(x: Tensor) -> Tensor:
     """Return the positions of a sequence, counted from 0.
 
     Arguments:
-        x: [batch, n, ...]. The sequence, of which only the length is read.
+        x: [batch, n, ...]. The sequence. Only its length is read.
 
     Returns:
         int32, [n].
@@ -77,8 +77,8 @@ class RelativePositionEmbedding(Layer):
         """Look up the vector of each distance.
 
         Arguments:
-            inputs: list of two tensors. The queries, [batch, n, ...], and the values, [batch, m, ...], of which only
-                the lengths are read; with `custom_position_ids` their position ids, [batch, n] and [batch, m].
+            inputs: list of two tensors. The queries, [batch, n, ...], and the values, [batch, m, ...]. Only their
+                lengths are read. With `custom_position_ids` their position ids, [batch, n] and [batch, m].
 
         Returns:
             float, [n, m, output_dim]; with `custom_position_ids` [batch, n, m, output_dim].

@@ -66,7 +66,8 @@ def with_application(base: type[Transformer], application: str) -> type[Transfor
 
 
 # The overloads tell a type checker two things: what is returned, by `return_keras_model`, and which keywords there are.
-# A class or a `Network` may have keywords of its own; a name has those of `ModelArguments`, so a misspelt one is found.
+# A class or a `Network` may have keywords of its own. With a name the keywords are the ones of `ModelArguments`, so a
+# misspelt one is found.
 # (`model` has no default in the overloads of a class, or each call would fit them; the last one is for it by position.)
 @overload
 def build_transformer_model(

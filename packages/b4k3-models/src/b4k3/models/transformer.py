@@ -31,8 +31,8 @@ class Transformer(CheckpointWeights, TextGeneration):
     """The base class of the architectures, and of yours.
 
     A subclass says what the network computes in four methods: `get_inputs`, `apply_embeddings`, `apply_main_layers` and
-    `apply_final_layers`. They call layers through `apply`, by the layers' names. Where the weights are stored is said
-    by the attribute `network`, a `Network` of `b4k3.models.networks`, or by a method `variable_mapping` of the class.
+    `apply_final_layers`. They call layers through `apply`, by the layers' names. The attribute `network`,
+    a `Network` of `b4k3.models.networks`, or a method `variable_mapping` says where the weights are stored.
     `CheckpointWeights` loads and saves them, and `TextGeneration` generates.
 
     All arguments are keyword arguments.
@@ -53,9 +53,9 @@ class Transformer(CheckpointWeights, TextGeneration):
         keep_tokens: list of int, or None. Only these rows of the vocabulary are kept, in this order. An id may occur
             twice.
         compound_tokens: list of lists of ids, or of (ids, weights); or None. For each element a row is appended that
-            is the mean of these rows. The ids are those after `keep_tokens`.
-        residual_attention_scores: bool. Whether the scores of an attention layer are added to those of the next one,
-            as in RealFormer, https://arxiv.org/abs/2012.11747.
+            is the mean of these rows. The ids count the rows that `keep_tokens` kept.
+        residual_attention_scores: bool. Whether the scores of an attention layer are added to the scores of the next
+            one, as in RealFormer, https://arxiv.org/abs/2012.11747.
         ignore_invalid_weights: bool. Whether weights that the checkpoint lacks stay as they were initialised.
         autoresize_weights: bool. Whether arrays of another shape are resized.
         layers: dict from name to layer, or None. Layers that are shared with another model.
@@ -78,7 +78,7 @@ class Transformer(CheckpointWeights, TextGeneration):
         inputs: list of tensors. The inputs of the Keras model.
         outputs: list of tensors. Its outputs.
         input: tensor, or list of tensors. The inputs; a tensor if there is only one.
-        output: tensor, or list of tensors. The outputs, alike.
+        output: tensor, or list of tensors. The outputs; a tensor if there is only one.
         layers: dict from name to layer. The inputs are in it as tensors.
         load_report: `LoadReport` of the last checkpoint, or None.
         ignored_config_keys: list of str. The keys of the config file that nobody reads.

@@ -234,8 +234,7 @@ class Batch:
         return a, b
 
     def _windows(self, length: int, size: int) -> list[slice]:
-        """Return slices of `size`, each of which begins `size - stride` after the one before. The last ends at
-        `length`.
+        """Return slices of `size` that end with `length`. Each begins `size - stride` after the one before.
 
         With `truncation_side="left"` they begin at the end of the text.
         """

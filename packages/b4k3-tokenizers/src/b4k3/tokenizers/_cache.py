@@ -52,7 +52,7 @@ class Cache(dict):
             keys: set of str. The texts.
 
         Returns:
-            Dict. A new one, with those of the texts that the old generation has.
+            dict. A new one, from each text that the old generation has to its result.
         """
         old = self._old
         return {key: old[key] for key in filter(old.__contains__, keys)}

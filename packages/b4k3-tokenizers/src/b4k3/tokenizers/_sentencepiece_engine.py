@@ -28,7 +28,7 @@ _OF_AN_ID = ("is_control", "is_unknown", "is_unused", "is_byte")
 
 
 class SentencePieceEngine:
-    """Segment text with the C++ package `sentencepiece`. Methods and errors are those of `SentencePieceModel`.
+    """Segment text with the C++ package `sentencepiece`. Methods and errors are as in `SentencePieceModel`.
 
     Arguments:
         path: str or path-like. The `.model` file.

@@ -1,8 +1,8 @@
 """Classes of characters that WordPiece distinguishes, by the Unicode tables of the running Python.
 
-The rules are those of Google's `tokenization.py` (google-research/bert). ASCII symbols count as punctuation although
-Unicode does not say so. Tab, line feed and carriage return are spaces, and every other control or format character is
-dropped. The characters of eight blocks are "CJK characters", which are tokens of their own.
+The rules are the same as in Google's `tokenization.py` (google-research/bert). ASCII symbols count as punctuation
+although Unicode does not say so. Tab, line feed and carriage return are spaces, and every other control or format
+character is dropped. The characters of eight blocks are "CJK characters", which are tokens of their own.
 """
 
 from __future__ import annotations

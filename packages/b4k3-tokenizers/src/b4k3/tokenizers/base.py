@@ -246,7 +246,7 @@ class TokenizerBase:
 
         Returns:
             (int[], int[]). The ids and the segment ids, which are 1 for the second text. If a `tokenizer.json` has
-            another template, such as RoBERTa's, they are those of the template.
+            another template, such as RoBERTa's, the template decides on both.
 
         Raises:
             TypeError: One of the texts is neither a text nor a list of tokens.

@@ -25,8 +25,8 @@ class WordPiece:
 
     The text is first split into words: at white space, and around punctuation and ideographs. Then each word is cut
     from the left. The longest token of the vocabulary that the word begins with is the first piece. The longest token
-    that the rest begins with is the next one, and so on; pieces inside a word are marked with "##". A word of which
-    some part fits no token is unknown as a whole.
+    that the rest begins with is the next one, and so on; pieces inside a word are marked with "##". If some part
+    of a word fits no token, the whole word is unknown.
 
     Arguments:
         token_dict: dict of str to int. The tokens of the vocabulary, and their ids.
@@ -177,8 +177,7 @@ class Unigram(_Pieces):
     Each piece has a score, the logarithm of its probability. The score of a segmentation is the sum of the scores of
     its pieces. A text of n characters has up to 2**(n - 1) segmentations, but it is not necessary to look at all of
     them: the best segmentation up to a place is the best one up to the beginning of its last piece, and that piece. So
-        one
-    pass from left to right finds for each place the best score, and where the last piece begins. Then the best
+    one pass from left to right finds for each place the best score, and where the last piece begins. Then the best
     segmentation of the text is read off from right to left.
 
     Arguments:

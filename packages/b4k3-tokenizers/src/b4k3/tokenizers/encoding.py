@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Encoding:
     """Hold the rows of `encode_batch`. Each field is a list with one list per row, computed when it is first read.
 
-    The names are those of Hugging Face's tokenizers, which have an `Encoding` for each text: here `encoding[0]` is the
-    first row, with the same fields, and with the same methods that look up words, characters and tokens. The batch has
-    these methods too, with the row as first argument, as in transformers.
+    The names are the same as in Hugging Face's tokenizers, which have an `Encoding` for each text: here `encoding[0]`
+    is the first row, with the same fields, and with the same methods that look up words, characters and tokens. The
+    batch has these methods too, with the row as first argument, as in transformers.
 
     Arguments:
         batch: Batch. What the fields are computed from.
@@ -132,7 +132,7 @@ class Encoding:
 
     @lazy
     def sequence_ids(self) -> list[list[int | None]]:
-        """0 for the tokens of the first text, 1 for those of the second; None for special tokens and padding."""
+        """0 for tokens of the first text, 1 for tokens of the second, None for special tokens and padding."""
         return self._batch.lay_constants(self._rows, lambda part: part.sequence, None)
 
     @lazy
@@ -216,9 +216,8 @@ class Encoding:
             sequence_index: int. 0 for the first text, 1 for the second.
 
         Returns:
-            (int, int) or None. The index of the first token, and one more than that of the last; None if the row lacks
-            the
-                word.
+            (int, int) or None. The index of the first token, and the index after the last token; None if the row
+                lacks the word.
         """
         return self[row].word_to_tokens(word, sequence_index)
 

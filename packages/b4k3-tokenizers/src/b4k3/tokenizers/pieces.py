@@ -255,7 +255,7 @@ class FastWordPiece:
         return offsets
 
     def _offsets_of_words(self, text: str) -> list[tuple[int, int]]:
-        """Return the offsets of a printable ASCII text, of which only spaces are dropped."""
+        """Return the offsets of a printable ASCII text. Only its spaces are dropped."""
         words = mark_spaced(text, self.lower).split()
         offsets, start = [], 0
         for word, inner in zip(words, map(self._inner_spans, words)):

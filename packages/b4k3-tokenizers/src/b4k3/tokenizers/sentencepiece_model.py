@@ -49,7 +49,7 @@ _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 class SentencePieceModel(PieceTable):
     """Segment text with a SentencePiece model, unigram or BPE. It can be pickled, and threads can share it.
 
-    Kudo and Richardson 2018, "SentencePiece" (arXiv:1808.06226); the ids are those of google/sentencepiece.
+    Kudo and Richardson 2018, "SentencePiece" (arXiv:1808.06226). The ids are the same as from google/sentencepiece.
     `educational.Unigram` and `educational.BPE` are the algorithms in few lines.
 
     Arguments:

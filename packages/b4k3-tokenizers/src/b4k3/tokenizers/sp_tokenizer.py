@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     Model = Union[SentencePieceModel, SentencePieceEngine]
     Spelled = tuple[list[str], list[int], list[tuple[int, int]]]  # pieces, ids, offsets
 
-# An embedding table may have so many rows after those of the pieces. As in bert4keras, their ids stand for nothing.
+# An embedding table may have so many rows after the rows of the pieces. As in bert4keras, their ids stand for nothing.
 _PADDED = 1 << 16
 
 
 class SpTokenizer(TokenizerBase):
     """Tokenize text with a SentencePiece model. The interface is the one of bert4keras' class of this name.
 
-    Kudo and Richardson 2018, arXiv:1808.06226. The ids are those of the C++ library google/sentencepiece.
+    Kudo and Richardson 2018, arXiv:1808.06226. The ids are the same as from the C++ library google/sentencepiece.
 
     Arguments:
         sp_model_path: str, path-like, or a loaded model. The `.model` file.

@@ -39,8 +39,8 @@ def load_tokenizer_json(path: str | os.PathLike[str], **kwargs: Any) -> Loaded:
 
     Raises:
         FileNotFoundError: There is no such file.
-        VocabError: It is no regular file or no such JSON, or it has a setting with which the ids would differ from
-            those of Hugging Face. The message names the setting.
+        VocabError: It is no regular file or no such JSON, or it has a setting with which the ids would not be the
+            same as from Hugging Face. The message names the setting.
 
     Example:
         >>> save_tokenizer_json("tokenizer.json", Tokenizer({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "hello": 3}))

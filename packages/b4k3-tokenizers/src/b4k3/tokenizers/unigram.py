@@ -1,9 +1,9 @@
 """Segment text with a unigram language model: find the most probable segmentation, the n best, or draw samples.
 
-The algorithm is that of Kudo 2018, "Subword Regularization" (arXiv:1804.10959), as the C++ library google/sentencepiece
-implements it; `educational.Unigram` is the same in few lines. The C++ library adds up scores from the beginning of the
-text in float32. So its rounding decides between two segmentations that are nearly equally good, and the rounding
-depends on the text before.
+Kudo 2018, "Subword Regularization" (arXiv:1804.10959), describes the algorithm. The ids are exactly as the C++ library
+google/sentencepiece computes them; `educational.Unigram` is the same algorithm in few lines. The C++ library adds up
+scores from the beginning of the text in float32. So its rounding decides between two segmentations that are nearly
+equally good, and the rounding depends on the text before.
 
 For example, let the pieces "a", "b" and "ab" have the scores -3.0, -4.0 and -7.0001:
 

@@ -1,10 +1,9 @@
 """SentencePiece unigram models in Hugging Face's `tokenizer.json`.
 
 A file is turned into the bytes of a `.model`. The text between added tokens is segmented as SentencePiece does it, with
-the white space that the file says. The ids are those of Hugging Face's tokenizers except where these differ from the
-C++
-library: they compose characters by grapheme, add up scores in float64, and find the names of bytes ("<0x41>") and of
-the unknown piece in texts.
+the white space that the file says. The ids are the same as from Hugging Face's tokenizers, except where these differ
+from the C++ library: they compose characters by grapheme, add up scores in float64, and find the names of bytes
+("<0x41>") and of the unknown piece in texts.
 """
 
 from __future__ import annotations

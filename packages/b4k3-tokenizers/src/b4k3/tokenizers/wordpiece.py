@@ -28,7 +28,7 @@ _STEPS = ("tokenize", "tokens_to_ids", "token_to_id", "_tokenize", "_word_piece_
 
 
 class Tokenizer(TokenizerBase):
-    """Tokenize text with WordPiece, as BERT does. The ids are those of Google's `tokenization.py` on any text.
+    """Tokenize text with WordPiece, as BERT does. The ids of any text are the same as from Google's `tokenization.py`.
 
     Devlin et al. 2018, "BERT" (arXiv:1810.04805); the interface is the one of bert4keras. `educational.WordPiece` is
     the algorithm in few lines.

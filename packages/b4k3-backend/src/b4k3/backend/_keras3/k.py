@@ -185,7 +185,7 @@ def count_params(x: Tensor) -> int:
 
 
 def is_keras_tensor(x: Any) -> bool:
-    """Return whether x is a symbolic tensor, of which models are made."""
+    """Return whether x is a symbolic tensor, as in a model that is being built."""
     return isinstance(x, keras.KerasTensor)
 
 

@@ -92,7 +92,7 @@ def check_regular(path: str, error: type[ValueError] = CheckpointError) -> None:
 
     Arguments:
         path: str.
-        error: the class of the error for a folder, a pipe, a device and the like. Its message says which it is.
+        error: the class of the error for a folder, a pipe, a device or a socket. Its message says which it is.
 
     Raises:
         FileNotFoundError: nothing is there, or a link leads nowhere.

@@ -63,22 +63,22 @@ def shown(name: str | bytes) -> str:
 class Checkpoint(Mapping[str, np.ndarray]):
     """A lazy, read-only mapping from the names of variables to numpy arrays. `open_checkpoint` makes it.
 
-    Opening reads names, shapes and places only; `checkpoint[name]` reads that variable and no other. If the bytes in
-    the file are those of the array, the array is a read-only view of the file, which stays mapped as long as such an
-    array lives. Do not cut a file short in place while it is open; to replace it by another file, as `save_checkpoint`
+    Opening reads names, shapes and places only; `checkpoint[name]` reads that variable and no other. If its
+    bytes need no conversion, the array is a read-only view of the file, which stays mapped as long as the array
+    lives. Do not cut a file short in place while it is open; to replace it by another file, as `save_checkpoint`
     does, is safe.
 
     A container derives a class from this one, which defines `format`, `_read` and, if it holds a file, `close`.
 
     Arguments:
         path: str. The file or prefix, as error messages name it.
-        entries: dict from the name of each variable to its `Entry`, or a list of such pairs.
+        entries: dict from the name of each variable to its `Entry`, or a list of pairs of them.
         skipped: dict from name to stored dtype, for what is not a numeric array.
 
     Attributes:
         path: str. The argument.
         format: str. The container: 'tf', 'tf_v1', 'safetensors', 'npz', 'h5', 'keras_h5' or 'dict'.
-        skipped: dict. The argument: strings, resources and the like, which are listed but cannot be read.
+        skipped: dict. The argument. Strings and resources, for example, are listed but cannot be read.
 
     Example:
         >>> import os, tempfile

@@ -121,7 +121,7 @@ def _vocabulary_notes(source: Subject) -> list[str]:
 
 
 def _variables(first: Subject, second: Subject) -> dict[str, Any]:
-    """Compare the variables of two checkpoints by their canonical names. Optimizer slots and the like do not count."""
+    """Compare the variables of two checkpoints by their canonical names. An optimizer's variables do not count."""
     names = [set(source.canonicals_that_load()) for source in (first, second)]
     both = sorted(names[0] & names[1])
     other_shape = [name for name in both if first.view.shape(name) != second.view.shape(name)]

@@ -53,8 +53,8 @@ def begin(
     Returns:
         dict of tensors. For the candidates: newest, int32 [batch * beams]; tokens, int32 [batch, beams, length];
         scores, float32 [batch, beams], which order them; sums, their log-probabilities; self_cache; with a repetition
-        penalty seen. For the pool: pool_tokens, pool_sums and pool_ranks, alike. For each prompt: done, bool [batch];
-        places, int32 [batch], how many candidates are left.
+        penalty seen. For the pool: pool_tokens, pool_sums and pool_ranks, of the same shapes. For each prompt: done,
+        bool [batch]; places, int32 [batch], how many candidates are left.
     """
     k = options.beams
     batch = ops.shape(logits)[0] // k
@@ -202,7 +202,7 @@ def transformers_rule(
         params: dict. The values in `Request.params`.
 
     Returns:
-        What `decoder_rule` returns; places and done are those of the state.
+        What `decoder_rule` returns. The places and the prompts that are done are taken from the state.
     """
     ended = ops.logical_or(is_end(found["ids"], params), count + 1 >= params["max_new"])
     top = ops.arange(0, ops.shape(ended)[1], dtype="int32")[None] < options.beams

@@ -93,9 +93,11 @@ class Request:
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         def checked(check: Callable[..., Any], name: str, *limits: Any) -> Any:
+            """Return an argument after a check."""
             return check(name, given[name], *limits)
 
         def unless_none(check: Callable[..., Any], name: str, *limits: Any) -> Any:
+            """Return an argument after a check; None needs none."""
             return None if given[name] is None else check(name, given[name], *limits)
 
         self.max_new = checked(whole, "max_new_tokens", 1)
@@ -176,7 +178,7 @@ class Request:
             id_within("end_id", i, vocab_size)
 
     def uniform(self, rows: int, length: int) -> NDArray[np.float32]:
-        """Draw the random numbers for sampling. Those of a row depend on the seed and the row alone.
+        """Draw the random numbers for sampling. The numbers of a row depend on the seed and the row alone.
 
         Arguments:
             rows: int. The number of rows.

@@ -214,7 +214,7 @@ class TokenStep(DecodingStep):
         return self._key_positions()
 
     def update_cache(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Write the keys and values of the new tokens into the cache, and return those of all tokens.
+        """Write the keys and values of the new tokens into the cache, and return the keys and values of all tokens.
 
         Arguments:
             key: [batch, 1, ..., size]. The keys of the new tokens.
