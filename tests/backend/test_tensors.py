@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from b4k3.backend import ops, tensors
+from b4k3.backend import assert_at_most, ops, tensors
 from support.harness import call_with_unknown_sizes, evaluate
 
 X = np.random.RandomState(0).randn(2, 6, 4).astype("float32")
@@ -102,3 +102,21 @@ def test_piecewise_linear(schedule, from_zero, points):
         assert abs(evaluate(tensors.piecewise_linear(t, schedule, from_zero)) - expected) < 1e-6
     step = ops.convert_to_tensor(np.int32(max(points)))
     assert abs(evaluate(tensors.piecewise_linear(step, schedule, from_zero)) - points[max(points)]) < 1e-6
+
+
+def at_most(limit):
+    return call_with_unknown_sizes(lambda x: assert_at_most(x, ops.shape(x)[0], limit, "too long by far"), X)
+
+
+@pytest.mark.parametrize("limit", [2, 3])
+def test_assert_at_most_returns_what_fits(limit):
+    assert (at_most(limit) == X).all()
+    assert (evaluate(assert_at_most(ops.convert_to_tensor(X), 2, limit, "")) == X).all()
+
+
+def test_assert_at_most_refuses_what_is_longer():
+    with pytest.raises(ValueError, match="too long by far"):
+        assert_at_most(ops.convert_to_tensor(X), 2, 1, "too long by far")
+    with pytest.raises(Exception, match="too long by far") as error:
+        at_most(1)
+    assert isinstance(error.value, ValueError) or type(error.value).__name__ == "InvalidArgumentError"

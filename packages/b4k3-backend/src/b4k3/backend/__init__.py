@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from ._heads import merge_heads as merge_heads, split_heads as split_heads
     from ._ids import misfit as misfit
     from ._initialization import copy_initializer as copy_initializer, skip_initialization as skip_initialization
-    from ._keras3.checks import assert_at_most as assert_at_most
     from ._keras3.compiling import (
         cache_orders as cache_orders,
         call_layer as call_layer,
@@ -82,6 +81,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .tables import checked_ids as checked_ids, nan_unless as nan_unless, take_rows as take_rows
     from .tensors import (
         align as align,
+        assert_at_most as assert_at_most,
         batch_gather as batch_gather,
         divisible_temporal_padding as divisible_temporal_padding,
         dtype as dtype,
@@ -110,7 +110,7 @@ _NAMES = {
     "TruncatedNormal": "_keras3.initializers",
     "align": "tensors",
     "apply_rotary_position_embeddings": "positions",
-    "assert_at_most": "_keras3.checks",
+    "assert_at_most": "tensors",
     "assign_weights": "_keras3.layer",
     "attention": "_attention",
     "attention_normalize": "_attention",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Sequence
 
-from ._environment import ops, register
+from ._environment import checks, ops, register
 from .tables import checked_ids
 from .types import Tensor
 
@@ -218,6 +218,34 @@ def batch_gather(params: Tensor, indices: Tensor, checked: bool = True) -> Tenso
         return found
     known = ops.reshape(known, tuple(picked) + (1,) * len(rest))
     return where(known, found, float("nan") if "float" in dtype(params) else -1)
+
+
+def assert_at_most(x: Tensor, size: Any, limit: int, message: str) -> Tensor:
+    """Return x, or fail with a message if a size is above a limit.
+
+    Arguments:
+        x: tensor. The result, whose use depends on the check.
+        size: int; None in a symbolic call; on TensorFlow a scalar int tensor if the size is known only when the graph
+            runs.
+        limit: int. The largest size that is allowed.
+        message: str. The error message.
+
+    Returns:
+        x. In a graph, whatever uses it fails if the check fails.
+
+    Raises:
+        ValueError: `size` is an int above the limit. A graph raises TensorFlow's InvalidArgumentError when it runs.
+
+    Example:
+        >>> x = assert_at_most(ops.ones((2, 3)), 3, 512, "The sequence is too long.")  # [2, 3]
+    """
+    if size is None:
+        return x
+    if isinstance(size, int):
+        if size > limit:
+            raise ValueError(message)
+        return x
+    return checks.at_most_in_graph(x, size, limit, message)
 
 
 def pool1d(

@@ -18,31 +18,8 @@ elif BACKEND == "torch":
     import torch
 
 
-def assert_at_most(x: Tensor, size: Any, limit: int, message: str) -> Tensor:
-    """Return x, or fail with a message if a size is above a limit.
-
-    Arguments:
-        x: tensor. The result, whose use depends on the check.
-        size: int; None in a symbolic call; on TensorFlow a scalar int tensor if the size is known only when the graph
-            runs.
-        limit: int. The largest size that is allowed.
-        message: str. The error message.
-
-    Returns:
-        x. In a graph, whatever uses it fails if the check fails.
-
-    Raises:
-        ValueError: `size` is an int above the limit. A graph raises TensorFlow's InvalidArgumentError when it runs.
-
-    Example:
-        >>> x = assert_at_most(ops.ones((2, 3)), 3, 512, "The sequence is too long.")  # [2, 3]
-    """
-    if size is None:
-        return x
-    if isinstance(size, int):
-        if size > limit:
-            raise ValueError(message)
-        return x
+def at_most_in_graph(x: Tensor, size: Tensor, limit: int, message: str) -> Tensor:
+    """Do the part of `assert_at_most` for TensorFlow, for a size that is known only when the graph runs."""
     check = tf.debugging.assert_less_equal(size, tf.constant(limit, size.dtype), message=message)
     with tf.control_dependencies([] if check is None else [check]):
         return tf.identity(x)
