@@ -631,10 +631,10 @@ def test_features_go_on_after_an_interruption(capfd, tmp_path, monkeypatch, suff
             run(capfd, *arguments, "--output", output)
     assert not output.exists()
     status, _, err = run(capfd, *arguments, "--output", output, "--pooling", "mean")
-    assert status == 1 and "is of a run with another pooling; --restart begins anew" in err
+    assert status == 1 and "comes from a run with another pooling; --restart begins anew" in err
     (tmp_path / "lines.txt").write_text("other\nlines\n")
     status, _, err = run(capfd, *arguments, "--output", output)
-    assert status == 1 and "is of other lines" in err
+    assert status == 1 and "comes from other lines" in err
     lines_file(tmp_path)
     status, _, err = run(capfd, *arguments[:-1], "--output", output)
     assert status == 0 and "going on after 2 lines" in err
@@ -684,7 +684,7 @@ def test_features_go_on_with_the_same_network_only(capfd, tmp_path, bert, interr
         if path.exists():
             os.utime(str(path), ns=(status.st_atime_ns, status.st_mtime_ns))
     status, _, err = run(capfd, *interrupted)
-    assert status == 1 and f"x.npy.part is of a run with another {what}; --restart begins anew" in err
+    assert status == 1 and f"x.npy.part comes from a run with another {what}; --restart begins anew" in err
     assert run(capfd, *interrupted, "--restart")[0] == 0
 
 
@@ -705,7 +705,7 @@ def test_features_go_on_where_the_same_network_has_another_name(capfd, bert, int
 )
 def test_features_go_on_with_the_same_settings_only(capfd, interrupted, option, what):
     status, _, err = run(capfd, *interrupted, *option)
-    assert status == 1 and f"is of a run with another {what}; --restart" in err
+    assert status == 1 and f"comes from a run with another {what}; --restart" in err
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from ..errors import ConfigError, short
 if TYPE_CHECKING:
     import numpy as np
 
-MAX_STATE = 1 << 20
-_HEADER = 128
+MAX_STATE = 1 << 20  # a file of the state with more bytes is refused
+_HEADER = 128  # how many bytes the header of a .npy file takes
 
 
 def writer_class(path: str) -> type[OutputFile]:
@@ -191,7 +191,7 @@ class OutputFile:
         if state["settings"] != self.settings:
             keys = sorted(set(state["settings"]) | set(self.settings))
             changed = [key for key in keys if state["settings"].get(key) != self.settings.get(key)]
-            raise ConfigError(f"{self.part} is of a run with another {', '.join(changed)}; --restart begins anew")
+            raise ConfigError(f"{self.part} comes from a run with another {', '.join(changed)}; --restart begins anew")
         self._check_part(state)
         return state
 
@@ -211,7 +211,7 @@ class OutputFile:
                 left, lines, crc = left - len(data), lines + data.count(b"\n"), zlib.crc32(data, crc)
         if crc != state["part_crc"]:
             raise ConfigError(
-                f"{self.part} is damaged: its checksum is not that of {self.state_path}; --restart begins anew"
+                f"{self.part} is damaged: its checksum is not the one in {self.state_path}; --restart begins anew"
             )
         if not self.holds(state, lines):
             raise ConfigError(
@@ -250,7 +250,7 @@ class OutputFile:
         raise NotImplementedError
 
     def holds(self, state: dict[str, Any], lines: int) -> bool:
-        """Ask whether the numbers of a state fit each other.
+        """Return whether the numbers of a state fit each other.
 
         Arguments:
             state: dict. The state of an interrupted run.
@@ -295,7 +295,7 @@ class OutputFile:
         for _ in range(self.rows):
             crc = zlib.crc32(next(lines, "").encode("utf-8"), crc)
         if crc != self.crc:
-            raise ConfigError(f"{self.part} is of other lines; --restart begins anew")
+            raise ConfigError(f"{self.part} comes from other lines; --restart begins anew")
 
     def add(self, vectors: np.ndarray, texts: Sequence[str]) -> None:
         """Append rows and write the state.
@@ -378,7 +378,7 @@ class JsonlFile(OutputFile):
         """Do nothing: the file has no header."""
 
     def holds(self, state: dict[str, Any], lines: int) -> bool:
-        """Whether the state has as many rows as the file has lines.
+        """Return whether the state has as many rows as the file has lines.
 
         Arguments:
             state: dict. The state of an interrupted run.
@@ -429,7 +429,7 @@ class NpyFile(OutputFile):
         self.file.write(b"\0" * _HEADER)
 
     def holds(self, state: dict[str, Any], lines: int) -> bool:
-        """Whether the rows of a state take as many bytes as the state says.
+        """Return whether the rows of a state take as many bytes as the state says.
 
         Arguments:
             state: dict. The state of an interrupted run.
