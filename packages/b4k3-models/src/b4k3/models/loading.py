@@ -139,7 +139,7 @@ def open_view(checkpoint: Any, of: Network, partial: bool = False) -> View:
 
 
 class Unread:
-    """Explains the variables that loading leaves in the file.
+    """Explain the variables that loading leaves in the file.
 
     Arguments:
         of: `Network` that is loaded.
@@ -232,7 +232,7 @@ class Unread:
         return None
 
     def _is_constant(self, name: str) -> bool:
-        """Whether a stored table has the values that the network computes itself, so that nothing is lost."""
+        """Return whether a stored table has the values that the network computes itself, so that nothing is lost."""
         for end, values in self.network.constants:
             if not name.endswith(end):
                 continue
@@ -376,13 +376,13 @@ def require(report: LoadReport, transformer: Transformer, view: View) -> None:
     advice += [said for pattern, said in of.relatives if any(re.search(pattern, name) for name in unread)]
     if report.not_floats:
         advice.append(
-            "integers in the place of weights are quantised, and what they stand for is not in them: take the file of "
+            "integers in the place of weights are quantised, and b4k3 cannot turn them back: take the file that has "
             "the weights in float32, float16 or bfloat16"
         )
     if unread and not missing and not report.mismatched:
         advice.append(
-            "the network reads none of these, so that its outputs are not those of the checkpoint; "
-            "ignore_unread_weights=True loads the others all the same"
+            "the network reads none of these, so its outputs would differ from the publisher's; "
+            "ignore_unread_weights=True loads the other variables all the same"
         )
     if not advice:
         advice.append("compare the config with the file, or pass ignore_invalid_weights=True for missing variables")

@@ -252,7 +252,7 @@ class Source:
             self.config["hidden_act"] = self.network.default_activation
         if self.unknown_keys and self.file_config:
             shown = ", ".join(self.unknown_keys[:20])
-            self._warn(f"{where}: b4k3 does not know {shown}: if it changes the network, the numbers are not its own")
+            self._warn(f"{where}: b4k3 does not know {shown}: if a key changes the network, the outputs are wrong")
         if self._patient:
             self._examine(where)
 
@@ -303,7 +303,7 @@ class Source:
             name, config = released(of, dict(self.known, **found))
             if name is not None:
                 self.where = f"the ready config {name}"
-                self.notes.append(f"the sizes are those of {name}, whose ready config is used")
+                self.notes.append(f"the sizes fit the ready config {name}, which is used")
             known = dict(self.known, **found)
             found.update({key: value for key, value in config.items() if known.get(key) is None})
         self.config.update(found)
@@ -423,8 +423,8 @@ def wrong_direction(config: dict[str, Any], application: str, of: Network, where
     if not config.get("is_decoder") or of.generates or application == "lm":
         return None
     return (
-        f"{where}: is_decoder is true: each position sees only those before it. Build it with application='lm', or "
-        "insist on an encoder with is_decoder=False"
+        f"{where}: is_decoder is true: each position sees only the positions before it. Build it with "
+        "application='lm', or insist on an encoder with is_decoder=False"
     )
 
 
