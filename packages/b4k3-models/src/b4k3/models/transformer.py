@@ -28,7 +28,7 @@ Dropout = keras.layers.Dropout
 
 
 class Transformer(CheckpointWeights, TextGeneration):
-    """The base class of the architectures, and of yours.
+    """The base class of all architectures, yours included.
 
     A subclass says what the network computes in four methods: `get_inputs`, `apply_embeddings`, `apply_main_layers` and
     `apply_final_layers`. They call layers through `apply`, by the layers' names. The attribute `network`,
@@ -285,7 +285,7 @@ class Transformer(CheckpointWeights, TextGeneration):
             return layer if inputs is None else self._call_or_attend(layer, inputs, arguments)
 
     def _call_or_attend(self, layer: Any, inputs: Any, arguments: dict[str, Any]) -> Any:
-        """Call a layer; an attention layer with its cached keys and its residual scores."""
+        """Call a layer. An attention layer also gets its cached keys and its residual scores."""
         call = self._attend if isinstance(layer, MultiHeadAttention) else self._call
         return call(layer, inputs, arguments)
 
@@ -296,7 +296,7 @@ class Transformer(CheckpointWeights, TextGeneration):
         return layer(inputs, **arguments)
 
     def _attend(self, layer: Any, inputs: Any, arguments: dict[str, Any]) -> Any:
-        """Call an attention layer with what `build` wants before its keys, and with the scores of the layer before."""
+        """Call an attention layer with its `attention_caches`, and with the scores of the attention layer before it."""
         if layer.name in self.attention_caches:
             cached = zip(("-Cached-Key", "-Cached-Value"), self.attention_caches[layer.name], inputs[1:3])
             joined = [self._helper(Concatenate1D, layer.name + suffix)([cache, x]) for suffix, cache, x in cached]

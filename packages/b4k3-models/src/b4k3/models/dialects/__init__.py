@@ -140,6 +140,7 @@ class Rule:
 
 
 def _translate(name: str, source: Template, target: Template) -> str | None:
+    """Rewrite a name from one template to another; return None if it does not fit the first."""
     numbers = source.match(name)
     return None if numbers is None else target.fill(numbers)
 
@@ -179,7 +180,7 @@ class Dialect:
     """The rules by which one project names its variables.
 
     Arguments:
-        name: str.
+        name: str. The name, by which `dialect=` can choose it.
         rules: list of `Rule`, or None if the names are canonical. If several rules fit a canonical name, the first
             one whose name the file has is read, and the first one is written.
         sign: function from the set of the names in a file to bool. It tells whether the file is in this dialect.
@@ -300,7 +301,7 @@ class Dialect:
         return [canonical for canonical in parts if canonical is not None] or [known[0]]
 
     def part(self, canonical: str) -> tuple[int, int] | None:
-        """Find the part of a joined variable that a variable is.
+        """Find out which part of a joined variable in the file a variable is.
 
         Arguments:
             canonical: str. The canonical name.
@@ -579,5 +580,5 @@ def translated(checkpoint: Checkpoint, source: Dialect, target: Dialect) -> tupl
     view = View(checkpoint, source)
     tensors, unknown = written({name: view[name] for name in view.keys()}, target)
     lost = {stored for name in unknown for stored, _ in source.candidates(name)}
-    spoken = {stored for stored in checkpoint.keys() if source.canonical(stored) is not None} | view.used
-    return tensors, [stored for stored in checkpoint.keys() if stored in lost or stored not in spoken]
+    understood = {stored for stored in checkpoint.keys() if source.canonical(stored) is not None} | view.used
+    return tensors, [stored for stored in checkpoint.keys() if stored in lost or stored not in understood]

@@ -98,9 +98,9 @@ def rounded_up(n: int, unit: int) -> int:
 class Engine:
     """A `Network`, and the functions that were compiled for it.
 
-    Each combination of options, batch size and rounded lengths has its own compiled functions. The engine keeps those
-    that were used last, so that a server of many sizes does not fill the memory. TensorFlow 1 cannot remove a function
-    from its graph, so there all of them are kept.
+    Each combination of options, batch size and rounded lengths has its own compiled functions. The engine keeps the
+    ones that were used last, so that a server of many sizes does not fill the memory. TensorFlow 1 cannot remove a
+    function from its graph, so there all of them are kept.
 
     Arguments:
         network: `Network`.
