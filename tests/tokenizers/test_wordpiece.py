@@ -370,7 +370,7 @@ def test_other_arguments(vocab):
 def test_a_vocabulary_without_the_tokens_around_texts_warns():
     with pytest.warns(UserWarning) as caught:
         Tokenizer({"[UNK]": 0, "a": 1})
-    rest = "is no token of the vocabulary and becomes the unknown one; pass another one, or None for none"
+    rest = "is no token of the vocabulary and becomes the unknown token; pass another token, or None"
     assert [str(w.message) for w in caught] == [f"token_start='[CLS]' {rest}", f"token_end='[SEP]' {rest}"]
     assert caught[0].filename == __file__
 

@@ -350,7 +350,7 @@ def with_user_defined(data: bytes, pieces: Iterable[str], source: str = "<bytes>
         bytes.
 
     Raises:
-        SentencePieceError: One of them is the unknown piece, a byte, or what no piece can be.
+        SentencePieceError: A piece is the unknown piece, a byte, or a text that cannot be a piece.
     """
     left, out, end = dict.fromkeys(pieces), [], 0
     for index, (number, _, value, at) in enumerate(_fields(data, 0, len(data), source)):
@@ -360,7 +360,7 @@ def with_user_defined(data: bytes, pieces: Iterable[str], source: str = "<bytes>
         if piece["piece"] not in left:
             continue
         if piece["type"] in (UNKNOWN, BYTE):
-            raise SentencePieceError(f"{source}: {piece['piece']!r} is the unknown piece or a byte; no symbol")
+            raise SentencePieceError(f"{source}: {piece['piece']!r} is the unknown piece or a byte, and no symbol")
         del left[piece["piece"]]
         out += [data[end:at], encode_piece(piece["piece"], piece["score"], USER_DEFINED)]
         end = value[1]
@@ -392,7 +392,7 @@ def encode_model(pieces: Iterable[Iterable[Any]], trainer: Mapping[str, Any], no
 
     Arguments:
         pieces: iterable of (piece, score, type). The pieces, in the order of their ids.
-        trainer: dict. Names and values of `SpmModel.trainer`. Those that are left out have their defaults.
+        trainer: dict. Names and values of `SpmModel.trainer`. Fields that are left out have their defaults.
         normalizer: dict. Names and values of `SpmModel.normalizer`.
 
     Returns:

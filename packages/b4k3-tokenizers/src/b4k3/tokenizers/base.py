@@ -84,7 +84,7 @@ class TokenizerBase:
         for name in ("token_start", "token_end"):
             token = getattr(self, "_" + name)
             if token is not None and find(token) is None:
-                message = f"{name}={token!r} is {what} and becomes the unknown one; pass another one, or None for none"
+                message = f"{name}={token!r} is {what} and becomes the unknown token; pass another token, or None"
                 warnings.warn(message, stacklevel=3)
 
     # ---- what a subclass implements
@@ -173,13 +173,13 @@ class TokenizerBase:
         return tokens
 
     def _tokens_around(self) -> Sequence[list[str]]:
-        """Return the special tokens before a text, and those after it."""
+        """Return the special tokens before a text, and the special tokens after it."""
         if self._template is not None:
             return tuple(map(self.ids_to_tokens, around_single(self._template.single)))
         return [[] if token is None else [token] for token in (self._token_start, self._token_end)]
 
     def _ids_around(self) -> tuple[list[int], list[int]]:
-        """Return the ids of the special tokens before a text, and of those after it."""
+        """Return the ids of the special tokens before a text, and of the special tokens after it."""
         if self._template is not None:
             return around_single(self._template.single)
         before, after = map(self.tokens_to_ids, self._tokens_around())
@@ -250,7 +250,7 @@ class TokenizerBase:
 
         Raises:
             TypeError: One of the texts is neither a text nor a list of tokens.
-            ValueError: It is not possible to get down to `maxlen`; or `pattern` or lists of tokens were given although
+            ValueError: The texts cannot be shortened to `maxlen`; or `pattern` or lists of tokens were given although
                 the tokenizer has another template than BERT's.
         """
         if maxlen is not None:
@@ -339,7 +339,7 @@ class TokenizerBase:
             `attention_mask`, `special_tokens_mask`, `word_ids`, `sequence_ids`, `overflowing`, `sample_index`.
 
         Raises:
-            TypeError: `texts` is one text in place of a list, or has something that is no str; or a number is none.
+            TypeError: `texts` is one text in place of a list, or has something that is no str; or a number is no int.
             ValueError: The arguments cannot be met, for example a `maxlen` without room for the special tokens.
 
         Example:

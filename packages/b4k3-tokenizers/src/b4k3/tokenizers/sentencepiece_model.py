@@ -136,13 +136,13 @@ class SentencePieceModel(PieceTable):
             SentencePieceModel. A new one.
 
         Raises:
-            SentencePieceError: One of them is the unknown piece, a byte, or what no piece can be.
+            SentencePieceError: A piece is the unknown piece, a byte, or a text that cannot be a piece.
         """
         data = with_user_defined(self._data, checked_tokens(pieces, "pieces"), self._spec.source)
         return self._rebuild(data, self._cache_size, self._spec.source, self.metaspace)
 
     def with_unused(self, pieces: list[str]) -> SentencePieceModel:
-        """Make a model of a `tokenizer.json` that has more pieces at the end, which no text gives by itself.
+        """Make a model that has more pieces at the end, which it never finds in a text. It is for a `tokenizer.json`.
 
         Arguments:
             pieces: str[]. The pieces.
@@ -210,8 +210,8 @@ class SentencePieceModel(PieceTable):
             text: str. The text.
 
         Returns:
-            (str, int[]). What the normalizer makes of the text, and for each character of that the index in `text`
-            where it comes from.
+            (str, int[]). The normalised text, and for each of its characters the index in `text` where it comes
+            from.
         """
         return self._normalizer.spelled(text)
 
@@ -303,8 +303,8 @@ class SentencePieceModel(PieceTable):
 
         Returns:
             (int[], str[], (int, int)[]). Ids, pieces and offsets. An offset is (start, end) in characters of the text.
-            A piece that begins with the space symbol begins at the white space that it stands for. Of the bytes of one
-            character all but the last are empty.
+            A piece that begins with the space symbol begins at the white space that it stands for. If a
+            character is spelled in bytes, only the offset of the last byte is not empty.
 
         Raises:
             TypeError: The text is no str.
@@ -384,7 +384,7 @@ class SentencePieceModel(PieceTable):
         return self._node_ids(self._segmenter.sample(normalized, alpha, rng), normalized)
 
     def _nodes(self, ids: Iterable[int]) -> Iterator[Span]:
-        """Yield (start, end, id) in the normalised text. Of the bytes of one character, only the first is not empty."""
+        """Yield (start, end, id) in the normalised text. Of a character in bytes, only the first is not empty."""
         start = 0
         for i in ids:
             end = start + self._lengths[i]
@@ -438,8 +438,8 @@ class SentencePieceModel(PieceTable):
             ids: iterable of int. The ids.
 
         Returns:
-            str. The text. Control symbols are left out, the unknown piece becomes the `unk_surface` of the model (" ⁇
-            "), and bytes that are not UTF-8 become U+FFFD.
+            str. The text. Control symbols are left out, the unknown piece becomes the `unk_surface` of the model,
+            usually " ⁇ ", and bytes that are not UTF-8 become U+FFFD.
 
         Raises:
             IndexError: The model does not have an id.

@@ -120,7 +120,7 @@ class Tokenizer(TokenizerBase):
         )
 
     def _set_added(self, tokens: Iterable[AddedToken]) -> None:
-        """Set the added tokens. Texts are searched for those in `_sought`, which `special_tokens` decides about."""
+        """Set the added tokens. Texts are searched for some of them, `_sought`, as `special_tokens` says."""
         sought = [t for t in tokens if not t.special or self._special_tokens != "split"]
         self._sought = AddedTokens(sought, partial(normalized, lower=self._do_lower_case))
         self._added_tokens = tuple(tokens)
@@ -134,7 +134,7 @@ class Tokenizer(TokenizerBase):
         rstrip: bool = False,
         normalized: bool = False,
     ) -> int:
-        """Add tokens of one's own, which texts are searched for before they are cut into words.
+        """Add tokens of your own. They are found in a text before it is cut into words.
 
         A token that the vocabulary has keeps its id, and is searched for from now on. The others get the ids after the
         last one, in their order. The embeddings of a model need as many more rows.
@@ -184,7 +184,7 @@ class Tokenizer(TokenizerBase):
         return count
 
     def _set_vocabulary(self, token_dict: dict[str, int]) -> None:
-        """Take another vocabulary. Words are not made of its new tokens."""
+        """Take another vocabulary. Words are still cut into the tokens of the first one."""
         self._token_dict = token_dict
         self._token_dict_inv = {v: k for k, v in token_dict.items()}
         self._vocab_size = len(token_dict)
