@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import reprlib
-from typing import Any
+from typing import Any, Iterable
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
@@ -59,11 +59,7 @@ def checked(texts: Any, what: str) -> list[str]:
     """
     if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
         raise TypeError(f"{what}: expected a list of texts, got one {type(texts).__name__}")
-    texts = list(texts)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            check_text(text, f"{what}[{i}]")
-    return texts
+    return _list_of_str(texts, what)
 
 
 def checked_tokens(tokens: Any, what: str = "tokens") -> list[str]:
@@ -81,11 +77,16 @@ def checked_tokens(tokens: Any, what: str = "tokens") -> list[str]:
     """
     if isinstance(tokens, (bytes, bytearray)) or not hasattr(tokens, "__iter__"):
         raise TypeError(f"{what}: expected str or a list of tokens, got {type(tokens).__name__} {shown(tokens)}")
-    tokens = list(tokens)
-    for place, token in enumerate(tokens):
-        if not isinstance(token, str):
-            check_text(token, f"{what}[{place}]")
-    return tokens
+    return _list_of_str(tokens, what)
+
+
+def _list_of_str(values: Iterable[Any], what: str) -> list[str]:
+    """Make a list of values, and raise TypeError if one of them is no str."""
+    values = list(values)
+    for place, value in enumerate(values):
+        if not isinstance(value, str):
+            check_text(value, f"{what}[{place}]")
+    return values
 
 
 def checked_int(value: Any, what: str, lowest: int | None = None, highest: int | None = None) -> int:
