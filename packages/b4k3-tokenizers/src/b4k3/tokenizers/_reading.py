@@ -20,7 +20,8 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0
 def read_file(path: str, limit: int, error: type) -> bytes:
     """Read a regular file.
 
-    The kind of the file is asked for by its name, so that a device is not even opened, and again of what was opened.
+    Its kind is looked at before it is opened, so that a device is never opened, and again afterwards, because another
+    file may have taken the name in between.
 
     Arguments:
         path: str. The file.
