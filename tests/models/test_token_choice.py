@@ -16,7 +16,7 @@ RIGHT = [
     ([np.int64(4)], ([0], [0, 0])),
 ]
 WRONG = [
-    ([], None, r"keep_tokens=\[\] keeps no token: give the ids of those to keep, or None for all"),
+    ([], None, r"keep_tokens=\[\] keeps no token: give the ids to keep, or None for all"),
     ("abc", None, "keep_tokens is 'abc', expected a list of ids"),
     (5, None, "keep_tokens is 5, expected a list"),
     ({1, 2}, None, "keep_tokens is {1, 2}, expected a list"),

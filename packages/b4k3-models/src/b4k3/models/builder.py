@@ -175,9 +175,9 @@ def build_transformer_model(
             with `.inputs`, `.outputs`, `.layers` and `.load_report`.
         kwargs: the arguments of the architecture; they override the config file. `ModelArguments` lists them for type
             checkers; a class or a `Network` of yours may have others (a name that you registered has them too, but a
-            checker cannot know, so give it the class). `ignore_unread_weights=True` loads a file
-            although it has variables of the network that the architecture does not read, and
-            `ignore_invalid_weights=True` a file that lacks some; both warn.
+            checker cannot know, so give it the class). `ignore_unread_weights=True` loads a file although it has
+            variables of the network that the architecture does not read, and `ignore_invalid_weights=True` loads a file
+            that lacks some; both warn.
 
     Returns:
         keras.Model, or `Transformer`. The inputs of the model are ids, float32 [batch, n]. An id that the model has no
@@ -330,7 +330,7 @@ def refuse_far_larger(source: Source, config: dict[str, Any], where: str) -> Non
         wrong = [f"{source.spelled.get(key, key)}={config[key]}" for key in contradictions(config, source.sizes)]
         raise ConfigError(
             f"{where}: a network of these sizes has {wanted:,} weights, and the checkpoint {stored:,}; "
-            f"{'they disagree on ' + ', '.join(wrong) if wrong else 'compare its sizes with those of the file'}"
+            f"{'they disagree on ' + ', '.join(wrong) if wrong else 'compare its sizes with the shapes in the file'}"
         )
 
 

@@ -31,7 +31,7 @@ def check_tokens(keep_tokens: Any, compound_tokens: Any, rows: int, owner: str) 
     """
     if keep_tokens is not None:
         if not len(_listed("keep_tokens", keep_tokens, "a list of ids")):
-            raise ConfigError("keep_tokens=[] keeps no token: give the ids of those to keep, or None for all")
+            raise ConfigError("keep_tokens=[] keeps no token: give the ids to keep, or None for all")
         _check_ids("keep_tokens", keep_tokens, rows, owner)
         rows, owner = len(keep_tokens), "keep_tokens"
     if compound_tokens is not None:

@@ -239,9 +239,7 @@ class SpTokenizer(TokenizerBase):
 
     def _offsets_of_texts(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         if self._pre_tokenize is not None:
-            raise ValueError(
-                "offsets: pre_tokenize makes another text, and its characters are not those of the original"
-            )
+            raise ValueError("offsets: pre_tokenize makes another text, whose characters have no place in the original")
         return [*map(self._offsets, texts)]
 
     def _offsets(self, text: str) -> list[tuple[int, int]]:

@@ -269,7 +269,7 @@ THEIR_KEYS = {
 RELATIVES = (
     (
         r"block[/_.]0*[1-9]\d*[/.].*relative_attention_bias",
-        "it has relative positions of every block's own, as UMT5: b4k3 does not have that network",
+        "every block has relative positions of its own, as in UMT5: b4k3 does not have that network",
     ),
 )
 
@@ -349,7 +349,7 @@ def networks(
             Network(
                 version + side,
                 f"b4k3.models.architectures.t5:{class_name}{side.title()}",
-                what if not side else f"{what} of which one half is asked for",
+                what if not side else f"{what}, for one half of the network",
                 parts,
                 keys=ENCODER_KEYS if side == "_encoder" else KEYS,
                 spellings=SPELLINGS,
