@@ -14,7 +14,7 @@ def search_layer(inputs: Any, name: str, exclude_from: set[Any] | None = None) -
     Arguments:
         inputs: symbolic tensor, list of them, layer or model. Where the search starts.
         name: str. The name of the layer, such as 'Embedding-Token'.
-        exclude_from: set of layers, or None. These are not searched. The search adds those that it looked at.
+        exclude_from: set of layers, or None. These are not searched. The search adds the layers that it looked at.
 
     Returns:
         The layer, or None if there is none of this name.

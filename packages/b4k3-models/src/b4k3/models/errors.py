@@ -52,7 +52,7 @@ class ConfigError(ValueError):
 
 
 def short(value: object, limit: int = 80) -> str:
-    """The `repr` of a value for an error message, cut after `limit` characters.
+    """Return the `repr` of a value for an error message, cut after `limit` characters.
 
     Arguments:
         value: any object, for instance what a config file has under a key.

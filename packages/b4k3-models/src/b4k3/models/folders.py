@@ -1,7 +1,7 @@
-"""Finds the configuration files of a folder: by the names that publishers use, then by what the files hold.
+"""Find the configuration files of a folder: by the names that publishers use, then by what the files hold.
 
-Such folders hold many other JSON files (of tokenizers, of sentence-transformers, notes of a user), and sometimes what
-is no file at all. Only small regular files are opened.
+Such folders hold many other JSON files (of tokenizers, of sentence-transformers, notes of a user), and sometimes pipes
+or devices. Only small regular files are opened.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _NEVER = re.compile(
     r"adapter_config|quantize_config|trainer_state|.*\.index)\.json$"
 )
 _WIDTHS = ("hidden_size", "d_model", "n_embd", "dim")
-_MAX_OTHER = 1 << 20  # bytes, of a file whose name says nothing
-_MAX_FILES = 200  # how many of those are opened
+_MAX_OTHER = 1 << 20  # bytes; a larger file is not opened if its name says nothing
+_MAX_FILES = 200  # how many files are opened whose names say nothing
 
 
 class ConfigFile(NamedTuple):
@@ -64,12 +64,12 @@ class ConfigFile(NamedTuple):
 
 
 def configs_in(folder: str) -> list[ConfigFile]:
-    """The configuration files of a folder, the most trusted first.
+    """List the configuration files of a folder, the most trusted first.
 
-    A JSON file is one if it has vocab_size and a width (hidden_size, d_model, n_embd or dim). Under a name that
-    publishers use it is also one if it says model_type or architectures, so that a folder of an unknown network does
-    not look as if it had no configuration. Other JSON files and files that are too large are passed over, and so are
-    pipes, devices, sockets, folders and links that lead nowhere, unless they are called as publishers call their
+    A JSON file is a configuration if it has vocab_size and a width (hidden_size, d_model, n_embd or dim). Under a name
+    that publishers use it also is one if it says model_type or architectures, so that a folder of an unknown network
+    does not look as if it had no configuration. Other JSON files and files that are too large are passed over, and so
+    are pipes, devices, sockets, folders and links that lead nowhere, unless they are called as publishers call their
     configuration.
 
     Arguments:
@@ -116,7 +116,7 @@ def configs_in(folder: str) -> list[ConfigFile]:
 
 
 def is_model_config(config: dict[str, Any], rank: int = OTHER_JSON) -> bool:
-    """Whether the content of a JSON file is the configuration of a model.
+    """Return whether the content of a JSON file is the configuration of a model.
 
     Arguments:
         config: dict. The content, as `read_config` gives it.
@@ -133,7 +133,7 @@ def is_model_config(config: dict[str, Any], rank: int = OTHER_JSON) -> bool:
 
 
 def _trust(name: str) -> int:
-    """The place of a file's name in the order of trust."""
+    """Return the place of a file's name in the order of trust."""
     if name.endswith(".gin"):
         return len(_NAMES) + 1
     return next((place for place, pattern in enumerate(_NAMES) if pattern.match(name)), len(_NAMES))
@@ -146,7 +146,7 @@ def _rank(trust: int, name: str) -> int:
 
 
 def _may_be_opened(path: str, rank: int) -> bool:
-    """Whether a path leads to a regular file of a sensible size."""
+    """Return whether a path leads to a regular file of a sensible size."""
     try:
         return is_regular(path) and os.path.getsize(path) <= (MAX_CONFIG if rank == PUBLISHED else _MAX_OTHER)
     except OSError:

@@ -1,4 +1,4 @@
-"""Recognises the small text file that git leaves in place of a large one, where Git LFS has not fetched it."""
+"""Recognise the small text file that git leaves in place of a large one, where Git LFS has not fetched it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SIZE = re.compile(rb"^size (\d{1,18})\s*$", re.M)
 
 
 def describe_pointer(head: bytes) -> str | None:
-    """What a Git LFS pointer is, in words for an error.
+    """Say what a Git LFS pointer is, in words for an error.
 
     https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
 

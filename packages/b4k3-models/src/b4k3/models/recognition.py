@@ -1,4 +1,4 @@
-"""Find the network that a checkpoint is of, by the names of its variables, by its config and by the caller's wish.
+"""Recognise the network of a checkpoint by the names of its variables, by its config and by the caller's wish.
 
 For example, a file has the variables 'bert/embeddings/word_embeddings', 'bert/encoder/layer_0/…' and so on. Their
 dialect is 'google'. The names are compared with the description of every network that comes into question: BERT

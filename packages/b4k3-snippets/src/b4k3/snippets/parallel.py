@@ -169,7 +169,7 @@ def parallel_apply(
 
 
 def _in_order(results: Iterable[tuple[int, Result]]) -> Iterator[tuple[int, Result]]:
-    """Yield results in the order of the items, and keep those that come too early."""
+    """Yield results in the order of the items, and keep the results that come too early."""
     waiting: list[tuple[int, Result]] = []
     following = 0
     for i, result in results:

@@ -1,6 +1,6 @@
 """Find tokens in a text before it is cut into words: "[MASK]", "[unused1]", tokens of one's own.
 
-As in Hugging Face's tokenizers, those with `normalized=False` are looked for in the text as it is, then the others in
+As in Hugging Face's tokenizers, tokens with `normalized=False` are looked for in the text as it is, then the others in
 what the normalizer makes of the parts between them. The longest token counts at each place, from the left.
 
     tokens = AddedTokens([AddedToken("[E]", 30522, lstrip=True)])

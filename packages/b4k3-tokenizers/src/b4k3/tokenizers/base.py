@@ -131,11 +131,11 @@ class TokenizerBase:
         raise NotImplementedError
 
     def _offsets_of_texts(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
-        """For each text return (start, end) in its characters for each of its ids, without special tokens."""
+        """Return for each text (start, end) in its characters of each of its ids, without special tokens."""
         raise NotImplementedError(f"{type(self).__name__} has no offsets")
 
     def _word_ids_of_texts(self, texts: Sequence[str]) -> list[list[int]]:
-        """For each text return the index of the word that each of its ids belongs to, without special tokens."""
+        """Return for each text the index of the word that each of its ids belongs to, without special tokens."""
         raise NotImplementedError(f"{type(self).__name__} does not say which words its tokens are of")
 
     def _ids_of_texts(self, texts: Sequence[str]) -> list[list[int]]:

@@ -138,7 +138,7 @@ def _is_punctuation(char: str) -> bool:
 
 
 def _is_ideograph(char: str) -> bool:
-    """Return True for Chinese characters. The blocks are those that Google's `tokenization.py` names."""
+    """Return True for Chinese characters. Google's `tokenization.py` names the same blocks."""
     blocks = "\u3400\u4dbf \u4e00\u9fff \uf900\ufaff \U00020000\U0002a6df \U0002a700\U0002b73f"
     blocks += " \U0002b740\U0002b81f \U0002b820\U0002ceaf \U0002f800\U0002fa1f"
     return any(first <= char <= last for first, last in blocks.split())

@@ -14,7 +14,7 @@ from .vocab import VocabError
 
 _STRATEGIES = {"LongestFirst": "longest_first", "OnlyFirst": "only_first", "OnlySecond": "only_second"}
 _SIDES = {"Right": "right", "Left": "left"}
-_LONGEST = 1 << 20  # tokens; rows are not padded to more than a file asks for in earnest
+_LONGEST = 1 << 20  # tokens; a file that wants longer rows is refused
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
@@ -263,7 +263,7 @@ def read_template(node: Node, find: Callable[[str], int | None] | None, tokens: 
     before, after = (_special_of_pair(node[name], find) for name in ("cls", "sep"))
     if kind == "BertProcessing":
         return Template.around(before, after)
-    node.get("add_prefix_space", True).boolean()  # matters to offsets that are trimmed alone
+    node.get("add_prefix_space", True).boolean()  # it changes no more than trimmed offsets
     if node.get("trim_offsets", True).boolean():
         _check_nothing_to_trim(tokens, node)
     single = [TemplatePart(None, 0, before), TemplatePart(0), TemplatePart(None, 0, after)]

@@ -12,7 +12,7 @@ For example, let the pieces "a", "b" and "ab" have the scores -3.0, -4.0 and -7.
        -5000       -5007.0         -5007.0001     both are -5007.0: a tie, and the first one that was found wins, "ab"
 
 Here the margin, the distance between the best segmentation and the second best, is 0.0001. That is too small to encode
-the chunk "ab" without the text before. Had "ab" the score -7.1, "a", "b" would win after every score up to 100,000.
+the chunk "ab" without the text before. If "ab" had the score -7.1, "a", "b" would win after every score up to 100,000.
 
 The ids of a chunk do not depend on the text before if the margin is large enough for the score of that text:
 

@@ -163,7 +163,7 @@ class _Pool:
             yield i, answer if succeeded else _Failure(answer)
 
     def close(self) -> None:
-        """End the processes: those that are idle at once, the others after their item."""
+        """End the processes: an idle one at once, a busy one after its item."""
         for _, connection in self._all:
             connection.close()
         for process, _ in self._all:

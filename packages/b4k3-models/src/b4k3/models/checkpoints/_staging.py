@@ -122,7 +122,7 @@ def unlock(handle: int | None) -> None:
 
 @contextlib.contextmanager
 def locked(folder: str) -> Iterator[None]:
-    """Let the writers into one folder commit one after the other, which takes each of them milliseconds.
+    """Lock a folder, so that the writers into it commit one after the other, each within milliseconds.
 
     Arguments:
         folder: str. The folder, which is locked as long as the `with` statement runs.

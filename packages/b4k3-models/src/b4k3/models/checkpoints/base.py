@@ -39,7 +39,7 @@ def damaged(path: str, message: str, name: str | bytes | None = None) -> Checkpo
     Arguments:
         path: str. The file.
         message: str. What was found and what was expected, to follow the file or the variable.
-        name: str, or bytes in UTF-8. The variable; None if the message is of the whole file.
+        name: str, or bytes in UTF-8. The variable; None if the message is about the whole file.
 
     Returns:
         `CheckpointError`, whose message also says what to do.

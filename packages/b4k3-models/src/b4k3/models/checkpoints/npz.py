@@ -47,7 +47,7 @@ class Npz(Checkpoint):
     Arguments:
         path: str.
         verify: 'auto' checks the CRC-32 of a variable when it is read; True checks all variables at once; False checks
-            only those that are compressed.
+            only the compressed ones.
 
     Raises:
         CheckpointError: the archive or a member is damaged.

@@ -135,7 +135,7 @@ def open_source(args: argparse.Namespace) -> Subject:
 
 
 def by_layers(path: str) -> bool:
-    """Whether a file of Keras names the layers of its weights, as Keras 2 writes it: then it is a checkpoint.
+    """Return whether a file of Keras names the layers of its weights, as Keras 2 does: then it is a checkpoint.
 
     Arguments:
         path: str. The file.

@@ -324,7 +324,7 @@ class Run:
     Arguments:
         functions: (start, advance). What `Engine.compiled_for` returned.
         first: dict of arrays. The prompts.
-        params: dict. The values in `Request.params`, and those that depend on the prompts.
+        params: dict. The values in `Request.params`, and the values that depend on the prompts.
         request: `Request`.
 
     Attributes:

@@ -185,7 +185,7 @@ def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:
 
 
 def squeeze(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
-    """Remove axes of size 1: those that are given, or all."""
+    """Remove axes of size 1: the given ones, or all."""
     return tf.squeeze(x, axis)
 
 
