@@ -384,7 +384,7 @@ class SentencePieceModel(PieceTable):
         return self._node_ids(self._segmenter.sample(normalized, alpha, rng), normalized)
 
     def _nodes(self, ids: Iterable[int]) -> Iterator[Span]:
-        """Yield (start, end, id) in the normalised text. Of a character in bytes, only the first is not empty."""
+        """Yield (start, end, id) in the normalised text. Later bytes of a character have empty spans."""
         start = 0
         for i in ids:
             end = start + self._lengths[i]
