@@ -234,7 +234,7 @@ class Batch:
         return a, b
 
     def _windows(self, length: int, size: int) -> list[slice]:
-        """Return slices of `size` that end with `length`. Each begins `size - stride` after the one before.
+        """Return slices of `size`. Each begins `size - stride` after the one before; the last ends at `length`.
 
         With `truncation_side="left"` they begin at the end of the text.
         """
