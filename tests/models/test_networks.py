@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import b4k3.models
+from b4k3.backend import Dense
 from b4k3.layers import Add, Embedding, LayerNormalization
 from b4k3.models import BERT, CheckpointError, Transformer, build_transformer_model, registry
 from b4k3.models.checkpoints import open_checkpoint
@@ -284,6 +285,26 @@ def test_a_network_that_nobody_registered(target, tmp_path):
     assert not again.load_report.unexpected and not again.load_report.initialized
     ids = np.array([[2, 5, 7, 11, 3, 0, 0]])
     close(outputs(again, ids)[0], outputs(transformer, ids)[0])
+
+
+class Forgetful(BERT):
+    """BERT with one more layer, which `variable_mapping` does not name."""
+
+    def apply_final_layers(self, inputs):
+        return self.apply(super().apply_final_layers(inputs), Dense, units=4, name="Extra-Dense")
+
+
+def test_weights_without_names_are_no_secret(tmp_path):
+    """They would be lost in the file, and stay random in the model."""
+    transformer, plain = (build_transformer_model(SMALL, model=m, return_keras_model=False) for m in (Forgetful, BERT))
+    with pytest.raises(CheckpointError, match="the weights of Extra-Dense would be lost"):
+        transformer.save_weights_as_checkpoint(str(tmp_path / "x.npz"), format="npz")
+    assert not list(tmp_path.iterdir())
+    with pytest.warns(UserWarning, match="the weights of Extra-Dense stay as they were initialised"):
+        report = transformer.load_weights_from_checkpoint(plain.checkpoint_variables())
+    assert [layer for layer, _ in report.initialized] == ["Extra-Dense", "Extra-Dense"]
+    mapping = transformer.variable_mapping()  # given outright, it leaves the layer out without a word
+    assert transformer.checkpoint_variables(mapping).keys() == plain.checkpoint_variables().keys()
 
 
 def test_a_class_without_a_description_writes_no_file(tmp_path):

@@ -10,6 +10,7 @@ from b4k3.backend import activations, orthogonally_resize
 from b4k3.layers import FeedForward, MultiHeadAttention
 
 from .checkpoints import CheckpointError, save_checkpoint
+from .errors import warn_caller
 from .keys import ARGUMENTS
 from .loading import in_dialect, load_weights, open_view
 from .networks.mapped import PLAIN
@@ -117,6 +118,16 @@ class CheckpointWeights:
         prefixed = {self.prefixed(layer): variables for layer, variables in mapping.items()}
         return {layer: list(variables) for layer, variables in prefixed.items() if layer in self.layers}
 
+    def layers_without_names(self) -> list[str]:
+        """List the layers whose weights `variable_mapping` does not name, so that no checkpoint has them.
+
+        Returns:
+            list of the names of layers.
+        """
+        named = self.mapping_of_layers()
+        # `layers` also has the inputs, which are tensors.
+        return [name for name, layer in self.layers.items() if name not in named and getattr(layer, "weights", ())]
+
     def expect_checkpoint(self, checkpoint: CheckpointLike) -> None:
         """Skip the initialisation of the weights that this checkpoint will fill. To be called before `build`.
 
@@ -150,6 +161,15 @@ class CheckpointWeights:
         """
         transformer: Any = self
         self.load_report = load_weights(transformer, checkpoint, self.mapping_of_layers(mapping))
+        nameless = self.layers_without_names() if mapping is None else []
+        self.load_report.initialized += [
+            (name, weight.name) for name in nameless for weight in self.layers[name].weights
+        ]
+        if nameless:
+            warn_caller(
+                f"{type(self).__name__}: the weights of {', '.join(nameless)} stay as they were initialised, because "
+                "variable_mapping gives them no names"
+            )
         if self.description.trained_with_tanh and not self.load_report.dialect.startswith("huggingface"):
             if self.hidden_act == "gelu" and activations.get("gelu") is activations.gelu_erf:
                 self.load_report.notes.append(
@@ -176,8 +196,8 @@ class CheckpointWeights:
             dialect: str or None. The name of a dialect, "huggingface" for example; None writes the canonical names.
 
         Raises:
-            CheckpointError: the dialect has no name for a variable, layers that share a variable differ, or no layer
-                has a variable.
+            CheckpointError: the dialect has no name for a variable, layers that share a variable differ, no layer has a
+                variable, or `variable_mapping` does not name the weights of a layer, which would be lost.
             ConfigError: no dialect has this name.
         """
         tensors = self.checkpoint_variables(mapping, dtype)
@@ -194,7 +214,8 @@ class CheckpointWeights:
             dict from canonical name to array.
 
         Raises:
-            CheckpointError: layers that share a variable differ, or no layer has a variable.
+            CheckpointError: layers that share a variable differ, no layer has a variable, or `variable_mapping` does
+                not name the weights of a layer, which would be lost.
         """
         tensors: dict[str, np.ndarray] = {}
         for layer, variables in self.mapping_of_layers(mapping).items():
@@ -211,6 +232,13 @@ class CheckpointWeights:
             raise CheckpointError(
                 f"{type(self).__name__}: no layer of the model has a variable, so that there is nothing to write; give "
                 "the class a `network` or a `variable_mapping`, or use save_weights of the Keras model"
+            )
+        nameless = self.layers_without_names() if mapping is None else []
+        if nameless:
+            raise CheckpointError(
+                f"{type(self).__name__}: the weights of {', '.join(nameless)} would be lost, because variable_mapping "
+                "gives them no names; add them to it, give mapping= to leave them out, or use save_weights of the "
+                "Keras model"
             )
         return tensors
 
