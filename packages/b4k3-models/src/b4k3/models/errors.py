@@ -11,7 +11,8 @@ MAX_MESSAGE = 2000
 def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
     """Cut a text in the middle, so that the contents of a file cannot flood an error message.
 
-    The beginning stays, because it names the file, and the end stays, because it says what to do.
+    The beginning stays, because it names the file, and the end stays, because it says what to do. Of several lines
+    whole ones stay, as far as both sides of the cut have any.
 
     Arguments:
         text: str, of any length.
@@ -24,12 +25,17 @@ def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
         >>> from b4k3.models.errors import shorten
         >>> shorten("config.json: " + "x" * 100 + ". What to do: read it.", 40)
         'config.json: xxxxxxxxxxxx … do: read it.'
+        >>> shorten("it does not fit:" + 99 * "\\n  shape of x" + "\\nWhat to do: read it.", 70)
+        'it does not fit:\\n  shape of x\\n  shape of x\\n…\\nWhat to do: read it.'
     """
     if len(text) <= limit:
         return text
     mark = " … "
-    end = (limit - len(mark)) // 3
-    return text[: limit - len(mark) - end] + mark + text[len(text) - end :]
+    size = (limit - len(mark)) // 3
+    start, end = text[: limit - len(mark) - size], text[len(text) - size :]
+    if "\n" in start and "\n" in end:
+        start, mark, end = start[: start.rindex("\n")], "\n…\n", end[end.index("\n") + 1 :]
+    return start + mark + end
 
 
 class ConfigError(ValueError):

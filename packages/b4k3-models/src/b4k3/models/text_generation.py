@@ -75,8 +75,8 @@ class TextGeneration:
                 https://arxiv.org/abs/1909.05858.
             min_new_tokens: int. An output does not end before it has this many tokens.
             num_return_sequences: int. How many outputs each prompt gets: drawn ones, or the best of beam search.
-            seed: int or None. For sampling; a row draws the same numbers whatever else is in the batch. None draws
-                other ones in each call.
+            seed: int or None. For sampling; the first row draws the same numbers whatever else is in the batch, and so
+                do the second one and all others. None draws other numbers in each call.
             return_scores: bool. Whether log-probabilities are returned too.
             stream: bool. Whether an iterator is returned. It is possible with greedy decoding and sampling.
             progress: bool. Whether a bar is shown on a terminal.

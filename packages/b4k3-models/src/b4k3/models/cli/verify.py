@@ -250,7 +250,10 @@ def _text(facts: dict[str, Any]) -> list[str]:
         lines += _variable_lines(facts)
     for row in facts.get("blocks", ()):
         name = f"block {row['block'] - 1}" if row["block"] else "embeddings"
-        lines.append(f"{name:12} worst difference {row['difference']:.3g} of {row['largest']:.3g}")
+        if row["difference"] == NOT_COMPARABLE:
+            lines.append(f"{name:12} cannot be compared: only one has it, the shapes differ, or a value is not finite")
+        else:
+            lines.append(f"{name:12} worst difference {row['difference']:.3g} of {row['largest']:.3g}")
     if "variables" in facts:
         lines.append("the same, within the tolerance" if facts["same"] else "NOT the same")
     return lines
