@@ -187,10 +187,10 @@ def test_gelu_of_t5():
 
 
 def test_a_table_in_every_block_is_refused(tmp_path):
-    """as UMT5 has one, and would be silently wrong."""
+    """as in UMT5 has one, and would be silently wrong."""
     with open_checkpoint(saved(build("t5.1.1"), tmp_path)) as checkpoint:
         tensors = {name: checkpoint[name] for name in checkpoint}
     table = "encoder/block_000/layer_000/SelfAttention/relative_attention_bias"
     tensors[table.replace("block_000", "block_001")] = tensors[table]
-    with pytest.raises(CheckpointError, match="as UMT5"):
+    with pytest.raises(CheckpointError, match="as in UMT5"):
         build("t5.1.1", tensors)
