@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import numpy as np
 import pytest
@@ -167,6 +168,7 @@ def check_layer(
         only_outputs: leave out the copy and the gradients, which cost most, where a neighbouring case has them.
         gradients: False where the weights act in a loss only, which has a test of its own.
     """
+    random.seed(7)  # from which Keras 3 draws the seeds of dropout
     rng = np.random.RandomState(7)
     pair = [example(inputs, masked, rng, size) for size in SIZES]
     layer = make()

@@ -98,7 +98,7 @@ class Side:
 
     Arguments:
         tokenizer: TokenizerBase. The tokenizer.
-        texts: str[]. The texts.
+        texts: list of str. The texts.
         workers: int. How many processes share the work.
 
     Example:

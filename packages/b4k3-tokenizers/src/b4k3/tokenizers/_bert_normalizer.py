@@ -132,7 +132,7 @@ def normalized(text: str, lower: bool) -> tuple[str, list[int]]:
         lower: bool. Whether to lower-case and strip accents.
 
     Returns:
-        (str, int[]). The normalised text, and for each of its characters the index in `text` where it comes from.
+        (str, list of int). The normalised text, and for each of its characters the index in `text` where it comes from.
     """
     parts, origins = [], []
     for part, i in spelled(text, lower):

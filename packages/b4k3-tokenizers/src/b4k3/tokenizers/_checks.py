@@ -52,7 +52,7 @@ def checked(texts: Any, what: str) -> list[str]:
         what: str. The name of the argument, for the message.
 
     Returns:
-        str[]. A new list.
+        list of str. A new list.
 
     Raises:
         TypeError: The value is one text in place of a list of texts, or an element of it is no text.
@@ -70,7 +70,7 @@ def checked_tokens(tokens: Any, what: str = "tokens") -> list[str]:
         what: str. The name of the argument, for the message.
 
     Returns:
-        str[]. A new list.
+        list of str. A new list.
 
     Raises:
         TypeError: The value is no such iterable, or an element of it is no str.
@@ -140,7 +140,7 @@ def checked_ids(ids: Any) -> list[int]:
         ids: Any. The value.
 
     Returns:
-        int[]. A new list.
+        list of int. A new list.
 
     Raises:
         TypeError: `ids` is no iterable of numbers.

@@ -50,7 +50,8 @@ def in_blocks(texts: Iterable[str]) -> Iterator[list[str]]:
         texts: iterable of str. The texts.
 
     Yields:
-        str[]. The next texts. A list ends with the text that fills it, which may be longer than `BLOCK` by itself.
+        list of str. The next texts. A list ends with the text that fills it, which may be longer than `BLOCK` by
+            itself.
     """
     texts = list(texts)
     totals, start, total = list(accumulate(map(len, texts))), 0, 0
@@ -141,7 +142,7 @@ class Cutter:
             prefix: str. It is put before each word.
 
         Returns:
-            str[]. The chunks, with an empty one between two words.
+            list of str. The chunks, with an empty one between two words.
         """
         if len(words) == 1 and len(words[0]) < _FEW:
             return self._cut_one(prefix + words[0])

@@ -86,7 +86,7 @@ class Node:
             length: int or None. How many values the list must have; None for any number.
 
         Returns:
-            Node[].
+            list of Node.
 
         Raises:
             VocabError: This value is no list, or has another length.

@@ -23,8 +23,8 @@ class Metaspace(NamedTuple):
     """This is what a file says about white space.
 
     Attributes:
-        steps: int[]. What the normalizer does after the charsmap: it joins blanks (to " ", or to the space symbol),
-            drops the blanks at both ends, or drops the white space at one end or both.
+        steps: list of int. What the normalizer does after the charsmap: it joins blanks (to " ", or to the space
+            symbol), drops the blanks at both ends, or drops the white space at one end or both.
         scheme: str. Which parts of a text get a space symbol in front: "always", "first" or "never".
         words: bool. Text is first split at white space, which is dropped.
         split: bool. No piece crosses the beginning of a word.
@@ -75,10 +75,10 @@ class MetaspaceNormalizer(Normalizer):
         """Return the words of several texts, as `Normalizer.words` does.
 
         Arguments:
-            texts: str[]. The texts.
+            texts: list of str. The texts.
 
         Returns:
-            str[], or None where only `normalize` is exact.
+            list of str, or None where only `normalize` is exact.
         """
         found = super().words(texts)
         return None if found and len("".join(found).split()) != 1 else found
@@ -90,8 +90,8 @@ class MetaspaceNormalizer(Normalizer):
             text: str. The text.
 
         Returns:
-            (str, int[]). What the normalizer makes of the text, and for each character of that the index in `text`
-            where it comes from.
+            (str, list of int). What the normalizer makes of the text, and for each character of that the index in
+            `text` where it comes from.
         """
         spelling, spans = self._spelled(text)
         return spelling, [start for start, _ in spans]
@@ -121,7 +121,8 @@ class MetaspaceNormalizer(Normalizer):
             ready: bool. Whether the file's normalizer was applied already, by `spelled`.
 
         Returns:
-            (str, int[], int[]). The normalised text. For each of its characters the index in `text` where it begins.
+            (str, list of int, list of int). The normalised text. For each of its characters the index in `text` where
+                it begins.
             The index where it ends, after a 0: the character k ends at the element k + 1.
         """
         spelling, spans = (text, [(k, k + 1) for k in range(len(text))]) if ready else self._spelled(text)

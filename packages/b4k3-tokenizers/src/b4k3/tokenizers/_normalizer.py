@@ -157,8 +157,8 @@ class Normalizer:
             texts: sequence of str. The texts.
 
         Returns:
-            str[] or None. The words of all texts without their space symbols, with `TEXT_END` between two texts. None
-            if only `normalize` is exact for these texts.
+            list of str or None. The words of all texts without their space symbols, with `TEXT_END` between two texts.
+            None if only `normalize` is exact for these texts.
         """
         block = " \0 ".join(texts)
         if block.count("\0") != len(texts) - 1:
@@ -251,8 +251,8 @@ class Normalizer:
             text: str. The text.
 
         Returns:
-            (str, int[]). The normalised text; and for each of its characters, and for its end, the index in `text`
-            where it comes from.
+            (str, list of int). The normalised text; and for each of its characters, and for its end, the index in
+            `text` where it comes from.
         """
         position, end = 0, len(text)
         while self._remove and position < end:

@@ -85,7 +85,7 @@ class Segmenter:
             text: str. The normalised text.
 
         Returns:
-            int[]. The ids of its pieces.
+            list of int. The ids of its pieces.
         """
         return ids_of(self._merged(self.id_text(text)))
 
@@ -111,7 +111,7 @@ class Segmenter:
             words: sequence of str. The words of all texts, with the word `TEXT_END` between two texts.
 
         Returns:
-            str[]. The id text of each text, in which each unknown character has an id of its own.
+            list of str. The id text of each text, in which each unknown character has an id of its own.
         """
         found = list(map(self._ids_of_word.get, words))
         missing = [k for k, id_text in enumerate(found) if id_text is None]
@@ -177,7 +177,7 @@ class Segmenter:
             id_texts: sequence of str. The id texts.
 
         Returns:
-            int[][]. The ids of each id text, with one id for neighbouring unknown characters.
+            list of lists of int. The ids of each id text, with one id for neighbouring unknown characters.
         """
         joined = self._merged(self.end.join(id_texts))
         # An array, because the garbage collector, which runs as the rows are made, would walk through a list of all
@@ -203,8 +203,8 @@ class Segmenter:
             text: str. The normalised text.
 
         Returns:
-            str[]. The words, without the `word_prefix` that each of them has; the whole text as one word if it must not
-            be cut at spaces.
+            list of str. The words, without the `word_prefix` that each of them has; the whole text as one word if it
+            must not be cut at spaces.
         """
         if not text:
             return []
@@ -221,7 +221,8 @@ class Segmenter:
             block: str. The normalised texts, joined with `TEXT_END`. With a `word_prefix`, no text is empty.
 
         Returns:
-            str[] or None. The words of all texts, as `words` returns them, with the word `TEXT_END` between two texts.
+            list of str or None. The words of all texts, as `words` returns them, with the word `TEXT_END` between two
+                texts.
             None if the texts have to be cut one by one.
         """
         if self._has_blanks or self._runs and SPACE * 2 in block:
@@ -263,7 +264,7 @@ def ids_of(id_text: str) -> list[int]:
         id_text: str. The id text.
 
     Returns:
-        int[]. The code of each character.
+        list of int. The code of each character.
     """
     return _array_of(id_text).tolist()
 

@@ -59,9 +59,9 @@ class SpmModel(NamedTuple):
     """This is what a `.model` file says.
 
     Attributes:
-        pieces: str[]. The pieces, in the order of their ids.
-        scores: float[]. The score of each piece.
-        types: int[]. The type of each piece: NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED or BYTE.
+        pieces: list of str. The pieces, in the order of their ids.
+        scores: list of float. The score of each piece.
+        types: list of int. The type of each piece: NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED or BYTE.
         trainer: dict. The fields of `_TRAINER_FIELDS` by their names.
         normalizer: dict. The fields of `_NORMALIZER_FIELDS` by their names.
         denormalizer: dict. The same fields, for decoded text.
@@ -139,8 +139,8 @@ def parse_segmented(data: bytes, begin: int = 0, end: int | None = None) -> tupl
         end: int or None. Where the message ends; None for the end of the bytes.
 
     Returns:
-        (dict[], float). The pieces and the score. A piece has the keys 'piece', 'id', 'begin' and 'end'; the last two
-        count bytes of the text.
+        (list of dict, float). The pieces and the score. A piece has the keys 'piece', 'id', 'begin' and 'end'; the last
+        two count bytes of the text.
     """
     pieces, score = [], 0.0
     for number, _, value, _ in _fields(data, begin, len(data) if end is None else end, "<result>"):
@@ -343,7 +343,7 @@ def with_user_defined(data: bytes, pieces: Iterable[str], source: str = "<bytes>
 
     Arguments:
         data: bytes. The bytes of a `.model` file.
-        pieces: str[]. The pieces.
+        pieces: list of str. The pieces.
         source: str. The name of the file, for messages.
 
     Returns:

@@ -52,7 +52,7 @@ class TextPart(NamedTuple):
 
     Attributes:
         text: str. The characters of the part.
-        origins: int[]. The index in the text where each of these characters comes from.
+        origins: list of int. The index in the text where each of these characters comes from.
         token: AddedToken or None. The token that the part is.
 
     Example:
@@ -70,7 +70,7 @@ class AddedTokens:
     """Search texts for the added tokens of a tokenizer.
 
     Arguments:
-        tokens: AddedToken[]. The tokens.
+        tokens: list of AddedToken. The tokens.
         normalize: A function of a text. It returns the normalised text, in which tokens with `normalized=True` are
             looked for, and for each of its characters the index in the text where it comes from. Without such tokens
             it may be None.
@@ -120,7 +120,7 @@ class AddedTokens:
             text: str. The text.
 
         Returns:
-            TextPart[]. The parts in the order of the text, none of them empty.
+            list of TextPart. The parts in the order of the text, none of them empty.
         """
         parts = []
         for start, end, token in self._raw.splits(text):

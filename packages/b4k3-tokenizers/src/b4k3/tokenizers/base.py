@@ -160,7 +160,7 @@ class TokenizerBase:
                 `token_end` are left out. None is for any number.
 
         Returns:
-            str[]. The tokens. A word that the vocabulary cannot spell stays as it is, so that `rematch` finds it.
+            list of str. The tokens. A word that the vocabulary cannot spell stays as it is, so that `rematch` finds it.
 
         Raises:
             TypeError: The text is no str.
@@ -192,7 +192,7 @@ class TokenizerBase:
             tokens: iterable of str. The tokens.
 
         Returns:
-            int[]. The id of each token; the id of the unknown token if the vocabulary does not have the token.
+            list of int. The id of each token; the id of the unknown token if the vocabulary does not have the token.
 
         Raises:
             TypeError: `tokens` is no iterable of str.
@@ -208,7 +208,7 @@ class TokenizerBase:
             ids: iterable of int. The ids.
 
         Returns:
-            str[]. The token of each id.
+            list of str. The token of each id.
 
         Raises:
             TypeError: `ids` is no iterable of integers.
@@ -241,12 +241,12 @@ class TokenizerBase:
             maxlen: int or None. The largest number of ids. Tokens are taken from the longer text, and from the first
                 one if both are equally long. None is for any number.
             pattern: str. "S*E*E" gives [CLS] a [SEP] b [SEP]; anything else keeps the start token of the second text.
-            truncate_from: str, int or int[]. Where tokens are taken out: "right", "left" (special tokens stay), or at
-                an index, or at one index for each text.
+            truncate_from: str, int or list of int. Where tokens are taken out: "right", "left" (special tokens stay),
+                or at an index, or at one index for each text.
 
         Returns:
-            (int[], int[]). The ids and the segment ids, which are 1 for the second text. If a `tokenizer.json` has
-            another template, such as RoBERTa's, the template decides on both.
+            (list of int, list of int). The ids and the segment ids, which are 1 for the second text. If a
+            `tokenizer.json` has another template, such as RoBERTa's, the template decides on both.
 
         Raises:
             TypeError: One of the texts is neither a text nor a list of tokens.
@@ -397,7 +397,7 @@ def truncated(maxlen: int, indices: int | Sequence[int], *sequences: Sequence[An
 
     Arguments:
         maxlen: int. The largest sum of the lengths.
-        indices: int or int[]. The index at which elements are taken out, or one index for each sequence.
+        indices: int or list of int. The index at which elements are taken out, or one index for each sequence.
         sequences: The sequences, which are not changed.
 
     Returns:

@@ -193,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Arguments:
-        argv: str[] or None. The arguments. With None they come from `sys.argv`.
+        argv: list of str or None. The arguments. With None they come from `sys.argv`.
 
     Returns:
         int. The exit status: 0, 1 if the input is wrong, 2 if the command line is wrong, 130 after an interrupt.

@@ -59,7 +59,7 @@ class WordPiece:
             text: str. The text.
 
         Returns:
-            str[]. The words. Each punctuation mark and each ideograph is one.
+            list of str. The words. Each punctuation mark and each ideograph is one.
         """
         cleaned = ""
         for char in text:
@@ -84,7 +84,7 @@ class WordPiece:
             word: str. The word.
 
         Returns:
-            str[]. The pieces; the word alone if it cannot be cut.
+            list of str. The pieces; the word alone if it cannot be cut.
         """
         if len(word) > self.word_maxlen:
             return [word]
@@ -107,7 +107,7 @@ class WordPiece:
             text: str. The text.
 
         Returns:
-            str[]. The pieces of its words. A word that cannot be cut stays as it is.
+            list of str. The pieces of its words. A word that cannot be cut stays as it is.
         """
         return [piece for word in self.words(text) for piece in self.pieces(word)]
 
@@ -118,7 +118,7 @@ class WordPiece:
             text: str. The text.
 
         Returns:
-            int[]. The ids of its pieces.
+            list of int. The ids of its pieces.
         """
         return [self.token_dict.get(piece, self.token_dict[self.unknown]) for piece in self.tokenize(text)]
 
@@ -161,7 +161,7 @@ class _Pieces:
             text: str. The normalised text.
 
         Returns:
-            int[]. The ids of its pieces, with one unknown id for neighbouring unknown characters.
+            list of int. The ids of its pieces, with one unknown id for neighbouring unknown characters.
         """
         ids: list[int] = []
         for piece in self.tokenize(text):
@@ -203,7 +203,7 @@ class Unigram(_Pieces):
             text: str. The normalised text, in which the space symbol "▁" stands for blanks.
 
         Returns:
-            str[]. The pieces. Each unknown character is one.
+            list of str. The pieces. Each unknown character is one.
         """
         longest = max(map(len, self.vocabulary), default=1)
         unknown = min((score for _, score in self.vocabulary.values()), default=0.0) - 10.0
@@ -260,7 +260,7 @@ class BPE(_Pieces):
             text: str. The normalised text, in which the space symbol "▁" stands for blanks.
 
         Returns:
-            str[]. The pieces. Each unknown character is one.
+            list of str. The pieces. Each unknown character is one.
         """
         symbols = list(text)
         while True:

@@ -149,7 +149,7 @@ class FastWordPiece:
             text: str. The text.
 
         Returns:
-            int[]. A new list, as long as `ids(text)`.
+            list of int. A new list, as long as `ids(text)`.
         """
         counts = map(len, map(self._ids_of_word, spaced(text, self.lower).split()))
         return [word for word, count in enumerate(counts) for _ in range(count)]
@@ -185,7 +185,7 @@ class FastWordPiece:
             texts: sequence of str. The texts.
 
         Returns:
-            int[][]. A new list for each text.
+            list of lists of int. A new list for each text.
         """
         rows = []
         for k in range(0, len(texts), _BLOCK):
@@ -206,7 +206,7 @@ class FastWordPiece:
             text: str. The text.
 
         Returns:
-            int[]. A new list.
+            list of int. A new list.
         """
         if text.isascii():
             words = mark_spaced(without_ascii_controls(text), self.lower).split()

@@ -130,7 +130,7 @@ class SentencePieceModel(PieceTable):
         """Make a model in which certain pieces are user-defined symbols, found in every text before all others.
 
         Arguments:
-            pieces: str[]. The pieces. If the model does not have a piece, it gets an id after the last one.
+            pieces: list of str. The pieces. If the model does not have a piece, it gets an id after the last one.
 
         Returns:
             SentencePieceModel. A new one.
@@ -145,7 +145,7 @@ class SentencePieceModel(PieceTable):
         """Make a model that has more pieces at the end, which it never finds in a text. It is for a `tokenizer.json`.
 
         Arguments:
-            pieces: str[]. The pieces.
+            pieces: list of str. The pieces.
 
         Returns:
             SentencePieceModel. A new one.
@@ -210,7 +210,7 @@ class SentencePieceModel(PieceTable):
             text: str. The text.
 
         Returns:
-            (str, int[]). The normalised text, and for each of its characters the index in `text` where it comes
+            (str, list of int). The normalised text, and for each of its characters the index in `text` where it comes
             from.
         """
         return self._normalizer.spelled(text)
@@ -222,7 +222,7 @@ class SentencePieceModel(PieceTable):
             text: str. The text.
 
         Returns:
-            int[]. The ids of its pieces.
+            list of int. The ids of its pieces.
 
         Raises:
             TypeError: The text is no str.
@@ -237,7 +237,7 @@ class SentencePieceModel(PieceTable):
             texts: iterable of str. The texts.
 
         Returns:
-            int[][]. The ids of each text.
+            list of lists of int. The ids of each text.
 
         Raises:
             TypeError: `texts` is one text in place of a list, or has something that is no str.
@@ -283,7 +283,7 @@ class SentencePieceModel(PieceTable):
             text: str. The text.
 
         Returns:
-            str[]. The pieces. Neighbouring unknown characters are one piece.
+            list of str. The pieces. Neighbouring unknown characters are one piece.
 
         Raises:
             TypeError: The text is no str.
@@ -302,7 +302,8 @@ class SentencePieceModel(PieceTable):
             text: str. The text.
 
         Returns:
-            (int[], str[], (int, int)[]). Ids, pieces and offsets. An offset is (start, end) in characters of the text.
+            (list of int, list of str, list of (int, int)). Ids, pieces and offsets. An offset is (start, end) in
+                characters of the text.
             A piece that begins with the space symbol begins at the white space that it stands for. If a
             character is spelled in bytes, only the offset of the last byte is not empty.
 
@@ -321,7 +322,7 @@ class SentencePieceModel(PieceTable):
             ready: bool. Whether the file's normalizer was applied already, by `spelled`.
 
         Returns:
-            (int[], str[], (int, int)[]). Ids, pieces and offsets.
+            (list of int, list of str, list of (int, int)). Ids, pieces and offsets.
         """
         return self._spell_normalized(*self._normalizer.align(text, first, ready))
 
@@ -339,7 +340,7 @@ class SentencePieceModel(PieceTable):
             n: int. The number of segmentations. More than 1024 are not returned.
 
         Returns:
-            (int[], float)[]. The ids and the score of each of them, the best first.
+            list of (list of int, float). The ids and the score of each of them, the best first.
 
         Raises:
             SentencePieceError: The model is no unigram model.
@@ -365,7 +366,7 @@ class SentencePieceModel(PieceTable):
             rng: random.Random, a seed, or None. The random numbers.
 
         Returns:
-            int[]. The ids.
+            list of int. The ids.
 
         Raises:
             TypeError: `alpha` is no number, or `nbest` is no int.

@@ -97,7 +97,7 @@ class SpTokenizer(TokenizerBase):
         thread uses the tokenizer.
 
         Arguments:
-            tokens: str[]. The tokens.
+            tokens: list of str. The tokens.
 
         Returns:
             int. How many of them are new in the model.

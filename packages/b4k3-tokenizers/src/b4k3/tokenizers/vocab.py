@@ -81,8 +81,8 @@ def load_vocab(
         encoding: str. The encoding of the file.
         simplified: bool. Whether to drop the tokens that no text gives ("##" before a CJK character, several characters
             with punctuation), and to number the others anew.
-        startswith: str[] or None. With `simplified`, the tokens that come first, in this order. Name all special tokens
-            here, because their brackets are punctuation.
+        startswith: list of str or None. With `simplified`, the tokens that come first, in this order. Name all special
+            tokens here, because their brackets are punctuation.
         token_unk: str or None. The token that the file must have; None for a vocabulary without an unknown token.
 
     Returns:

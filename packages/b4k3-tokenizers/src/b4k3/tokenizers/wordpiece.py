@@ -144,7 +144,7 @@ class Tokenizer(TokenizerBase):
         call this while another thread uses the tokenizer.
 
         Arguments:
-            tokens: str[]. The tokens.
+            tokens: list of str. The tokens.
             special: bool. Whether they stand for no text, like "[MASK]". With `special_tokens="split"` texts are not
                 searched for them, and with "refuse" a text that has one is refused.
             single_word: bool. Whether they count only where no letter, digit or underscore is next to them.
@@ -366,7 +366,8 @@ class Tokenizer(TokenizerBase):
             tokens: iterable of str. What `tokenize(text)` gave, or some of it in the same order.
 
         Returns:
-            int[][]. For each token the indices in `text` of its characters; [] for a special token like [CLS].
+            list of lists of int. For each token the indices in `text` of its characters; [] for a special token like
+                [CLS].
 
         Raises:
             TypeError: The text is no str, or `tokens` is no list of tokens.

@@ -227,7 +227,7 @@ def map_in_processes(tokenizer: TokenizerBase, method: str, texts: list[str], wo
     Arguments:
         tokenizer: TokenizerBase. The tokenizer.
         method: str. The name of a method that takes a list of texts and returns a list of as many results.
-        texts: str[]. The texts.
+        texts: list of str. The texts.
         workers: int. How many processes are started at most.
 
     Returns:
