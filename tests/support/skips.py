@@ -90,6 +90,7 @@ SKIPS = [
     ),
     ("tests/packaging/test_contracts.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_import_cycles.py::*", "keras* tf*", ONCE),
+    ("tests/packaging/test_primitives.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_docstrings.py::*", "keras* tf*", ONCE),
     ("tests/packaging/test_docstring_examples.py::*", "keras* tf*", "examples of docstrings: run once, on Keras 3"),
     ("tests/packaging/test_workspace.py::*", "keras* tf*", ONCE),
