@@ -34,6 +34,7 @@ class CheckpointWeights:
 
     Attributes:
         network: `Network`. The description of the class; None for a class with its own `variable_mapping`.
+        computed_layers: tuple of str. The layers whose weights are computed and not trained, so that no file has them.
 
     Example:
         >>> import os, tempfile
@@ -48,6 +49,7 @@ class CheckpointWeights:
     """
 
     network: Network | None = None
+    computed_layers: tuple[str, ...] = ()
 
     if TYPE_CHECKING:  # what `Transformer` adds, for type checkers
         layers: Any
@@ -124,9 +126,9 @@ class CheckpointWeights:
         Returns:
             list of the names of layers.
         """
-        named = self.mapping_of_layers()
+        known = {*self.mapping_of_layers(), *map(self.prefixed, self.computed_layers)}
         # `layers` also has the inputs, which are tensors.
-        return [name for name, layer in self.layers.items() if name not in named and getattr(layer, "weights", ())]
+        return [name for name, layer in self.layers.items() if name not in known and getattr(layer, "weights", ())]
 
     def expect_checkpoint(self, checkpoint: CheckpointLike) -> None:
         """Skip the initialisation of the weights that this checkpoint will fill. To be called before `build`.

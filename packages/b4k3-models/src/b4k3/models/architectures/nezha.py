@@ -46,6 +46,7 @@ class NEZHA(BERT):
 
     model_key = "nezha"
     network = NETWORK
+    computed_layers = ("Embedding-Relative-Position",)
     embedding_epsilon = block_epsilon = 1e-7
     position_kind = "typical_relative"
 
