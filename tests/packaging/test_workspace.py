@@ -221,7 +221,9 @@ def sections_of(path, own):
 
 
 @pytest.mark.parametrize("glob, row_globs, reason", SKIPS + FIRST_CASE_ONLY)
-def test_skips_name_real_rows_and_say_why(glob, row_globs, reason):
+def test_skips_name_real_files_and_rows_and_say_why(glob, row_globs, reason):
+    files = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")]
+    assert fnmatch.filter(files, glob.partition("::")[0]), "no file of tests has this name"
     for row_glob in row_globs.split():
         assert fnmatch.filter(rows() + ["default", "short", "wheels"], row_glob), row_glob
     assert len(reason) > 10

@@ -176,10 +176,18 @@ FIRST_CASE_ONLY = [
         "keras3-torch",
         "little of the command line asks for a Keras: the default row runs all cases",
     ),
+    *(
+        (
+            f"tests/models/test_{name}.py::*",
+            "keras231-tf115 tf_keras-221 keras3-numpy",
+            "is about files and descriptions more than about Keras: default and keras3-torch run all cases",
+        )
+        for name in ("dialects", "loading", "networks", "recognition", "truths")
+    ),
     ("tests/layers/*", SECOND, FIRST_CASE),
     ("tests/models/generation/*", SECOND, FIRST_CASE),
     *(
         (f"tests/models/test_{name}.py::*", SECOND, FIRST_CASE)
-        for name in ("bert", "builder", "cli", "errors", "folders", "gin", "parallel", "predictor", "truths")
+        for name in ("bert", "builder", "cli", "errors", "folders", "gin", "multi_device", "predictor", "truths")
     ),
 ]
