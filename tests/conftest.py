@@ -1,7 +1,8 @@
 """The row under test, the two parts of the suite, and the tables of `support/skips.py`: any other skip is a failure.
 
 `--part short` is what `hatch run test` runs: of the tests that `FIRST_CASE_ONLY` counts as long, the first case of each
-function. `--part long` runs the other cases. Without the option all of them run, as on the rows of CI.
+function, and none that `LONG` names. `--part long` runs the others. Without the option all of them run, as on the rows
+of CI.
 """
 
 import fnmatch
@@ -10,7 +11,7 @@ import os
 
 import pytest
 
-from support.skips import FIRST_CASE_ONLY, SKIPS
+from support.skips import FIRST_CASE_ONLY, LONG, SKIPS
 
 # Tests call many small functions once: XLA shall not spend long on each. An unknown flag would end the process.
 XLA_FLAGS = "--xla_backend_optimization_level=0"
@@ -64,10 +65,9 @@ def pytest_collection_modifyitems(session, config, items):
     row, part = current_row(), config.getoption("--part")
     session.other_cases = other_cases(items, row)
     if part:
-        long = [
-            item for item in items if item in session.other_cases and reason_in(FIRST_CASE_ONLY, item.nodeid, "short")
-        ]
-        kept = set(long) if part == "long" else set(items) - set(long)
+        long = {item for item in session.other_cases if reason_in(FIRST_CASE_ONLY, item.nodeid, "short")}
+        long |= {item for item in items if reason_in(LONG, item.nodeid, "short")}
+        kept = long if part == "long" else set(items) - long
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = [item for item in items if item in kept]
     for item in items:

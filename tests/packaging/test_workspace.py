@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from support.skips import FIRST_CASE_ONLY, SKIPS
+from support.skips import FIRST_CASE_ONLY, LONG, SKIPS
 from support.workspace import PACKAGES, PYTHONS, ROOT, folder, read_toml
 
 EVERY_PACKAGE = ("",) + PACKAGES  # '' is the metapackage
@@ -220,7 +220,7 @@ def sections_of(path, own):
     return found
 
 
-@pytest.mark.parametrize("glob, row_globs, reason", SKIPS + FIRST_CASE_ONLY)
+@pytest.mark.parametrize("glob, row_globs, reason", SKIPS + LONG + FIRST_CASE_ONLY)
 def test_skips_name_real_files_and_rows_and_say_why(glob, row_globs, reason):
     files = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")]
     assert fnmatch.filter(files, glob.partition("::")[0]), "no file of tests has this name"

@@ -1,7 +1,8 @@
 """Every skip of the test suite: (glob of the test id, space-separated globs of rows, reason).
 
-Row names are those of `hatch.toml`; `default` is the environment of `hatch run test`. `SKIPS` leaves tests out, and
-`FIRST_CASE_ONLY` all cases of a test function but the first one.
+Row names are those of `hatch.toml`; `default` is the environment of `hatch run test`. `SKIPS` leaves tests out,
+`FIRST_CASE_ONLY` all cases of a test function but the first one. `LONG` and the lines with `short` are no skips: they
+say what `hatch run test` leaves to the other part of the suite, `hatch run test --part long`.
 """
 
 ONCE = "reads files only: run once, in the default environment"
@@ -158,6 +159,13 @@ SKIPS = [
         "keras* tf* wheels",
         "the C++ package sentencepiece is in the default environment only",
     ),
+]
+
+# What `hatch run test` leaves to `.ci/run`, beside what the next table says of `short`.
+LONG = [
+    ("tests/models/test_goldens.py::test_weights_and_models_survive_a_new_process", "short", "a minute by itself"),
+    ("tests/models/test_truths.py::test_messages_stay_short_*", "short", "several seconds for one message"),
+    ("tests/stress/*", "short", "measures under load, which is no first look at the code"),
 ]
 
 # `short` is what `hatch run test` runs; `.ci/run` runs the other cases too.
