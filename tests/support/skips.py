@@ -192,6 +192,15 @@ FIRST_CASE_ONLY = [
         )
         for name in ("dialects", "loading", "networks", "recognition", "truths")
     ),
+    *(
+        (f"tests/models/{name}", "keras231-tf115", "slow on TensorFlow 1.15; tf_keras-221 runs all cases on Keras 2")
+        for name in (
+            "generation/test_generation.py::test_[!t]*",
+            "test_architectures.py::test_[!s]*",
+            "test_generative.py::test_[!s]*",
+            "test_huggingface.py::*",
+        )
+    ),
     ("tests/layers/*", SECOND, FIRST_CASE),
     ("tests/models/generation/*", SECOND, FIRST_CASE),
     *(
