@@ -1,21 +1,16 @@
 """The demo: its embeddings are those of transformers on the same files, and it runs on a folder of the user's own."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from support.workspace import ROOT, load_script
 
 
 @pytest.fixture(scope="module")
 def demo():
-    spec = importlib.util.spec_from_file_location("demo", str(ROOT / "demo" / "demo.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(ROOT / "demo" / "demo.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The pages of docs/: their code prints what they say, translations have the same code, links lead somewhere."""
 
-import importlib.util
 import re
 import shutil
 import tarfile
@@ -20,17 +19,6 @@ HAS_CODE = [name for name in ENGLISH if any(block.language in pages.RUN for bloc
 MINILM = "uncased_L-6_H-384_A-12"  # what `hatch run demo` writes
 
 
-@pytest.fixture(scope="session")
-def minilm(tmp_path_factory):
-    """MiniLM as the demo writes it: a checkpoint of TensorFlow 1, a vocabulary and a configuration."""
-    spec = importlib.util.spec_from_file_location("demo", str(ROOT / "demo" / "demo.py"))
-    demo = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(demo)
-    folder = tmp_path_factory.mktemp("minilm") / MINILM
-    demo.write_google_checkpoint(demo.minilm_folder(), folder)
-    return folder
-
-
 @pytest.fixture
 def folder(minilm, tmp_path, monkeypatch):
     """The folder in which a page runs, with the files that the pages name."""
@@ -45,17 +33,6 @@ def folder(minilm, tmp_path, monkeypatch):
         (tmp_path / "spiece.model").write_bytes(models.extractfile("t5_like.model").read())
     (tmp_path / "lines.txt").write_text("The stock market fell sharply.\nShares lost value.\n", encoding="utf-8")
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def registry(monkeypatch):
-    """A page may register a network or a dialect, which other tests must not see."""
-    from b4k3.models import registry
-
-    monkeypatch.setattr(registry, "ARCHITECTURES", dict(registry.ARCHITECTURES))
-    monkeypatch.setattr(registry, "DIALECTS", dict(registry.DIALECTS))
-    yield
-    registry.network.cache_clear()
 
 
 @pytest.mark.parametrize("name", [name for name in HAS_CODE if name != "custom-models"])
@@ -136,6 +113,7 @@ DOCUMENTS = [
     *ROOT.glob("docs/*.md"),
     *ROOT.glob("packages/*/*.md"),
 ]
+IMAGE = re.compile(r'src="(?!\w+:)([^"]+)"')
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)")
 
 
@@ -148,7 +126,8 @@ def anchors(path):
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links(path):
-    for target, anchor in LINK.findall(path.read_text(encoding="utf-8")):
+    text = path.read_text(encoding="utf-8")
+    for target, anchor in LINK.findall(text) + [(image, "") for image in IMAGE.findall(text)]:
         file = (path.parent / target).resolve() if target else path
         assert file.exists(), f"{path.name} links to {target}"
         if anchor:
@@ -167,6 +146,8 @@ WRONG = {
     "a command that succeeds": "```bash\nb4k3 --version  # exit status 3\n```\n",
     "another output of a command": "```bash\nb4k3 --version\n```\n\n```text\nnothing\n```\n",
     "another command": "```bash\nls\n```\n",
+    "another error in a block": "```python\nundefined\n```\n\n```text\nKeyError: ...\n```\n",
+    "an output that is no print": "```python\nfor i in [1]:\n    print(i)\n```\n",
 }
 
 

@@ -23,6 +23,7 @@ import shlex
 import sys
 import tempfile
 import tokenize
+import unittest.mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?:^<!-- not run: (?P<reason>.+?) -->\n\s*)?^```(?P<info>[^\n]*)\n(?P<code>.*?)^```$", re.M | re.S)
@@ -94,8 +95,8 @@ def run(path, names=None, change=lambda code: code):
             printed = run_commands(block.code, where)
         else:
             printed = run_python(change(block.code), names, path, block.line, block.output is not None)
-        if block.output is not None:
-            compare(block.output, printed, where)
+        if block.output is not None or block.language == "python":  # a page may leave out what a command prints
+            compare(block.output or "", printed, where)
     return names
 
 
@@ -108,7 +109,12 @@ def run_python(code, names, path, line, has_output):
     for statement, start, end in zip(statements, starts, starts[1:]):
         compiled = compile("\n" * (line - 1) + code_of(lines, start, end), str(path), "exec")
         with contextlib.redirect_stdout(io.StringIO()) as output:
-            exec(compiled, names)
+            try:
+                exec(compiled, names)
+            except Exception as error:
+                if not has_output or statement is not statements[-1]:
+                    raise
+                print(f"{type(error).__name__}: {error}")  # an error that ends a block may be what the page shows
         comment = comment_behind(lines[start - 1 : end - 1]) if is_print(statement) else None
         where = f"{path.name}, line {line + start - 1}"
         if comment is not None:
@@ -156,10 +162,13 @@ def run_commands(code, where):
 
     with written_to_stdout() as output:
         for line in code.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
+            command, _, source = line.partition(" < ")
+            words = shlex.split(command, comments=True)
             if words:
                 assert words[0] == "b4k3", f"{where}: {line!r} is not a b4k3 command; say why it is not run"
-                status = status_of(main, words[1:])
+                with open(source.split()[0] if source else os.devnull, encoding="utf-8") as text:
+                    with unittest.mock.patch("sys.stdin", text):
+                        status = status_of(main, words[1:])
                 expected = re.search(r"# exit status (\d+)", line)
                 assert status == int(expected.group(1) if expected else 0), f"{where}: {line!r} gave {status}"
     return output.text

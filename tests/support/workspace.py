@@ -1,6 +1,7 @@
 """The packages of the workspace as files: where they are, what they say of themselves, what they import."""
 
 import ast
+import importlib.util
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -23,6 +24,14 @@ def module_name(path):
     parts = path.with_suffix("").parts
     parts = parts[len(parts) - parts[::-1].index("src") :]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def load_script(path):
+    """Import a Python file that belongs to no package, such as demo/demo.py."""
+    spec = importlib.util.spec_from_file_location(path.stem, str(path))
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
 
 
 def read_toml(path):
