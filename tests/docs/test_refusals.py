@@ -12,17 +12,8 @@ from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 from b4k3.tokenizers import Tokenizer
 from support.goldens import ROOT as GOLDENS
 from support.pages import ROOT
+from support.small_models import CONFIG
 
-CONFIG = {
-    "vocab_size": 20,
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 24,
-    "hidden_act": "gelu",
-    "max_position_embeddings": 32,
-    "type_vocab_size": 2,
-}
 WORDS = "bert/embeddings/word_embeddings"
 
 

@@ -18,21 +18,8 @@ from b4k3.models.loading import LoadReport, require
 from b4k3.models.registry import network
 from b4k3.models.source import Source
 from support import goldens
-from support.small_models import SMALL, close, outputs, spread
+from support.small_models import CONFIG, SMALL, close, outputs, spread
 
-# as a file of BERT spells it
-CONFIG = {
-    "vocab_size": 20,
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 24,
-    "hidden_act": "gelu",
-    "max_position_embeddings": 32,
-    "type_vocab_size": 2,
-    "hidden_dropout_prob": 0.1,
-    "attention_probs_dropout_prob": 0.1,
-}
 GPT2 = {"vocab_size": 20, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32, "activation_function": "gelu_new"}
 GPT2.update(layer_norm_epsilon=1e-5, n_inner=24)
 GPT = dict({key: value for key, value in GPT2.items() if key != "activation_function"}, afn="gelu")

@@ -20,6 +20,10 @@ SMALL = {
     "attention_probs_dropout_prob": 0.1,
 }
 
+# as a file of BERT spells it
+CONFIG = {key: value for key, value in SMALL.items() if key != "max_position"}
+CONFIG.update(max_position_embeddings=SMALL["max_position"], type_vocab_size=2)
+
 
 def spread(transformer):
     """Weights large enough for differences to show; the same where layers share a variable."""

@@ -61,10 +61,10 @@ class Scope:
     Example:
         >>> from b4k3.models.checkpoints import open_checkpoint
         >>> from b4k3.models.dialects import View
-        >>> from b4k3.models.registry import dialects, network
-        >>> google = next(dialect for dialect in dialects() if dialect.name == "google")
+        >>> from b4k3.models.dialects.google import GOOGLE
+        >>> from b4k3.models.registry import network
         >>> names = ["bert/embeddings/word_embeddings", "bert/embeddings/task_type_embeddings", "global_step"]
-        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), google)
+        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), GOOGLE)
         >>> [name in Scope(network("bert"), view) for name in names]
         [True, True, False]
     """
@@ -105,10 +105,10 @@ class Evidence:
     Example:
         >>> from b4k3.models.checkpoints import open_checkpoint
         >>> from b4k3.models.dialects import View
-        >>> from b4k3.models.registry import dialects, network
-        >>> google = next(dialect for dialect in dialects() if dialect.name == "google")
+        >>> from b4k3.models.dialects.google import GOOGLE
+        >>> from b4k3.models.registry import network
         >>> names = ["bert/embeddings/word_embeddings", "bert/embeddings/task_type_embeddings", "global_step"]
-        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), google)
+        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), GOOGLE)
         >>> found = Evidence(view, {"vocab_size": 9}, None, asked=False)
         >>> found.shape("bert/embeddings/word_embeddings"), found.contradictions(network("bert"))
         ((9, 4), [])
@@ -169,10 +169,10 @@ class Fit:
     Example:
         >>> from b4k3.models.checkpoints import open_checkpoint
         >>> from b4k3.models.dialects import View
-        >>> from b4k3.models.registry import dialects, network
-        >>> google = next(dialect for dialect in dialects() if dialect.name == "google")
+        >>> from b4k3.models.dialects.google import GOOGLE
+        >>> from b4k3.models.registry import network
         >>> names = ["bert/embeddings/word_embeddings", "bert/embeddings/task_type_embeddings", "global_step"]
-        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), google)
+        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), GOOGLE)
         >>> fit = Fit(network("bert"), view)
         >>> fit.full, fit.matched, fit.unknown, fit.table
         (False, 1, ['bert/embeddings/task_type_embeddings'], 'bert/embeddings/word_embeddings')

@@ -28,10 +28,10 @@ def measure(network: Network, view: View) -> dict[str, int]:
         >>> from b4k3.models.checkpoints import open_checkpoint
         >>> from b4k3.models.dialects import View
         >>> from b4k3.models.measuring import measure
-        >>> from b4k3.models.registry import dialects, network
-        >>> google = next(dialect for dialect in dialects() if dialect.name == "google")
+        >>> from b4k3.models.dialects.google import GOOGLE
+        >>> from b4k3.models.registry import network
         >>> checkpoint = open_checkpoint({"bert/embeddings/word_embeddings": np.zeros((100, 8), "float32")})
-        >>> measure(network("bert"), View(checkpoint, google))["vocab_size"]
+        >>> measure(network("bert"), View(checkpoint, GOOGLE))["vocab_size"]
         100
     """
     found: dict[str, int] = {}

@@ -41,10 +41,10 @@ class Recognised:
     Example:
         >>> from b4k3.models.checkpoints import open_checkpoint
         >>> from b4k3.models.dialects import View
-        >>> from b4k3.models.registry import dialects, network
-        >>> google = next(dialect for dialect in dialects() if dialect.name == "google")
+        >>> from b4k3.models.dialects.google import GOOGLE
+        >>> from b4k3.models.registry import network
         >>> names = ["bert/embeddings/word_embeddings", "bert/embeddings/task_type_embeddings", "global_step"]
-        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), google)
+        >>> view = View(open_checkpoint({name: np.zeros((9, 4), "float32") for name in names}), GOOGLE)
         >>> found = Recognised(Fit(network("bert"), view), [])
         >>> found.network, "bert/embeddings/word_embeddings" in found.view
         (<Network bert>, True)
