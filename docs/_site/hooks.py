@@ -35,6 +35,7 @@ API = {
     "layers": ("packages/b4k3-layers/src/b4k3/layers", "b4k3.layers"),
     "models": ("packages/b4k3-models/src/b4k3/models", "b4k3.models"),
     "checkpoints": ("packages/b4k3-models/src/b4k3/models/checkpoints", "b4k3.models.checkpoints"),
+    "optimizers": ("packages/b4k3-optimizers/src/b4k3/optimizers", "b4k3.optimizers"),
     "snippets": ("packages/b4k3-snippets/src/b4k3/snippets", "b4k3.snippets"),
     "tokenizers": ("packages/b4k3-tokenizers/src/b4k3/tokenizers", "b4k3.tokenizers"),
 }
@@ -137,7 +138,7 @@ def public_names(page):
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             tables[node.targets[0].id] = node.value
-    if page == "snippets":  # its table is module -> names
+    if page in ("optimizers", "snippets"):  # its table is module -> names
         modules = ast.literal_eval(tables["_MODULES"])
         where = {name: module for module, names in modules.items() for name in names.split()}
     elif "_NAMES" in tables:

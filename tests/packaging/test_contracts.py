@@ -18,6 +18,7 @@ ARROWS = {
     "backend": set(),
     "snippets": {"tokenizers", "backend"},
     "layers": {"backend"},
+    "optimizers": {"backend"},
     "models": {"layers", "backend"},
 }
 # The command line of b4k3-models may use the tokenizers.

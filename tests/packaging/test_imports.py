@@ -23,7 +23,8 @@ def loaded_by(statement):
 
 
 @pytest.mark.parametrize(
-    "module", ["b4k3.backend", "b4k3.layers", "b4k3.models", "b4k3.models.checkpoints", "b4k3.snippets"]
+    "module",
+    ["b4k3.backend", "b4k3.layers", "b4k3.models", "b4k3.models.checkpoints", "b4k3.optimizers", "b4k3.snippets"],
 )
 def test_import_starts_no_framework(module):
     assert not loaded_by("import " + module) & FRAMEWORKS

@@ -161,4 +161,4 @@ LEFT_OUT = {
     },
 }
 # Whole modules of bert4keras without a counterpart.
-LEFT_OUT_MODULES = {"optimizers": "the row's keras.optimizers; the migration guide says how, extension by extension"}
+LEFT_OUT_MODULES: dict = {}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-PACKAGES = ("backend", "layers", "models", "snippets", "tokenizers")
+PACKAGES = ("backend", "layers", "models", "optimizers", "snippets", "tokenizers")
 
 
 def pyright(*files):

@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         weight_path as weight_path,
     )
     from ._keras3.metric_layer import MetricLayer as MetricLayer
+    from ._keras3.optimizers import Optimizer as Optimizer, UpdateMixin as UpdateMixin
     from ._keras3.prediction import model_scope as model_scope
     from ._keras3.recompute import Dropout as Dropout
     from ._normalization import layer_normalization as layer_normalization
@@ -96,6 +97,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         wide as wide,
     )
     from .types import Tensor as Tensor
+    from .updates import Slot as Slot, Update as Update
 
 
 # Public name -> the module that defines it. `_keras3` stands for `_keras2` where the environment has Keras 2.
@@ -105,9 +107,13 @@ _NAMES = {
     "Dropout": "_keras3.recompute",
     "Layer": "_keras3.layer",
     "MetricLayer": "_keras3.metric_layer",
+    "Optimizer": "_keras3.optimizers",
     "Sinusoidal": "positions",
+    "Slot": "updates",
     "Tensor": "types",
     "TruncatedNormal": "_keras3.initializers",
+    "Update": "updates",
+    "UpdateMixin": "_keras3.optimizers",
     "align": "tensors",
     "apply_rotary_position_embeddings": "positions",
     "assert_at_most": "tensors",

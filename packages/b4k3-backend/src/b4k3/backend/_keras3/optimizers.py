@@ -1,0 +1,133 @@
+"""How an optimizer of Keras 3 runs the rules of `b4k3.optimizers`.
+
+    class WarmSGD(Extensible, UpdateMixin, keras.optimizers.SGD): ...      Keras updates, then the extensions act
+    class Adam(Extensible, Optimizer): ...                                 the rule is ours
+
+Keras accumulates gradients, clips them, scales the loss, and saves the state.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import keras
+from keras import ops
+
+from ..types import Tensor
+from ..updates import Slot, Update
+from .layer import weight_path
+
+BACKEND = keras.config.backend()
+
+
+class UpdateMixin:
+    """Let a subclass say what becomes of each variable; it stands before an optimizer of Keras among the bases.
+
+    A subclass has `variable_slots`, `update_rate` and `transform` (see `b4k3.optimizers`).
+
+    Arguments:
+        args: the positional arguments of the optimizer of Keras.
+        accumulation_steps: int. One update takes the mean gradient of so many batches.
+        kwargs: the other arguments of the optimizer of Keras.
+    """
+
+    keras_updates = True  # False: the optimizer of Keras has no rule of its own
+
+    def __init__(self, *args: Any, accumulation_steps: int = 1, **kwargs: Any) -> None:
+        if accumulation_steps > 1:
+            kwargs["gradient_accumulation_steps"] = accumulation_steps
+        super().__init__(*args, **kwargs)
+
+    def variable_slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
+        """Return the slots of a variable: {name: Slot}."""
+        raise NotImplementedError
+
+    def update_rate(self, rate: Tensor, batch: Tensor, count: Tensor) -> Tensor:
+        """Return the rate of an update from the learning rate, the batches and the updates before it."""
+        raise NotImplementedError
+
+    def transform(self, update: Update) -> None:
+        """Set `update.after` and the changed slots."""
+        raise NotImplementedError
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Make the slots, and keep the paths: TensorFlow hands `update_step` variables that do not know theirs."""
+        if self.built:
+            return
+        super().build(variables)
+        self._paths = tuple(weight_path(v) for v in variables)
+        slots = []
+        for variable, path in zip(variables, self._paths):
+            wanted = {} if replaced_by_gradient(variable) else self.variable_slots(path, tuple(variable.shape))
+            slots.append(tuple((name, self._add_slot(variable, path, name, slot)) for name, slot in wanted.items()))
+        self._slots = tuple(slots)
+
+    def _add_slot(self, variable: Any, path: str, name: str, slot: Slot) -> Any:
+        """Make a slot of zeros where the variable is."""
+        dtype = slot.dtype or variable.dtype
+        if tuple(slot.shape) == tuple(variable.shape) and dtype == variable.dtype:
+            return self.add_variable_from_reference(variable, name=name)
+        arguments = dict(
+            shape=tuple(slot.shape), dtype=dtype, initializer="zeros", name=f"{path}_{name}".replace("/", "_")
+        )
+        if BACKEND != "tensorflow":
+            return self.add_variable(**arguments)
+        with self._distribution_strategy.extended.colocate_vars_with(variable.value):
+            return self.add_variable(**arguments)
+
+    def variables_with_slots(self) -> list[tuple[Any, dict[str, Any]]]:
+        """Return each trained variable with its slots, {name: variable}; none before the first update."""
+        if not self.built:
+            return []
+        return [(variable, dict(slots)) for variable, slots in zip(self._trainable_variables, self._slots) if slots]
+
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        """Leave the argument `weight_decay` of Keras to `update_step`, where the rate of the update is known."""
+
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
+        """Update one variable and its slots."""
+        index = self._get_variable_index(variable)
+        rate = self.update_rate(learning_rate, self._iterations, self.iterations)
+        rate, gradient = ops.cast(rate, variable.dtype), ops.cast(dense(gradient), variable.dtype)
+        before = value_of(variable)
+        after = None
+        if self.keras_updates:
+            before = ops.copy(before)
+            if self.weight_decay is not None and self._use_weight_decay(self._trainable_variables[index]):
+                self.assign(variable, before - before * ops.cast(self.weight_decay, variable.dtype) * rate)
+            super().update_step(gradient, variable, rate)
+            after = value_of(variable)
+        slots = self._slots[index]
+        values = {name: value_of(slot) for name, slot in slots}
+        update = Update(self._paths[index], before, gradient, rate, self.iterations, dict(values), after)
+        self.transform(update)
+        for name, slot in slots:
+            if update.slots[name] is not values[name]:
+                self.assign(slot, update.slots[name])
+        if update.after is not after:
+            self.assign(variable, update.after)
+
+
+class Optimizer(UpdateMixin, keras.optimizers.Optimizer):
+    """The base of optimizers whose rule is ours."""
+
+    keras_updates = False
+
+
+def value_of(variable: Any) -> Tensor:
+    """Return the value of a variable of Keras or of TensorFlow as a tensor."""
+    return ops.convert_to_tensor(variable)
+
+
+def dense(gradient: Tensor) -> Tensor:
+    """Return a gradient as a dense tensor: TensorFlow gives slices for what was gathered."""
+    if BACKEND != "tensorflow":
+        return gradient
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(gradient)
+
+
+def replaced_by_gradient(variable: Any) -> bool:
+    """Return True for a scale of float8 training, which takes its gradient for its new value."""
+    return getattr(variable, "overwrite_with_gradient", False)

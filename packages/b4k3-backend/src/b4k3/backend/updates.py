@@ -1,0 +1,65 @@
+"""One update of one variable, as an optimizer of any Keras hands it to the rules of `b4k3.optimizers`.
+
+The rules are pure functions of tensors. Reading and assigning variables is the part of the row: `UpdateMixin` in the
+modules `optimizers` of the folders `_keras3` and `_keras2`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Sequence
+
+from .types import Tensor
+
+
+class Slot(NamedTuple):
+    """What an optimizer keeps for a variable beside it, such as a moment. It is 0 at first.
+
+    Arguments:
+        shape: tuple of int. The shape.
+        dtype: str, or None. The dtype; None takes that of the variable.
+
+    Example:
+        >>> Slot((4, 8)).dtype is None
+        True
+    """
+
+    shape: Sequence[int]
+    dtype: str | None = None
+
+
+class Update:
+    """One update of one variable: what is known before it, and what becomes of it.
+
+    A rule writes `after`, and puts the new value of a slot in the place of the old one.
+
+    Arguments:
+        path: str. The name of the variable with the layers that own it, such as 'MLM-Dense/kernel'.
+        before: float tensor. The value of the variable before the update.
+        gradient: float tensor, of the shape of `before`; never sparse. The mean, if gradients are accumulated.
+        rate: float tensor, []. The learning rate of this update, in the dtype of `before`.
+        count: int tensor, []. The number of updates before this one.
+        slots: {name: tensor}. The values of the slots of the variable.
+        after: float tensor, or None. The value that a Keras optimizer has given it already; None if a rule shall.
+
+    Example:
+        >>> update = Update("dense/kernel", ops.ones((2,)), ops.ones((2,)), ops.convert_to_tensor(0.5), 0, {})
+        >>> update.after = update.before - update.rate * update.gradient
+    """
+
+    def __init__(
+        self,
+        path: str,
+        before: Tensor,
+        gradient: Tensor,
+        rate: Tensor,
+        count: Tensor,
+        slots: dict[str, Tensor],
+        after: Tensor | None = None,
+    ) -> None:
+        self.path = path
+        self.before = before
+        self.gradient = gradient
+        self.rate = rate
+        self.count = count
+        self.slots = slots
+        self.after: Any = after

@@ -1,0 +1,222 @@
+"""The rules of the extensions. What they mean for a user stands at the factories in `factories.py`.
+
+w is the value of the variable before an update, w' the one after it so far, r the rate.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Iterable, Mapping, Sequence
+
+from b4k3.backend import Slot, ops, piecewise_linear
+
+from .averages import AveragedWeights
+
+if TYPE_CHECKING:
+    from b4k3.backend import Tensor, Update
+
+SMALLEST_RATE = 1e-7  # by which layer adaptation divides
+
+
+def found(patterns: Iterable[str], path: str) -> bool:
+    """Return True if a regular expression is found in the path of a variable, or in the path with ':0' behind it.
+
+    With both, 'bias$' and 'bias:0$' mean the same on every Keras; the names of variables of Keras 2 end in ':0'.
+
+    Arguments:
+        patterns: iterable of str. Regular expressions.
+        path: str. The path of a variable, such as 'MLM-Dense/bias'.
+
+    Returns:
+        bool.
+
+    Example:
+        >>> found(["Norm", "bias$"], "MLM-Dense/bias")
+        True
+    """
+    return any(re.search(pattern, name) for pattern in patterns for name in (path, path + ":0"))
+
+
+class Extension:
+    """One change of the updates of an optimizer.
+
+    Arguments:
+        arguments: those in the table `arguments` of the class, by name; what is not given takes its default.
+    """
+
+    arguments: ClassVar[Mapping[str, Any]] = {}  # argument: default
+    is_last = False  # True: it acts on what all others made of the update
+    accumulation_steps = 1
+    methods: ClassVar[type | None] = None  # a class whose methods an optimizer with this extension has
+
+    def __init__(self, **arguments: Any) -> None:
+        for name, default in self.arguments.items():
+            setattr(self, name, self.plain(arguments.get(name, default)))
+
+    @staticmethod
+    def plain(value: Any) -> Any:
+        """Return a copy of an argument that nobody else changes: a tuple for a list, a dict for a mapping."""
+        if isinstance(value, Mapping):
+            return dict(value)
+        return tuple(value) if isinstance(value, (list, tuple, set)) else value
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, as JSON can hold them."""
+        config = {name: getattr(self, name) for name in self.arguments}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in config.items()}
+
+    def slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
+        """Return what is kept for a variable: {name: Slot}."""
+        return {}
+
+    def rate(self, rate: Tensor, batch: Tensor) -> Tensor:
+        """Return the learning rate of the update that follows on so many batches."""
+        return rate
+
+    def transform(self, update: Update) -> None:
+        """Change `update.after` and the slots of this extension."""
+
+
+class WeightDecay(Extension):
+    """w' <- w' - r decay w (decoupled weight decay)."""
+
+    arguments = {"weight_decay_rate": 0.01, "exclude_from_weight_decay": ()}
+    weight_decay_rate: float
+    exclude_from_weight_decay: tuple[str, ...]
+
+    def transform(self, update: Update) -> None:
+        """Move the value towards 0."""
+        if not found(self.exclude_from_weight_decay, update.path):
+            update.after = update.after - update.rate * self.weight_decay_rate * update.before
+
+
+class LayerAdaptation(Extension):
+    """w' <- w + |w| / |d / r| d, with d = w' - w (LAMB)."""
+
+    arguments = {"exclude_from_layer_adaptation": ()}
+    exclude_from_layer_adaptation: tuple[str, ...]
+
+    def transform(self, update: Update) -> None:
+        """Make the step as long as the variable is, times the rate."""
+        if found(self.exclude_from_layer_adaptation, update.path):
+            return
+        step = update.after - update.before
+        length = norm(update.before)
+        step_length = norm(step / ops.maximum(update.rate, SMALLEST_RATE))
+        usable = ops.logical_and(length > 0, step_length > 0)
+        ratio = ops.where(usable, length / ops.where(usable, step_length, 1.0), 1.0)
+        update.after = update.before + ops.cast(ratio, step.dtype) * step
+
+
+class PiecewiseLinearRate(Extension):
+    """r <- r s(batches before this one), with s linear between the points of a schedule."""
+
+    arguments = {"lr_schedule": {0: 1}}
+    lr_schedule: dict[int, float]
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.lr_schedule = {int(step): float(value) for step, value in self.lr_schedule.items()}  # JSON has str
+
+    def rate(self, rate: Tensor, batch: Tensor) -> Tensor:
+        """Return the rate times the schedule."""
+        return ops.cast(rate, "float32") * piecewise_linear(batch, self.lr_schedule)
+
+
+class GradientAccumulation(Extension):
+    """One update takes the mean of the gradients of several batches. The optimizer of the row does it."""
+
+    arguments = {"grad_accum_steps": 2}
+    grad_accum_steps: int
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        if int(self.grad_accum_steps) != self.grad_accum_steps or self.grad_accum_steps < 1:
+            raise ValueError(f"grad_accum_steps is a number of batches, 1 or more; found {self.grad_accum_steps!r}.")
+        self.grad_accum_steps = self.accumulation_steps = int(self.grad_accum_steps)
+
+
+class ParameterWiseRate(Extension):
+    """w' <- w + factor (w' - w), the factor being the product of all that apply to the variable."""
+
+    arguments = {"paramwise_lr_schedule": {}}
+    paramwise_lr_schedule: dict[str, float]
+
+    def transform(self, update: Update) -> None:
+        """Scale the step."""
+        factor = 1.0
+        for part, value in self.paramwise_lr_schedule.items():
+            factor *= value if part in update.path + ":0" else 1.0
+        if factor != 1.0:
+            update.after = update.before + factor * (update.after - update.before)
+
+
+class LazyOptimization(Extension):
+    """Rows of a variable whose gradient is 0 stay as they are."""
+
+    arguments = {"include_in_lazy_optimization": ()}
+    include_in_lazy_optimization: tuple[str, ...]
+
+    def transform(self, update: Update) -> None:
+        """Take the old value for each row without a gradient."""
+        if found(self.include_in_lazy_optimization, update.path):
+            moved = ops.any(ops.not_equal(update.gradient, 0), axis=-1, keepdims=True)
+            update.after = ops.where(moved, update.after, update.before)
+
+
+class Lookahead(Extension):
+    """Every k updates: slow <- slow + step (w' - slow), w' <- slow. Slow is w before the first update."""
+
+    arguments = {"steps_per_slow_update": 5, "slow_step_size": 0.5}
+    is_last = True
+    steps_per_slow_update: int
+    slow_step_size: float
+
+    def slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
+        """Return the slow weights, and the number of updates."""
+        return {"slow": Slot(shape), "slow_count": Slot((), "int32")}
+
+    def transform(self, update: Update) -> None:
+        """Go back a part of the way after every k updates."""
+        before = update.slots["slow_count"]
+        slow = ops.where(ops.equal(before, 0), update.before, update.slots["slow"])
+        now = ops.equal(ops.mod(before + 1, self.steps_per_slow_update), 0)
+        slow = ops.where(now, slow + self.slow_step_size * (update.after - slow), slow)
+        update.after = ops.where(now, slow, update.after)
+        update.slots.update(slow=slow, slow_count=before + 1)
+
+
+class MovingAverage(Extension):
+    """average <- momentum average + (1 - momentum) w'. It starts at 0, and is corrected where it is read."""
+
+    arguments = {"ema_momentum": 0.999}
+    is_last = True
+    methods = AveragedWeights
+    ema_momentum: float
+
+    def slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
+        """Return the average, and the number of updates in it."""
+        return {"ema": Slot(shape), "ema_count": Slot((), "int32")}
+
+    def transform(self, update: Update) -> None:
+        """Take the new value into the average."""
+        update.slots["ema"] = self.ema_momentum * update.slots["ema"] + (1 - self.ema_momentum) * update.after
+        update.slots["ema_count"] = update.slots["ema_count"] + 1
+
+
+# The factory of each extension, in the order in which they should be nested.
+EXTENSIONS: dict[str, type[Extension]] = {
+    "extend_with_weight_decay": WeightDecay,
+    "extend_with_layer_adaptation": LayerAdaptation,
+    "extend_with_parameter_wise_lr": ParameterWiseRate,
+    "extend_with_piecewise_linear_lr": PiecewiseLinearRate,
+    "extend_with_lazy_optimization": LazyOptimization,
+    "extend_with_gradient_accumulation": GradientAccumulation,
+    "extend_with_lookahead": Lookahead,
+    "extend_with_exponential_moving_average": MovingAverage,
+}
+
+
+def norm(x: Tensor) -> Tensor:
+    """Return the Euclidean norm of all values."""
+    return ops.sqrt(ops.sum(ops.square(x)))
