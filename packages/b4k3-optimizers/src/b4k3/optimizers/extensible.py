@@ -124,6 +124,8 @@ class Extensible:
             {argument: value}.
         """
         config = super().get_config()  # type: ignore[misc]
+        if not config.get("use_ema"):
+            config.pop("ema_momentum", None)  # of the averages of Keras, which are not in use
         for extension in self._in_order:
             config.update(extension.get_config())
             if extension.accumulation_steps > 1:  # Keras has it as an argument of its own
@@ -141,9 +143,10 @@ def refuse_arguments_of_others(name: str, arguments: Mapping[str, Any]) -> None:
     Raises:
         TypeError: one of them belongs to an extension.
     """
+    of_keras = {"ema_momentum"} if arguments.get("use_ema") else set()
     for factory, extension in EXTENSIONS.items():
         for argument in extension.arguments:
-            if argument in arguments:
+            if argument in arguments and argument not in of_keras:
                 raise TypeError(
                     f"{name} has no argument {argument!r}: it belongs to {factory}. Extend the class first: "
                     f"{factory}({name})(…, {argument}=…)."
