@@ -74,6 +74,8 @@ SKIPS = [
         "keras231-* tfkeras-115",
         "a model of a graph cannot be called on arrays",
     ),
+    ("tests/models/test_lora.py::*", "keras231-* tfkeras-* tf_keras-221", "LoRA needs Keras 3"),
+    ("tests/models/test_lora.py::test_training_*", "keras3-numpy", "the numpy backend cannot train"),
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
     ("tests/test_demo.py::*", "keras* tf*", MINILM),
     ("tests/docs/test_readme.py::*", "keras* tf*", MINILM),
@@ -205,6 +207,17 @@ FIRST_CASE_ONLY = [
     ("tests/models/generation/*", SECOND, FIRST_CASE),
     *(
         (f"tests/models/test_{name}.py::*", SECOND, FIRST_CASE)
-        for name in ("bert", "builder", "cli", "errors", "folders", "gin", "multi_device", "predictor", "truths")
+        for name in (
+            "bert",
+            "builder",
+            "cli",
+            "errors",
+            "folders",
+            "gin",
+            "lora",
+            "multi_device",
+            "predictor",
+            "truths",
+        )
     ),
 ]

@@ -6,7 +6,19 @@ import contextlib
 import threading
 from typing import Any, Iterator
 
-from b4k3.backend import Layer, Tensor, keras, matmul_transposed, ops, register, take_rows
+from b4k3.backend import (
+    Layer,
+    Tensor,
+    add_weight_later,
+    keras,
+    low_rank_of,
+    matmul_transposed,
+    merged_weights,
+    ops,
+    register,
+    reset_lora,
+    take_rows,
+)
 from b4k3.backend.types import Initializer
 
 MODES = ("embedding", "dense")
@@ -68,6 +80,9 @@ class Embedding(Layer):
 
     reads_ids = True
     projects_back = True  # read by last_token of b4k3.snippets
+    lora_enabled = False  # whether `enable_lora` was called
+    lora_rank: int | None = None
+    lora_alpha: float | None = None
 
     def __init__(
         self,
@@ -114,10 +129,75 @@ class Embedding(Layer):
             ValueError: an id has no row, in an eager call. The message names the id, its place and the limits.
         """
         if self._checked(mode) == "dense":
-            table = ops.cast(ops.convert_to_tensor(self.embeddings), self.compute_dtype)  # [input_dim, output_dim]
-            return matmul_transposed(ops.cast(inputs, self.compute_dtype), table)  # [..., input_dim]
+            inputs = ops.cast(inputs, self.compute_dtype)  # [..., output_dim]
+            scores = matmul_transposed(inputs, self._cast(self.embeddings))  # [..., input_dim]
+            low = low_rank_of(self)
+            if low is None:
+                return scores
+            inner = matmul_transposed(inputs, self._cast(low.b))  # [..., rank]
+            return scores + matmul_transposed(inner, self._cast(low.a)) * low.scale  # [..., input_dim]
         padding_id = self.padding_id if self.mask_zero else None
-        return ops.cast(take_rows(self.embeddings, inputs, self.name, padding_id), self.compute_dtype)
+        rows = ops.cast(take_rows(self.embeddings, inputs, self.name, padding_id), self.compute_dtype)
+        low = low_rank_of(self)
+        if low is None:
+            return rows
+        inner = ops.cast(take_rows(low.a, inputs, self.name, padding_id), self.compute_dtype)  # [..., rank]
+        return rows + ops.matmul(inner, self._cast(low.b)) * low.scale  # [..., output_dim]
+
+    def _cast(self, weight: Any) -> Tensor:
+        """Return the tensor of a weight in the dtype that the layer computes in."""
+        return ops.cast(ops.convert_to_tensor(weight), self.compute_dtype)
+
+    def enable_lora(
+        self,
+        rank: int,
+        lora_alpha: float | None = None,
+        a_initializer: Initializer = "zeros",
+        b_initializer: Initializer = "normal",
+    ) -> None:
+        """Add the product of two small matrices to the table, in both modes. The table is not trained any more.
+
+        Arguments:
+            rank: int. The number of columns of a, [input_dim, rank], and of rows of b, [rank, output_dim].
+            lora_alpha: float or None. The product is multiplied by lora_alpha / rank; None means rank.
+            a_initializer: str or initializer. It is used for a.
+            b_initializer: str or initializer. It is used for b.
+
+        Raises:
+            ValueError: the layer is not built, has LoRA already, or has a constraint on its table.
+            BackendError: the environment has Keras 2.
+        """
+        if not self.built or self.lora_enabled or self.embeddings_constraint is not None:
+            problem = "is not built" if not self.built else "has LoRA already" if self.lora_enabled else None
+            raise ValueError(f"{self.name} {problem or 'has embeddings_constraint, which LoRA cannot keep'}")
+        self.lora_embeddings_a = add_weight_later(self, "lora_embeddings_a", (self.input_dim, rank), a_initializer)
+        self.lora_embeddings_b = add_weight_later(self, "lora_embeddings_b", (rank, self.output_dim), b_initializer)
+        self.embeddings.trainable = False
+        self.lora_enabled, self.lora_rank = True, rank
+        self.lora_alpha = rank if lora_alpha is None else lora_alpha
+
+    def save_own_variables(self, store: Any) -> None:
+        """Save the table as Keras does; with LoRA, the table with its product added.
+
+        Arguments:
+            store: dict from a number to an array, which is filled.
+        """
+        if not self.lora_enabled:
+            super().save_own_variables(store)
+            return
+        store["0"] = merged_weights(self)[0]
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load the table as Keras does. LoRA starts anew, because the saved table has its product added.
+
+        Arguments:
+            store: dict from a number to an array. What Keras saved.
+        """
+        if not self.lora_enabled:
+            super().load_own_variables(store)
+            return
+        self.embeddings.assign(store["0"])
+        reset_lora(self)
 
     def __call__(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         mode = args[0] if args else kwargs.get("mode", "embedding")

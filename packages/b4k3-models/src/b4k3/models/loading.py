@@ -287,7 +287,7 @@ def collect(
     pairs = []
     view = View(view.checkpoint, view.dialect)  # a new one, so that variables read before this load do not count
     for name, variables in mapping.items():
-        weights = list(transformer.layers[name].weights)
+        weights = backend.base_weights(transformer.layers[name])
         if len(variables) > len(weights):
             report.notes.append(f"{name} has {len(weights)} weights for {len(variables)} variables")
             report.mismatched += [(name, variable, ("?",), ("none",)) for variable in variables[len(weights) :]]

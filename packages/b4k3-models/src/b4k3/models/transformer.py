@@ -9,6 +9,7 @@ from b4k3.layers import Add, Concatenate1D, Embedding, FeedForward, LayerNormali
 
 from .keys import checked_padding_id, padding_id_after, refuse_unknown
 from .model_arguments import accepted_arguments
+from .partial_training import PartialTraining
 from .text_generation import TextGeneration
 from .token_choice import check_tokens
 from .weights import CheckpointWeights
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 Dropout = keras.layers.Dropout
 
 
-class Transformer(CheckpointWeights, TextGeneration):
+class Transformer(CheckpointWeights, TextGeneration, PartialTraining):
     """The base class of all architectures, yours included.
 
     A subclass says what the network computes in four methods: `get_inputs`, `apply_embeddings`, `apply_main_layers` and
     `apply_final_layers`. They call layers through `apply`, by the layers' names. The attribute `network`,
     a `Network` of `b4k3.models.networks`, or a method `variable_mapping` says where the weights are stored.
-    `CheckpointWeights` loads and saves them, and `TextGeneration` generates.
+    `CheckpointWeights` loads and saves them, `TextGeneration` generates, and `PartialTraining` trains a part of them.
 
     All arguments are keyword arguments.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
-from b4k3.backend import activations, orthogonally_resize
+from b4k3.backend import activations, base_weights, merged_weights, orthogonally_resize, reset_lora
 from b4k3.layers import FeedForward, MultiHeadAttention
 
 from .checkpoints import CheckpointError, save_checkpoint
@@ -59,6 +59,7 @@ class CheckpointWeights:
         uninitialized: set[str]
         explicit: set[str] | None
         load_report: Any
+        lora: Any
         ignore_invalid_weights: bool
         ignore_unread_weights: bool
         autoresize_weights: bool
@@ -162,10 +163,12 @@ class CheckpointWeights:
                 do.
         """
         transformer: Any = self
-        self.load_report = load_weights(transformer, checkpoint, self.mapping_of_layers(mapping))
+        mapped = self.mapping_of_layers(mapping)
+        self.load_report = load_weights(transformer, checkpoint, mapped)
+        self._restart_lora(mapped)
         nameless = self.layers_without_names() if mapping is None else []
         self.load_report.initialized += [
-            (name, weight.name) for name in nameless for weight in self.layers[name].weights
+            (name, weight.name) for name in nameless for weight in base_weights(self.layers[name])
         ]
         if nameless:
             warn_caller(
@@ -180,6 +183,14 @@ class CheckpointWeights:
                 )
         return self.load_report
 
+    def _restart_lora(self, loaded: Mapped) -> None:
+        """Give LoRA its start values in layers whose weights were loaded, so that the model computes the checkpoint."""
+        targets = [target for target in self.lora.targets if target.owner.name in loaded] if self.lora else []
+        for target in targets:
+            reset_lora(target.layer)
+        if targets:
+            self.load_report.notes.append(f"LoRA has its start values again in {len(targets)} layers")
+
     def save_weights_as_checkpoint(
         self,
         filename: str | os.PathLike[str],
@@ -188,7 +199,7 @@ class CheckpointWeights:
         format: str = "tf",
         dialect: str | None = None,
     ) -> None:
-        """Write the weights to a checkpoint. TensorFlow is not needed.
+        """Write the weights to a checkpoint. TensorFlow is not needed. The products of LoRA are added to the weights.
 
         Arguments:
             filename: path. The prefix of a TensorFlow checkpoint (".../bert_model.ckpt"), or the file of other formats.
@@ -206,7 +217,7 @@ class CheckpointWeights:
         save_checkpoint(filename, in_dialect(tensors, dialect, self.description), format=format)
 
     def checkpoint_variables(self, mapping: Mapped | None = None, dtype: str | None = None) -> dict[str, np.ndarray]:
-        """Return the weights in the form in which a checkpoint stores them.
+        """Return the weights in the form in which a checkpoint stores them, with the products of LoRA added.
 
         Arguments:
             mapping: dict as `variable_mapping` returns, to use instead of it.
@@ -221,7 +232,7 @@ class CheckpointWeights:
         """
         tensors: dict[str, np.ndarray] = {}
         for layer, variables in self.mapping_of_layers(mapping).items():
-            values = self.layers[layer].get_weights()
+            values = merged_weights(self.layers[layer])
             for variable, value in zip(variables, values):
                 value = self.create_variable(variable, np.asarray(value), dtype)
                 if variable in tensors and not np.array_equal(value, tensors[variable]):

@@ -13,6 +13,7 @@ import keras
 
 from .._tracing import ByShape, tracing
 from ..types import Tensor
+from .lora import lora_version
 
 BACKEND = keras.config.backend()
 
@@ -79,7 +80,7 @@ def forward(model: Any, max_shapes: int) -> Callable[[Any], Any]:
         A function from inputs, as the model takes them, to its outputs as numpy arrays. Threads may share it.
     """
     build = {"jax": jitted, "tensorflow": graph_function, "torch": without_gradients}.get(BACKEND, eager)
-    run = build(model, max_shapes)
+    made = [(lora_version(), build(model, max_shapes))]
 
     def forward(x: Any) -> Any:
         """Run the model. One thread builds it first if no thread has."""
@@ -87,6 +88,9 @@ def forward(model: Any, max_shapes: int) -> Callable[[Any], Any]:
             with tracing:
                 if not model.built:
                     model(x, training=False)
+        version, run = made[0]
+        if version != lora_version():  # the model may have other weights now
+            version, run = made[0] = lora_version(), build(model, max_shapes)
         return keras.tree.map_structure(keras.ops.convert_to_numpy, run(x))
 
     return forward

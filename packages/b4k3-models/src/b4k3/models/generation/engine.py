@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping
 
 import numpy as np
 
-from b4k3.backend import compiled, ops, runs_eagerly, while_loop
+from b4k3.backend import compiled, lora_version, ops, runs_eagerly, while_loop
 from b4k3.backend._progress import ProgressBar
 
 from ..errors import ConfigError
@@ -239,7 +239,7 @@ class Engine:
             (start, advance), see `functions`.
         """
         shapes = () if runs_eagerly else tuple((name, np.shape(first[name])) for name in sorted(first))
-        key = options, has_padding and runs_eagerly, shapes
+        key = options, has_padding and runs_eagerly, shapes, lora_version()
         with self._lock:
             if key not in self.functions:
                 start, advance = functions(self.network, options, has_padding)
