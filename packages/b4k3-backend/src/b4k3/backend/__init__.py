@@ -59,6 +59,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     )
     from ._keras3.metric_layer import MetricLayer as MetricLayer
     from ._keras3.optimizers import Optimizer as Optimizer, UpdateMixin as UpdateMixin
+    from ._keras3.perturbed import PerturbedModel as PerturbedModel, weight_value as weight_value
     from ._keras3.prediction import model_scope as model_scope
     from ._keras3.recompute import Dropout as Dropout
     from ._normalization import layer_normalization as layer_normalization
@@ -120,6 +121,7 @@ _NAMES = {
     "Layer": "_keras3.layer",
     "MetricLayer": "_keras3.metric_layer",
     "Optimizer": "_keras3.optimizers",
+    "PerturbedModel": "_keras3.perturbed",
     "Sinusoidal": "positions",
     "Slot": "updates",
     "Tensor": "types",
@@ -199,6 +201,7 @@ _NAMES = {
     "take_rows": "tables",
     "upcast": "tensors",
     "weight_path": "_keras3.layer",
+    "weight_value": "_keras3.perturbed",
     "where": "tensors",
     "while_loop": "_keras3.compiling",
     "write_at": "_keras3.compiling",

@@ -18,6 +18,7 @@ from b4k3.backend import (
     register,
     reset_lora,
     take_rows,
+    weight_value,
 )
 from b4k3.backend.types import Initializer
 
@@ -128,16 +129,17 @@ class Embedding(Layer):
         Raises:
             ValueError: an id has no row, in an eager call. The message names the id, its place and the limits.
         """
+        table = weight_value(self.embeddings)
         if self._checked(mode) == "dense":
             inputs = ops.cast(inputs, self.compute_dtype)  # [..., output_dim]
-            scores = matmul_transposed(inputs, self._cast(self.embeddings))  # [..., input_dim]
+            scores = matmul_transposed(inputs, self._cast(table))  # [..., input_dim]
             low = low_rank_of(self)
             if low is None:
                 return scores
             inner = matmul_transposed(inputs, self._cast(low.b))  # [..., rank]
             return scores + matmul_transposed(inner, self._cast(low.a)) * low.scale  # [..., input_dim]
         padding_id = self.padding_id if self.mask_zero else None
-        rows = ops.cast(take_rows(self.embeddings, inputs, self.name, padding_id), self.compute_dtype)
+        rows = ops.cast(take_rows(table, inputs, self.name, padding_id), self.compute_dtype)
         low = low_rank_of(self)
         if low is None:
             return rows

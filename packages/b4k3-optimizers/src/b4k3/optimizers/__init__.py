@@ -23,6 +23,11 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
 
     from .adafactor import AdaFactor as AdaFactor
     from .adam import Adam as Adam
+    from .adversarial import (
+        adversarial_training as adversarial_training,
+        gradient_penalty as gradient_penalty,
+        virtual_adversarial_training as virtual_adversarial_training,
+    )
     from .factories import (
         export_to_custom_objects as export_to_custom_objects,
         extend_with_exponential_moving_average as extend_with_exponential_moving_average,
@@ -35,6 +40,12 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         extend_with_weight_decay as extend_with_weight_decay,
     )
     from .lion import Lion as Lion
+    from .losses import (
+        cosent_loss as cosent_loss,
+        multiple_negatives_ranking_loss as multiple_negatives_ranking_loss,
+        rdrop_loss as rdrop_loss,
+        simcse_loss as simcse_loss,
+    )
 
     # names of bert4keras for its two flavours of Keras; here they are one
     AdaFactorBase = AdaFactorV1 = AdaFactorV2 = AdaFactor
@@ -52,10 +63,12 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
 _MODULES = {
     ".adafactor": "AdaFactor",
     ".adam": "Adam",
+    ".adversarial": "adversarial_training gradient_penalty virtual_adversarial_training",
     ".factories": "export_to_custom_objects extend_with_exponential_moving_average extend_with_gradient_accumulation "
     "extend_with_layer_adaptation extend_with_lazy_optimization extend_with_lookahead extend_with_parameter_wise_lr "
     "extend_with_piecewise_linear_lr extend_with_weight_decay",
     ".lion": "Lion",
+    ".losses": "cosent_loss multiple_negatives_ranking_loss rdrop_loss simcse_loss",
     "b4k3.backend": "K custom_objects keras piecewise_linear",
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names.split()}

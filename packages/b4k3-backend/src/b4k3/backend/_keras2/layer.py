@@ -9,6 +9,7 @@ import tensorflow as tf
 from .._runtime import major_minor
 from .._serialization import make_register
 from .flavour import is_standalone, keras, registry
+from .replaying import current_replay
 from .sessions import session_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,19 @@ class Layer(keras.layers.Layer):
     def sublayer_dtype(self) -> Any:
         """The dtype policy for the layers that this layer owns, or their dtype if this Keras has no policies."""
         return self.dtype if TF1 or is_standalone else getattr(self, "dtype_policy", None) or self._dtype_policy
+
+    def add_loss(self, losses: Any, inputs: Any = None) -> None:
+        """Add a term to the loss of the model; while a network is replayed, to the loss of the replay.
+
+        Arguments:
+            losses: tensor or function, or a list of them. As for `keras.layers.Layer.add_loss`.
+            inputs: tensor, list of tensors, or None. What the loss depends on.
+        """
+        replay = current_replay()
+        if replay is None:
+            super().add_loss(losses, inputs=inputs)
+        else:
+            replay.losses += losses if isinstance(losses, list) else [losses]
 
     if not hasattr(keras.layers.Layer, "compute_dtype"):
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..types import Tensor
 from .flavour import keras
 from .layer import Layer
+from .replaying import current_replay
 
 AGGREGATES = "aggregation" in inspect.signature(keras.layers.Layer.add_metric).parameters
 
@@ -31,6 +32,8 @@ class MetricLayer(Layer):
             name: str. The key in the history.
             kwargs: Any. What else Keras' own `add_metric` takes.
         """
+        if current_replay() is not None:  # this batch is counted already
+            return None
         if AGGREGATES:
             kwargs.setdefault("aggregation", "mean")
         return super().add_metric(value, name=name, **kwargs)
