@@ -5,12 +5,8 @@ import pytest
 
 from b4k3.backend import assign_weights, keras, ops
 from b4k3.layers import Embedding
-from b4k3.optimizers.adversarial import (
-    VirtualAdversarialModel,
-    adversarial_training,
-    gradient_penalty,
-    virtual_adversarial_training,
-)
+from b4k3.optimizers import adversarial_training, gradient_penalty, virtual_adversarial_training
+from b4k3.optimizers.embedding_models import VirtualAdversarialModel
 
 WORDS, SIZE, LENGTH, RATE = 6, 3, 5, 0.5
 RNG = np.random.RandomState(3)

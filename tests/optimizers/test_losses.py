@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import custom_objects, keras, ops
-from b4k3.optimizers.losses import cosent_loss, multiple_negatives_ranking_loss, rdrop_loss, simcse_loss
+from b4k3.optimizers import cosent_loss, multiple_negatives_ranking_loss, rdrop_loss, simcse_loss
 from support.harness import call_with_unknown_sizes, evaluate, gradient
 
 LOSSES = (cosent_loss, multiple_negatives_ranking_loss, rdrop_loss, simcse_loss)

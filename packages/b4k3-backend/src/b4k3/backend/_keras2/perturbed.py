@@ -128,6 +128,11 @@ class PerturbedModel(keras.Model):
         weight: variable of Keras. A weight of the model. Its layer reads it by `weight_value`.
         random: bool. Whether `Passes.normal` is called. It has no effect on TensorFlow's own generator.
         kwargs: the arguments of `keras.Model`, such as `name`.
+
+    Example:
+        >>> class Shifted(PerturbedModel):
+        ...     def training_loss(self, passes):
+        ...         return passes.at(0.1 * ops.ones(passes.shape))[0]
     """
 
     def __init__(self, model: Any, weight: Any, random: bool = False, **kwargs: Any) -> None:
@@ -174,7 +179,11 @@ class PerturbedModel(keras.Model):
             network.compile("sgd", **losses)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile the model that was loaded as the saved one was compiled, where Keras asks for it."""
+        """Compile the model that was loaded as the saved one was compiled.
+
+        Arguments:
+            config: dict. What `get_compile_config` of the saved model returned.
+        """
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     if IN_GRAPH:
@@ -200,7 +209,14 @@ class PerturbedModel(keras.Model):
     else:
 
         def train_step(self, data: Any) -> dict[str, Any]:
-            """Train on one batch, as `fit` asks for it."""
+            """Train on one batch, as `fit` asks for it.
+
+            Arguments:
+                data: tuple. Inputs, and targets and sample weights if there are any.
+
+            Returns:
+                dict. The numbers that `fit` shows.
+            """
             x, y, sample_weight = unpacked(data)
             kept = []
 

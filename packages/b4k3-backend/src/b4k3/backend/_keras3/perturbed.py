@@ -33,7 +33,19 @@ elif BACKEND == "torch":
 
 
 def weight_value(variable: Any) -> Any:
-    """Return what a layer computes with in the place of a variable: the variable itself, whose scope has its value."""
+    """Return what a layer computes with in the place of a variable. On Keras 3 this is always the variable.
+
+    Arguments:
+        variable: variable of Keras. A weight of a layer.
+
+    Returns:
+        The variable; on Keras 2 a tensor while `PerturbedModel` has moved the weight.
+
+    Example:
+        >>> layer = Dense(8)
+        >>> layer.build((None, 4))
+        >>> y = ops.matmul(ops.ones((2, 4)), weight_value(layer.kernel))  # [2, 8]
+    """
     return variable
 
 
@@ -222,7 +234,11 @@ class PerturbedModel(keras.Model):
         self.rerun.has_losses = False
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile the model that was loaded as the saved one was compiled."""
+        """Compile the model that was loaded as the saved one was compiled.
+
+        Arguments:
+            config: dict. What `get_compile_config` of the saved model returned.
+        """
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
@@ -236,7 +252,19 @@ class PerturbedModel(keras.Model):
         training: bool = True,
         **kwargs: Any,
     ) -> Tensor:
-        """Compute the loss of a step, as Keras asks for it; in `evaluate` the loss of the model as it is."""
+        """Compute the loss of a step, as Keras asks for it; in `evaluate` the loss of the model as it is.
+
+        Arguments:
+            x: Any. The inputs of the step.
+            y: Any. The targets, or None.
+            y_pred: Any. What the model gave in Keras' own pass.
+            sample_weight: Any. The weights of the samples, or None.
+            training: bool. Whether somebody trains on the loss.
+            kwargs: what newer versions of Keras give.
+
+        Returns:
+            float, [].
+        """
         batch = {"x": x, "y": y, "sample_weight": sample_weight}
         loss = loss_of(self, super().compute_loss, y_pred=y_pred, training=training, **batch, **kwargs)
         if not training:
