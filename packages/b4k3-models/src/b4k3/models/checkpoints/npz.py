@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ._plan import Plan, Spec
     from .base import Verify
 
-_LOCAL_HEADER = 30  # bytes, without the name and the extra field
 _MAX_HEADER = 10000  # bytes of the header of a `.npy` file, the limit of numpy too
 _DESCR = re.compile(r"[<>|=]?[?a-zA-Z]\d*$")
 _RAW_DEFLATE = -zlib.MAX_WBITS  # deflated data without the header of zlib, as in zip archives
@@ -81,7 +80,7 @@ class Npz(Checkpoint):
                 raise CheckpointError(f"{path}: variable {shown(name)} occurs twice; remove one from the archive")
             if member.header_offset < end:
                 raise damaged(path, "overlaps the one before it", name)
-            end = member.header_offset + _LOCAL_HEADER + member.compress_size
+            end = member.header_offset + _zip.LOCAL_HEADER + member.compress_size
             entry: Entry | str = "file"
             if member.filename.endswith(".npy"):
                 entry = _read_header(path, name, member, self._bytes(path, name, member, _MAX_HEADER + 12))
@@ -139,15 +138,10 @@ def _raw_bytes(path: str, name: str, member: zipfile.ZipInfo, data: NDArray[np.u
     if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         how = "encrypted" if member.flag_bits & 1 else f"compressed by method {member.compress_type}"
         raise CheckpointError(f"{path}: variable {shown(name)} is {how}, which cannot be read; save it by numpy.savez")
-    start = member.header_offset
-    local = data[start : start + _LOCAL_HEADER].tobytes()
-    if len(local) < _LOCAL_HEADER or not local.startswith(b"PK\3\4"):
-        raise damaged(path, f"has no local header at byte {start}, where the list of members says it is", name)
-    start += _LOCAL_HEADER + sum(struct.unpack("<HH", local[26:30]))
-    stored = member.compress_type == zipfile.ZIP_STORED
-    if (stored and member.compress_size != member.file_size) or start + member.compress_size > data.size:
-        raise damaged(path, f"ends beyond the end of the file ({data.size} bytes)", name)
-    return data[start : start + member.compress_size]
+    try:
+        return _zip.raw_bytes(member, data)
+    except ValueError as error:
+        raise damaged(path, str(error), name) from None
 
 
 def _read_header(path: str, name: str, member: zipfile.ZipInfo, data: NDArray[np.uint8]) -> Entry | str:

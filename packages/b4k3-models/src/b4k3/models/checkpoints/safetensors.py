@@ -22,20 +22,17 @@ import struct
 from typing import TYPE_CHECKING, Any, Sequence
 
 from . import _dtypes
-from ._files import map_file, read_small
-from ._json import JSONError, parse_json
+from ._files import map_file
+from ._shards import MAX_HEADER, parse_object, read_index
 from ._staging import Staging, already_there
 from .base import CLOSED, Checkpoint, CheckpointError, Entry, damaged, shown
 
 if TYPE_CHECKING:
-    from typing import Dict, List, Tuple
-
     from numpy.typing import NDArray
 
     from ._plan import Plan, Spec
+    from ._shards import Listing
     from .base import Verify
-
-    Listing = Tuple[List[Tuple[str, Entry]], Dict[str, str]]  # (name, Entry) of each variable; name -> dtype of others
 
 # The dtypes in the order in which the project's own writer stores variables: larger items first, so that all variables
 # are aligned.
@@ -46,7 +43,6 @@ NAMES = {
 }  # fmt: skip
 CODES = {name: code for code, name in NAMES.items()}
 OTHER = ("F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E5M2FNUZ", "F8_E4M3FNUZ")  # of one byte; listed, but cannot be read
-MAX_HEADER = 4 << 20  # bytes, of a header or an index; enough for forty thousand variables
 
 
 class Safetensors(Checkpoint):
@@ -74,7 +70,7 @@ class Safetensors(Checkpoint):
 
     def __init__(self, path: str, verify: Verify = "auto") -> None:
         if path.endswith(".json"):
-            entries, skipped = _read_index(path)
+            entries, skipped = read_index(path, _read_file)
         else:
             entries, skipped = _read_file(path)
         super().__init__(path, entries, skipped)
@@ -93,17 +89,6 @@ class Safetensors(Checkpoint):
 open_ = Safetensors
 
 
-def _parse(path: str, data: bytes, what: str) -> dict[str, Any]:
-    """Parse a header or an index; `what` says which it is."""
-    try:
-        value = parse_json(data)
-    except JSONError as error:
-        raise damaged(path, f"bad {what}: {error}") from None
-    if not isinstance(value, dict):
-        raise damaged(path, f"bad {what}: it is of type {type(value).__name__}, expected an object")
-    return value
-
-
 def _read_file(path: str) -> Listing:
     """Read the header of a file. `where` of an `Entry` is the view of the bytes of the variable."""
     data = map_file(path)
@@ -120,7 +105,7 @@ def _read_file(path: str) -> Listing:
     header = data[8 : 8 + length].tobytes()
     if not header.startswith(b"{"):
         raise damaged(path, "has a header that does not begin with {")
-    specs = _parse(path, header, "header")
+    specs = parse_object(path, header, "header")
     _check_metadata(path, specs.pop("__metadata__", {}))
     places = sorted(_read_spec(path, name, spec) for name, spec in specs.items())
     entries: list[tuple[str, Entry]] = []
@@ -171,36 +156,6 @@ def _read_spec(path: str, name: str, spec: Any) -> tuple[int, int, str, str, tup
         message = f"has {offsets[1] - offsets[0]} bytes, but {dtype}{shape} needs {size}"
         raise damaged(path, message, name)
     return offsets[0], offsets[1], name, dtype, tuple(shape)
-
-
-def _read_index(path: str) -> Listing:
-    """Read the headers of all files that an index names. The files and the index must agree."""
-    index = _parse(path, read_small(path, MAX_HEADER), "index")
-    places = index.get("weight_map")
-    if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
-        raise damaged(path, "has no weight_map, or one that is not an object of strings")
-    entries: list[tuple[str, Entry]] = []
-    skipped: dict[str, str] = {}
-    files: dict[str, list[str]] = {}
-    for name, file in places.items():
-        files.setdefault(file, []).append(name)
-    for file, names in sorted(files.items()):
-        if os.path.basename(file) != file or file in ("", ".", "..") or "\0" in file or "\\" in file:
-            raise damaged(path, f"is in {file!r}, which is not a file of the same folder", names[0])
-        try:
-            found, others = _read_file(os.path.join(os.path.dirname(path), file))
-        except FileNotFoundError:
-            message = f"is in {file}, which is missing; get that file too"
-            raise CheckpointError(f"{path}: variable {shown(names[0])} {message}") from None
-        for name in sorted(set(names).symmetric_difference(dict(found)).difference(others)):
-            if name in names:
-                message = f"is not in {file}, where the index says it is"
-            else:
-                message = f"is in {file}, but not in the index"
-            raise CheckpointError(f"{path}: variable {shown(name)} {message}; get index and files of one checkpoint")
-        entries += found
-        skipped.update(others)
-    return entries, skipped
 
 
 def save(path: str, plan: Plan, max_shard_size: int | None = None) -> str:
