@@ -44,17 +44,14 @@ FILES = [
         archive("model.weights.h5", "config.json", "metadata.json"),
         "whole model of Keras 3.*b4k3 convert",
     ),
-    (
-        "pytorch_model.bin",
-        archive("archive/data.pkl", "archive/data/0"),
-        "PyTorch.*does not unpickle.*safetensors file",
-    ),
-    ("pytorch_model.bin", pickle.dumps({"a": 1}, 2), "does not unpickle.*safetensors file"),
-    ("pytorch_model.bin", b"PK\3\4", "safetensors file"),
-    ("model.ckpt", archive("epoch=1/data.pkl"), "safetensors file"),
-    ("model.pth", pickle.dumps([1], 4), "safetensors file"),
+    ("pytorch_model.bin", archive("archive/data.pkl", "archive/data/0"), "data.pkl does not begin with.*PROTO"),
+    ("pytorch_model.bin", pickle.dumps({"a": 1, "b": "x" * 40}, 2), "no file of `torch.save`.*safetensors file"),
+    ("pytorch_model.bin", b"PK\3\4", "damaged"),
+    ("model.ckpt", archive("epoch=1/data.pkl"), "data.pkl does not begin with.*PROTO"),
+    ("model.pth", pickle.dumps([1] * 40, 4), "no file of `torch.save`.*safetensors file"),
     ("model.pt", b"\0\1\2\3", "safetensors file"),
-    ("model.h5", archive("archive/data.pkl"), "safetensors file"),
+    ("model.h5", archive("archive/data.pkl"), "data.pkl does not begin with.*PROTO"),
+    ("model.bin", archive("weights.safetensors"), "unpack it.*weights.safetensors"),
     ("model.safetensors", pickle.dumps([1], 4), "safetensors file"),
     ("ernie.pdparams", pickle.dumps([1], 2), "PaddlePaddle.*safetensors file"),
     ("model.onnx", b"\x08\x07\x12\x07pytorch", "ONNX"),
@@ -75,7 +72,8 @@ FILES = [
     ("data.json", b"[1, 2]", "is a JSON file"),
     ("vocab.json", b'{"a": 0, "b": 1}', 'is a JSON file, not a checkpoint; its keys are "a", "b"'),
     ("broken.json", b'{"a": ', "is a text file"),
-    ("pytorch_model.bin.index.json", b'{"weight_map": {"a": "m-1.bin"}}', "PyTorch.*safetensors file"),
+    ("pytorch_model.bin.index.json", b'{"weight_map": {"a": "m-1.bin"}}', "'a' is in m-1.bin, which is missing"),
+    ("index.json", b'{"weight_map": {"a": "m-1.bin"}}', "should end in .bin.index.json"),
     ("vocab.txt", "[PAD]\n[UNK]\n中\n".encode(), "is a text file"),
     ("bert_model.ckpt", b"", r"is empty \(0 bytes\)"),
     ("saved_model.pb", b"\x08\x01", "SavedModel of TensorFlow without variables"),
@@ -164,8 +162,8 @@ def test_a_name_that_is_cut_short(tmp_path):
 
 def test_folder_with_other_files_says_what_they_are(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "pytorch_model.bin").write_bytes(archive("archive/data.pkl"))
-    with pytest.raises(CheckpointError, match="holds no checkpoint.*pytorch_model.bin is a file of PyTorch"):
+    (tmp_path / "optimizer.pt").write_bytes(archive("archive/data.pkl"))
+    with pytest.raises(CheckpointError, match="holds no checkpoint.*optimizer.pt is a file of PyTorch"):
         open_checkpoint(str(tmp_path))
 
 

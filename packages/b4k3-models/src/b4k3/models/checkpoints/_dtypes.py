@@ -106,6 +106,44 @@ def from_bytes(data: NDArray[np.uint8], shape: Sequence[int], dtype: str) -> NDA
     return array
 
 
+def from_strided(
+    data: NDArray[np.uint8], shape: Sequence[int], strides: Sequence[int], dtype: str, big: bool = False
+) -> NDArray[Any] | None:
+    """Make an array of stored elements that need not follow each other: a read-only view if that is possible.
+
+    Arguments:
+        data: uint8, [n]. A read-only buffer that begins with the first element and holds all of them; the caller has
+            checked that.
+        shape: tuple of int.
+        strides: tuple of int. The steps along each axis, in bytes; none is negative.
+        dtype: str. The name of the stored dtype.
+        big: bool. Whether the bytes of each element are in the order of a big-endian machine.
+
+    Returns:
+        array of the shape; None if the dtype is bool and a byte is neither 0 nor 1.
+
+    Example:
+        >>> from b4k3.models.checkpoints._dtypes import from_strided
+        >>> from_strided(np.arange(6, dtype="uint8"), (3, 2), (1, 3), "uint8").tolist()
+        [[0, 3], [1, 4], [2, 5]]
+    """
+    kind = np.dtype("uint8") if dtype == "bool" else stored_numpy_dtype(dtype)
+    array: NDArray[Any] = np.empty(shape, dtype=kind)
+    if array.size:
+        kind = kind.newbyteorder(">") if big else kind
+        array = np.ndarray(shape, kind, np.ascontiguousarray(data), 0, strides)
+        if big or not array.flags.aligned:
+            array = array.astype(kind.newbyteorder("<"))
+    if dtype == "bool":
+        if array.size and array.max() > 1:
+            return None
+        array = array.view(np.bool_)
+    elif dtype == "bfloat16":
+        array = widen_bfloat16(array)
+    array.flags.writeable = False
+    return array
+
+
 def to_bytes(array: ArrayLike, dtype: str | None = None) -> tuple[str, NDArray[Any]]:
     """Make the array whose bytes are written.
 

@@ -1,7 +1,7 @@
 """Describe files that are not checkpoints which b4k3 reads, so that an error can say what a file is and what to do.
 
-A file is never unpickled and never unpacked. Its first bytes decide, then the list of names in a zip archive, then the
-end of its name.
+Nothing is unpickled or unpacked here. The first bytes of a file decide, then the list of names in a zip archive, then
+the end of its name.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from . import _zip
 from ._files import is_regular, open_regular, read_head
 from ._hdf5_heaps import PLACES, SIGNATURE
 from ._json import JSONError, parse_json
+from ._torch_layout import STREAM
 
 _HEAD = 4096  # bytes at the beginning of a file that are examined
 _MAX_JSON = 1 << 22  # bytes
@@ -23,7 +24,8 @@ _SAFETENSORS = (
     "give the model's safetensors file instead; transformers writes it with "
     "`save_pretrained(folder, safe_serialization=True)`"
 )
-_TORCH = f"is a file of PyTorch, which holds a Python pickle. b4k3 does not unpickle files: {_SAFETENSORS}"
+_PICKLE = f"is a Python pickle, and no file of `torch.save`. b4k3 does not unpickle files: {_SAFETENSORS}"
+_TRAINING = "is a file of PyTorch, by its name the state of a trainer and no weights; give its path if it is meant"
 _ARCHIVE = "is {}. Unpack it and give the checkpoint that is in it"
 _CONFIG = "is a configuration, not a checkpoint: give it as config_path, and as checkpoint_path the weights beside it"
 
@@ -51,7 +53,7 @@ _SUFFIXES = (
     ),
     (".gin", _CONFIG),
 )
-_TORCH_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
+TORCH_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
 
 
 def describe_file(path: str) -> str | None:
@@ -70,11 +72,13 @@ def describe_file(path: str) -> str | None:
     pointer = describe_pointer(head)
     if pointer is not None:
         return pointer
+    if looks_like_torch(path):
+        return _TRAINING  # anything else of this kind is opened
     if head.startswith((b"PK\3\4", b"PK\5\6")):
         return _describe_zip(path)
     if re.match(rb"\x80[\x02-\x05]", head):
         paddle = path.endswith((".pdparams", ".pdopt"))
-        return next(text for suffix, text in _SUFFIXES if suffix == ".pdparams") if paddle else _TORCH
+        return next(text for suffix, text in _SUFFIXES if suffix == ".pdparams") if paddle else _PICKLE
     for magic, text in _MAGIC:
         if head.startswith(magic):
             return text
@@ -89,7 +93,7 @@ def describe_file(path: str) -> str | None:
     for suffix, text in _SUFFIXES:
         if path.endswith(suffix):
             return text
-    if path.endswith(_TORCH_SUFFIXES[:3]):
+    if path.endswith(TORCH_SUFFIXES[:3]):
         return (
             f"is of no kind that b4k3 knows. If it is a file of PyTorch: b4k3 does not unpickle files; {_SAFETENSORS}"
         )
@@ -106,6 +110,16 @@ def looks_like_hdf5(path: str) -> bool:
     """Check whether a file has the signature of HDF5."""
     head = read_head(path, _HEAD)
     return any(head[place : place + 8] == SIGNATURE for place in PLACES)
+
+
+def looks_like_torch(path: str) -> bool:
+    """Check whether `torch.save` wrote a file, in either layout. What is damaged goes by the end of its name."""
+    head = read_head(path, _HEAD)
+    named = path.endswith(TORCH_SUFFIXES[:3])
+    if head.startswith(b"PK\3\4"):
+        names = zip_names(path)
+        return named if names is None else any(re.match(r"[^/]+/data\.pkl$", name) for name in names)
+    return STREAM.match(head) is not None or (named and re.match(rb"\x80[\x02-\x05]", head) is not None)
 
 
 def looks_like_npz(path: str) -> bool:
@@ -125,9 +139,6 @@ def zip_names(path: str) -> list[str] | None:
 
 def _describe_zip(path: str) -> str:
     names = zip_names(path)
-    is_torch = any(name.split("/")[-1] == "data.pkl" for name in names or ())
-    if is_torch or (path.endswith(_TORCH_SUFFIXES) and not _prefixes(names or [])):
-        return _TORCH
     if names is None:
         return "is a damaged zip archive. Get the file again, unpack it and give the checkpoint that is in it"
     if "model.weights.h5" in names and "config.json" in names:
@@ -157,7 +168,7 @@ def _describe_json(path: str) -> str:
     if isinstance(value, dict) and isinstance(value.get("weight_map"), dict):
         files = sorted({file for file in value["weight_map"].values() if isinstance(file, str)})
         if any(file.endswith(".bin") for file in files):
-            return f"is the index of files of PyTorch ({files[0]}, …). b4k3 does not unpickle files: {_SAFETENSORS}"
+            return "is the index of several files of PyTorch; its name should end in .bin.index.json"
         return "is an index of several files; its name should end in .safetensors.index.json"
     if isinstance(value, dict):
         return _CONFIG if _is_config(path, value) else f"is a JSON file, not a checkpoint; its keys are {_shown(value)}"
@@ -193,7 +204,7 @@ def foreign_in_folder(folder: str, names: list[str]) -> str | None:
     Returns:
         str, a sentence without the full stop; None if there is no such file.
     """
-    suffixes = _TORCH_SUFFIXES + (".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".keras")
+    suffixes = TORCH_SUFFIXES + (".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".keras")
     suffixes += (".gguf", ".onnx", ".msgpack", ".tflite", ".pb", ".pdparams", ".bin.index.json")
     for suffix in suffixes:
         for name in names:

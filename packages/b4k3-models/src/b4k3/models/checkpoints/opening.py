@@ -24,7 +24,15 @@ from ._files import (
     refuse_pointer,
     special_kind,
 )
-from ._foreign_files import describe_file, foreign_in_folder, looks_like_hdf5, looks_like_npz, looks_like_safetensors
+from ._foreign_files import (
+    TORCH_SUFFIXES,
+    describe_file,
+    foreign_in_folder,
+    looks_like_hdf5,
+    looks_like_npz,
+    looks_like_safetensors,
+    looks_like_torch,
+)
 from ._table import MAGIC
 from .base import ArrayCheckpoint, Checkpoint, CheckpointError
 from .kinds import OBJECT_MARK
@@ -44,6 +52,7 @@ FORMATS = {
     "tf": "tf_bundle",
     "tf_v1": "tf_v1",
     "safetensors": "safetensors",
+    "torch": "torch_file",
     "npz": "npz",
     "h5": "hdf5",
     "keras_h5": "keras_h5",
@@ -52,11 +61,18 @@ WRITABLE = ("tf", "safetensors", "npz")
 _SUFFIXES = [
     (".safetensors", "safetensors"),
     (".safetensors.index.json", "safetensors"),
+    (".bin.index.json", "torch"),
     (".npz", "npz"),
     (".h5", "h5"),
     (".hdf5", "h5"),
 ]
-_OPENED = tuple([".index"] + [suffix for suffix, _ in _SUFFIXES])  # the names in a folder that count
+# the names in a folder that count
+_OPENED = (".index", "pytorch_model.bin") + tuple(suffix for suffix, _ in _SUFFIXES)
+# The names that transformers gives to weights, in the order in which it looks for them.
+_USUAL = ("model.safetensors", "model.safetensors.index.json")
+_USUAL_OF_TORCH = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+# what trainers write beside the weights
+_TRAINING = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state.*|.*_states)\.(bin|pt|pth)$")
 # The first bytes of files that are something else, whatever their names are: a web page, a zip archive, a pickle, gzip.
 _FOREIGN_HEAD = re.compile(rb"\s*<(!doctype|html|\?xml)|PK\x03\x04|\x80[\x02-\x05]|\x1f\x8b", re.I)
 _DATA_SUFFIX = re.compile(r"\.data-\d+-of-\d+$")
@@ -84,6 +100,7 @@ def open_checkpoint(path: Source, verify: Verify = "auto") -> Checkpoint:
             a tensor bundle of TensorFlow by its prefix (`bert_model.ckpt`), its `.index`, one of its `.data-…` files,
             its `.meta` or a file `checkpoint`; a file of TensorFlow's old version 1;
             a `.safetensors` file, or the `.safetensors.index.json` of several files; a `.npz`;
+            a `pytorch_model.bin`, `.pt` or `.pth` of PyTorch, or the `.bin.index.json` of several files;
             a `.weights.h5` or `.h5`, or HDF5 under any other name (this needs h5py), where the variables that Keras 2
             wrote layer by layer are called `LAYER:INDEX`;
             a SavedModel folder of TensorFlow 1; a folder that has exactly one of these.
@@ -97,8 +114,8 @@ def open_checkpoint(path: Source, verify: Verify = "auto") -> Checkpoint:
     Raises:
         FileNotFoundError: nothing is there.
         CheckpointError: the file is damaged; or it is not clear which checkpoint is meant; or the file is of another
-            kind (PyTorch, an archive, ONNX, a configuration, a Git LFS pointer, a pipe …), and the message says what it
-            is and what to do.
+            kind (a pickle, an archive, ONNX, a configuration, a Git LFS pointer, a pipe …), and the message says what
+            it is and what to do.
         ImportError: the file is HDF5 and h5py is not installed.
 
     Example:
@@ -173,7 +190,7 @@ def _locate_file(path: str) -> tuple[str, str]:
         return format, path
     description = describe_file(path)
     if description is None:
-        endings = ", ".join([".index"] + [suffix for suffix, _ in _SUFFIXES])
+        endings = ", ".join((".index",) + tuple(suffix for suffix, _ in _SUFFIXES) + TORCH_SUFFIXES[:3])
         description = f"is not a known kind of checkpoint; the name should end in one of {endings}"
     raise CheckpointError(f"{path}: {description}.")
 
@@ -194,6 +211,8 @@ def _format_of_content(path: str) -> str | None:
         return "tf_v1"
     if looks_like_safetensors(path):
         return "safetensors"
+    if looks_like_torch(path):
+        return "torch"
     return "npz" if looks_like_npz(path) else None
 
 
@@ -265,8 +284,9 @@ def _locate_in_folder(folder: str) -> tuple[str, str]:
     """Find the checkpoint in a folder.
 
     A file `checkpoint` decides. If there is none, the containers count in the order of `FORMATS`, and of the first
-    container that is there the folder must have only one checkpoint. What is not a regular file (a pipe, a device, a
-    link that leads nowhere) does not count.
+    container that is there the folder must have only one checkpoint. So safetensors are taken where `pytorch_model.bin`
+    lies beside them, as transformers does it; other files of PyTorch count only if there is nothing else. What is not
+    a regular file (a pipe, a device, a link that leads nowhere) does not count.
     """
     try:
         listed = sorted(os.listdir(folder))
@@ -278,19 +298,30 @@ def _locate_in_folder(folder: str) -> tuple[str, str]:
     prefixes = [name[: -len(".index")] for name in names if name.endswith(".index")]
     if prefixes:
         return "tf", os.path.join(folder, _only(folder, prefixes))
-    for usual in ("model.safetensors", "model.safetensors.index.json"):
+    for usual in _USUAL:
         if usual in names:
             return "safetensors", os.path.join(folder, usual)
     indices = [name for name in names if name.endswith(".safetensors.index.json")]
     if indices:
         return "safetensors", os.path.join(folder, _only(folder, indices))
-    for suffix, _ in _SUFFIXES:
+    for suffix in [".safetensors", *_USUAL_OF_TORCH] + [suffix for suffix, _ in _SUFFIXES]:
         found = [name for name in names if name.endswith(suffix)]
         if found:
             return _locate_file(os.path.join(folder, _only(folder, found)))
+    found = [name for name in listed if _is_torch(folder, name)]
+    if found:
+        return "torch", os.path.join(folder, _only(folder, found))
     if {"saved_model.pb", "saved_model.pbtxt"} & set(listed):
         return _locate_saved_model(folder)
     return _refuse_folder(folder, listed)
+
+
+def _is_torch(folder: str, name: str) -> bool:
+    """Check whether a file of a folder may be weights of PyTorch under another name than transformers gives."""
+    path = os.path.join(folder, name)
+    if not name.endswith(TORCH_SUFFIXES) or _TRAINING.match(name):
+        return False
+    return is_regular(path) and looks_like_torch(path)
 
 
 def _refuse_folder(folder: str, names: list[str]) -> NoReturn:
