@@ -1,6 +1,7 @@
 """Good files whose mutants are read, and how: `TARGETS`, name -> function of a folder that gives a `Target`."""
 
 import contextlib
+import io
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import random
 import shutil
 import struct
 import warnings
+import zipfile
 
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_checkpoint
 from b4k3.models.cli.inspect import describe
@@ -178,6 +180,40 @@ def npz(compressed):
     return target
 
 
+def torch_file(layout):
+    """A file of PyTorch of which any byte may change."""
+
+    def target(folder):
+        path = folder / "pytorch_model.bin"
+        shutil.copy(str(GOLDEN / "torch_files" / f"{layout}-2.bin"), str(path))
+        good = path.read_bytes()
+        return Target(path, lambda rng: mutate_bytes(good, rng), lambda: read_checkpoint(path))
+
+    return target
+
+
+def torch_pickle(protocol):
+    """The pickle of a state_dict, whole archive around whatever is wrong in it."""
+
+    def target(folder):
+        path = folder / "pytorch_model.bin"
+        with zipfile.ZipFile(str(GOLDEN / "torch_files" / f"zip-{protocol}.bin")) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        (name,) = [name for name in members if name.endswith("/data.pkl")]
+
+        def mutant(rng):
+            file = io.BytesIO()
+            with zipfile.ZipFile(file, "w") as archive:
+                for other, data in members.items():
+                    archive.writestr(other, mutate_bytes(data, rng) if other == name else data)
+            return file.getvalue()
+
+        path.write_bytes((GOLDEN / "torch_files" / f"zip-{protocol}.bin").read_bytes())
+        return Target(path, mutant, lambda: read_checkpoint(path))
+
+    return target
+
+
 def hdf5(make):
     def target(folder):
         import h5py
@@ -286,6 +322,10 @@ INDICES = {
 CONTAINERS = {
     "npz": npz(False),
     "npz, compressed": npz(True),
+    "PyTorch, an archive": torch_file("zip"),
+    "PyTorch, a stream": torch_file("stream"),
+    "PyTorch, a pickle of protocol 2": torch_pickle(2),
+    "PyTorch, a pickle of protocol 4": torch_pickle(4),
     "HDF5 of Keras 3": hdf5(of_keras_3),
     "HDF5 of Keras 2": hdf5(of_keras_2),
 }

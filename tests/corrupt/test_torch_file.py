@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint
-from b4k3.models.checkpoints._pickle_reader import MAX_OBJECTS, MAX_PICKLE, REFUSED
+from b4k3.models.checkpoints._pickle_reader import MAX_PICKLE, REFUSED
 from support import torch_files as t
 
 from .test_tf_bundle import check_refused
@@ -44,7 +44,10 @@ OTHERS = [opcode for opcode in pickletools.opcodes if opcode.name not in ALLOWED
 
 
 def test_the_tables_have_every_operation():
-    assert {chr(code): name for code, name in REFUSED.items()} == {opcode.code: opcode.name for opcode in OTHERS}
+    tables = {chr(code): name for code, name in REFUSED.items()}
+    known = {opcode.code: opcode.name for opcode in OTHERS}
+    newer = {"BYTEARRAY8", "NEXT_BUFFER", "READONLY_BUFFER"} - set(known.values())  # Python 3.7 has no protocol 5
+    assert {code: name for code, name in tables.items() if name not in newer} == known
 
 
 @pytest.mark.parametrize("opcode", OTHERS, ids=lambda opcode: opcode.name)
@@ -54,7 +57,7 @@ def test_operations_that_no_state_dict_needs(tmp_path, opcode):
 
 
 def test_bytes_that_are_no_operations(tmp_path):
-    known = {ord(opcode.code) for opcode in pickletools.opcodes}
+    known = {ord(opcode.code) for opcode in pickletools.opcodes} | set(REFUSED)
     for code in sorted(set(range(256)) - known):
         with pytest.raises(CheckpointError, match=f"has the byte {code:#04x} where an operation should be"):
             path = tmp_path / "m.pt"
@@ -99,7 +102,7 @@ class Harm:
         return self.call
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_nothing_runs(tmp_path, protocol):
     """Real pickles that would write a file, remove one, or import a module."""
     mark = tmp_path / "mark"
@@ -259,27 +262,27 @@ def test_a_view(tmp_path, fault):
 # -------------------------------------------------------------------------------------------------------------- limits
 
 
-def test_memory_of_pickles_is_limited(tmp_path):
-    """A byte makes a list, a dict or a number that is remembered; deep nests and circles take no stack."""
-    filler = MAX_PICKLE - 100
-    bombs = {
-        b"(" + b"]" * filler + b"e": "makes more than 262,144 values",
-        b"(" + b"}" * filler: "makes more than",
-        b"(" + b"N" * filler: "more than 1,048,576 operations",
-        b"(" * filler: "more than 1,048,576 operations",
-        b"K\1" + b"\x94" * filler: "remembers more than 262,144 values",
-        b")" + b"\x85" * filler: "makes more than",
-        b"X\0\0\0\0" * (filler // 5): "makes more than",
-    }
-    for bomb, message in bombs.items():
-        refused(tmp_path, t.zipped(t.PROTO + bomb + t.STOP, {}), message)
-    assert MAX_OBJECTS == 262144
-    refused(
-        tmp_path, t.zipped(t.PROTO + b"X" + b"\xff\xff\xff\0" + b"x" * (MAX_PICKLE + 1), {}), "more than the 4,194,304"
-    )
-    refused(
-        tmp_path, t.stream(t.PROTO + b"X" + b"\xff\xff\xff\0" + b"x" * (MAX_PICKLE + 1), {}), "it was cut short, or has"
-    )
+FILLER = MAX_PICKLE - 100
+BOMBS = {
+    "lists": (b"(" + b"]" * FILLER, "makes more than 131,072 values"),
+    "tuples": (b")" + b"\x85" * FILLER, "makes more than 131,072 values"),
+    "strings": (b"X\0\0\0\0" * (FILLER // 5), "makes more than 131,072 values"),
+    "memory": (b"K\1" + b"\x94" * FILLER, "remembers more than 131,072 values"),
+    "marks": (b"(" * FILLER, "more than 524,288 operations"),
+}
+
+
+@pytest.mark.parametrize("bomb", list(BOMBS))
+def test_memory_of_pickles_is_limited(tmp_path, bomb):
+    """One byte makes a list, a dict or a number that is remembered."""
+    operations, message = BOMBS[bomb]
+    refused(tmp_path, t.zipped(t.PROTO + operations + t.STOP, {}), message)
+
+
+def test_the_size_of_a_pickle_is_limited(tmp_path):
+    huge = t.PROTO + b"X" + b"\xff\xff\xff\0" + b"x" * (MAX_PICKLE + 1)
+    refused(tmp_path, t.zipped(huge, {}), "more than the 4,194,304")
+    refused(tmp_path, t.stream(huge, {}), "it was cut short, or has more than 4,194,304 bytes")
 
 
 def test_doubling_and_circles_take_no_time(tmp_path):
@@ -305,7 +308,7 @@ def test_doubling_and_circles_take_no_time(tmp_path):
 def test_deep_nests_take_no_stack(tmp_path):
     path = tmp_path / "m.pt"
     for opening, closing in ((b"]", b"a"), (b"", b"\x85")):
-        nest = opening * 200000 + b")" + closing * 200000
+        nest = opening * 50000 + b")" + closing * 50000
         path.write_bytes(t.zipped(t.state({"a": t.tensor("Float", "0", 6), "b": nest}), {"0": DATA}))
         assert list(open_checkpoint(str(path))) == ["a"]
 
@@ -414,7 +417,7 @@ STREAMS = {
     ),
     "a persistent id in the list": (
         STREAM.replace(t.PROTO + b"](", t.PROTO + t.storage("Float", "9", 1) + b"](", 1),
-        "",
+        "leaves more than one value",
     ),
 }
 
@@ -431,7 +434,6 @@ def test_every_cut(tmp_path, layout):
     data = ARCHIVE if layout == "zip" else STREAM
     path = tmp_path / "m.bin"
     for size in range(len(data)):
-        path.unlink() if path.exists() else None
         path.write_bytes(data[:size])
         with pytest.raises(CheckpointError) as caught:
             open_checkpoint(str(path))["a"]
