@@ -105,7 +105,9 @@ class Target:
         self.folder = path if said is None else None
         self.format = args.format or said or USUAL.get(args.to) or source.checkpoint.format
         if self.format not in FORMATS:
-            raise ConfigError(f"{path}: say a --format, {source.checkpoint.format} cannot be written")
+            raise ConfigError(
+                f"{path}: {source.checkpoint.format} cannot be written: say a --format, safetensors for instance"
+            )
         if self.format not in WRITABLE and (args.dtype or args.max_shard_size or args.to):
             raise ConfigError(f"{path}: --to, --dtype and --max-shard-size are not for files of Keras")
         if said not in (None, self.format):
