@@ -322,12 +322,14 @@ INDICES = {
 CONTAINERS = {
     "npz": npz(False),
     "npz, compressed": npz(True),
+    "HDF5 of Keras 3": hdf5(of_keras_3),
+    "HDF5 of Keras 2": hdf5(of_keras_2),
+}
+TORCH = {
     "PyTorch, an archive": torch_file("zip"),
     "PyTorch, a stream": torch_file("stream"),
     "PyTorch, a pickle of protocol 2": torch_pickle(2),
     "PyTorch, a pickle of protocol 4": torch_pickle(4),
-    "HDF5 of Keras 3": hdf5(of_keras_3),
-    "HDF5 of Keras 2": hdf5(of_keras_2),
 }
 TOKENIZERS = {
     "tokenizer.json of WordPiece": tokenizer_json(wordpiece),
@@ -337,4 +339,4 @@ SENTENCEPIECE = {
     "SentencePiece model with rules": sentencepiece(with_charsmap),
     "SentencePiece model with bytes": sentencepiece(with_bytes),
 }
-TARGETS = dict(CONFIGS, **INDICES, **CONTAINERS, **TOKENIZERS, **SENTENCEPIECE)
+TARGETS = dict(CONFIGS, **INDICES, **CONTAINERS, **TORCH, **TOKENIZERS, **SENTENCEPIECE)

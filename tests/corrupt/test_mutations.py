@@ -7,11 +7,11 @@ import pytest
 
 from . import bundles
 from .mutations import measure, mutate_bytes
-from .targets import CONTAINERS, ERRORS, INDICES, TARGETS, Target, read_checkpoint
+from .targets import CONTAINERS, ERRORS, INDICES, TARGETS, TORCH, Target, read_checkpoint
 
 # Each mutant of a config is followed through the whole walk of a build, as far as it needs no Keras: that costs more.
 CI_SHARE = {"config of BERT": 20, "config.json of gpt2": 20, "gin of T5": 8}
-CI_SHARE.update({name: 150 for name in list(INDICES) + list(CONTAINERS)})
+CI_SHARE.update({name: 150 for name in list(INDICES) + list(CONTAINERS) + list(TORCH)})
 # the shares that live: none where only a checksum is asked, not all where most bytes are weights
 LIVES_AND_DIES = {
     "index of a bundle": (0.0, 0.5),

@@ -10,6 +10,7 @@ import pytest
 from b4k3.models import build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 from b4k3.tokenizers import Tokenizer
+from support import torch_files
 from support.goldens import ROOT as GOLDENS
 from support.pages import ROOT
 from support.small_models import CONFIG
@@ -54,10 +55,14 @@ class Cases:
     def folder_with(self, *names):
         (self.folder / "config.json").write_text(json.dumps(CONFIG))
         for name in names:
-            self.write(name, b"\x80\x02pickle") if name.endswith(".bin") else save_checkpoint(
-                str(self.folder / name), self.bert, format="safetensors"
-            )
+            if name.endswith(".safetensors"):
+                save_checkpoint(str(self.folder / name), self.bert, format="safetensors")
+            else:
+                self.write(name, b"something else")
         return build_transformer_model(str(self.folder))
+
+    def torch_file(self, pickle):
+        open_checkpoint(self.write("pytorch_model.bin", torch_files.zipped(pickle, {"0": bytes(4)})))
 
     def cut_short(self):
         path = save_checkpoint(str(self.folder / "a.safetensors"), self.bert, format="safetensors")
@@ -77,6 +82,7 @@ def foreign(name):
     return build_transformer_model(CONFIG, str(GOLDENS / "foreign" / name))
 
 
+ONE = torch_files.tensor("Float", "0", 1)
 SPECIAL = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 CASES = {
     # the network
@@ -122,8 +128,13 @@ CASES = {
         CONFIG,
         c.write("m.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 409168\n"),
     ),
-    "is a file of PyTorch": lambda c: c.folder_with("pytorch_model.bin"),
-    "the folder holds no checkpoint that b4k3 reads": lambda c: c.folder_with("pytorch_model.bin"),
+    "which no state_dict needs": lambda c: c.torch_file(
+        torch_files.PROTO + b"ctransformers.models.bert.modeling_bert\nBertModel\n."
+    ),
+    "has several dicts of tensors": lambda c: c.torch_file(
+        torch_files.state({name: torch_files.dict_of({"a": ONE}) for name in ("model", "ema")})
+    ),
+    "the folder holds no checkpoint that b4k3 reads": lambda c: c.folder_with("model.onnx"),
     "holds several checkpoints, give the path of one": lambda c: c.folder_with("a.safetensors", "b.safetensors"),
     "seems damaged or incomplete": lambda c: c.cut_short(),
     "is not among the 2 variables; similar names are": lambda c: open_checkpoint(

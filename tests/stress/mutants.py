@@ -5,17 +5,25 @@ import sys
 import tempfile
 
 from corrupt.mutations import MAX_MEMORY, MAX_SECONDS, measure as measure_mutants
-from corrupt.targets import CONFIGS, CONTAINERS, ERRORS, INDICES, SENTENCEPIECE, TOKENIZERS
+from corrupt.targets import CONFIGS, CONTAINERS, ERRORS, INDICES, SENTENCEPIECE, TOKENIZERS, TORCH
 
 COUNT = 2000  # of each kind
 KINDS = {
     "configs": CONFIGS,
     "indices": INDICES,
     "containers": CONTAINERS,
+    "files of PyTorch": TORCH,
     "tokenizer.json": TOKENIZERS,
     "SentencePiece models": SENTENCEPIECE,
 }
-SHORT = {"configs": 12, "indices": 80, "containers": 80, "tokenizer.json": 60, "SentencePiece models": 40}
+SHORT = {
+    "configs": 12,
+    "indices": 80,
+    "containers": 80,
+    "files of PyTorch": 80,
+    "tokenizer.json": 60,
+    "SentencePiece models": 40,
+}
 
 
 def measure(short: bool) -> list:

@@ -1,4 +1,4 @@
-"""Read and write checkpoint files without a framework: tensor bundles of TensorFlow, safetensors, npz, HDF5.
+"""Read and write checkpoint files without a framework: TensorFlow's, safetensors, PyTorch's, npz, HDF5.
 
     with open_checkpoint("chinese_L-12_H-768_A-12/bert_model.ckpt") as checkpoint:
         checkpoint.shape("bert/pooler/dense/kernel")  # (768, 768)

@@ -77,7 +77,7 @@ class Checkpoint(Mapping[str, np.ndarray]):
 
     Attributes:
         path: str. The argument.
-        format: str. The container: 'tf', 'tf_v1', 'safetensors', 'npz', 'h5', 'keras_h5' or 'dict'.
+        format: str. The container: 'tf', 'tf_v1', 'safetensors', 'torch', 'npz', 'h5', 'keras_h5' or 'dict'.
         skipped: dict. The argument. Strings and resources, for example, are listed but cannot be read.
 
     Example:

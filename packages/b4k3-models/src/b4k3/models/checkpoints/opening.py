@@ -106,7 +106,7 @@ def open_checkpoint(path: Source, verify: Verify = "auto") -> Checkpoint:
             a SavedModel folder of TensorFlow 1; a folder that has exactly one of these.
             It may also be a mapping from name to array, or an open checkpoint, which is returned.
         verify: 'auto' checks the checksum of a variable when it is first read; True checks all variables at once; False
-            checks none. The containers safetensors and h5 have no checksums.
+            checks none. The containers safetensors and h5, and old files of PyTorch, have no checksums.
 
     Returns:
         `Checkpoint`, a lazy mapping from name to array.

@@ -101,7 +101,7 @@ class TorchFile(Checkpoint):
 open_ = TorchFile
 
 
-class Place(NamedTuple):
+class _Place(NamedTuple):
     """Where the elements of a tensor lie.
 
     Attributes:
@@ -208,4 +208,4 @@ def _entry(layout: Layout, name: str, tensor: Tensor) -> Entry:
             f"{_MAX_REPEATED} that are allowed; save a contiguous() copy of it"
         )
     strides = tuple(stride * size if n > 1 else 0 for n, stride in zip(tensor.size, tensor.stride))
-    return Entry(tensor.size, tensor.dtype.name, count * size, Place(path, storage, begin, end, strides))
+    return Entry(tensor.size, tensor.dtype.name, count * size, _Place(path, storage, begin, end, strides))
