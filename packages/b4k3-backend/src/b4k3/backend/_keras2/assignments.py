@@ -34,7 +34,7 @@ class Assignment(NamedTuple):
 
 
 def target_of(variable: Any) -> Tensor:
-    """Return the tensor that operations know a variable by: its handle, or its reference in old code of TensorFlow 1."""
+    """Return the tensor that operations know a variable by: its handle, or its reference in code of TensorFlow 1."""
     return variable.handle if hasattr(variable, "handle") else variable.op.outputs[0]
 
 
@@ -84,8 +84,8 @@ def assigned(name: str, updates: Iterable[Any], new_operations: Iterable[Any]) -
         kind = getattr(operation, "type", type(update).__name__)
         if kind not in _KINDS:
             raise TypeError(
-                f"{name} cannot be extended: its get_updates returns an operation {kind!r}. With keras 2.3.1 extensions "
-                "understand K.update, K.update_add, K.update_sub and pairs (variable, value); extend an optimizer of "
+                f"{name} cannot be extended: its get_updates returns an operation {kind!r}. With keras 2.3 it may return "
+                "what K.update, K.update_add and K.update_sub give, and pairs (variable, value). Extend an optimizer of "
                 "keras.optimizers or b4k3.optimizers instead."
             )
         target, value = getattr(update, "handle", operation.inputs[0]), operation.inputs[1]

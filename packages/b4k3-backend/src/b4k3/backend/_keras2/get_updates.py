@@ -180,7 +180,7 @@ class UpdateMixin:
                 f"The loss does not depend on {', '.join(missing)}: there is no gradient. Leave the layer out of the "
                 "model, or set its trainable to False."
             )
-        window = Window([tf.convert_to_tensor(gradient) for gradient in gradients], count)  # slices become dense
+        window = Window([dense(gradient, param) for param, gradient in zip(params, gradients)], count)
         if self.accumulation_steps > 1:
             window = accumulated(window.gradients, self.accumulation_steps)
         return window._replace(gradients=self._clipped(window.gradients, params))
@@ -192,7 +192,7 @@ class UpdateMixin:
         if not clips and of_keras.__func__ is keras.optimizers.Optimizer.get_gradients:
             return gradients
         products = [tf.reduce_sum(value_of(param) * tf.stop_gradient(g)) for param, g in zip(params, gradients)]
-        return [tf.convert_to_tensor(gradient) for gradient in of_keras(tf.add_n(products), params)]
+        return [dense(g, param) for param, g in zip(params, of_keras(tf.add_n(products), params))]
 
     def _base_assignments(self, gradients: list[Tensor], params: list[Any], rate: Tensor) -> list[Assignment]:
         """Return what the optimizer of Keras would assign at a rate.
@@ -229,7 +229,9 @@ class Optimizer(UpdateMixin, keras.optimizers.Optimizer):
 
     keras_updates = False
 
-    def __init__(self, learning_rate: float = 0.001, decay: float = 0.0, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, learning_rate: float = 0.001, decay: float = 0.0, name: str | None = None, **kwargs: Any
+    ) -> None:
         if not isinstance(learning_rate, (numbers.Real, np.generic)):
             raise TypeError(
                 f"{type(self).__name__}: a learning rate of keras 2.3 is a number; found {learning_rate!r}. "
@@ -249,6 +251,13 @@ class Optimizer(UpdateMixin, keras.optimizers.Optimizer):
         if self.initial_decay:
             config["decay"] = float(K.get_value(self.decay))
         return {**config, "name": self.name} if self.name else config
+
+
+def dense(gradient: Any, param: Any) -> Tensor:
+    """Return the gradient of a variable as a dense tensor. That of an embedding has only the rows that were looked up."""
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, K.int_shape(param)[0])
+    return tf.convert_to_tensor(gradient)
 
 
 def accumulated(gradients: Sequence[Tensor], steps: int) -> Window:
