@@ -84,9 +84,9 @@ def assigned(name: str, updates: Iterable[Any], new_operations: Iterable[Any]) -
         kind = getattr(operation, "type", type(update).__name__)
         if kind not in _KINDS:
             raise TypeError(
-                f"{name} cannot be extended: its get_updates returns an operation {kind!r}. With keras 2.3 it may return "
-                "what K.update, K.update_add and K.update_sub give, and pairs (variable, value). Extend an optimizer of "
-                "keras.optimizers or b4k3.optimizers instead."
+                f"{name} cannot be extended: its get_updates returns an operation {kind!r}. With keras 2.3 it may "
+                "return what K.update, K.update_add and K.update_sub give, and pairs (variable, value). Extend an "
+                "optimizer of keras.optimizers or b4k3.optimizers instead."
             )
         target, value = getattr(update, "handle", operation.inputs[0]), operation.inputs[1]
         change = _KINDS[kind]

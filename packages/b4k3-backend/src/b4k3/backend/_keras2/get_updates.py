@@ -254,7 +254,7 @@ class Optimizer(UpdateMixin, keras.optimizers.Optimizer):
 
 
 def dense(gradient: Any, param: Any) -> Tensor:
-    """Return the gradient of a variable as a dense tensor. That of an embedding has only the rows that were looked up."""
+    """Return the gradient of a variable as a dense tensor. That of an embedding is a list of rows."""
     if isinstance(gradient, tf.IndexedSlices):
         return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, K.int_shape(param)[0])
     return tf.convert_to_tensor(gradient)

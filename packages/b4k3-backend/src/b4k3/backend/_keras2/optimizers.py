@@ -1,8 +1,8 @@
 """How an optimizer of Keras 2 runs the rules of `b4k3.optimizers`. Keras 2 has had three kinds of optimizers:
 
-    get_updates     keras 2.3: an optimizer returns a list of operations
-    optimizer_v2    tf.keras up to TensorFlow 2.10: an optimizer updates one variable in `_resource_apply_dense`
-    update_step     tf.keras since TensorFlow 2.11: an optimizer updates one variable in `update_step`
+get_updates     keras 2.3: an optimizer returns a list of operations
+optimizer_v2    tf.keras up to TensorFlow 2.10: an optimizer updates one variable in `_resource_apply_dense`
+update_step     tf.keras since TensorFlow 2.11: an optimizer updates one variable in `update_step`
 """
 
 from __future__ import annotations
