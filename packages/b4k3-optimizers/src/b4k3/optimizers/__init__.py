@@ -46,7 +46,15 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         rdrop_loss as rdrop_loss,
         simcse_loss as simcse_loss,
     )
+    from .schedules import (
+        warmup_constant as warmup_constant,
+        warmup_cosine as warmup_cosine,
+        warmup_inverse_sqrt as warmup_inverse_sqrt,
+        warmup_linear as warmup_linear,
+        warmup_polynomial as warmup_polynomial,
+    )
 
+    extend_with_lr_schedule = extend_with_piecewise_linear_lr
     # names of bert4keras for its two flavours of Keras; here they are one
     AdaFactorBase = AdaFactorV1 = AdaFactorV2 = AdaFactor
     LionV2 = Lion
@@ -69,6 +77,7 @@ _MODULES = {
     "extend_with_piecewise_linear_lr extend_with_weight_decay",
     ".lion": "Lion",
     ".losses": "cosent_loss multiple_negatives_ranking_loss rdrop_loss simcse_loss",
+    ".schedules": "warmup_constant warmup_cosine warmup_inverse_sqrt warmup_linear warmup_polynomial",
     "b4k3.backend": "K custom_objects keras piecewise_linear",
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names.split()}
@@ -79,6 +88,7 @@ _ALIASES = {
     "AdaFactorV2": "AdaFactor",
     "LionV2": "Lion",
     **{name + "_v2": name for name in _NAMES if name.startswith("extend_with_")},
+    "extend_with_lr_schedule": "extend_with_piecewise_linear_lr",  # its schedules need not be piecewise linear
 }
 
 

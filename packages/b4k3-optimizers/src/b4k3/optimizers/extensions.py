@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Iterable, Mapping, Sequence
 
-from b4k3.backend import Slot, ops, piecewise_linear
+import numpy as np
+
+from b4k3.backend import Slot, ops
 
 from .averages import AveragedWeights
+from .schedules import checked_schedule, schedule_factor
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor, Update
@@ -109,18 +112,18 @@ class LayerAdaptation(Extension):
 
 
 class PiecewiseLinearRate(Extension):
-    """r <- r s(batches before this one), with s linear between the points of a schedule."""
+    """r <- r s(batches before this one), with s linear between the points of a schedule, or a named schedule."""
 
     arguments = {"lr_schedule": {0: 1}}
-    lr_schedule: dict[int, float]
+    lr_schedule: dict[Any, Any]
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.lr_schedule = {int(step): float(value) for step, value in self.lr_schedule.items()}  # JSON has str
+        self.lr_schedule = checked_schedule(self.lr_schedule)
 
     def rate(self, rate: Tensor, batch: Tensor) -> Tensor:
         """Return the rate times the schedule."""
-        return ops.cast(rate, "float32") * piecewise_linear(batch, self.lr_schedule)
+        return ops.cast(rate, "float32") * schedule_factor(batch, self.lr_schedule)
 
 
 class GradientAccumulation(Extension):
@@ -142,11 +145,20 @@ class ParameterWiseRate(Extension):
     arguments = {"paramwise_lr_schedule": {}}
     paramwise_lr_schedule: dict[str, float]
 
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._factors: dict[str, float] = {}  # of the paths that were asked for: there may be a factor for each layer
+
+    def factor(self, path: str) -> float:
+        """Return the factor of a variable."""
+        if path not in self._factors:
+            hits = [value for part, value in self.paramwise_lr_schedule.items() if part in path + ":0"]
+            self._factors[path] = float(np.prod(hits)) if hits else 1.0
+        return self._factors[path]
+
     def transform(self, update: Update) -> None:
         """Scale the step."""
-        factor = 1.0
-        for part, value in self.paramwise_lr_schedule.items():
-            factor *= value if part in update.path + ":0" else 1.0
+        factor = self.factor(update.path)
         if factor != 1.0:
             update.after = update.before + factor * (update.after - update.before)
 

@@ -63,7 +63,7 @@ def extend(BaseOptimizer: type, factory: str) -> type:
         raise TypeError(f"{factory} extends a class of optimizers, such as Adam; found {BaseOptimizer!r}.")
     bases = (BaseOptimizer,) if issubclass(BaseOptimizer, Extensible) else (Extensible, UpdateMixin, BaseOptimizer)
     before = getattr(BaseOptimizer, "extensions", ())
-    if extension in before:
+    if any(issubclass(other, extension) for other in before):
         raise TypeError(f"{BaseOptimizer.__name__} has the extension {factory} already.")
     if extension.methods:
         bases = (extension.methods, *bases)
@@ -130,12 +130,15 @@ def extend_with_layer_adaptation(BaseOptimizer: type) -> Any:
 
 @export_to_custom_objects
 def extend_with_piecewise_linear_lr(BaseOptimizer: type) -> Any:
-    """Multiply the learning rate by a factor that goes linearly from point to point. It counts batches.
+    """Multiply the learning rate by a factor: points with straight lines between them, or a named schedule.
+
+    It counts batches. `extend_with_lr_schedule` is the same function under a shorter name.
 
     The class that it returns takes these arguments besides those of the optimizer, by name:
 
         lr_schedule: {batch: factor}. {1000: 1, 2000: 0.1} is a warm-up from 0 and then a decay to a tenth; the last
-            factor stays.
+            factor stays. Or what `warmup_linear`, `warmup_cosine`, `warmup_polynomial`, `warmup_inverse_sqrt` or
+            `warmup_constant` returns.
 
     Arguments:
         BaseOptimizer: class. An optimizer of ours or of this Keras, extended or not.
