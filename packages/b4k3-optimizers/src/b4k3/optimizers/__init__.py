@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         warmup_linear as warmup_linear,
         warmup_polynomial as warmup_polynomial,
     )
+    from .tiger import Tiger as Tiger
 
     extend_with_lr_schedule = extend_with_piecewise_linear_lr
     # names of bert4keras for its two flavours of Keras; here they are one
@@ -78,6 +79,7 @@ _MODULES = {
     ".lion": "Lion",
     ".losses": "cosent_loss multiple_negatives_ranking_loss rdrop_loss simcse_loss",
     ".schedules": "warmup_constant warmup_cosine warmup_inverse_sqrt warmup_linear warmup_polynomial",
+    ".tiger": "Tiger",
     "b4k3.backend": "K custom_objects keras piecewise_linear",
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -114,6 +114,14 @@ class Extensible:
             update: Update. Its `after` and `slots` are set.
         """
         self.rule(update)
+        self.extend(update)
+
+    def extend(self, update: Update) -> None:
+        """Run the extensions on one update of one variable, after the rule.
+
+        Arguments:
+            update: Update. Its `after` and `slots` are set.
+        """
         for extension in self._in_order:
             extension.transform(update)
 

@@ -1,4 +1,4 @@
-"""Lion, and Tiger, which needs half of its memory."""
+"""Lion, whose steps all have one size."""
 
 from __future__ import annotations
 
