@@ -10,9 +10,10 @@ from b4k3.backend import activations, base_weights, merged_weights, orthogonally
 from b4k3.layers import FeedForward, MultiHeadAttention
 
 from .checkpoints import CheckpointError, save_checkpoint
-from .errors import warn_caller
+from .errors import ConfigError, warn_caller
 from .keys import ARGUMENTS
 from .loading import in_dialect, load_weights, open_view
+from .networks.distances import distances_to_output
 from .networks.mapped import PLAIN
 from .registry import network
 from .token_choice import check_tokens, parts_of
@@ -130,6 +131,26 @@ class CheckpointWeights:
         known = {*self.mapping_of_layers(), *map(self.prefixed, self.computed_layers)}
         # `layers` also has the inputs, which are tensors.
         return [name for name, layer in self.layers.items() if name not in known and getattr(layer, "weights", ())]
+
+    def distances_to_output(self) -> dict[str, int]:
+        """Count the blocks from each layer to the output, for learning rates that differ from block to block.
+
+        Returns:
+            dict from layer name, with the prefix of the model, to its distance: 0 for heads and what follows on the
+            blocks, 1 for the last block, and one more than the first block for embeddings. Layers that no checkpoint
+            has are not in it.
+
+        Raises:
+            ConfigError: the description of the network has no blocks, or does not say where a layer stands.
+        """
+        distances = {self.prefixed(name): d for name, d in distances_to_output(self.description, self.sizes).items()}
+        unknown = [name for name in self.mapping_of_layers() if name not in distances]
+        if unknown:
+            raise ConfigError(
+                f"the description of {type(self).__name__} does not say where {', '.join(unknown[:5])} stand: describe "
+                "the network by a Network, as the attribute `network` of the class"
+            )
+        return {name: distance for name, distance in distances.items() if name in self.layers}
 
     def expect_checkpoint(self, checkpoint: CheckpointLike) -> None:
         """Skip the initialisation of the weights that this checkpoint will fill. To be called before `build`.

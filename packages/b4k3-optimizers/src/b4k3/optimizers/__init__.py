@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         extend_with_piecewise_linear_lr as extend_with_piecewise_linear_lr,
         extend_with_weight_decay as extend_with_weight_decay,
     )
+    from .layer_wise import layer_wise_rates as layer_wise_rates
     from .lion import Lion as Lion
     from .losses import (
         cosent_loss as cosent_loss,
@@ -76,6 +77,7 @@ _MODULES = {
     ".factories": "export_to_custom_objects extend_with_exponential_moving_average extend_with_gradient_accumulation "
     "extend_with_layer_adaptation extend_with_lazy_optimization extend_with_lookahead extend_with_parameter_wise_lr "
     "extend_with_piecewise_linear_lr extend_with_weight_decay",
+    ".layer_wise": "layer_wise_rates",
     ".lion": "Lion",
     ".losses": "cosent_loss multiple_negatives_ranking_loss rdrop_loss simcse_loss",
     ".schedules": "warmup_constant warmup_cosine warmup_inverse_sqrt warmup_linear warmup_polynomial",
