@@ -110,7 +110,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         wide as wide,
     )
     from .types import Tensor as Tensor
-    from .updates import Slot as Slot, Update as Update
+    from .updates import FusedAdam as FusedAdam, Slot as Slot, Update as Update
 
 
 # Public name -> the module that defines it. `_keras3` stands for `_keras2` where the environment has Keras 2.
@@ -118,6 +118,7 @@ _NAMES = {
     "BackendError": "_missing",
     "Dense": "_keras3.dense",
     "Dropout": "_keras3.recompute",
+    "FusedAdam": "updates",
     "Layer": "_keras3.layer",
     "MetricLayer": "_keras3.metric_layer",
     "Optimizer": "_keras3.optimizers",

@@ -27,6 +27,28 @@ class Slot(NamedTuple):
     dtype: str | None = None
 
 
+class FusedAdam(NamedTuple):
+    """What an update of Adam depends on, where it is nothing but Adam with a decoupled weight decay.
+
+    Arguments:
+        beta_1: float. The decay of the averaged gradient.
+        beta_2: float. The decay of the averaged square.
+        epsilon: float. What is added to the root.
+        bias_correction: bool. True corrects the averages for their start at 0.
+        weight_decay: float. The decay, times the learning rate; 0 for none.
+
+    Example:
+        >>> FusedAdam(0.9, 0.999, 1e-6, True, 0.01).weight_decay
+        0.01
+    """
+
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    bias_correction: bool
+    weight_decay: float
+
+
 class Update:
     """One update of one variable: what is known before it, and what becomes of it.
 

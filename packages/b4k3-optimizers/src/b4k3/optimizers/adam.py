@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Sequence
 
-from b4k3.backend import K, Optimizer, Slot, ops
+from b4k3.backend import FusedAdam, K, Optimizer, Slot, ops
 
 from .extensible import Extensible, power
+from .extensions import Extension, WeightDecay
 from .registering import register_optimizer
 
 if TYPE_CHECKING:
@@ -71,6 +72,25 @@ class Adam(Extensible, Optimizer):
             root = root / ops.cast(ops.sqrt(v_correction), v.dtype)
             rate = rate / ops.cast(m_correction, m.dtype)
         update.after = update.before - rate * m / (root + self.epsilon)
+
+    def fused_adam(self, path: str) -> FusedAdam | None:
+        """Return what happens to a variable, if that is Adam with a decoupled weight decay, as nearly always.
+
+        Arguments:
+            path: str. The name of the variable, such as 'MLM-Dense/kernel'.
+
+        Returns:
+            FusedAdam; None if a subclass or an extension does more.
+        """
+        if (type(self).rule, type(self).transform) != (Adam.rule, Adam.transform):
+            return None
+        decay = 0.0
+        for extension in self._in_order:
+            if isinstance(extension, WeightDecay):
+                decay = extension.decay(path)
+            elif type(extension).transform is not Extension.transform:
+                return None
+        return FusedAdam(self.beta_1, self.beta_2, self.epsilon, self.bias_correction, decay)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments with which the optimizer can be made again, as JSON can hold them."""

@@ -87,10 +87,15 @@ class WeightDecay(Extension):
     weight_decay_rate: float
     exclude_from_weight_decay: tuple[str, ...]
 
+    def decay(self, path: str) -> float:
+        """Return the decay of a variable; 0 for none."""
+        return 0.0 if found(self.exclude_from_weight_decay, path) else self.weight_decay_rate
+
     def transform(self, update: Update) -> None:
         """Move the value towards 0."""
-        if not found(self.exclude_from_weight_decay, update.path):
-            update.after = update.after - update.rate * self.weight_decay_rate * update.before
+        decay = self.decay(update.path)
+        if decay:
+            update.after = update.after - update.rate * decay * update.before
 
 
 class LayerAdaptation(Extension):

@@ -14,7 +14,8 @@ import keras
 from keras import ops
 
 from ..types import Tensor
-from ..updates import Slot, Update
+from ..updates import FusedAdam, Slot, Update
+from . import fused_adam
 from .layer import weight_path
 
 BACKEND = keras.config.backend()
@@ -50,6 +51,10 @@ class UpdateMixin:
         """Set `update.after` and the changed slots."""
         raise NotImplementedError
 
+    def fused_adam(self, path: str) -> FusedAdam | None:
+        """Return what Adam does to a variable, if that is all that happens to it in an update; else None."""
+        return None
+
     def build(self, variables: Sequence[Any]) -> None:
         """Make the slots, and keep the paths: TensorFlow hands `update_step` variables that do not know theirs."""
         if self.built:
@@ -83,6 +88,36 @@ class UpdateMixin:
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
         """Leave the argument `weight_decay` of Keras to `update_step`, where the rate of the update is known."""
+
+    if BACKEND == "torch":
+
+        def _backend_update_step(
+            self, grads: Sequence[Tensor], trainable_variables: Sequence[Any], rate: Tensor
+        ) -> None:
+            """Update all variables: by torch's own kernels for Adam if that is all, else one after the other."""
+            import torch
+
+            with torch.no_grad():
+                if not self._update_by_fused_adam(grads, trainable_variables, rate):
+                    super()._backend_update_step(grads, trainable_variables, rate)
+
+    def _update_by_fused_adam(self, gradients: Sequence[Tensor], variables: Sequence[Any], rate: Tensor) -> bool:
+        """Update all variables by `fused_adam.update`, and return True; return False if a variable needs more."""
+        indices = [self._get_variable_index(variable) for variable in variables]
+        kinds = [self.fused_adam(self._paths[index]) for index in indices]
+        if None in kinds:
+            return False
+        groups: dict[Any, list[Any]] = {}
+        for index, kind, variable, gradient in zip(indices, kinds, variables, gradients):
+            slots = dict(self._slots[index])
+            tensors = (variable.value, gradient, slots["m"].value, slots["v"].value)
+            groups.setdefault(kind, []).append(tensors)
+        if not all(fused_adam.usable(tensors) for group in groups.values() for tensors in group):
+            return False
+        rate = self.update_rate(rate, self._iterations, self.iterations)
+        for kind, group in groups.items():
+            fused_adam.update(kind, group, rate, self.iterations)
+        return True
 
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         """Update one variable and its slots."""
