@@ -74,7 +74,11 @@ SKIPS = [
         "keras231-* tfkeras-115",
         "a model of a graph cannot be called on arrays",
     ),
-    ("tests/models/test_lora.py::*", "keras231-* tfkeras-* tf_keras-221", "LoRA needs Keras 3"),
+    *(
+        (f"tests/models/test_{name}.py::*", "keras231-* tf*keras-*", "LoRA needs Keras 3")
+        for name in ("adapters", "lora")
+    ),
+    ("tests/models/test_adapters.py::*", "keras3-tf keras35-jax keras3-numpy", ONCE_FOR_EACH),
     ("tests/models/test_lora.py::test_training_*", "keras3-numpy", "the numpy backend cannot train"),
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
     ("tests/test_demo.py::*", "keras* tf*", MINILM),

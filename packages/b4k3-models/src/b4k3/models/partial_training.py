@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Sequence
 
-from . import lora
+from . import adapter_reading, adapters, lora
 
 if TYPE_CHECKING:
+    from .loading import LoadReport
     from .lora import Lora, TrainableShare
 
 
@@ -91,6 +93,54 @@ class PartialTraining:
         """
         transformer: Any = self
         lora.take_out(transformer, merge=False)
+
+    # ---------------------------------------------------------------------------------------- adapters in files
+
+    def save_adapter(
+        self, folder: str | os.PathLike[str], for_class: str | None = None, base_model: str | None = None
+    ) -> None:
+        """Write the matrices of LoRA to a folder, in the files of Hugging Face PEFT, which can load them.
+
+        The names of the modules depend on the class of transformers that the adapter is loaded into: BertForMaskedLM
+        and BertForSequenceClassification have a BertModel inside. An adapter that is in the folder is replaced.
+
+        Arguments:
+            folder: path. The folder, which is made if it is not there.
+            for_class: str or None. The name of that class, "BertForSequenceClassification" for example; None takes the
+                class for the heads of the model, BertModel or BertForMaskedLM for example.
+            base_model: str or None. What PEFT shall load as the model, if it is not given one.
+
+        Raises:
+            ConfigError: the model has no LoRA, or transformers does not have the network or the class.
+            CheckpointError: an adapter of PEFT has no place for something that is trained.
+
+        Reference: https://github.com/huggingface/peft
+        """
+        transformer: Any = self
+        adapters.save(transformer, os.fspath(folder), for_class, base_model)
+
+    def load_adapter(self, folder: str | os.PathLike[str], ignore_unread_weights: bool = False) -> LoadReport:
+        """Load an adapter that `save_adapter` or Hugging Face PEFT wrote, or change nothing.
+
+        A model without LoRA gets it as `enable_lora` does, in the layers of the adapter.
+
+        Arguments:
+            folder: path. The folder with adapter_config.json and adapter_model.safetensors.
+            ignore_unread_weights: bool. Whether an adapter is loaded although it has arrays that are not LoRA of this
+                model, such as a classifier in `modules_to_save`.
+
+        Returns:
+            `LoadReport`.
+
+        Raises:
+            ConfigError: the adapter is of a kind that b4k3 does not have; the message names the key. Or the model has
+                other LoRA already.
+            CheckpointError: the adapter does not fit the model. The message lists everything that is wrong.
+            FileNotFoundError: there is no adapter in the folder.
+            BackendError: the environment has Keras 2.
+        """
+        transformer: Any = self
+        return adapter_reading.Adapter(transformer, os.fspath(folder), ignore_unread_weights).apply()
 
     def _share(self, what: str, verbose: bool) -> TrainableShare:
         """Count the trainable weights, and print the count if it is asked for."""
