@@ -37,22 +37,21 @@ class data_generator(DataGenerator):
                 batch_token_ids, batch_segment_ids, batch_labels = [], [], []
 
 
-def classifier(model_class=keras.models.Model):
-    """Make the model, and compile it."""
+def classifier():
+    """Make the model."""
     bert = build_transformer_model(options.config_path, options.checkpoint_path)
     output = FirstToken()(bert.output)
     output = keras.layers.Dense(2, activation="softmax")(output)
-    model = model_class(bert.inputs, output)
+    return keras.models.Model(bert.inputs, output)
+
+
+def train(model):
+    """Train the model on the reviews."""
     model.compile(
         loss="sparse_categorical_crossentropy",
         optimizer=keras.optimizers.Adam(options.rate()),
         metrics=["accuracy"],
     )
-    return model
-
-
-def train(model):
-    """Train the model on the reviews."""
     batches = data_generator(train_data, batch_size)
     model.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=epochs, verbose=2)
 

@@ -16,6 +16,7 @@ import numpy as np
 from b4k3.backend import K, keras
 from b4k3.layers import Loss
 from b4k3.models import build_transformer_model
+from b4k3.optimizers import simcse_loss
 from b4k3.snippets import DataGenerator, sequence_padding
 from b4k3.tokenizers import Tokenizer
 
@@ -54,12 +55,7 @@ class TotalLoss(Loss):
         return K.sum(loss * y_mask) / K.sum(y_mask)
 
     def similarity_loss(self, inputs):
-        vectors = K.l2_normalize(inputs[2], axis=1)
-        similarities = K.dot(vectors, K.transpose(vectors)) * 20.0
-        rows = K.arange(0, K.shape(vectors)[0])
-        partners = rows + 1 - 2 * (rows % 2)  # 1 0 3 2 5 4 …
-        itself = K.cast(K.equal(rows[:, None], rows[None, :]), K.floatx())
-        return K.mean(K.sparse_categorical_crossentropy(partners, similarities - 1e12 * itself, from_logits=True))
+        return K.mean(simcse_loss(None, inputs[2]))
 
 
 bert = build_transformer_model(

@@ -95,7 +95,7 @@ def fresh_graph(request):
     """Tests of layers and of the backend start anew: names of weights do not depend on their order; and Keras 2 puts
     everything in one graph, all of which each run looks at."""
     folder = request.fspath.dirpath().basename
-    if folder in ("backend", "layers"):
+    if folder in ("backend", "layers", "optimizers"):
         from b4k3.backend import row
         from support.harness import fresh_session
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from ._keras3.dense import Dense as Dense
     from ._keras3.devices import device_scope as device_scope
     from ._keras3.fused import matmul_transposed as matmul_transposed
+    from ._keras3.gradients import gradient as gradient
     from ._keras3.initializers import TruncatedNormal as TruncatedNormal
     from ._keras3.layer import (
         Layer as Layer,
@@ -158,6 +159,7 @@ _NAMES = {
     "gelu_erf": "activations",
     "gelu_tanh": "activations",
     "get_available_gpus": "recomputing",
+    "gradient": "_keras3.gradients",
     "graph_mode_decorator": "recomputing",
     "is_tf_keras": "_runtime",
     "keras": "_environment",

@@ -9,21 +9,21 @@ property, which adds the network to the graph once more for each pass:
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import tensorflow.compat.v2 as tf
 
 from .._runtime import major_minor
 from ..types import Tensor
 from .flavour import is_standalone, keras
+from .gradients import IN_GRAPH, gradient  # in a graph `compile` makes the graph of training
 from .k import symbolic
-from .layer import TF1
 from .prediction import input_structure
 from .replaying import replaying, weight_value as weight_value
 
 K = keras.backend
-IN_GRAPH = TF1 or is_standalone  # `compile` makes the graph of training
 EXPANDS = major_minor(tf.__version__) < (2, 7)  # Keras' own train_step makes [batch, 1] of [batch]
 
 
@@ -78,12 +78,7 @@ class Passes:
         Returns:
             float32, of the shape of the weight.
         """
-        if IN_GRAPH:
-            return tf.convert_to_tensor(tf.gradients(function(move), [move])[0])
-        with tf.GradientTape() as tape:
-            tape.watch(move)
-            result = function(move)
-        return tf.convert_to_tensor(tape.gradient(result, move))
+        return gradient(function, move, differentiable)
 
     def loss_gradient(self, differentiable: bool = False) -> Tensor:
         """Return the gradient of the loss where the weight is.
@@ -95,7 +90,11 @@ class Passes:
             float32, of the shape of the weight.
         """
         if IN_GRAPH:  # the pass of `compile` is there already
-            return tf.convert_to_tensor(tf.gradients(self.loss, [self.model.rerun.weight])[0])
+            found = tf.convert_to_tensor(tf.gradients(self.loss, [self.model.rerun.weight])[0])
+            if differentiable:
+                with second_gradients():
+                    tf.gradients(found, [self.model.rerun.weight])
+            return found
         return self.gradient(lambda move: self.at(move)[0], tf.zeros(self.shape))
 
     def normal(self) -> Tensor:
@@ -230,7 +229,8 @@ class PerturbedModel(keras.Model):
                 kept[:] = [outputs, (total - clean) * (tf.identity(shown_loss(self, "count")) - before)]
                 return total
 
-            self.optimizer.minimize(loss, self.trainable_variables)
+            with second_gradients():
+                self.optimizer.minimize(loss, self.trainable_variables)
             outputs, difference = kept
             if self.loss:  # Keras has averaged the loss of its own pass
                 shown_loss(self, "total").assign_add(difference)
@@ -252,6 +252,22 @@ def masks_of(network: Any, outputs: list[Tensor]) -> list[Tensor | None]:
         return [getattr(x, "_keras_mask", None) for x in outputs]
     masks = network.output_mask
     return list(masks) if isinstance(masks, (list, tuple)) else [masks] * len(outputs)
+
+
+@contextlib.contextmanager
+def second_gradients() -> Iterator[None]:
+    """Say what to do where TensorFlow has no gradient of a gradient.
+
+    Raises:
+        ValueError: TensorFlow raised a LookupError in the block.
+    """
+    try:
+        yield
+    except LookupError as error:
+        raise ValueError(
+            f"TensorFlow {tf.__version__} has no second gradient of this loss ({error}). Of "
+            "sparse_categorical_crossentropy it has none; take categorical_crossentropy with one-hot labels"
+        ) from error
 
 
 # --- eager training ---------------------------------------------------------------------------------------------------

@@ -19,17 +19,9 @@ import keras
 from keras import ops
 
 from ..types import Tensor
+from .gradients import gradient
 from .layer import mask_of
 from .prediction import input_structure
-
-BACKEND = keras.config.backend()
-
-if BACKEND == "jax":
-    import jax
-elif BACKEND == "tensorflow":
-    import tensorflow as tf
-elif BACKEND == "torch":
-    import torch
 
 
 def weight_value(variable: Any) -> Any:
@@ -47,39 +39,6 @@ def weight_value(variable: Any) -> Any:
         >>> y = ops.matmul(ops.ones((2, 4)), weight_value(layer.kernel))  # [2, 8]
     """
     return variable
-
-
-def gradient(function: Callable[[Tensor], Tensor], value: Tensor, differentiable: bool = False) -> Tensor:
-    """Return the gradient of a function of one tensor.
-
-    Arguments:
-        function: function. It takes a tensor and returns a scalar tensor.
-        value: float, [...]. Where the gradient is taken.
-        differentiable: bool. Whether somebody takes the gradient of the result. On torch fused attention is switched
-            off for it, because it has no second gradient.
-
-    Returns:
-        float, [...]. The gradient, of the shape of the value.
-
-    Raises:
-        NotImplementedError: the backend has no gradients.
-    """
-    if BACKEND == "jax":
-        return jax.grad(function)(value)
-    if BACKEND == "torch":
-        value = value.detach().requires_grad_()
-        attention = torch.nn.attention.SDPBackend
-        kinds = [attention.MATH] if differentiable else [getattr(attention, n) for n in attention.__members__]
-        kinds = [kind for kind in kinds if kind is not getattr(attention, "ERROR", None)]
-        # Keras first calls a loss without gradients, to learn its shape.
-        with torch.enable_grad(), torch.nn.attention.sdpa_kernel(kinds):
-            return torch.autograd.grad(function(value), value, create_graph=differentiable)[0]
-    if BACKEND == "tensorflow":
-        with tf.GradientTape() as tape:
-            tape.watch(value)
-            result = function(value)
-        return tf.convert_to_tensor(tape.gradient(result, value))
-    raise NotImplementedError(f"Keras has no gradients on the backend {BACKEND}: train on jax, tensorflow or torch")
 
 
 class Passes:
