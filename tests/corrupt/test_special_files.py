@@ -58,6 +58,8 @@ OPENED = {
     "HDF5": ("model.h5", open_checkpoint),
     "weights of Keras": ("model.weights.h5", open_checkpoint),
     "PyTorch": ("pytorch_model.bin", open_checkpoint),
+    "index of PyTorch": ("pytorch_model.bin.index.json", open_checkpoint),
+    "PyTorch by another name": ("best.pt", open_checkpoint),
     "corpus": ("corpus.txt", lambda path: open_lines(path, encoding="utf-8")),
     "corpus by lines": ("corpus.txt", lambda path: open_lines(path, encoding="utf-8", indexable=True)),
     "index of a corpus": ("corpus.index", lambda path: open_lines(path[:-5] + "txt", indexable=path)),

@@ -330,6 +330,16 @@ ARCHIVE = t.zipped(GOOD, {"0": DATA})
 ZERO = b"archive/data/0"
 
 
+def zip64(count=2, size=None, offset=None):
+    """The archive with the larger record at its end, which 0xFFFF and 0xFFFFFFFF in the usual one refer to."""
+    ends, begins = ARCHIVE.rindex(b"PK\5\6"), ARCHIVE.index(b"PK\1\2")
+    size, offset = ends - begins if size is None else size, begins if offset is None else offset
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, offset)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, ends, 1)
+    usual = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return ARCHIVE[:ends] + record + locator + usual
+
+
 def archive(*members, method=zipfile.ZIP_STORED):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as out:
@@ -362,6 +372,9 @@ def archives():
         "an encrypted member": (put(put(ARCHIVE, ZERO, 8, "<H", 1), ZERO, 6, "<H", 1, directory=False), "encrypted"),
         "something before the archive": (b"PK\3\4" + bytes(30) + ARCHIVE, "does not begin behind"),
         "no end": (ARCHIVE[:ends], "zip archive"),
+        "a list of zip64 that is huge": (zip64(size=2**63), "zip archive"),
+        "a list of zip64 that is short": (zip64(size=46), "zip archive|does not begin behind|data.pkl"),
+        "a list of zip64 that begins nowhere": (zip64(offset=2**62), "zip archive|does not begin behind"),
         "a list that begins elsewhere": (ARCHIVE[: ends + 16] + b"\0\0\0\x7f" + ARCHIVE[ends + 20 :], "does not begin"),
         "a member outside of the archive's folder": (archive(("a/data.pkl", GOOD), ("x", b"")), "not in a folder"),
         "a member with a parent folder": (
@@ -387,6 +400,12 @@ def archives():
 def test_an_archive(tmp_path, fault):
     data, message = archives()[fault]
     refused(tmp_path, data, message)
+
+
+def test_an_archive_of_zip64(tmp_path):
+    """That of a model of more than 4 GB."""
+    (tmp_path / "m.pt").write_bytes(zip64())
+    assert open_checkpoint(str(tmp_path / "m.pt"))["a"].tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_path_in_an_archive_leads_nowhere(tmp_path):

@@ -65,7 +65,6 @@ def without_training(code):
 # page -> the reasons, in their order. A block is left out only if it is named here.
 INSTALLS = "it installs packages"
 NOT_RUN = {
-    "models": ["it needs transformers and a file of PyTorch"],
     "quick-start": [INSTALLS, INSTALLS, "it installs the model, and the tests make the same folder"],
 }
 

@@ -59,6 +59,7 @@ SKIPS = [
     ),
     # on every Keras 3: it has the goldens of the newest architectures
     ("tests/models/test_huggingface.py::*", "tfkeras-* keras231-tf22", ONCE_FOR_EACH),
+    ("tests/models/test_torch_folders.py::*", "tfkeras-* keras231-tf22", ONCE_FOR_EACH),
     ("tests/models/test_truths.py::test_[!f]*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_architectures.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_generative.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221", ONCE_FOR_EACH),

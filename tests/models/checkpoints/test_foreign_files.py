@@ -90,13 +90,14 @@ def test_file(tmp_path, name, content, words):
 
 
 @pytest.mark.parametrize(
-    "name", ["m.safetensors", "m.npz", "m.h5", "m.index", "m.bin", "m.data-00000-of-00001", "m.meta", "m"]
+    "name",
+    ["m.safetensors", "m.npz", "m.h5", "m.index", "m.bin", "m.pt", "m.pth", "m.data-00000-of-00001", "m.meta", "m"],
 )
 def test_git_lfs_pointer(tmp_path, name):
     if ".data" in name:
         save_checkpoint(str(tmp_path / "m"), ARRAYS)
     (tmp_path / name).write_bytes(POINTER)
-    with pytest.raises(CheckpointError, match="Git LFS pointer.*409,168 bytes.*git lfs pull") as caught:
+    with pytest.raises(CheckpointError, match="Git LFS pointer.*409,168 bytes .sha256:a{64}.*git lfs pull") as caught:
         open_checkpoint(str(tmp_path / name))
     assert str(tmp_path / name) in str(caught.value)
 
@@ -113,6 +114,15 @@ def test_git_lfs_pointer_behind_an_index(tmp_path):
     (tmp_path / "model.safetensors.index.json").write_bytes(index)
     (tmp_path / "model-00001-of-00001.safetensors").write_bytes(POINTER)
     with pytest.raises(CheckpointError, match="model-00001-of-00001.safetensors: is a Git LFS pointer"):
+        open_checkpoint(str(tmp_path))
+
+
+def test_git_lfs_pointer_behind_an_index_of_pytorch(tmp_path):
+    (tmp_path / "pytorch_model.bin.index.json").write_bytes(
+        b'{"weight_map": {"a": "pytorch_model-00001-of-00001.bin"}}'
+    )
+    (tmp_path / "pytorch_model-00001-of-00001.bin").write_bytes(POINTER)
+    with pytest.raises(CheckpointError, match="pytorch_model-00001-of-00001.bin: is a Git LFS pointer"):
         open_checkpoint(str(tmp_path))
 
 

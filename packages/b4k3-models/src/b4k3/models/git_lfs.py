@@ -6,6 +6,7 @@ import re
 
 MAX_POINTER = 1024  # the specification of Git LFS limits pointers to this many bytes
 _FIRST_LINE = re.compile(rb"version https?://[\w./-]+/spec/v\d+\s")
+_OID = re.compile(rb"^oid (sha256:[0-9a-f]{64})\s*$", re.M)
 _SIZE = re.compile(rb"^size (\d{1,18})\s*$", re.M)
 
 
@@ -24,6 +25,8 @@ def describe_pointer(head: bytes) -> str | None:
         return None
     size = _SIZE.search(head[:MAX_POINTER])
     stands_for = f"a file of {int(size.group(1)):,} bytes" if size else "a larger file"
+    oid = _OID.search(head[:MAX_POINTER])
+    stands_for += f" ({oid.group(1).decode('ascii')})" if oid else ""
     return (
         f"is a Git LFS pointer, a small text that stands for {stands_for}. Fetch the file itself: run `git lfs pull` "
         "in the folder, or download it with the client of the site"
