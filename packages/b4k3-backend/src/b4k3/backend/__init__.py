@@ -59,6 +59,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         reset_lora as reset_lora,
     )
     from ._keras3.metric_layer import MetricLayer as MetricLayer
+    from ._keras3.optimizer_state import counters as counters, prepared_optimizer as prepared_optimizer
     from ._keras3.optimizers import Optimizer as Optimizer, UpdateMixin as UpdateMixin
     from ._keras3.perturbed import PerturbedModel as PerturbedModel, weight_value as weight_value
     from ._keras3.prediction import model_scope as model_scope
@@ -146,6 +147,7 @@ _NAMES = {
     "call_layer": "_keras3.compiling",
     "compiled": "_keras3.compiling",
     "copy_initializer": "_initialization",
+    "counters": "_keras3.optimizer_state",
     "custom_objects": "_serialization",
     "device_scope": "_keras3.devices",
     "disable_lora": "_keras3.lora",
@@ -185,6 +187,7 @@ _NAMES = {
     "piecewise_linear": "tensors",
     "predict_function": "prediction",
     "pool1d": "tensors",
+    "prepared_optimizer": "_keras3.optimizer_state",
     "recompute_grad": "recomputing",
     "register": "_keras3.layer",
     "reset_lora": "_keras3.lora",

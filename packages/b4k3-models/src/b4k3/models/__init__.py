@@ -17,6 +17,7 @@ from .__about__ import __version__
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
     from b4k3.layers import *  # noqa: F403
 
+    from .adam_state import adam_variables as adam_variables, restore_adam as restore_adam
     from .architectures.albert import ALBERT as ALBERT, ALBERT_Unshared as ALBERT_Unshared
     from .architectures.bert import BERT as BERT
     from .architectures.distilbert import DistilBERT as DistilBERT
@@ -75,6 +76,7 @@ _NAMES = {
     "T5_Encoder": "architectures.t5",
     "Transformer": "transformer",
     "UniLM_Mask": "language_models",
+    "adam_variables": "adam_state",
     "build_transformer_model": "builder",
     "data_parallel": "multi_device",
     "extend_with_language_model": "language_models",
@@ -82,6 +84,7 @@ _NAMES = {
     "ready_configs": "config_files",
     "register_architecture": "registry",
     "register_dialect": "registry",
+    "restore_adam": "adam_state",
 }
 
 

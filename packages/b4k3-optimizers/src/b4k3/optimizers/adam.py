@@ -41,6 +41,8 @@ class Adam(Extensible, Optimizer):
     Reference: Kingma and Ba, Adam: A Method for Stochastic Optimization, https://arxiv.org/abs/1412.6980
     """
 
+    moments = ("m", "v")  # the names of the slots, which `restore_adam` of b4k3.models asks for
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
