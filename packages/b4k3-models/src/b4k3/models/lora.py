@@ -16,6 +16,8 @@ import difflib
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, Sequence
 
+import numpy as np
+
 from b4k3.backend import (
     base_weights,
     disable_lora,
@@ -64,7 +66,7 @@ class TrainableShare:
 
     Arguments:
         what: str. What was done, with which the line begins.
-        weights: iterable of variables. The weights of the model.
+        model: keras.Model.
 
     Attributes:
         what: str. The argument.
@@ -81,19 +83,25 @@ class TrainableShare:
         256
     """
 
-    def __init__(self, what: str, weights: Iterable[Any]) -> None:
+    def __init__(self, what: str, model: Any) -> None:
         self.what = what
-        self.trainable = self.total = 0
-        for weight in weights:
-            count = 1
-            for size in weight.shape:
-                count *= int(size)
-            self.total += count
-            self.trainable += count if weight.trainable else 0
+        self.trainable, self.total = count_of(model.trainable_weights), count_of(model.weights)
 
     def __str__(self) -> str:
         share = 100 * self.trainable / max(self.total, 1)
         return f"{self.what}: trainable {self.trainable:,} of {self.total:,} ({share:.2f} %)"
+
+
+def count_of(weights: Iterable[Any]) -> int:
+    """Count the numbers in weights.
+
+    Arguments:
+        weights: iterable of variables.
+
+    Returns:
+        int.
+    """
+    return sum(int(np.prod([int(size) for size in weight.shape])) for weight in weights)
 
 
 class Lora:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
-from . import adapter_reading, adapters, lora
+from . import adapter_reading, adapters, freezing, lora
 
 if TYPE_CHECKING:
     from .loading import LoadReport
@@ -142,9 +142,49 @@ class PartialTraining:
         transformer: Any = self
         return adapter_reading.Adapter(transformer, os.fspath(folder), ignore_unread_weights).apply()
 
+    # -------------------------------------------------------------------------------------------- frozen parts
+
+    def freeze(self, *parts: str, layers: Iterable[int] | None = None, verbose: bool = True) -> TrainableShare:
+        """Freeze parts of the model: they are not trained. Call it before `compile`.
+
+        Arguments:
+            parts: str. Names of parts: "embeddings", "blocks", "pooler", "MLM head" and so on; "encoder" and "decoder"
+                of T5. An unknown name is refused with the names that the model has.
+            layers: iterable of int, or None. The numbers of blocks, range(6) for example. In T5 they are the blocks of
+                the encoder and of the decoder.
+            verbose: bool. Whether the share of trainable weights is printed.
+
+        Returns:
+            `TrainableShare`. How many weights of the model are trained.
+
+        Raises:
+            ConfigError: the model has no such part or block, or a block shares layers with another one.
+        """
+        transformer: Any = self
+        count = freezing.set_trainable(transformer, parts, layers, False)
+        return self._share(f"froze {count} layers", verbose)
+
+    def unfreeze(self, *parts: str, layers: Iterable[int] | None = None, verbose: bool = True) -> TrainableShare:
+        """Train parts of the model again. A kernel with LoRA stays frozen. Call it before `compile`.
+
+        Arguments:
+            parts: str. Names of parts, as for `freeze`.
+            layers: iterable of int, or None. The numbers of blocks, as for `freeze`.
+            verbose: bool. Whether the share of trainable weights is printed.
+
+        Returns:
+            `TrainableShare`. How many weights of the model are trained.
+
+        Raises:
+            ConfigError: the model has no such part or block, or a block shares layers with another one.
+        """
+        transformer: Any = self
+        count = freezing.set_trainable(transformer, parts, layers, True)
+        return self._share(f"unfroze {count} layers", verbose)
+
     def _share(self, what: str, verbose: bool) -> TrainableShare:
         """Count the trainable weights, and print the count if it is asked for."""
-        share = lora.TrainableShare(what, self.model.weights)
+        share = lora.TrainableShare(what, self.model)
         if verbose:
             print(share)
         return share

@@ -172,6 +172,13 @@ def written_config(scales: Mapping[str, tuple[int, float]], transposed: bool, ba
 
 
 def plain(number: float) -> float:
-    """Return an int for a whole number, and another number as it is."""
+    """Return an int for a whole number.
+
+    Arguments:
+        number: float.
+
+    Returns:
+        int; another number is returned as it is.
+    """
     nearest = round(number)
     return nearest if abs(number - nearest) < 1e-9 * max(1.0, abs(number)) else number
