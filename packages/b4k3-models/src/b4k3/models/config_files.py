@@ -10,6 +10,7 @@ from .checkpoints._json import JSONError, parse_json
 from .errors import ConfigError
 from .gin import read_gin
 from .git_lfs import describe_pointer
+from .keras_hub import is_keras_hub, translated
 
 if TYPE_CHECKING:
     from typing import Union
@@ -42,7 +43,8 @@ def read_config(path: Path | dict[str, Any]) -> dict[str, Any]:
         path: str or path-like, or a name of `ready_configs`; a dict is copied.
 
     Returns:
-        dict, the keys and values as the file has them. From a gin file, our names and the values of its bindings.
+        dict, the keys and values as the file has them. From a gin file, our names and the values of its bindings; from
+        a preset of keras-hub, the keys of a configuration of BERT.
 
     Raises:
         ConfigError: the path is a folder, a pipe or a device; the file is too large, a Git LFS pointer, not UTF-8 or
@@ -144,4 +146,4 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from None
     if not isinstance(config, dict):
         raise ConfigError(f"{path} holds a JSON {type(config).__name__}, expected an object")
-    return config
+    return translated(config, path) if is_keras_hub(config) else config

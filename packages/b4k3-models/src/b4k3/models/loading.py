@@ -184,7 +184,7 @@ class Unread:
         neighbour = self.neighbour(name)
         if neighbour is not None:
             return f"{neighbour[0].name} of model={neighbour[1].name!r}"
-        kind = leftover(name)
+        kind = next(filter(None, map(leftover, [name] + canonicals)), None)
         if kind == FIXED_POSITIONS:
             return kind if self._is_constant(name) else None
         return None if kind in self.unread_kinds else kind

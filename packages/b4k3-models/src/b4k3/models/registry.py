@@ -60,6 +60,7 @@ ARCHITECTURES_OF_B4K3 = dict(ARCHITECTURES)
 # Name -> where the `Dialect` is. They are asked in this order whether they recognise a file.
 DIALECTS: dict[str, Any] = {
     "keras_layers": "b4k3.models.dialects.keras_layers:KERAS_LAYERS",
+    "keras_hub": "b4k3.models.dialects.keras_hub:KERAS_HUB",
     "albert_zh": "b4k3.models.dialects.albert_zh:ALBERT_ZH",
     "mesh_t5": "b4k3.models.dialects.mesh_t5:MESH_T5",
     "newslm": "b4k3.models.dialects.newslm:NEWSLM",

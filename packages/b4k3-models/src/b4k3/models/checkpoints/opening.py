@@ -71,6 +71,7 @@ _OPENED = (".index", "pytorch_model.bin") + tuple(suffix for suffix, _ in _SUFFI
 # The names that transformers gives to weights, in the order in which it looks for them.
 _USUAL = ("model.safetensors", "model.safetensors.index.json")
 _USUAL_OF_TORCH = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+_USUAL_OF_KERAS = "model.weights.h5"  # keras-hub writes the weights of a task beside it
 # what trainers write beside the weights
 _TRAINING = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state.*|.*_states)\.(bin|pt|pth)$")
 # The first bytes of files that are something else, whatever their names are: a web page, a zip archive, a pickle, gzip.
@@ -304,7 +305,7 @@ def _locate_in_folder(folder: str) -> tuple[str, str]:
     indices = [name for name in names if name.endswith(".safetensors.index.json")]
     if indices:
         return "safetensors", os.path.join(folder, _only(folder, indices))
-    for suffix in [".safetensors", *_USUAL_OF_TORCH] + [suffix for suffix, _ in _SUFFIXES]:
+    for suffix in [".safetensors", *_USUAL_OF_TORCH, _USUAL_OF_KERAS] + [suffix for suffix, _ in _SUFFIXES]:
         found = [name for name in names if name.endswith(suffix)]
         if found:
             return _locate_file(os.path.join(folder, _only(folder, found)))
