@@ -52,9 +52,11 @@ def dtype_of(variable: Any) -> Any:
     return tf.as_dtype(getattr(variable, "true_dtype", None) or variable.dtype).base_dtype
 
 
-def dense(gradient: Any) -> Tensor:
-    """Return a gradient as a tensor; what a gather gave as slices is summed for each row."""
-    return tf.convert_to_tensor(gradient)
+def dense(gradient: Any, variable: Any) -> Tensor:
+    """Return the gradient of a variable as a tensor of its shape; slices, which a gather gives, are summed by row."""
+    gradient = tf.convert_to_tensor(gradient)
+    gradient.set_shape(variable.shape)  # which is lost where the gradients of several devices are summed
+    return gradient
 
 
 def add_gradient(accumulator: Any, gradient: Any) -> Any:

@@ -94,7 +94,7 @@ class UpdateMixin:
 
     @contextlib.contextmanager
     def _with_in_force(self, in_force: InForce | None) -> Iterator[None]:
-        """Let the rule of Keras read the number of updates as its iterations; with None, that of batches."""
+        """Let the rule of Keras read the number of updates as its iterations; None is the number of batches."""
         before, self._in_force = self._in_force, in_force
         try:
             yield
@@ -180,7 +180,6 @@ class UpdateMixin:
         if TF1:  # later versions have summed the gradients of all devices before
             gradients = distribution.extended.batch_reduce_to(tf.distribute.ReduceOp.SUM, pairs)
             pairs = [(gradient, variable) for gradient, (_, variable) in zip(gradients, pairs)]
-        pairs = [(mirrored(gradient), variable) for gradient, variable in pairs]
         with tf.name_scope(name or self._name):
             if self.accumulation_steps == 1:
                 done = self._update_all(distribution, pairs)
@@ -195,9 +194,8 @@ class UpdateMixin:
         added, windows = [], []
         for gradient, variable in pairs:
             accumulator = self._trained[key_of(variable)].accumulator
-            added.append(
-                distribution.extended.update(accumulator, accumulation.add_gradient, args=(gradient,), group=False)
-            )
+            add = functools.partial(self._add, distribution, gradient, variable)
+            added.append(distribution.extended.update(accumulator, add, group=False))
             windows.append((accumulator, variable))
         with tf.control_dependencies(operations(added)):
             closes = tf.identity(accumulation.closes_window(self._iterations, self.accumulation_steps))
@@ -209,6 +207,11 @@ class UpdateMixin:
 
         return tf.cond(closes, close, lambda: tf.constant(False))
 
+    @staticmethod
+    def _add(distribution: Any, gradient: Any, variable: Any, accumulator: Any) -> Any:
+        """Add a gradient to the accumulator of one device."""
+        return accumulation.add_gradient(accumulator, of_device(distribution, gradient, variable, accumulator))
+
     def _update_all(self, distribution: Any, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
         """Update variables by their gradients, or by their accumulators, which stand in the place of them."""
         count = tf.convert_to_tensor(self._iterations) // self.accumulation_steps
@@ -218,9 +221,11 @@ class UpdateMixin:
         norm, done = self._norm(distribution, pairs), []
         for gradient, variable in pairs:
             trained = self._trained[key_of(variable)]
-            update = functools.partial(self._update_variable, trained.path, state=state, norm=norm, in_force=in_force)
-            arguments = (gradient, trained.slots)
-            done.append(distribution.extended.update(variable, update, args=arguments, group=False))
+            of_device_ = functools.partial(of_device, distribution, gradient, variable)
+            update = functools.partial(
+                self._update_variable, trained.path, of_device_, state=state, norm=norm, in_force=in_force
+            )
+            done.append(distribution.extended.update(variable, update, args=(trained.slots,), group=False))
         return operations(done)
 
     def _norm(self, distribution: Any, pairs: Sequence[tuple[Any, Any]]) -> Tensor | None:
@@ -229,8 +234,8 @@ class UpdateMixin:
             return None
         sums = []
         for gradient, variable in pairs:
-            found = distribution.extended.update(variable, square_sum_of, args=(gradient,), group=False)
-            sums.append(tf.nest.flatten(found)[0])
+            first = distribution.experimental_local_results(gradient)[0]
+            sums.append(accumulation.square_sum(dense(first, variable)))
         return accumulation.global_norm(sums) / self.accumulation_steps
 
     def _limits(self) -> dict[str, float]:
@@ -240,18 +245,18 @@ class UpdateMixin:
     def _update_variable(
         self,
         path: str,
+        gradient_of: Any,
         variable: Any,
-        gradient: Any,
         slots: dict[str, Any],
         state: Any,
         norm: Tensor | None,
         in_force: InForce,
     ) -> list[Any]:
         """Update one variable and its slots, on one device."""
+        dtype, gradient = dtype_of(variable), gradient_of(variable)
         if self.accumulation_steps > 1:
             gradient = accumulation.mean_of_window(gradient, self.accumulation_steps)
-        dtype = dtype_of(variable)
-        gradient = accumulation.clipped(tf.cast(dense(gradient), dtype), self._limits(), norm)
+        gradient = accumulation.clipped(tf.cast(dense(gradient, variable), dtype), self._limits(), norm)
         prepared = state.get((variable.device, dtype)) or self._fallback_apply_state(variable.device, dtype)
         before, after, done = tf.identity(variable.read_value()), None, []
         values = {name: tf.identity(slot.read_value()) for name, slot in slots.items()}
@@ -280,7 +285,7 @@ class UpdateMixin:
 
 
 class Optimizer(UpdateMixin, KerasOptimizer):
-    """The base of optimizers whose rule is ours.
+    """The base class of our own rules.
 
     Arguments:
         learning_rate: float, or schedule of Keras.
@@ -309,12 +314,18 @@ def key_of(variable: Any) -> str:
     return variable._shared_name if variable._in_graph_mode else variable._unique_id
 
 
-def square_sum_of(variable: Any, gradient: Any) -> Tensor:
-    """Return the sum of the squares of the gradient of a variable."""
-    return accumulation.square_sum(dense(gradient))
+def of_device(distribution: Any, gradient: Any, variables: Any, variable: Any) -> Any:
+    """Return the gradient on the device of a variable.
 
+    Arguments:
+        distribution: tf.distribute.Strategy.
+        gradient: tensor or slices, or a distributed value of such.
+        variables: variable. The trained one with its copies on all devices.
+        variable: variable. It on one device.
 
-def mirrored(gradient: Any) -> Any:
-    """Return the summed gradient of all devices as Keras lets it be given to a variable."""
-    values = getattr(gradient, "values", None)
-    return gradient if not isinstance(values, tuple) else type(gradient)(values)
+    Returns:
+        tensor or slices.
+    """
+    parts = distribution.experimental_local_results(gradient)
+    devices = [part.device for part in distribution.experimental_local_results(variables)]
+    return parts[devices.index(variable.device)] if len(parts) > 1 else parts[0]

@@ -139,7 +139,9 @@ class UpdateMixin:
         """Clip the gradients, made dense: slices of one row twice have another norm. An accumulated mean waits."""
         if self.accumulation_steps > 1:
             return grads
-        return super()._clip_gradients([None if gradient is None else dense(gradient) for gradient in grads])
+        return super()._clip_gradients(
+            [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
+        )
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
         """Leave the argument `weight_decay` of Keras to `update_step`, where the rate of the update is known."""
@@ -192,7 +194,7 @@ class UpdateMixin:
         if trained.accumulator is not None:
             gradient = accumulation.mean_of_window(gradient, self.accumulation_steps)
             gradient = accumulation.clipped(gradient, self._limits(), self._global_norm)
-        return tf.cast(dense(gradient), dtype_of(trained.variable))
+        return tf.cast(dense(gradient, trained.variable), dtype_of(trained.variable))
 
     def update_step(self, gradient: Any, variable: Any) -> None:
         """Update one variable and its slots."""
@@ -232,7 +234,7 @@ class Kept:
 
 
 class Optimizer(UpdateMixin, KerasOptimizer):
-    """The base of optimizers whose rule is ours.
+    """The base class of our own rules.
 
     Arguments:
         learning_rate: float, or schedule of Keras.
