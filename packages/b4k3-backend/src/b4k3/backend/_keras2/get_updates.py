@@ -30,10 +30,17 @@ from .layer import weight_path
 K = keras.backend
 
 
-class Gradients(NamedTuple):
-    """Gradients that are known already. They stand for the loss where an optimizer of Keras asks for its gradients."""
+class Gradients:
+    """Gradients that are known already. They stand for the loss where an optimizer of Keras asks for its gradients.
 
-    of_params: Sequence[Tensor]
+    This is no tuple, because Keras takes a tuple in the place of the loss for the parameters of its oldest interface.
+
+    Arguments:
+        of_params: list of float tensors. One for each variable.
+    """
+
+    def __init__(self, of_params: Sequence[Tensor]) -> None:
+        self.of_params = of_params
 
 
 class Window(NamedTuple):
