@@ -43,6 +43,9 @@ def load(name):
     return Problem(content["variables"], dict(np.load(FOLDER / f"{name}.npz"))), content["cases"]
 
 
+PROBLEM = load("dev-3d")[0]  # the smaller one
+
+
 def optimizer_of(case, through_config=False):
     """The optimizer of a case, or what Keras makes of its config after a trip through JSON."""
     where, name = case["base"]

@@ -47,9 +47,11 @@ class AdaFactor(Extensible, Optimizer):
     https://arxiv.org/abs/1804.04235
     """
 
+    default_rate = 1e-3
+
     def __init__(
         self,
-        learning_rate: Any = 1e-3,
+        learning_rate: Any = default_rate,
         beta1: float = 0.0,
         beta2: float | None = None,
         epsilon1: float = 1e-30,
@@ -60,9 +62,11 @@ class AdaFactor(Extensible, Optimizer):
         exclude_from_parameter_scale: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        learning_rate = kwargs.pop("lr", learning_rate)
-        super().__init__(learning_rate=1.0 if learning_rate is None else learning_rate, **kwargs)
-        self.relative_step = learning_rate is None
+        relative_step = kwargs.get("lr", learning_rate) is None
+        if relative_step:
+            kwargs.pop("lr", None)
+        super().__init__(1.0 if relative_step else learning_rate, **kwargs)
+        self.relative_step = relative_step
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon1 = epsilon1

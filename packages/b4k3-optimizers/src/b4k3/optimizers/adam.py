@@ -43,16 +43,18 @@ class Adam(Extensible, Optimizer):
 
     moments = ("m", "v")  # the names of the slots, which `restore_adam` of b4k3.models asks for
 
+    default_rate = 0.001
+
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: Any = default_rate,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float | None = 1e-6,
         bias_correction: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(kwargs.pop("lr", learning_rate), **kwargs)
+        super().__init__(learning_rate, **kwargs)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon or K.epsilon()  # without one, a gradient of 0 would give 0 / 0

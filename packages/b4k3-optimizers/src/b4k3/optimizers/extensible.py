@@ -35,6 +35,7 @@ class Extensible:
     """
 
     extensions: tuple[type[Extension], ...] = ()  # from the inside out
+    default_rate: float | None = None  # None: that of an optimizer of Keras
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         extensions = []
@@ -42,7 +43,7 @@ class Extensible:
             own = {name: kwargs.pop(name) for name in extension.arguments if name in kwargs}
             extensions.append(extension(**own))
         refuse_arguments_of_others(type(self).__name__, kwargs)
-        args, kwargs = with_number_as_rate(type(self).__name__, args, kwargs)
+        args, kwargs = with_number_as_rate(type(self).__name__, self.default_rate, args, kwargs)
         steps = max([extension.accumulation_steps for extension in extensions], default=1)
         super().__init__(*args, accumulation_steps=steps, **kwargs)  # type: ignore[call-arg]
         self._in_order = tuple(sorted(extensions, key=lambda extension: extension.is_last))
@@ -162,12 +163,13 @@ def refuse_arguments_of_others(name: str, arguments: Mapping[str, Any]) -> None:
 
 
 def with_number_as_rate(
-    name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    name: str, default: float | None, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Give the learning rate its new name, and turn an int or a number of numpy into a float.
 
     Arguments:
         name: str. The name of the optimizer.
+        default: float, or None. The rate of one of ours that was made without one.
         args: sequence. The positional arguments.
         kwargs: {name: value}. The other arguments.
 
@@ -175,13 +177,15 @@ def with_number_as_rate(
         tuple and dict: the positional and the other arguments.
 
     Raises:
-        TypeError: `lr` is given beside a learning rate, or `decay`, which Keras 3 ignores, is not 0.
+        TypeError: `lr` is given beside a learning rate.
     """
     args, kwargs = list(args), dict(kwargs)
     if "lr" in kwargs:
-        if args or "learning_rate" in kwargs:
+        rate = kwargs.pop("lr")
+        if (args[0] if args else kwargs.get("learning_rate", default)) != default:
             raise TypeError(f"{name}: lr is the old name of learning_rate; give one of them.")
-        kwargs["learning_rate"] = kwargs.pop("lr")
+        args[:1] = [rate]
+        kwargs.pop("learning_rate", None)
     if args:
         args[0] = as_float(args[0])
     elif "learning_rate" in kwargs:

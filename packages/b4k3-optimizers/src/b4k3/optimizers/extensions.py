@@ -5,6 +5,8 @@ w is the value of the variable before an update, w' the one after it so far, r t
 
 from __future__ import annotations
 
+import math
+import numbers
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Iterable, Mapping, Sequence
 
@@ -48,20 +50,21 @@ class Extension:
     """
 
     arguments: ClassVar[Mapping[str, Any]] = {}  # argument: default
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}  # argument: the smallest and the largest number
     is_last = False  # True: it acts on what all others made of the update
     accumulation_steps = 1
     methods: ClassVar[type | None] = None  # a class whose methods an optimizer with this extension has
 
     def __init__(self, **arguments: Any) -> None:
         for name, default in self.arguments.items():
-            setattr(self, name, self.plain(arguments.get(name, default)))
-
-    @staticmethod
-    def plain(value: Any) -> Any:
-        """Return a copy of an argument that nobody else changes: a tuple for a list, a dict for a mapping."""
-        if isinstance(value, Mapping):
-            return dict(value)
-        return tuple(value) if isinstance(value, (list, tuple, set)) else value
+            value = arguments.get(name, default)
+            if isinstance(default, tuple):
+                value = checked_patterns(name, value)
+            elif isinstance(default, Mapping):
+                value = checked_mapping(name, value)
+            else:
+                value = checked_number(name, value, type(default), *self.limits.get(name, (0, math.inf)))
+            setattr(self, name, value)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments, as JSON can hold them."""
@@ -135,13 +138,12 @@ class GradientAccumulation(Extension):
     """One update takes the mean of the gradients of several batches. The optimizer of the row does it."""
 
     arguments = {"grad_accum_steps": 2}
+    limits = {"grad_accum_steps": (1, math.inf)}
     grad_accum_steps: int
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        if int(self.grad_accum_steps) != self.grad_accum_steps or self.grad_accum_steps < 1:
-            raise ValueError(f"grad_accum_steps is a number of batches, 1 or more; found {self.grad_accum_steps!r}.")
-        self.grad_accum_steps = self.accumulation_steps = int(self.grad_accum_steps)
+        self.accumulation_steps = self.grad_accum_steps
 
 
 class ParameterWiseRate(Extension):
@@ -152,6 +154,11 @@ class ParameterWiseRate(Extension):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
+        for part, value in self.paramwise_lr_schedule.items():
+            if not isinstance(part, str):
+                raise TypeError(f"paramwise_lr_schedule is {{part of a path: factor}}; found the key {part!r}.")
+            name = f"paramwise_lr_schedule[{part!r}]"
+            self.paramwise_lr_schedule[part] = checked_number(name, value, float, 0, math.inf)
         self._factors: dict[str, float] = {}  # of the paths that were asked for: there may be a factor for each layer
 
     def factor(self, path: str) -> float:
@@ -185,6 +192,7 @@ class Lookahead(Extension):
     """Every k updates: slow <- slow + step (w' - slow), w' <- slow. Slow is w before the first update."""
 
     arguments = {"steps_per_slow_update": 5, "slow_step_size": 0.5}
+    limits = {"steps_per_slow_update": (1, math.inf), "slow_step_size": (0, 1)}
     is_last = True
     steps_per_slow_update: int
     slow_step_size: float
@@ -207,6 +215,7 @@ class MovingAverage(Extension):
     """average <- momentum average + (1 - momentum) w'. It starts at 0, and is corrected where it is read."""
 
     arguments = {"ema_momentum": 0.999}
+    limits = {"ema_momentum": (0, 1)}
     is_last = True
     methods = AveragedWeights
     ema_momentum: float
@@ -237,3 +246,69 @@ EXTENSIONS: dict[str, type[Extension]] = {
 def norm(x: Tensor) -> Tensor:
     """Return the Euclidean norm of all values."""
     return ops.sqrt(ops.sum(ops.square(x)))
+
+
+def checked_patterns(name: str, value: Any) -> tuple[str, ...]:
+    """Return the regular expressions of an argument.
+
+    Arguments:
+        name: str. The name of the argument.
+        value: list, tuple or set of str, or None for none.
+
+    Returns:
+        tuple of str.
+
+    Raises:
+        TypeError: it is no list of str; one str would be taken for a list of its letters.
+        ValueError: one of them is no regular expression.
+    """
+    if isinstance(value, str) or not all(isinstance(pattern, str) for pattern in value or ()):
+        raise TypeError(f"{name} is a list of regular expressions, such as ['Norm', 'bias']; found {value!r}.")
+    for pattern in value or ():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{name} has {pattern!r}, which is no regular expression: {error}.") from None
+    return tuple(value or ())
+
+
+def checked_mapping(name: str, value: Any) -> dict[Any, Any]:
+    """Return a copy of a mapping; what is in it is checked by its extension.
+
+    Arguments:
+        name: str. The name of the argument.
+        value: mapping.
+
+    Returns:
+        dict.
+
+    Raises:
+        TypeError: it is no mapping.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is a dict; found {value!r}.")
+    return dict(value)
+
+
+def checked_number(name: str, value: Any, kind: type, smallest: float, largest: float) -> Any:
+    """Return a number as int or float.
+
+    Arguments:
+        name: str. The name of the argument.
+        value: int, float, or number of numpy.
+        kind: class. int or float.
+        smallest: float. The smallest number that is allowed.
+        largest: float. The largest one.
+
+    Returns:
+        int or float.
+
+    Raises:
+        ValueError: it is no such number.
+    """
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not smallest <= value <= largest or kind(value) != value:
+        what = "an integer" if kind is int else "a number"
+        between = f"of at least {smallest}" if largest == math.inf else f"from {smallest} to {largest}"
+        raise ValueError(f"{name} is {what} {between}; found {value!r}.")
+    return kind(value)

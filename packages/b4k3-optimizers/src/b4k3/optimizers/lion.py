@@ -32,8 +32,12 @@ class Lion(Extensible, Optimizer):
     Reference: Chen et al., Symbolic Discovery of Optimization Algorithms, https://arxiv.org/abs/2302.06675
     """
 
-    def __init__(self, learning_rate: Any = 3e-4, beta_1: float = 0.95, beta_2: float = 0.98, **kwargs: Any) -> None:
-        super().__init__(kwargs.pop("lr", learning_rate), **kwargs)
+    default_rate = 3e-4
+
+    def __init__(
+        self, learning_rate: Any = default_rate, beta_1: float = 0.95, beta_2: float = 0.98, **kwargs: Any
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
 

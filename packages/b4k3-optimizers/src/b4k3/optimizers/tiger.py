@@ -70,10 +70,11 @@ class Tiger(Extensible, Optimizer):
     """
 
     extensions = (PiecewiseLinearRate, _AccumulationInMoment)
+    default_rate = 1e-3
 
     def __init__(
         self,
-        learning_rate: Any = 1e-3,
+        learning_rate: Any = default_rate,
         beta: float = 0.965,
         weight_decay: float = 0.01,
         grad_accum_steps: int = 1,
@@ -82,9 +83,9 @@ class Tiger(Extensible, Optimizer):
         **kwargs: Any,
     ) -> None:
         kwargs.update(grad_accum_steps=grad_accum_steps, lr_schedule={0: 1} if lr_schedule is None else lr_schedule)
-        super().__init__(kwargs.pop("lr", learning_rate), **kwargs)
+        super().__init__(learning_rate, **kwargs)
         self.beta = beta
-        self.decay = weight_decay  # Keras' own attribute `weight_decay` stays None: it would decay once more
+        self.weight_decay_rate = weight_decay  # `weight_decay` and `decay` mean other things to Keras
         self.steps = self.extension("grad_accum_steps").grad_accum_steps
         self.shrink_ratio = shrink_ratio
         if self.steps > 1 and any(isinstance(extension, LazyOptimization) for extension in self._in_order):
@@ -122,7 +123,7 @@ class Tiger(Extensible, Optimizer):
             rate, centre = rate * 0.5, 1.0 if "gamma" in kind else 0.0
         else:
             rate = rate * (rms(update.before, -1, keepdims=True) if "embeddings" in kind else rms(update.before))
-            direction = direction + self.decay * update.before
+            direction = direction + self.weight_decay_rate * update.before
         shrunk = centre + self.shrink_ratio * (update.before - centre)
         update.after = ops.where(finite, update.before - rate * direction, shrunk)
 
@@ -168,5 +169,5 @@ class Tiger(Extensible, Optimizer):
         Returns:
             {argument: value}.
         """
-        names = {"beta": self.beta, "weight_decay": self.decay, "shrink_ratio": self.shrink_ratio}
+        names = {"beta": self.beta, "weight_decay": self.weight_decay_rate, "shrink_ratio": self.shrink_ratio}
         return {**super().get_config(), **names}

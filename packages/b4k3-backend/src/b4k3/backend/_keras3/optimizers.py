@@ -29,7 +29,8 @@ class UpdateMixin:
     Arguments:
         args: the positional arguments of the optimizer of Keras.
         accumulation_steps: int. One update takes the mean gradient of so many batches.
-        kwargs: the other arguments of the optimizer of Keras.
+        kwargs: the other arguments of the optimizer of Keras, and `decay`, which Keras 3 has no more: the rate is
+            divided by 1 + decay * batches.
     """
 
     keras_updates = True  # False: the optimizer of Keras has no rule of its own
@@ -37,7 +38,9 @@ class UpdateMixin:
     def __init__(self, *args: Any, accumulation_steps: int = 1, **kwargs: Any) -> None:
         if accumulation_steps > 1:
             kwargs["gradient_accumulation_steps"] = accumulation_steps
+        decay = float(kwargs.pop("decay", None) or 0.0)
         super().__init__(*args, **kwargs)
+        self.decay = decay
 
     def variable_slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
         """Return the slots of a variable: {name: Slot}."""
@@ -114,16 +117,23 @@ class UpdateMixin:
             groups.setdefault(kind, []).append(tensors)
         if not all(fused_adam.usable(tensors) for group in groups.values() for tensors in group):
             return False
-        rate = self.update_rate(rate, self._iterations, self.iterations)
+        rate = self._rate_in_force(rate)
         for kind, group in groups.items():
             fused_adam.update(kind, group, rate, self.iterations)
         return True
 
+    def _rate_in_force(self, learning_rate: Tensor) -> Tensor:
+        """Return the rate of this update."""
+        rate = ops.convert_to_tensor(learning_rate)
+        if self.decay:
+            rate = rate / (1.0 + self.decay * ops.cast(self._iterations, rate.dtype))
+        return self.update_rate(rate, ops.convert_to_tensor(self._iterations), ops.convert_to_tensor(self.iterations))
+
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         """Update one variable and its slots."""
         index = self._get_variable_index(variable)
-        rate = self.update_rate(learning_rate, self._iterations, self.iterations)
-        rate, gradient = ops.cast(rate, variable.dtype), ops.cast(dense(gradient), variable.dtype)
+        rate = ops.cast(self._rate_in_force(learning_rate), variable.dtype)
+        gradient = ops.cast(dense(gradient), variable.dtype)
         before = value_of(variable)
         after = None
         if self.keras_updates:
@@ -134,7 +144,8 @@ class UpdateMixin:
             after = value_of(variable)
         slots = self._slots[index]
         values = {name: value_of(slot) for name, slot in slots}
-        update = Update(self._paths[index], before, gradient, rate, self.iterations, dict(values), after)
+        count = ops.convert_to_tensor(self.iterations)
+        update = Update(self._paths[index], before, gradient, rate, count, dict(values), after)
         self.transform(update)
         for name, slot in slots:
             if update.slots[name] is not values[name]:
@@ -142,11 +153,32 @@ class UpdateMixin:
         if update.after is not after:
             self.assign(variable, update.after)
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments with which the optimizer can be made again."""
+        config = super().get_config()
+        return {**config, "decay": self.decay} if self.decay else config
+
 
 class Optimizer(UpdateMixin, keras.optimizers.Optimizer):
-    """The base of optimizers whose rule is ours."""
+    """The base of optimizers whose rule is ours.
+
+    Arguments:
+        args: the positional arguments of `keras.optimizers.Optimizer`.
+        kwargs: its other arguments.
+
+    Raises:
+        TypeError: `weight_decay` is given: it belongs to an extension.
+    """
 
     keras_updates = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("weight_decay"):
+            raise TypeError(
+                f"{type(self).__name__} has no argument 'weight_decay': extend_with_weight_decay makes a class with "
+                "weight_decay_rate."
+            )
+        super().__init__(*args, **kwargs)
 
 
 def value_of(variable: Any) -> Tensor:
