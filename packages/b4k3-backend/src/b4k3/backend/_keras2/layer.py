@@ -61,13 +61,15 @@ class Layer(keras.layers.Layer):
         return self.dtype if TF1 or is_standalone else getattr(self, "dtype_policy", None) or self._dtype_policy
 
     def add_loss(self, losses: Any, inputs: Any = None) -> None:
-        """Add a term to the loss of the model; while a network is replayed, to the loss of the replay.
+        """Add a term to the loss of the model; while a graph is replayed, to the loss of the replay.
+
+        Eager Keras forgets the terms of a call when the next one begins, so that nothing is to be done there.
 
         Arguments:
             losses: tensor or function, or a list of them. As for `keras.layers.Layer.add_loss`.
             inputs: tensor, list of tensors, or None. What the loss depends on.
         """
-        replay = current_replay()
+        replay = current_replay() if TF1 or is_standalone else None
         if replay is None:
             super().add_loss(losses, inputs=inputs)
         else:

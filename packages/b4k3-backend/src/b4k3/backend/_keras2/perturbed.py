@@ -21,7 +21,7 @@ from .flavour import is_standalone, keras
 from .gradients import IN_GRAPH, gradient  # in a graph `compile` makes the graph of training
 from .k import symbolic
 from .prediction import input_structure
-from .replaying import replaying, weight_value as weight_value
+from .replaying import Replay, replaying, weight_value as weight_value
 
 K = keras.backend
 EXPANDS = major_minor(tf.__version__) < (2, 7)  # Keras' own train_step makes [batch, 1] of [batch]
@@ -40,7 +40,7 @@ class Passes:
     def __init__(self, model: PerturbedModel, batch: dict[str, Any], outputs: Any, loss: Tensor) -> None:
         self.model, self.batch, self.loss = model, batch, loss
         self.outputs: list[Tensor] = tf.nest.flatten(outputs)
-        self.masks: list[Tensor | None] = masks_of(model.rerun.network, self.outputs)
+        self.masks: list[Tensor | None] = masks_of(model, batch["x"], self.outputs)
         self.shape: tuple[int, ...] = tuple(model.rerun.weight.shape.as_list())
 
     def at(self, move: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -162,20 +162,17 @@ class PerturbedModel(keras.Model):
         given = inspect.signature(keras.Model.compile).bind(self, *args, **kwargs).arguments
         network = self.rerun.network
         losses = {key: given[key] for key in ("loss", "loss_weights") if given.get(key) is not None}
-        if not losses.get("loss") and not self.losses:
-            if IN_GRAPH:  # which does not compile a model without a loss
-                zero = K.constant(0.0)
-                self.add_loss(zero if is_standalone else lambda: zero)
-            super().compile(*args, **kwargs)
-        elif IN_GRAPH and losses.get("loss"):
+        if not IN_GRAPH or losses.get("loss"):
+            network.compile("sgd", **losses)
+        if IN_GRAPH and losses.get("loss"):
             if given.get("target_tensors") is not None:
                 raise ValueError(f"{self.name}: target_tensors is not supported by {type(self).__name__}")
-            network.compile("sgd", **losses)
             self.rerun.targets = [placeholder(*of) for of in zip(network.loss_functions, network.outputs)]
-            super().compile(*args, **dict(kwargs, target_tensors=self.rerun.targets))
-        else:
-            super().compile(*args, **kwargs)
-            network.compile("sgd", **losses)
+            kwargs["target_tensors"] = self.rerun.targets
+        elif IN_GRAPH and not self.losses:  # which does not compile a model without a loss
+            zero = K.constant(0.0)
+            self.add_loss(zero if is_standalone else lambda: zero)
+        super().compile(*args, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile the model that was loaded as the saved one was compiled.
@@ -223,7 +220,7 @@ class PerturbedModel(keras.Model):
                 """Compute what is trained on, and keep the outputs of Keras' own pass."""
                 outputs = self(x, training=True)
                 before = tf.identity(shown_loss(self, "count"))
-                clean = eager_loss(self, y, outputs, sample_weight, self.losses)
+                clean = eager_loss(self, y, outputs, sample_weight, list(self.losses))
                 passes = Passes(self, {"x": x, "y": y, "sample_weight": sample_weight}, outputs, clean)
                 total = self.training_loss(passes)
                 kept[:] = [outputs, (total - clean) * (tf.identity(shown_loss(self, "count")) - before)]
@@ -232,8 +229,7 @@ class PerturbedModel(keras.Model):
             with second_gradients():
                 self.optimizer.minimize(loss, self.trainable_variables)
             outputs, difference = kept
-            if self.loss:  # Keras has averaged the loss of its own pass
-                shown_loss(self, "total").assign_add(difference)
+            shown_loss(self, "total").assign_add(difference)  # Keras has averaged the loss of its own pass
             if hasattr(self, "compute_metrics"):
                 return dict(self.compute_metrics(x, y, outputs, sample_weight))
             self.compiled_metrics.update_state(y, outputs, sample_weight)
@@ -246,12 +242,12 @@ def output_structure(model: Any) -> Any:
     return list(model.outputs) if structure is None else structure
 
 
-def masks_of(network: Any, outputs: list[Tensor]) -> list[Tensor | None]:
-    """Return the mask of each output, or None."""
-    if not IN_GRAPH:
-        return [getattr(x, "_keras_mask", None) for x in outputs]
-    masks = network.output_mask
-    return list(masks) if isinstance(masks, (list, tuple)) else [masks] * len(outputs)
+def masks_of(network: Any, inputs: list[Tensor], outputs: list[Tensor]) -> list[Tensor | None]:
+    """Return the mask of each output of a network that was called on these inputs, or None."""
+    if is_standalone:  # which remembers the masks of a call
+        masks = network.compute_mask(inputs, None)
+        return list(masks) if isinstance(masks, (list, tuple)) else [masks] * len(outputs)
+    return [getattr(x, "_keras_mask", None) for x in outputs]
 
 
 @contextlib.contextmanager
@@ -288,16 +284,13 @@ def shown_loss(model: Any, part: str) -> Any:
 
 def eager_loss(model: Any, y: Any, outputs: Any, sample_weight: Any, added: list[Tensor]) -> Tensor:
     """Return the loss of a model from its outputs and what its layers added; zero if there is neither."""
-    if model.loss:
-        return model.compiled_loss(y, outputs, sample_weight, regularization_losses=added)
-    return tf.add_n([tf.cast(loss, "float32") for loss in added]) if added else tf.zeros(())
+    return model.compiled_loss(y, outputs, sample_weight, regularization_losses=added or [tf.zeros(())])
 
 
-def run_eagerly(network: Any, batch: dict[str, Any], replay: Any) -> tuple[Tensor, Any]:
-    """Run the network; return the loss and the outputs."""
+def run_eagerly(network: Any, batch: dict[str, Any], replay: Replay) -> tuple[Tensor, Any]:
+    """Run the network; return the loss and the outputs. Keras collects the losses of layers itself."""
     outputs = network(batch["x"], training=True)
-    added = list(network.losses) + replay.losses
-    return eager_loss(network, batch["y"], outputs, batch["sample_weight"], added), outputs
+    return eager_loss(network, batch["y"], outputs, batch["sample_weight"], list(network.losses)), outputs
 
 
 # --- graphs -----------------------------------------------------------------------------------------------------------
@@ -320,19 +313,20 @@ def in_training(model: PerturbedModel, clean: Tensor) -> Tensor:
     return K.in_train_phase(total, clean)
 
 
-def run_in_graph(network: Any, batch: dict[str, Any], replay: Any) -> tuple[Tensor, Any]:
+def run_in_graph(network: Any, batch: dict[str, Any], replay: Replay) -> tuple[Tensor, Any]:
     """Add the network to the graph once more; return the loss and the outputs."""
     inputs = [tf.identity(x) for x in batch["x"]]  # of its inputs the network would give what it has already
-    inputs = inputs if len(inputs) > 1 else inputs[0]
     before = len(network.losses)
-    outputs = network.call(inputs) if is_standalone else network(inputs)
+    outputs = network.call(inputs) if is_standalone else network(inputs if len(inputs) > 1 else inputs[0])
     if len(network.losses) != before:
         raise ValueError("a layer adds a loss that is no b4k3.layers.Loss; this Keras would count it twice")
-    loss = sum(replay.losses + list(network.get_losses_for(None)), tf.zeros(()))
+    # keras 2.3.1 names a penalty of a weight twice once the network was called again
+    penalties = {id(x): x for x in network.get_losses_for(None)}
+    loss = sum(replay.losses + list(penalties.values()), tf.zeros(()))
     if batch["y"]:
-        masks = masks_of(network, list(network.outputs))
-        weights = loss_weights(network)
-        parts = zip(network.loss_functions, batch["y"], tf.nest.flatten(outputs), batch["sample_weight"], masks)
+        flat = tf.nest.flatten(outputs)
+        masks, weights = masks_of(network, inputs, flat), loss_weights(network)
+        parts = zip(network.loss_functions, batch["y"], flat, batch["sample_weight"], masks)
         for part, weight in zip(parts, weights):
             if part[0] is not None:
                 loss = loss + weight * graph_loss(*part)

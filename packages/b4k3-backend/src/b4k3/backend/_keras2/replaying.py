@@ -1,7 +1,7 @@
 """Run a network again with another value of one weight, on Keras 2, which has no scope for that.
 
-A layer of ours reads its weight by `weight_value`. While a network is replayed, that is the other value; the losses
-that our layers add are collected, and their metrics are not counted again.
+A layer of ours reads its weight by `weight_value`. While a network is replayed, that is the other value; in a graph the
+losses that our layers add are collected; and their metrics are not counted again.
 """
 
 from __future__ import annotations
