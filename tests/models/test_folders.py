@@ -74,7 +74,7 @@ def test_golden_folders(system):
     folder = goldens.ROOT / system
     if folder.is_dir():
         wanted = {path.name for path in folder.iterdir() if path.suffix in (".json", ".gin")}
-        wanted -= {"converted.json", "meta.json", "ties.json", "differences.json"}
+        wanted -= {"converted.json", "meta.json", "ties.json", "differences.json", "metadata.json"}
         assert set(names(folder)) == wanted
 
 
