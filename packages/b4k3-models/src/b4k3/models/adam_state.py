@@ -103,8 +103,8 @@ def restore_adam(
         >>> len(report.loaded)
         37
     """
-    model = compiled(transformer, model)
-    refuse_computed(transformer)
+    model = _compiled(transformer, model)
+    _refuse_computed(transformer)
     view = open_view(checkpoint, transformer.description, True)
     ends = next((ends for ends in SPELLINGS if any(name.endswith(ends[0]) for name in view.checkpoint)), None)
     if ends is None:
@@ -112,8 +112,8 @@ def restore_adam(
             f"{view.checkpoint.path} has no moments of Adam (…/adam_m and …/adam_v): most publishers leave them out. "
             "Train with fresh ones, after a warm-up"
         )
-    step = step_of(view.checkpoint) if step is None else step
-    optimizer = optimizer_with_moments(model)
+    step = _step_of(view.checkpoint) if step is None else step
+    optimizer = _optimizer_with_moments(model)
     pairs, problems, reports = list(backend.counters(optimizer, step)), [], []
     for slot, end in zip(optimizer.moments, ends):
         moment = View(MomentsOf(view.checkpoint, end), view.dialect)
@@ -158,20 +158,21 @@ def adam_variables(transformer: Transformer, model: Any = None) -> dict[str, np.
         >>> adam_variables(bert)["bert/embeddings/word_embeddings/adam_m"].shape
         (20, 16)
     """
-    refuse_shared(transformer)
-    optimizer = optimizer_with_moments(compiled(transformer, model))
+    _refuse_shared(transformer)
+    optimizer = _optimizer_with_moments(_compiled(transformer, model))
     trained = {id(variable): slots for variable, slots in optimizer.variables_with_slots()}
-    found = {}
+    slots = {}
     for layer, variables in transformer.mapping_of_layers().items():
         for name, weight in zip(variables, transformer.layers[layer].weights):
             for slot, end in zip(optimizer.moments, SPELLINGS[0]) if id(weight) in trained else ():
-                value = np.asarray(backend.K.get_value(trained[id(weight)][slot]))
-                found[name + end] = transformer.create_variable(name, value)
+                slots[name, end] = trained[id(weight)][slot]
+    values = zip(slots, backend.K.batch_get_value(list(slots.values())))
+    found = {name + end: transformer.create_variable(name, np.asarray(value)) for (name, end), value in values}
     counter, per_update = backend.counters(optimizer, 1)[0]
     return {**found, STEP: np.asarray(int(backend.K.get_value(counter)) // per_update, "int64")}
 
 
-def compiled(transformer: Transformer, model: Any) -> Any:
+def _compiled(transformer: Transformer, model: Any) -> Any:
     """Return the model to train, and refuse one that has no optimizer."""
     model = transformer.model if model is None else model
     if getattr(model, "optimizer", None) is None:
@@ -179,7 +180,7 @@ def compiled(transformer: Transformer, model: Any) -> Any:
     return model
 
 
-def optimizer_with_moments(model: Any) -> Any:
+def _optimizer_with_moments(model: Any) -> Any:
     """Return the optimizer of a compiled model with its slots made, and refuse one that is not Adam of b4k3."""
     optimizer = backend.prepared_optimizer(model)
     if not hasattr(optimizer, "moments"):
@@ -190,9 +191,9 @@ def optimizer_with_moments(model: Any) -> Any:
     return optimizer
 
 
-def refuse_computed(transformer: Transformer) -> None:
+def _refuse_computed(transformer: Transformer) -> None:
     """Refuse weights that are computed from stored ones in a way in which squares of gradients are not."""
-    refuse_shared(transformer)
+    _refuse_shared(transformer)
     if transformer.compound_tokens is not None and len(transformer.compound_tokens):
         said = "compound_tokens makes rows that are the mean of other rows"
     elif transformer.keep_tokens is not None and len(set(transformer.keep_tokens)) < len(transformer.keep_tokens):
@@ -204,7 +205,7 @@ def refuse_computed(transformer: Transformer) -> None:
     raise ConfigError(f"the moments of a checkpoint do not fit this model: {said}")
 
 
-def refuse_shared(transformer: Transformer) -> None:
+def _refuse_shared(transformer: Transformer) -> None:
     """Refuse a model that has several weights where a checkpoint has one variable."""
     names = Counter(name for names in transformer.mapping_of_layers().values() for name in names)
     shared = next((name for name, count in names.items() if count > 1), None)
@@ -215,7 +216,7 @@ def refuse_shared(transformer: Transformer) -> None:
         )
 
 
-def step_of(checkpoint: Checkpoint) -> int:
+def _step_of(checkpoint: Checkpoint) -> int:
     """Return the number of updates that a checkpoint was trained."""
     if STEP not in checkpoint:
         raise CheckpointError(f"{checkpoint.path} has no {STEP}: give the number of updates as step=")

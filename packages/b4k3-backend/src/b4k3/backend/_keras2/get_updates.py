@@ -75,6 +75,7 @@ class UpdateMixin:
     keras_updates = True  # False: the optimizer of Keras has no rule of its own
     accumulation_steps = 1
     _slots: Sequence[tuple[Any, dict[str, Any]]] = ()
+    _batches: Any = None  # the variable that counts batches, if gradients are accumulated
 
     def __init__(self, *args: Any, accumulation_steps: int = 1, **kwargs: Any) -> None:
         self.accumulation_steps = accumulation_steps
@@ -142,6 +143,7 @@ class UpdateMixin:
             base = [Assignment(target_of(self.iterations), count + 1)]
         after = {id(target): value for target, value in base}
         self._slots = tuple((param, self._make_slots(i, param)) for i, param in enumerate(params))
+        self._batches = next(iter(window.weights), None)
         self.weights = [*self.weights, *(slot for _, slots in self._slots for slot in slots.values()), *window.weights]
         # Each group of operations is read completely before it is assigned, and all of these before any.
         read_first = [loss, rate, count, window.batch, *window.gradients, *(value for _, value in base)]
