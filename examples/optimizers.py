@@ -1,115 +1,73 @@
-"""Replace the optimizers of bert4keras on Keras 3, mostly by arguments of Keras' own, else by small classes.
+"""See what each optimizer and each extension does to the weights of a small model.
 
     python examples/optimizers.py
 
-Keras has weight decay, layer adaptation (Lamb), gradient accumulation, moving averages, Adafactor and Lion. This file
-has a piecewise linear learning rate, Lookahead, learning rates for some parameters, and lazy embeddings.
-docs/migration.md names the counterpart of each.
+The model has an embedding and a dense layer. For each optimizer it begins with the same weights and sees the same
+batches, so that the lines below compare what the optimizers do and nothing else. pretraining.py puts extensions
+together for a real purpose.
 """
-
-import re
 
 import common
 import numpy as np
 
-from b4k3.backend import keras, ops, piecewise_linear
+from b4k3.backend import keras
+from b4k3.models import build_transformer_model
+from b4k3.optimizers import (
+    AdaFactor,
+    Adam,
+    Lion,
+    Tiger,
+    extend_with_exponential_moving_average,
+    extend_with_gradient_accumulation,
+    extend_with_layer_adaptation,
+    extend_with_lazy_optimization,
+    extend_with_lookahead,
+    extend_with_lr_schedule,
+    extend_with_parameter_wise_lr,
+    extend_with_weight_decay,
+    layer_wise_rates,
+    warmup_linear,
+)
+
+RATE = 0.01
+SIZES = (10, 8), (8, 3), (3,)  # embeddings, kernel, bias
+START = [np.random.RandomState(i).uniform(-1, 1, size).astype("float32") for i, size in enumerate(SIZES)]
+
+# An extension makes a class from a class, and its arguments come by name. The name is what saved models refer to.
+AdamW = extend_with_weight_decay(Adam, "AdamW")
+AdamWLR = extend_with_lr_schedule(AdamW, "AdamWLR")
+Lamb = extend_with_layer_adaptation(AdamW, "Lamb")
+AdamGA = extend_with_gradient_accumulation(Adam, "AdamGA")
+AdamEMA = extend_with_exponential_moving_average(Adam, "AdamEMA")
+AdamLookahead = extend_with_lookahead(Adam, "AdamLookahead")
+AdamLazy = extend_with_lazy_optimization(Adam, "AdamLazy")
+AdamPW = extend_with_parameter_wise_lr(Adam, "AdamPW")
 
 
-class PiecewiseLinear(keras.optimizers.schedules.LearningRateSchedule):
-    """Multiply a learning rate by a factor that goes from point to point; it was extend_with_piecewise_linear_lr.
-
-    Arguments:
-        rate: float. The learning rate.
-        schedule: {step: factor}. {1000: 1, 10000: 0.1} is a warm-up and a slow decay.
-    """
-
-    def __init__(self, rate, schedule):
-        self.rate, self.schedule = rate, {int(step): factor for step, factor in schedule.items()}
-
-    def __call__(self, step):
-        return self.rate * piecewise_linear(ops.cast(step, "float32"), self.schedule)
-
-    def get_config(self):
-        return {"rate": self.rate, "schedule": self.schedule}
-
-
-class AdjustedAdam(keras.optimizers.Adam):
-    """Adam whose steps a subclass changes in `adjust`. The same works with every optimizer of Keras 3."""
-
-    def adjust(self, variable, before, after, gradient):
-        """Return the value that the variable gets instead of `after`."""
-        return after
-
-    def apply(self, grads, trainable_variables=None):
-        grads = list(grads)
-        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
-        before = [ops.copy(v.value) for v in variables]
-        result = super().apply(grads, trainable_variables)
-        for v, old, gradient in zip(variables, before, grads):
-            v.assign(self.adjust(v, old, ops.convert_to_tensor(v.value), gradient))
-        return result
-
-
-class ParameterWiseAdam(AdjustedAdam):
-    """Use other rates for variables whose path has a pattern; it was extend_with_parameter_wise_lr."""
-
-    rates = {"slow": 0.1}
-
-    def adjust(self, variable, before, after, gradient):
-        for pattern, rate in self.rates.items():
-            if re.search(pattern, variable.path):
-                after = before + rate * (after - before)
-        return after
-
-
-class LazyAdam(AdjustedAdam):
-    """Leave rows of embeddings that have no gradient as they are; it was extend_with_lazy_optimization."""
-
-    pattern = "Embedding"
-
-    def adjust(self, variable, before, after, gradient):
-        if not re.search(self.pattern, variable.path):
-            return after
-        return ops.where(ops.any(ops.not_equal(gradient, 0), axis=-1, keepdims=True), after, before)
-
-
-class LookaheadAdam(AdjustedAdam):
-    """Go back a part of the way after every few steps; it was extend_with_lookahead.
-
-    Reference: Zhang et al., Lookahead Optimizer, https://arxiv.org/abs/1907.08610
-    """
-
-    steps_per_slow_update, slow_step_size = 5, 0.5
-
-    def build(self, variables):
-        super().build(variables)
-        self.slow = {v.path: self.add_variable_from_reference(v, name="slow") for v in variables}
-
-    def adjust(self, variable, before, after, gradient):
-        slow = self.slow[variable.path]  # self.iterations has counted this step already
-        start = ops.where(ops.equal(self.iterations, 1), before, slow.value)
-        now = ops.equal(self.iterations % self.steps_per_slow_update, 0)
-        after = ops.where(now, start + self.slow_step_size * (after - start), after)
-        slow.assign(ops.where(now, after, start))
-        return after
-
-
-def network(optimizer):
-    """Make a model that adds two embeddings, one of which is called slow."""
-    ids = keras.layers.Input((1,))
-    layers = [keras.layers.Embedding(10, 2, name=name) for name in ("Embedding-fast", "Embedding-slow")]
-    model = keras.models.Model(ids, keras.layers.Add()([layer(ids) for layer in layers]))
-    model.set_weights([np.zeros((10, 2)), np.zeros((10, 2))])
-    model.compile(loss="mse", optimizer=optimizer)
+def network():
+    """Make the model: a classifier of single tokens."""
+    ids = keras.layers.Input((1,), dtype="int32")
+    x = keras.layers.Embedding(*SIZES[0], name="Embedding-Token")(ids)
+    model = keras.models.Model(ids, keras.layers.Dense(SIZES[2][0], activation="softmax", name="Output")(x))
+    model.set_weights(START)
     return model
 
 
-def steps(optimizer, count):
-    """Train with ids 0 to 4 of 10 and the target 1 for some steps, and return the two tables."""
-    model, ids = network(optimizer), np.arange(5)[:, None]
-    for _ in range(count):
-        model.train_on_batch(ids, np.ones((5, 1, 2)))
-    return [w.copy() for w in model.get_weights()]
+def batch(step):
+    """Return (token ids, labels). The first batch has the tokens 0 to 4, and the later ones have 3 to 9."""
+    ids = np.arange(5) if step == 0 else np.arange(3, 10)
+    return ids[:, None], (ids % SIZES[2][0])[:, None, None]
+
+
+def train(optimizer, steps):
+    """Train, and return (model, weights at the beginning and after each step, loss of each step)."""
+    model = network()
+    model.compile(loss="sparse_categorical_crossentropy", optimizer=optimizer)
+    weights, losses = [START], []
+    for step in range(steps):
+        losses.append(float(model.train_on_batch(*batch(step))))
+        weights.append([np.array(w) for w in model.get_weights()])
+    return model, weights, losses
 
 
 def largest(difference):
@@ -117,27 +75,66 @@ def largest(difference):
     return float(np.abs(difference).max())
 
 
+def rates_and_steps(plain):
+    """Check the extensions that change how far a variable moves."""
+    exclude = {"exclude_from_weight_decay": ["Norm", "bias"]}
+    _, decayed, _ = train(AdamWLR(RATE, weight_decay_rate=0.1, lr_schedule=warmup_linear(8, warmup=2), **exclude), 3)
+    common.check("the first batch of a warm-up moves nothing", largest(decayed[1][1] - START[1]), below=1e-7)
+    common.check("the next one does", largest(decayed[2][1] - START[1]), above=1e-4)
+
+    _, decayed, _ = train(AdamW(RATE, weight_decay_rate=0.1, **exclude), 1)
+    difference = decayed[1][1] - (plain[1][1] - RATE * 0.1 * START[1])
+    common.check("AdamW adds a decay to the step of Adam", largest(difference), below=1e-6)
+    common.check("but not for a bias", largest(decayed[1][2] - plain[1][2]), below=1e-7)
+
+    _, adapted, _ = train(Lamb(RATE, exclude_from_layer_adaptation=["Norm", "bias"], **exclude), 1)
+    moved = np.linalg.norm(adapted[1][1] - START[1]) / np.linalg.norm(START[1])
+    common.check("LAMB moves a kernel by the rate times its length", abs(moved / RATE - 1), below=1e-3)
+
+    _, slow, _ = train(AdamPW(RATE, paramwise_lr_schedule={"Embedding": 0.1}), 1)
+    difference = (slow[1][0] - START[0]) - 0.1 * (plain[1][0] - START[0])
+    common.check("slow embeddings move a tenth as far", largest(difference), below=1e-6)
+
+    _, lazy, _ = train(AdamLazy(RATE, include_in_lazy_optimization=["Embedding"]), 2)
+    common.check("with Adam a token moves on without being seen", largest(plain[2][0][:3] - plain[1][0][:3]), above=1e-3)
+    common.check("with lazy embeddings it stays", largest(lazy[2][0][:3] - lazy[1][0][:3]), below=1e-7)
+
+    bert = build_transformer_model(common.TINY_CONFIG, return_keras_model=False)
+    rates = layer_wise_rates(bert, decay=0.8)  # for paramwise_lr_schedule
+    common.check("layer-wise rate of the embeddings", rates["Embedding-Norm/"], below=0.8**2)
+
+
+def several_steps(plain):
+    """Check the extensions that look at more than one batch."""
+    _, gathered, _ = train(AdamGA(RATE, grad_accum_steps=2), 2)
+    common.check("accumulation: the first batch moves nothing", largest(gathered[1][1] - START[1]), below=1e-7)
+    common.check("the second one does", largest(gathered[2][1] - START[1]), above=1e-3)
+
+    _, ahead, _ = train(AdamLookahead(RATE, steps_per_slow_update=4, slow_step_size=0.5), 4)
+    difference = (ahead[4][1] - START[1]) - 0.5 * (plain[4][1] - START[1])
+    common.check("Lookahead goes back half of the way", largest(difference), below=1e-6)
+
+    optimizer = AdamEMA(RATE, ema_momentum=0.5)
+    model, own, _ = train(optimizer, 2)
+    optimizer.apply_ema_weights()
+    expected = (0.25 * own[1][1] + 0.5 * own[2][1]) / 0.75
+    common.check("EMA: the model has the averages", largest(model.get_weights()[1] - expected), below=1e-6)
+    optimizer.reset_old_weights()
+    common.check("and its own weights again", largest(model.get_weights()[1] - own[2][1]), below=1e-7)
+
+
+def other_rules():
+    """Check the optimizers with rules of their own."""
+    _, signs, _ = train(Lion(RATE), 1)
+    common.check("Lion moves each number by the rate", largest(np.abs(signs[1][1] - START[1]) - RATE), below=1e-6)
+    for optimizer in (AdaFactor(RATE), Lion(RATE), Tiger(RATE)):
+        losses = train(optimizer, 12)[2]
+        common.check(f"{type(optimizer).__name__}: last loss / first loss", losses[-1] / losses[1], below=0.97)
+
+
 if __name__ == "__main__":
     options = common.Options(__doc__)
-    plain = steps(keras.optimizers.Adam(0.01), 4)
-    warm = steps(keras.optimizers.Adam(PiecewiseLinear(0.02, {2: 1, 4: 0.5})), 1)
-    common.check("a warm-up begins with a rate of 0", largest(warm[0]), below=1e-7)
-    slow = steps(ParameterWiseAdam(0.01), 1)
-    common.check("slow embeddings move a tenth as far", largest(slow[1] - 0.1 * slow[0]), below=1e-7)
-    lazy = steps(LazyAdam(0.01), 4)
-    common.check("rows without a gradient stay", largest(lazy[0][5:]), below=1e-7)
-    common.check("rows with a gradient move as with Adam", largest(lazy[0][:5] - plain[0][:5]), below=1e-6)
-    fast, ahead = steps(keras.optimizers.Adam(0.01), 5), steps(LookaheadAdam(0.01), 5)
-    common.check("it goes back half of the way", largest(ahead[0] - 0.5 * fast[0]), below=1e-6)
-    accumulated = steps(keras.optimizers.Adam(0.01, gradient_accumulation_steps=2), 1)
-    common.check("gradients are gathered first", largest(accumulated[0]), below=1e-7)
-    decayed = keras.optimizers.AdamW(0.01, weight_decay=0.01)
-    decayed.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    for optimizer in (
-        decayed,
-        keras.optimizers.Lamb(0.01),
-        keras.optimizers.Adafactor(0.01),
-        keras.optimizers.Lion(0.01),
-        keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9),
-    ):
-        common.check(f"{type(optimizer).__name__} moves", largest(steps(optimizer, 2)[0]), above=1e-6)
+    plain = train(Adam(RATE), 4)[1]
+    rates_and_steps(plain)
+    several_steps(plain)
+    other_rules()
