@@ -1,8 +1,8 @@
-"""This module has the three algorithms of the package in plain Python, without caches and tricks, to be read.
+"""This module has the four algorithms of the package in plain Python, without caches and tricks, to be read.
 
-`WordPiece`, `Unigram` and `BPE` give the same ids as `Tokenizer` and `SentencePieceModel`. The tests compare them on
-many texts. Use them to learn how a text becomes ids, or to find out why a text has the ids that it has; use the fast
-classes for everything else.
+`WordPiece`, `Unigram` and `BPE` give the same ids as `Tokenizer` and `SentencePieceModel`, and `RankedBPE` gives those
+of `BpeTokenizer`. The tests compare them on many texts. Use them to learn how a text becomes ids, or to find out why a
+text has the ids that it has; use the fast classes for everything else.
 
 `Unigram` and `BPE` get the pieces of a model, and the text as the model normalises it:
 
@@ -270,3 +270,61 @@ class BPE(_Pieces):
                 return symbols
             place = max(places, key=lambda place: self.vocabulary[unions[place]][1])  # the first of equal scores
             symbols[place : place + 2] = [unions[place]]
+
+
+class RankedBPE:
+    """Merge bytes or characters in the order of a list of merges (Sennrich et al. 2016, arXiv:1508.07909).
+
+    This is the BPE of GPT-2. `BPE` above is the one of SentencePiece: there a piece has a score, and any two neighbours
+    whose union is a piece can be merged. Here a pair of tokens has a rank, its place in the list of merges. In each
+    step the pair of neighbours with the lowest rank is merged, of equal ranks the leftmost one, until no pair is in the
+    list. In training, the pair that was most frequent was merged first and got the first place.
+
+    Arguments:
+        token_dict: dict of str to int. The tokens, and their ids.
+        merges: list of (str, str). The pairs that are merged, the most important first.
+
+    Example:
+        >>> token_dict = {token: i for i, token in enumerate(["h", "e", "l", "o", "ll", "he", "hell"])}
+        >>> bpe = RankedBPE(token_dict, [("l", "l"), ("h", "e"), ("he", "ll")])
+        >>> bpe.tokenize("hello")  # h e l l o -> h e ll o -> he ll o -> hell o
+        ['hell', 'o']
+        >>> bpe.encode("hello")
+        [6, 3]
+    """
+
+    def __init__(self, token_dict: dict[str, int], merges: list[tuple[str, str]]) -> None:
+        self.token_dict = token_dict
+        self.ranks = {pair: rank for rank, pair in enumerate(merges)}
+
+    def tokenize(self, word: str) -> list[str]:
+        """Cut a word into tokens.
+
+        Arguments:
+            word: str. The word. In byte-level BPE it is written with one character for each byte.
+
+        Returns:
+            list of str. The tokens.
+        """
+        symbols = list(word)
+        while True:
+            pairs = list(zip(symbols, symbols[1:]))
+            places = [place for place, pair in enumerate(pairs) if pair in self.ranks]
+            if not places:
+                return symbols
+            place = min(places, key=lambda place: self.ranks[pairs[place]])  # the first of equal ranks
+            symbols[place : place + 2] = ["".join(pairs[place])]
+
+    def encode(self, word: str) -> list[int]:
+        """Return the ids of a word.
+
+        Arguments:
+            word: str. The word.
+
+        Returns:
+            list of int. The ids of its tokens.
+
+        Raises:
+            KeyError: A character is no token.
+        """
+        return [self.token_dict[token] for token in self.tokenize(word)]
