@@ -1,4 +1,4 @@
-"""Exact WordPiece and SentencePiece in pure Python."""
+"""Exact WordPiece, SentencePiece and byte-level BPE in pure Python."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from .__about__ import __version__
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
     from ._spm import SentencePieceError as SentencePieceError
     from .base import TokenizerBase as TokenizerBase
+    from .bpe_files import save_tiktoken as save_tiktoken, save_vocab_and_merges as save_vocab_and_merges
+    from .bpe_tokenizer import BpeTokenizer as BpeTokenizer
     from .encoding import Encoding as Encoding
     from .sentencepiece_model import SentencePieceModel as SentencePieceModel
     from .sp_tokenizer import SpTokenizer as SpTokenizer
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
 
 # name -> the module of this package that has it; a name's module is imported when the name is first used
 _NAMES = {
+    "BpeTokenizer": "bpe_tokenizer",
     "SentencePieceError": "_spm",
     "SentencePieceModel": "sentencepiece_model",
     "SpTokenizer": "sp_tokenizer",
@@ -28,8 +31,10 @@ _NAMES = {
     "VocabError": "vocab",
     "load_tokenizer_json": "tokenizer_json",
     "load_vocab": "vocab",
+    "save_tiktoken": "bpe_files",
     "save_tokenizer_json": "tokenizer_json",
     "save_vocab": "vocab",
+    "save_vocab_and_merges": "bpe_files",
 }
 
 

@@ -111,7 +111,29 @@ class AddedTokens:
         Returns:
             bool. False only if the text has none of them.
         """
-        return bool(self._normalized or self._raw and self._raw.pattern.search(text))
+        return bool(self._normalized) or self.may_be_raw(text)
+
+    def may_be_raw(self, text: str) -> bool:
+        """Say whether a text may have one of the tokens with `normalized=False`.
+
+        Arguments:
+            text: str. The text as it is.
+
+        Returns:
+            bool. False only if the text has none of them.
+        """
+        return bool(self._raw) and self._raw.pattern.search(text) is not None
+
+    def may_be_normalized(self, text: str) -> bool:
+        """Say whether a text may have one of the tokens with `normalized=True`.
+
+        Arguments:
+            text: str. The normalised text.
+
+        Returns:
+            bool. False only if the text has none of them.
+        """
+        return bool(self._normalized) and self._normalized.pattern.search(text) is not None
 
     def parts(self, text: str) -> list[TextPart]:
         """Cut a text at the tokens.

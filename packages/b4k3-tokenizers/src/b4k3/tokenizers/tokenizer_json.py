@@ -1,4 +1,4 @@
-"""Read and write the `tokenizer.json` of Hugging Face's tokenizers, for WordPiece and Unigram models."""
+"""Read and write the `tokenizer.json` of Hugging Face's tokenizers: BPE, Unigram, WordLevel and WordPiece models."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ._writing import write_text
 if TYPE_CHECKING:
     from typing import Union
 
+    from .bpe_tokenizer import BpeTokenizer
     from .sp_tokenizer import SpTokenizer
     from .wordpiece import Tokenizer
 
-    Loaded = Union[Tokenizer, SpTokenizer]
+    Loaded = Union[Tokenizer, SpTokenizer, BpeTokenizer]
 
 # The type of a model, and the module of this package that reads it with `from_json(description, **kwargs)` and writes
 # it with `to_json(tokenizer)`. The class of a tokenizer has its type as `_json_model`.
-_MODELS = {"Unigram": "unigram_json", "WordPiece": "wordpiece_json"}
+_MODELS = {"BPE": "bpe_json", "Unigram": "unigram_json", "WordLevel": "bpe_json", "WordPiece": "wordpiece_json"}
 
 
 def load_tokenizer_json(path: str | os.PathLike[str], **kwargs: Any) -> Loaded:
@@ -35,12 +36,13 @@ def load_tokenizer_json(path: str | os.PathLike[str], **kwargs: Any) -> Loaded:
         kwargs: Arguments of the class of the tokenizer. They win over what the file says.
 
     Returns:
-        Tokenizer for a WordPiece file, SpTokenizer for a Unigram file.
+        Tokenizer for a WordPiece file, SpTokenizer for a Unigram file, BpeTokenizer for a BPE or WordLevel file.
 
     Raises:
         FileNotFoundError: There is no such file.
         VocabError: It is no regular file or no such JSON, or it has a setting with which the ids would not be the
             same as from Hugging Face. The message names the setting.
+        ImportError: It is a BPE or WordLevel file, and the package `regex` is not installed.
 
     Example:
         >>> save_tokenizer_json("tokenizer.json", Tokenizer({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "hello": 3}))
@@ -57,7 +59,8 @@ def save_tokenizer_json(path: str | os.PathLike[str], tokenizer: Loaded) -> None
 
     Arguments:
         path: str or path-like. The file. It is replaced only when the new one is complete.
-        tokenizer: Tokenizer, or SpTokenizer with a unigram model. It has neither `pre_tokenize` nor `token_translate`.
+        tokenizer: Tokenizer, BpeTokenizer, or SpTokenizer with a unigram model. It has neither
+            `pre_tokenize` nor `token_translate`.
 
     Raises:
         VocabError: The tokenizer has a setting that such a file cannot say.
