@@ -70,7 +70,7 @@ def edit(path, tokenizer, changes):
     "key, value, message",
     [
         ("model", {}, "has no 'model.type'"),
-        ("model.type", "Morphemes", "model.type is 'Morphemes'; expected 'BPE' or 'Unigram' or 'WordLevel' or 'WordPiece'"),
+        ("model.type", "Morphemes", "model.type is 'Morphemes'; expected 'BPE' or 'Unigram' or "),
         ("model.vocab", None, "model.vocab is None; expected an object"),
         ("model.vocab", {"[UNK]": "0"}, r"model.vocab.\[UNK\] is '0'; expected an integer"),
         ("model.vocab", {"a": 0}, "the unknown token"),
