@@ -9,6 +9,7 @@ from b4k3.backend import UpdateMixin, keras
 
 from .extensible import Extensible
 from .extensions import EXTENSIONS
+from .registering import register_extended
 
 Factory = Callable[..., Any]
 
@@ -39,8 +40,7 @@ def export_to_custom_objects(factory: Factory) -> Factory:
         cls = factory(BaseOptimizer)
         if name is not None:
             cls.__name__ = cls.__qualname__ = name
-        keras.utils.get_custom_objects()[cls.__name__] = cls
-        return cls
+        return register_extended(cls)
 
     return make
 
