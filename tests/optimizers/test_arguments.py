@@ -8,6 +8,7 @@ import pytest
 import b4k3.optimizers as optimizers
 from b4k3.backend import K, environment, keras
 from b4k3.optimizers import AdaFactor, Adam, Lion
+from b4k3.optimizers._extensions import EXTENSIONS
 from support.harness import fresh_session
 from support.optimizer_goldens import PROBLEM, bare_variables
 
@@ -23,7 +24,7 @@ def extended(extension, base=Adam):
 
 @pytest.mark.parametrize("extension", ALL)
 def test_an_argument_without_its_extension_names_it(extension):
-    argument = next(iter(optimizers.extensions.EXTENSIONS[f"extend_with_{extension}"].arguments))
+    argument = next(iter(EXTENSIONS[f"extend_with_{extension}"].arguments))
     with pytest.raises(TypeError, match=f"extend_with_{extension}"):
         Adam(**{argument: 1})
     other = extended("lookahead" if extension != "lookahead" else "weight_decay")

@@ -10,7 +10,7 @@ import pytest
 from b4k3.backend import keras, weight_path
 from b4k3.models import BERT, ConfigError, build_transformer_model
 from b4k3.optimizers import layer_wise_rates
-from b4k3.optimizers.extensions import ParameterWiseRate
+from b4k3.optimizers._extensions import ParameterWiseRate
 from support.small_models import SMALL
 
 CONFIG = {**SMALL, "vocab_size": 12, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 2}

@@ -9,7 +9,7 @@ import pytest
 
 from b4k3.backend import keras
 from b4k3.optimizers import Adam, extend_with_exponential_moving_average, extend_with_weight_decay
-from b4k3.optimizers.registering import names_of_keras
+from b4k3.optimizers._registering import names_of_keras
 from support.harness import fresh_session
 
 HAS_REGISTRY = hasattr(keras.utils, "register_keras_serializable")

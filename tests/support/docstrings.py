@@ -15,6 +15,18 @@ HEADER = re.compile(rf"^({'|'.join(SECTIONS)}):\s*(\S?)")
 SQUEEZED = re.compile(rf"^.*\S.*\b({'|'.join(SECTIONS)}):\s")
 # Methods that Keras calls. Keras documents their arguments, so a sentence about the result is enough.
 CALLED_BY_KERAS = {"build", "compute_mask", "compute_output_shape", "compute_output_spec", "get_config", "from_config"}
+# Methods by which an optimizer and the Keras of a row work together; `b4k3.optimizers._extensible` explains them once.
+OF_OPTIMIZERS = set(
+    "fused_adam rule rule_slots transform update_rate update_step variable_slots variables_with_slots".split()
+)
+    "fused_adam",
+    "rule",
+    "rule_slots",
+    "transform",
+    "update_rate",
+    "variable_slots",
+    "variables_with_slots",
+}
 
 
 EXPORTED = {package: set(importlib.import_module("b4k3." + package)._NAMES) for package in PACKAGES}
@@ -133,7 +145,7 @@ def definition_faults(path, name, node, owner):
         return
     yield from form_faults(docstring)
     is_property = decorators(node) & {"property", "cached_property", "lazy", "setter"}
-    short = owner is not None and own in CALLED_BY_KERAS or is_property
+    short = owner is not None and own in CALLED_BY_KERAS | OF_OPTIMIZERS or is_property
     yield from argument_faults(docstring, node, public and not short)
     found = sections(docstring)
     if public and has_result(node) and not short and not {"Returns", "Yields"} & set(found):

@@ -8,9 +8,9 @@ import numpy as np
 
 from b4k3.backend import Optimizer, Slot, ops, root_mean_square as rms
 
-from .extensible import Extensible
-from .extensions import found
-from .registering import register_optimizer
+from ._extensible import Extensible
+from ._extensions import found
+from ._registering import register_optimizer
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor, Update
@@ -97,7 +97,7 @@ class AdaFactor(Extensible, Optimizer):
         if axes is None:
             slots = {"v": Slot(shape)}
         else:
-            slots = {name: Slot(without_axis(shape, axis)) for name, axis in zip(("vr", "vc"), axes)}
+            slots = {name: Slot(_without_axis(shape, axis)) for name, axis in zip(("vr", "vc"), axes)}
         if self.beta1 > 0:
             slots["m"] = Slot(shape)
         return slots
@@ -153,6 +153,6 @@ class AdaFactor(Extensible, Optimizer):
         return {**config, "learning_rate": None} if self.relative_step else config
 
 
-def without_axis(shape: Sequence[int], axis: int) -> tuple[int, ...]:
+def _without_axis(shape: Sequence[int], axis: int) -> tuple[int, ...]:
     """Return a shape whose axis has length 1."""
     return (*shape[:axis], 1, *shape[axis + 1 :])

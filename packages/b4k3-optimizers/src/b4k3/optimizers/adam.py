@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 from b4k3.backend import FusedAdam, K, Optimizer, Slot, ops
 
-from .extensible import Extensible, power
-from .extensions import Extension, WeightDecay
-from .registering import register_optimizer
+from ._extensible import Extensible, power
+from ._extensions import Extension, WeightDecay
+from ._registering import register_optimizer
 
 if TYPE_CHECKING:
     from b4k3.backend import Update

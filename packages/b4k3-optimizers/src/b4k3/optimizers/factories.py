@@ -7,9 +7,9 @@ from typing import Any, Callable
 
 from b4k3.backend import UpdateMixin, keras
 
-from .extensible import Extensible
-from .extensions import EXTENSIONS
-from .registering import register_extended
+from ._extensible import Extensible
+from ._extensions import EXTENSIONS
+from ._registering import register_extended
 
 Factory = Callable[..., Any]
 
@@ -37,20 +37,33 @@ def export_to_custom_objects(factory: Factory) -> Factory:
     @functools.wraps(factory)
     def make(BaseOptimizer: type, name: str | None = None) -> Any:
         """Make the class, name it, and tell Keras the name."""
-        cls = factory(BaseOptimizer)
-        if name is not None:
-            cls.__name__ = cls.__qualname__ = name
-        return register_extended(cls)
+        return named(factory(BaseOptimizer), name)
 
     return make
 
 
-def extend(BaseOptimizer: type, factory: str) -> type:
+def named(optimizer: type, name: str | None) -> type:
+    """Give a class a name, and tell Keras.
+
+    Arguments:
+        optimizer: class. An optimizer with extensions.
+        name: str, or None. Its name; None leaves it as it is.
+
+    Returns:
+        The class.
+    """
+    if name is not None:
+        optimizer.__name__ = optimizer.__qualname__ = name
+    return register_extended(optimizer)
+
+
+def extend(BaseOptimizer: type, factory: str, name: str | None) -> type:
     """Return a subclass of an optimizer with one more extension.
 
     Arguments:
         BaseOptimizer: class. An optimizer of ours or of this Keras, extended or not.
         factory: str. A key of `EXTENSIONS`.
+        name: str, or None. The name of the class; None puts it together from both.
 
     Returns:
         class.
@@ -67,14 +80,11 @@ def extend(BaseOptimizer: type, factory: str) -> type:
         raise TypeError(f"{BaseOptimizer.__name__} has the extension {factory} already.")
     if extension.methods:
         bases = (extension.methods, *bases)
-    name = BaseOptimizer.__name__ + extension.__name__
-    return type(
-        name, bases, {"extensions": (*before, extension), "__doc__": f"{BaseOptimizer.__name__}, {extension.__doc__}"}
-    )
+    members = {"extensions": (*before, extension), "__doc__": f"{BaseOptimizer.__name__}, {extension.__doc__}"}
+    return named(type(BaseOptimizer.__name__ + extension.__name__, bases, members), name)
 
 
-@export_to_custom_objects
-def extend_with_weight_decay(BaseOptimizer: type) -> Any:
+def extend_with_weight_decay(BaseOptimizer: type, name: str | None = None) -> Any:
     """Add weight decay that is decoupled from the gradient: each update moves a variable towards 0.
 
     The class that it returns takes these arguments besides those of the optimizer, by name:
@@ -98,11 +108,10 @@ def extend_with_weight_decay(BaseOptimizer: type) -> Any:
 
     Reference: Loshchilov and Hutter, Decoupled Weight Decay Regularization, https://arxiv.org/abs/1711.05101
     """
-    return extend(BaseOptimizer, "extend_with_weight_decay")
+    return extend(BaseOptimizer, "extend_with_weight_decay", name)
 
 
-@export_to_custom_objects
-def extend_with_layer_adaptation(BaseOptimizer: type) -> Any:
+def extend_with_layer_adaptation(BaseOptimizer: type, name: str | None = None) -> Any:
     """Make each step as long as its variable is, times the learning rate. With weight decay inside it is LAMB.
 
     The class that it returns takes these arguments besides those of the optimizer, by name:
@@ -125,11 +134,10 @@ def extend_with_layer_adaptation(BaseOptimizer: type) -> Any:
 
     Reference: You et al., Large Batch Optimization for Deep Learning, https://arxiv.org/abs/1904.00962
     """
-    return extend(BaseOptimizer, "extend_with_layer_adaptation")
+    return extend(BaseOptimizer, "extend_with_layer_adaptation", name)
 
 
-@export_to_custom_objects
-def extend_with_piecewise_linear_lr(BaseOptimizer: type) -> Any:
+def extend_with_piecewise_linear_lr(BaseOptimizer: type, name: str | None = None) -> Any:
     """Multiply the learning rate by a factor: points with straight lines between them, or a named schedule.
 
     It counts batches. `extend_with_lr_schedule` is the same function under a shorter name.
@@ -153,11 +161,10 @@ def extend_with_piecewise_linear_lr(BaseOptimizer: type) -> Any:
     Example:
         >>> optimizer = extend_with_piecewise_linear_lr(Adam, "AdamLR")(1e-4, lr_schedule={1000: 1, 2000: 0.1})
     """
-    return extend(BaseOptimizer, "extend_with_piecewise_linear_lr")
+    return extend(BaseOptimizer, "extend_with_piecewise_linear_lr", name)
 
 
-@export_to_custom_objects
-def extend_with_gradient_accumulation(BaseOptimizer: type) -> Any:
+def extend_with_gradient_accumulation(BaseOptimizer: type, name: str | None = None) -> Any:
     """Make one update from the mean gradient of several batches. Nothing moves between.
 
     The class that it returns takes these arguments besides those of the optimizer, by name:
@@ -177,11 +184,10 @@ def extend_with_gradient_accumulation(BaseOptimizer: type) -> Any:
     Example:
         >>> optimizer = extend_with_gradient_accumulation(Adam, "AdamGA")(1e-4, grad_accum_steps=16)
     """
-    return extend(BaseOptimizer, "extend_with_gradient_accumulation")
+    return extend(BaseOptimizer, "extend_with_gradient_accumulation", name)
 
 
-@export_to_custom_objects
-def extend_with_lookahead(BaseOptimizer: type) -> Any:
+def extend_with_lookahead(BaseOptimizer: type, name: str | None = None) -> Any:
     """After every few updates, go back a part of the way to where the last slow update was.
 
     The class that it returns takes these arguments besides those of the optimizer, by name:
@@ -204,11 +210,10 @@ def extend_with_lookahead(BaseOptimizer: type) -> Any:
 
     Reference: Zhang et al., Lookahead Optimizer: k steps forward, 1 step back, https://arxiv.org/abs/1907.08610
     """
-    return extend(BaseOptimizer, "extend_with_lookahead")
+    return extend(BaseOptimizer, "extend_with_lookahead", name)
 
 
-@export_to_custom_objects
-def extend_with_lazy_optimization(BaseOptimizer: type) -> Any:
+def extend_with_lazy_optimization(BaseOptimizer: type, name: str | None = None) -> Any:
     """Leave the rows of an embedding whose gradient is 0 as they are. Their moments decay all the same.
 
     The class that it returns takes these arguments besides those of the optimizer, by name:
@@ -228,11 +233,10 @@ def extend_with_lazy_optimization(BaseOptimizer: type) -> Any:
     Example:
         >>> optimizer = extend_with_lazy_optimization(Adam, "Lazy")(include_in_lazy_optimization=["Embedding-Token"])
     """
-    return extend(BaseOptimizer, "extend_with_lazy_optimization")
+    return extend(BaseOptimizer, "extend_with_lazy_optimization", name)
 
 
-@export_to_custom_objects
-def extend_with_exponential_moving_average(BaseOptimizer: type) -> Any:
+def extend_with_exponential_moving_average(BaseOptimizer: type, name: str | None = None) -> Any:
     """Keep exponential moving averages of the weights; training goes on with the weights themselves.
 
     The class has the methods `apply_ema_weights(bias_correction=True)`, which puts the averages into the model, and
@@ -255,11 +259,10 @@ def extend_with_exponential_moving_average(BaseOptimizer: type) -> Any:
     Example:
         >>> optimizer = extend_with_exponential_moving_average(Adam, "AdamEMA")(1e-5, ema_momentum=0.9999)
     """
-    return extend(BaseOptimizer, "extend_with_exponential_moving_average")
+    return extend(BaseOptimizer, "extend_with_exponential_moving_average", name)
 
 
-@export_to_custom_objects
-def extend_with_parameter_wise_lr(BaseOptimizer: type) -> Any:
+def extend_with_parameter_wise_lr(BaseOptimizer: type, name: str | None = None) -> Any:
     """Use other learning rates for some variables.
 
     The class that it returns takes these arguments besides those of the optimizer, by name:
@@ -280,4 +283,4 @@ def extend_with_parameter_wise_lr(BaseOptimizer: type) -> Any:
     Example:
         >>> optimizer = extend_with_parameter_wise_lr(Adam, "AdamPW")(1e-4, paramwise_lr_schedule={"Embedding": 0.1})
     """
-    return extend(BaseOptimizer, "extend_with_parameter_wise_lr")
+    return extend(BaseOptimizer, "extend_with_parameter_wise_lr", name)

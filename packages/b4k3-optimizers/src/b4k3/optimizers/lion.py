@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 from b4k3.backend import Optimizer, Slot, ops
 
-from .extensible import Extensible
-from .registering import register_optimizer
+from ._extensible import Extensible
+from ._registering import register_optimizer
 
 if TYPE_CHECKING:
     from b4k3.backend import Update

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from b4k3.backend import Optimizer, Slot, ops, root_mean_square as rms
 
-from .extensible import Extensible
-from .extensions import GradientAccumulation, LazyOptimization, PiecewiseLinearRate
-from .registering import register_optimizer
+from ._extensible import Extensible
+from ._extensions import GradientAccumulation, LazyOptimization, PiecewiseLinearRate
+from ._registering import register_optimizer
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor, Update
@@ -85,7 +85,7 @@ class Tiger(Extensible, Optimizer):
         kwargs.update(grad_accum_steps=grad_accum_steps, lr_schedule={0: 1} if lr_schedule is None else lr_schedule)
         super().__init__(learning_rate, **kwargs)
         self.beta = beta
-        self.weight_decay_rate = weight_decay  # `weight_decay` and `decay` mean other things to Keras
+        self.weight_decay_rate = weight_decay  # the attributes `weight_decay` and `decay` belong to Keras
         self.steps = self.extension("grad_accum_steps").grad_accum_steps
         self.shrink_ratio = shrink_ratio
         if self.steps > 1 and any(isinstance(extension, LazyOptimization) for extension in self._in_order):

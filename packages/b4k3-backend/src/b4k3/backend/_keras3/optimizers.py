@@ -31,6 +31,15 @@ class UpdateMixin:
         accumulation_steps: int. One update takes the mean gradient of so many batches.
         kwargs: the other arguments of the optimizer of Keras, and `decay`, which Keras 3 has no more: the rate is
             divided by 1 + decay * batches.
+
+    Example:
+        >>> class Doubled(UpdateMixin, keras.optimizers.SGD):
+        ...     def variable_slots(self, path, shape):
+        ...         return {}
+        ...     def update_rate(self, rate, batch, count):
+        ...         return rate
+        ...     def transform(self, update):
+        ...         update.after = update.before + 2 * (update.after - update.before)
     """
 
     keras_updates = True  # False: the optimizer of Keras has no rule of its own
@@ -168,6 +177,15 @@ class Optimizer(UpdateMixin, keras.optimizers.Optimizer):
 
     Raises:
         TypeError: `weight_decay` is given: it belongs to an extension.
+
+    Example:
+        >>> class SignDescent(Optimizer):
+        ...     def variable_slots(self, path, shape):
+        ...         return {}
+        ...     def update_rate(self, rate, batch, count):
+        ...         return rate
+        ...     def transform(self, update):
+        ...         update.after = update.before - update.rate * ops.sign(update.gradient)
     """
 
     keras_updates = False

@@ -7,34 +7,34 @@ import warnings
 from b4k3.backend import keras, register
 
 
-def register_optimizer(cls: type) -> type:
+def register_optimizer(optimizer: type) -> type:
     """Register an optimizer of ours for saving, under a name that no optimizer of Keras has.
 
     A Keras without a registry (keras 2.3, tf.keras 1.15) saves the name of the class. There `Adam` is called
     `B4k3Adam`, because a Keras that reads "Adam" makes its own.
 
     Arguments:
-        cls: class. The optimizer, such as Adam.
+        optimizer: class. The optimizer, such as Adam.
 
     Returns:
         The class.
     """
-    register(cls)
+    register(optimizer)
     if not hasattr(keras.utils, "register_keras_serializable"):
-        if hasattr(keras.optimizers, cls.__name__):
-            cls.__name__ = cls.__qualname__ = f"B4k3{cls.__name__}"
-        keras.utils.get_custom_objects()[cls.__name__] = cls
-    return cls
+        if hasattr(keras.optimizers, optimizer.__name__):
+            optimizer.__name__ = optimizer.__qualname__ = f"B4k3{optimizer.__name__}"
+        keras.utils.get_custom_objects()[optimizer.__name__] = optimizer
+    return optimizer
 
 
-def register_extended(cls: type) -> type:
+def register_extended(optimizer: type) -> type:
     """Let Keras find a class that a user made, and perhaps named, when a model is loaded.
 
     Keras reads the names of its own optimizers in any case of letters, "adamw" for "AdamW", before it looks for others.
     A class with such a name is registered as `b4k3>extended.AdamW`.
 
     Arguments:
-        cls: class. An optimizer with extensions.
+        optimizer: class. An optimizer with extensions.
 
     Returns:
         The class.
@@ -42,20 +42,20 @@ def register_extended(cls: type) -> type:
     Warns:
         UserWarning: this Keras has no registry, and would load its own optimizer in the place of the class.
     """
-    name, saved = cls.__name__, keras.utils.get_custom_objects()
+    name, saved = optimizer.__name__, keras.utils.get_custom_objects()
     if name.lower() not in names_of_keras():
-        saved[name] = cls
+        saved[name] = optimizer
     elif hasattr(keras.utils, "register_keras_serializable"):
         saved.pop(f"b4k3>extended.{name}", None)  # the class of a former call; Keras would refuse another one
-        register(cls, name=f"extended.{name}")
+        register(optimizer, name=f"extended.{name}")
     else:
-        saved[name] = cls
+        saved[name] = optimizer
         warnings.warn(
             f"This Keras has an optimizer {name} of its own, which it makes when it loads a model that was saved with "
             f"yours. Give the class another name, such as 'My{name}'.",
             stacklevel=4,
         )
-    return cls
+    return optimizer
 
 
 def names_of_keras() -> set[str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from b4k3.backend import Slot, ops
 
-from .averages import AveragedWeights
+from ._averages import AveragedWeights
 from .schedules import checked_schedule, schedule_factor
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from b4k3.backend import Slot, ops
 
-from .extensions import EXTENSIONS, Extension
+from ._extensions import EXTENSIONS, Extension
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor, Update
