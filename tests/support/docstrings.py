@@ -19,14 +19,6 @@ CALLED_BY_KERAS = {"build", "compute_mask", "compute_output_shape", "compute_out
 OF_OPTIMIZERS = set(
     "fused_adam rule rule_slots transform update_rate update_step variable_slots variables_with_slots".split()
 )
-    "fused_adam",
-    "rule",
-    "rule_slots",
-    "transform",
-    "update_rate",
-    "variable_slots",
-    "variables_with_slots",
-}
 
 
 EXPORTED = {package: set(importlib.import_module("b4k3." + package)._NAMES) for package in PACKAGES}

@@ -246,7 +246,8 @@ def grouped(transformer: Transformer, targets: list[Target]) -> dict[str, list[t
     Raises:
         CheckpointError: PEFT has no place for a target.
     """
-    dialect, groups = dialect_of(transformer), {}  # type: ignore[var-annotated]
+    dialect = dialect_of(transformer)
+    groups: dict[str, list[tuple[Target, Place]]] = {}
     places = {id(target.layer): place for target, place in places_of(transformer)}
     cut = transformer.keep_tokens is not None or transformer.compound_tokens is not None
     for target in targets:

@@ -326,4 +326,5 @@ def checked_alpha(alpha: Any, rank: int, use_rslora: bool) -> float:
     alpha = rank if alpha is None else alpha
     if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < alpha < float("inf"):
         raise ConfigError(f"alpha={short(alpha)}, expected a positive number, or None for the rank")
-    return float(alpha) * rank**0.5 if use_rslora else alpha  # type: ignore[return-value]
+    scaled: Any = float(alpha) * rank**0.5 if use_rslora else alpha
+    return scaled

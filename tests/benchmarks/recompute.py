@@ -1,0 +1,123 @@
+"""Peak memory and time of a training step: all weights or LoRA, inner results kept or computed again (RECOMPUTE=1).
+
+    KERAS_BACKEND=torch python tests/benchmarks/recompute.py [--layers 12] [--width 768] [--batch 8] [--length 512]
+
+Each of the four ways trains the same BERT on the same batch in a process of its own, with dropout 0.1 and Adam. The
+memory is what the steps add to the process at most: on a GPU what torch or JAX says that it allocated, on a CPU the
+growth of the resident set, read while the steps run. The time is the median of the steps after the first two: on a CPU
+the processor's time of one thread, which other programs do not change. `--mixed` trains in mixed_bfloat16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+WAYS = [(recompute, lora) for lora in (False, True) for recompute in ("0", "1")]
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Peak(threading.Thread):
+    """The largest resident set while it runs."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.before = self.most = resident()
+        self.over = threading.Event()
+
+    def run(self):
+        while not self.over.wait(0.002):
+            self.most = max(self.most, resident())
+
+    def grown(self):
+        self.over.set()
+        return self.most - self.before
+
+
+def on_gpu():
+    """A function that returns the most bytes that were allocated on the GPU, or None without one."""
+    if os.environ.get("KERAS_BACKEND") == "torch":
+        import torch
+
+        return torch.cuda.max_memory_allocated if torch.cuda.is_available() else None
+    import jax
+
+    devices = [device for device in jax.local_devices() if device.platform == "gpu"]
+    return (lambda: devices[0].memory_stats()["peak_bytes_in_use"]) if devices else None
+
+
+def measure(options):
+    """Train in one way, and print {"gb": …, "seconds": …}."""
+    import numpy as np
+
+    from b4k3.backend import keras
+    from b4k3.models import build_transformer_model
+
+    if options.mixed:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    transformer = build_transformer_model(
+        vocab_size=21128,
+        hidden_size=options.width,
+        num_hidden_layers=options.layers,
+        num_attention_heads=options.width // 64,
+        intermediate_size=4 * options.width,
+        hidden_act="gelu_tanh",
+        max_position=options.length,
+        dropout_rate=0.1,
+        attention_dropout_rate=0.1,
+        return_keras_model=False,
+    )
+    if options.lora:
+        transformer.enable_lora(8, verbose=False)
+    x = keras.layers.GlobalAveragePooling1D()(transformer.output)
+    model = keras.Model(transformer.inputs, keras.layers.Dense(1, dtype="float32")(x))
+    model.compile(keras.optimizers.Adam(1e-5), "mse")
+    ids = np.random.RandomState(0).randint(1, 21128, (options.batch, options.length))
+    inputs, labels = [ids, ids * 0], np.zeros((options.batch, 1))
+    gpu, peak, seconds = on_gpu(), Peak(), []
+    clock = time.process_time if gpu is None else time.perf_counter
+    peak.start()
+    for _ in range(options.steps + 2):
+        begin = clock()
+        model.train_on_batch(inputs, labels)
+        seconds.append(clock() - begin)
+    most = peak.grown() if gpu is None else gpu()
+    print(json.dumps({"gb": most / 1e9, "seconds": statistics.median(seconds[2:])}))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("layers", 12), ("width", 768), ("batch", 8), ("length", 512), ("steps", 5)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--mixed", action="store_true")
+    parser.add_argument("--lora", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        measure(options)
+        return
+    print("| trained | RECOMPUTE | peak memory, GB | seconds for a step |\n| --- | --- | --- | --- |")
+    for recompute, lora in WAYS:
+        command = [sys.executable, __file__, *sys.argv[1:], "--one"] + ["--lora"] * lora
+        environment = dict(
+            os.environ, RECOMPUTE=recompute, TF_CPP_MIN_LOG_LEVEL="3", XLA_PYTHON_CLIENT_PREALLOCATE="false"
+        )
+        found = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+        numbers = json.loads(found.stdout.splitlines()[-1])
+        trained = "LoRA, rank 8" if lora else "all weights"
+        print(f"| {trained} | {recompute} | {numbers['gb']:.2f} | {numbers['seconds']:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    main()
