@@ -61,9 +61,10 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from ._keras3.metric_layer import MetricLayer as MetricLayer
     from ._keras3.optimizer_state import counters as counters, prepared_optimizer as prepared_optimizer
     from ._keras3.optimizers import Optimizer as Optimizer, UpdateMixin as UpdateMixin
-    from ._keras3.perturbed import PerturbedModel as PerturbedModel, weight_value as weight_value
+    from ._keras3.perturbed import PerturbedModel as PerturbedModel
     from ._keras3.prediction import model_scope as model_scope
     from ._keras3.recompute import Dropout as Dropout
+    from ._keras3.replaying import weight_value as weight_value
     from ._normalization import layer_normalization as layer_normalization
     from ._resize import orthogonally_resize as orthogonally_resize
     from ._runtime import environment as environment, is_tf_keras as is_tf_keras, row as row
@@ -207,7 +208,7 @@ _NAMES = {
     "take_rows": "tables",
     "upcast": "tensors",
     "weight_path": "_keras3.layer",
-    "weight_value": "_keras3.perturbed",
+    "weight_value": "_keras3.replaying",
     "where": "tensors",
     "while_loop": "_keras3.compiling",
     "write_at": "_keras3.compiling",

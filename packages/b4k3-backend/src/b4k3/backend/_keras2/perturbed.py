@@ -21,7 +21,7 @@ from .flavour import is_standalone, keras
 from .gradients import IN_GRAPH, gradient  # in a graph `compile` makes the graph of training
 from .k import symbolic
 from .prediction import input_structure
-from .replaying import Replay, replaying, weight_value as weight_value
+from .replaying import Replay, replaying
 
 K = keras.backend
 EXPANDS = major_minor(tf.__version__) < (2, 7)  # Keras' own train_step makes [batch, 1] of [batch]
@@ -319,10 +319,14 @@ def run_in_graph(network: Any, batch: dict[str, Any], replay: Replay) -> tuple[T
     before = len(network.losses)
     outputs = network.call(inputs) if is_standalone else network(inputs if len(inputs) > 1 else inputs[0])
     if len(network.losses) != before:
-        raise ValueError("a layer adds a loss that is no b4k3.layers.Loss; this Keras would count it twice")
+        raise ValueError(
+            f"a layer of {network.name} adds a loss, and is no b4k3.layers.Loss: this Keras would keep the losses of all "
+            "passes. Derive the layer from Loss"
+        )
     # keras 2.3.1 names a penalty of a weight twice once the network was called again
     penalties = {id(x): x for x in network.get_losses_for(None)}
-    loss = sum(replay.losses + list(penalties.values()), tf.zeros(()))
+    others = network.get_losses_for(inputs) if is_standalone else []
+    loss = sum(replay.losses + list(penalties.values()) + list(others), tf.zeros(()))
     if batch["y"]:
         flat = tf.nest.flatten(outputs)
         masks, weights = masks_of(network, inputs, flat), loss_weights(network)
