@@ -320,8 +320,8 @@ def run_in_graph(network: Any, batch: dict[str, Any], replay: Replay) -> tuple[T
     outputs = network.call(inputs) if is_standalone else network(inputs if len(inputs) > 1 else inputs[0])
     if len(network.losses) != before:
         raise ValueError(
-            f"a layer of {network.name} adds a loss, and is no b4k3.layers.Loss: this Keras would keep the losses of all "
-            "passes. Derive the layer from Loss"
+            f"a layer of {network.name} adds a loss, and is no b4k3.layers.Loss: this Keras would keep the losses of "
+            "all passes. Derive the layer from Loss"
         )
     # keras 2.3.1 names a penalty of a weight twice once the network was called again
     penalties = {id(x): x for x in network.get_losses_for(None)}
