@@ -26,7 +26,7 @@ DECODED_ELSEWHERE = "gpt2_cpm gpt_openai_cdial mt5 nezha_gen roformer_sim simber
 TRAINING = "tests/models/test_goldens.py::*test_training_lowers_the_loss"
 TRAINED_ELSEWHERE = "gpt2_cpm gpt2_ml mt5 t5_1_0 t5_1_1_ext t5_pegasus"
 
-# Of the rest, optimizers wants Keras 3, and serving bottle.
+# Of these, serving wants bottle.
 ONE_ROW_EXAMPLES = (
     "features generation gibbs_sampling image_caption language_model masked_lm ner_global_pointer "
     "reading_comprehension sentence_classification sentence_pairs serving title_generation_t5"
@@ -136,7 +136,6 @@ SKIPS = [
         (f"tests/test_examples.py::test_example?{name}?", "keras3-torch keras231-tf22", "a third is enough here")
         for name in ONE_ROW_EXAMPLES.split()
     ),
-    ("tests/test_examples.py::test_example?optimizers?", "keras231-tf22", "is about the optimizers of Keras 3"),
     ("tests/test_examples.py::test_example?mixed_objectives?", "keras3-torch keras231-tf22", "a third is enough here"),
     ("tests/corrupt/test_requests.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
     ("tests/snippets/test_serving.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
