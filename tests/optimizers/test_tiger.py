@@ -73,11 +73,17 @@ def compare(got, want, tolerance=1e-5):
 
 CASES = [
     ({}, {}, ()),
-    ({"beta": 0.5, "weight_decay": 0.3}, {"beta": 0.5, "decay": 0.3}, ()),
+    (
+        {"beta": 0.5, "weight_decay": 0.3, "lr_schedule": {4: 1, 8: 0.5}},
+        {"beta": 0.5, "decay": 0.3, "schedule": lambda t: np.interp(t, [0, 4, 8], [0, 1, 0.5])},
+        (),
+    ),
     ({"grad_accum_steps": 3}, {"k": 3}, ()),
-    ({"lr_schedule": {4: 1, 8: 0.5}}, {"schedule": lambda t: np.interp(t, [0, 4, 8], [0, 1, 0.5])}, ()),
-    ({"shrink_ratio": 0.5}, {"shrink": 0.5}, [(1, "norm/gamma", np.nan), (2, "dense/kernel", np.nan)]),
-    ({"grad_accum_steps": 2}, {"k": 2}, [(2, "table/embeddings", np.nan), (3, "dense/kernel", np.inf)]),
+    (
+        {"grad_accum_steps": 2, "shrink_ratio": 0.5},
+        {"k": 2, "shrink": 0.5},
+        [(1, "norm/gamma", np.nan), (2, "table/embeddings", np.nan), (3, "dense/kernel", np.inf)],
+    ),
 ]
 
 
