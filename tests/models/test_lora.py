@@ -5,7 +5,8 @@ import inspect
 import numpy as np
 import pytest
 
-from b4k3.backend import base_weights, enable_lora, keras, low_rank_of
+from b4k3.backend import base_weights, enable_lora, keras, low_rank_of, recomputing
+from b4k3.layers import FeedForward
 from b4k3.models import BERT, CheckpointError, ConfigError, Predictor, build_transformer_model
 from support import goldens
 from support.harness import whole_model_suffix
@@ -292,3 +293,25 @@ def test_a_class_with_its_own_mapping():
     assert len(mine.lora.targets) == 4 and all(name.split("/")[0] in ("mine", "cls") for name in stored)
     for name in want:
         close(stored[name], want[name], 1e-6)
+
+
+def test_training_is_the_same_if_blocks_are_recomputed():
+    class Recomputed(FeedForward):
+        call = recomputing.implementation(FeedForward.call)
+
+    def step(kind):
+        keras.utils.set_random_seed(1)
+        x = keras.Input((3, 4))
+        layer = kind(8, activation="gelu")
+        model = keras.Model(x, layer(x))
+        random = np.random.RandomState(0)
+        model.set_weights([random.randn(*w.shape) for w in model.get_weights()])
+        enable_lora(layer.i0_dense, 2)
+        for weight in low_rank_of(layer.i0_dense)[1:3]:
+            weight.assign(random.randn(*weight.shape))
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.train_on_batch(random.randn(2, 3, 4), random.randn(2, 3, 4))
+        return [keras.ops.convert_to_numpy(w) for w in low_rank_of(layer.i0_dense)[:3]]
+
+    for got, want in zip(step(Recomputed), step(FeedForward)):
+        close(got, want, 1e-6)
