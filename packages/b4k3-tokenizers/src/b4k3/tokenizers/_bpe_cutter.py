@@ -12,16 +12,20 @@ begins with E5:
     个 (E4 B8 AA) 宽               no token crosses
     乹 (E4 B9 B9) 宽               the token "B9 E5" may cross
 
-The cutter writes a mark into such places, without a loop in Python: it maps each pair of neighbours to the second
-character of the pair, with the mark `CUT` before it if no token crosses, or `HALF` if one crosses that begins or ends
-inside a character.
+Most characters are closed: they are merged from their bytes before any such token is made, so that their last byte is
+no symbol any more when it could be joined with the next character. A word of closed characters is cut at the pairs that
+no whole token has. For other words the cutter writes a mark into these places: it maps each pair of neighbours to the
+second character of the pair, with the mark `CUT` before it if no token crosses, or `HALF` if one may cross that begins
+or ends inside a character.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from itertools import product
 from operator import add
-from typing import Callable, Iterable
+from typing import Callable, Iterable, Mapping
 
 _MOST = 1 << 20  # pairs of characters that are kept
 CUT, HALF = "\ud800", "\udfff"  # No text has lone surrogates here.
@@ -32,22 +36,31 @@ class ChunkCutter(dict):
 
     Arguments:
         tokens: iterable of str. The tokens that are whole characters.
-        broken: iterable of bytes. The tokens that begin or end inside a character.
+        broken: dict of bytes to int. The tokens that begin or end inside a character, and the rank of the first merge
+            that makes each of them.
 
     Example:
-        >>> cutter = ChunkCutter(["ab", "bcd"], [b"\\xb9\\xe5"])
+        >>> cutter = ChunkCutter(["ab", "bcd"], {b"\\xb9\\xe5": 7})
         >>> cutter.cut("abca宽乹宽") == ["abc", "a", "宽", "乹" + HALF + "宽"]
         True
+        >>> cutter.limit("乹"), cutter.limit("宽"), cutter.limit("个")
+        (7, 7, inf)
     """
 
-    def __init__(self, tokens: Iterable[str], broken: Iterable[bytes] = ()) -> None:
+    def __init__(self, tokens: Iterable[str], broken: Mapping[bytes, int]) -> None:
         super().__init__()
         whole: set[str] = set()
         for token in tokens:
             whole.update(map(add, token, token[1:]))
-        self._halves: set[tuple[bytes, bytes]] = set()
-        for token in broken:
-            self._add_broken(token, whole)
+        self._halves: dict[tuple[bytes, bytes], int] = {}
+        for token, rank in broken.items():
+            self._add_broken(token, rank, whole)
+        self._pairs = frozenset(whole)
+        self._limits: dict[bytes, int] = {}  # an end or a beginning of a character -> the lowest rank of its halves
+        for half, rank in self._halves.items():
+            for part in half:
+                self._limits[part] = min(rank, self._limits.get(part, rank))
+        self._closed, self._find_open = not self._halves, None
         self._ends = _Known({left for left, _ in self._halves}, _ends)
         self._starts = _Known({right for _, right in self._halves}, _starts)
         self._whole = {pair: pair[1] for pair in whole}
@@ -56,19 +69,19 @@ class ChunkCutter(dict):
                 self._whole[pair] = HALF + pair[1]
         self.update(self._whole)
 
-    def _add_broken(self, token: bytes, whole: set[str]) -> None:
-        """Note the places between characters that a token has, some of which it has only in part."""
+    def _add_broken(self, token: bytes, rank: int, whole: set[str]) -> None:
+        """Note the places between characters that a token has, if it has only a part of one of them."""
         chars = _chars(token)
         for left, right in zip(chars, chars[1:]):
             try:
                 whole.add(left.decode("utf-8") + right.decode("utf-8"))
             except UnicodeDecodeError:
-                self._halves.add((left, right))
+                self._halves[left, right] = min(rank, self._halves.get((left, right), rank))
 
     def _crosses_half(self, pair: str) -> bool:
         """Return True if a token crosses that begins or ends inside one of the two characters."""
         ends = self._ends[pair[0]]
-        return bool(ends) and not self._halves.isdisjoint(product(ends, self._starts[pair[1]]))
+        return bool(ends) and any(map(self._halves.__contains__, product(ends, self._starts[pair[1]])))
 
     def __missing__(self, pair: str) -> str:
         marked = (HALF if self._crosses_half(pair) else CUT) + pair[1]
@@ -77,6 +90,29 @@ class ChunkCutter(dict):
             self.update(self._whole)
         self[pair] = marked
         return marked
+
+    def limit(self, char: str) -> float:
+        """Return the rank from which on a token may cross an end of a character that has only a part of it.
+
+        Arguments:
+            char: str. The character.
+
+        Returns:
+            int, or infinity if there is no such token.
+        """
+        data = char.encode("utf-8")
+        parts = [part for k in range(1, len(data)) for part in (data[:k], data[k:])]
+        return min([self._limits[part] for part in parts if part in self._limits], default=math.inf)
+
+    def close(self, chars: Iterable[str]) -> None:
+        """Say which characters are closed: complete before a token can cross one of their ends.
+
+        Arguments:
+            chars: iterable of str. The characters. ASCII need not be among them: one byte is always closed.
+        """
+        closed = re.escape("".join(chars))
+        self._find_open = re.compile(f"[^\0-\x7f{closed}]").search if self._halves else None
+        self._closed = True
 
     def cut(self, word: str) -> list[str]:
         """Cut a word.
@@ -88,8 +124,20 @@ class ChunkCutter(dict):
             list of str. The chunks, in which `HALF` marks the places that only a token can cross that begins or ends
                 inside a character.
         """
+        if self._closed and not (self._find_open and self._find_open(word)):
+            return self._cut_closed(word)
         marked = word[0] + "".join(map(self.__getitem__, map(add, word, word[1:])))
         return marked.split(CUT)
+
+    def _cut_closed(self, word: str) -> list[str]:
+        """Cut a word of closed characters."""
+        joined = bytes(map(self._pairs.__contains__, map(add, word, word[1:])))
+        chunks, start = [], 0
+        for run in joined.split(b"\0"):
+            end = start + len(run) + 1
+            chunks.append(word[start:end])
+            start = end
+        return chunks
 
 
 class _Known(dict):

@@ -14,6 +14,7 @@ instead, which looks at two new pairs after each merge.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from heapq import heapify, heappop, heappush
 from itertools import accumulate
@@ -96,7 +97,16 @@ class WordModel:
         return [(ord(char), 0, len(word.encode("utf-8"))) for char in self._id_text_of_word(word)]
 
 
-_COMPUTED = ("id_text", "segments", "_cutter", "_id_text_of_chunk", "_id_text_of_char", "_late_chars", "_sizes")
+_COMPUTED = (
+    "id_text",
+    "segments",
+    "_cutter",
+    "_id_text_of_chunk",
+    "_id_text_of_char",
+    "_late_chars",
+    "_first_ranks",
+    "_sizes",
+)
 
 
 class BpeModel(WordModel):
@@ -164,14 +174,24 @@ class BpeModel(WordModel):
     def _cutter(self) -> ChunkCutter:
         """What cuts words into chunks."""
         if not self.settings.writes_bytes:
-            return ChunkCutter(self.vocab)
-        whole, broken = [], []
-        for data in filter(None, map(bytes_of_token, self.vocab)):
+            return ChunkCutter(self.vocab, {})
+        whole, broken = [], {}
+        for token, char in self._char_of.items():
+            data = bytes_of_token(token)
             try:
-                whole.append(data.decode("utf-8"))
+                whole.append((data or b"").decode("utf-8"))
             except UnicodeDecodeError:
-                broken.append(data)
-        return ChunkCutter(whole, broken)
+                broken[data] = self._first_ranks.get(char, 0)
+        cutter = ChunkCutter(whole, broken)
+        if self._byte_table:
+            alone = [text for text in whole if len(text) == 1 and text > "\x7f"]
+            cutter.close([char for char in alone if self._last_rank(char) < cutter.limit(char)])
+        return cutter
+
+    @lazy
+    def _first_ranks(self) -> dict[str, int]:
+        """The rank of the first merge that makes each token, by the character of the token."""
+        return {self._unions[rank]: rank for rank in range(len(self._unions) - 1, 0, -1)}
 
     @lazy
     def _id_text_of_chunk(self) -> Any:
@@ -194,10 +214,8 @@ class BpeModel(WordModel):
         """
         if not self.settings.writes_bytes:
             return frozenset()
-        first = {}  # token -> the rank of its first merge
-        for rank in range(len(self._unions) - 1, 0, -1):
-            first[self._unions[rank]] = rank
-        complete: dict[str, int] = {}
+        first = self._first_ranks
+        complete: dict[str, float] = {}
         late = set()
         for token, char in self._char_of.items():
             rank = first.get(char)
@@ -210,14 +228,15 @@ class BpeModel(WordModel):
                     late.add(part)
         return frozenset(late)
 
-    def _last_rank(self, char: str) -> int:
-        """Return the highest rank among the merges of the bytes of a character."""
-        symbols, last = self._written(char), 0
+    def _last_rank(self, char: str) -> float:
+        """Return the highest rank among the merges of the bytes of a character; infinity if they make no token."""
+        symbols: str = self._written(char)
+        last: float = 0
         symbols = "".join([self._char_of[symbol] for symbol in symbols])
         while True:
             ranks = [*filter(None, map(self.ranks.get, map(add, symbols, symbols[1:])))]
             if not ranks:
-                return last
+                return last if len(symbols) == 1 else math.inf
             last, rank = max(last, min(ranks)), min(ranks)
             at = next(k for k in range(len(symbols)) if self.ranks.get(symbols[k : k + 2]) == rank)
             symbols = symbols[:at] + self._unions[rank] + symbols[at + 2 :]
