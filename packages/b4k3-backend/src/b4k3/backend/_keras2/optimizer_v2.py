@@ -77,11 +77,14 @@ class UpdateMixin:
         return Trained(variable, path, slots, accumulator)
 
     def _add_own(self, variable: Any, name: str, slot: Slot) -> Any:
-        """Make a slot. `add_slot` of Keras gives all slots the dtype of the variable, but counts are integers."""
+        """Make a slot. `add_slot` of Keras gives all slots the dtype of the variable, but counts are integers.
+
+        A checkpoint of TensorFlow finds it by the number of the variable: names change from model to model.
+        """
         dtype = tf.as_dtype(slot.dtype or dtype_of(variable))
         with tf.distribute.get_strategy().extended.colocate_vars_with(variable):
             weight = self.add_weight(
-                f"{variable._shared_name}/{name}", tuple(slot.shape), dtype, initializer="zeros", trainable=False
+                f"{name}_{len(self._trained)}", tuple(slot.shape), dtype, initializer="zeros", trainable=False
             )
         self._weights.append(weight)
         return weight
