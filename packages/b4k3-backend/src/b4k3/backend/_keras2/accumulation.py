@@ -116,15 +116,30 @@ def clipped(gradient: Tensor, limits: dict[str, float], norm: Tensor | None) -> 
 def mean_of_window(accumulator: Any, steps: int) -> Tensor:
     """Return the mean of the gradients that were added, and begin a new sum after it is read."""
     mean = accumulator.read_value() / steps
-    with tf.control_dependencies([mean]):
+    with after([mean]):
         reset = accumulator.assign(tf.zeros_like(mean), read_value=False)
-    with tf.control_dependencies(operations(reset)):
+    with after(operations(reset)):
         return tf.identity(mean)
 
 
 def operations(results: Any) -> list[Any]:
     """Return what control dependencies can name: in an eager call operations are None, and have run already."""
     return [result for result in tf.nest.flatten(results) if result is not None]
+
+
+def after(results: Sequence[Any]) -> Any:
+    """Return a context whose operations wait for others of the same graph. TensorFlow 2.2 fails at those of another.
+
+    Arguments:
+        results: sequence of tensors and operations.
+
+    Returns:
+        context manager.
+    """
+    if tf.executing_eagerly():
+        return tf.control_dependencies([])
+    graph = tf.compat.v1.get_default_graph()
+    return tf.control_dependencies([result for result in results if getattr(result, "graph", None) is graph])
 
 
 def finish(optimizer: Any, update: Update, variable: Any, slots: dict[str, Any]) -> list[Any]:
@@ -139,11 +154,11 @@ def finish(optimizer: Any, update: Update, variable: Any, slots: dict[str, Any])
     Returns:
         list of operations.
     """
-    values, after = dict(update.slots), update.after
+    values, by_keras = dict(update.slots), update.after
     optimizer.transform(update)
     changed = [(slots[name], value) for name, value in update.slots.items() if value is not values[name]]
-    if update.after is not after:
+    if update.after is not by_keras:
         changed.append((variable, update.after))
     changed = [(target, tf.cast(value, dtype_of(target))) for target, value in changed]
-    with tf.control_dependencies([update.before, update.gradient, *values.values(), *[value for _, value in changed]]):
+    with after([update.before, update.gradient, *values.values(), *[value for _, value in changed]]):
         return operations([target.assign(value, read_value=False) for target, value in changed])

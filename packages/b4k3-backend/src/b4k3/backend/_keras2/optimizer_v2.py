@@ -188,7 +188,7 @@ class UpdateMixin:
                 done = self._update_all(distribution, pairs)
             else:
                 done = self._add_and_update(distribution, pairs)
-            with tf.control_dependencies(operations(done)):
+            with accumulation.after(operations(done)):
                 count = self._iterations.assign_add(1)
         return count if tf.executing_eagerly() else count.op
 
@@ -200,12 +200,12 @@ class UpdateMixin:
             add = functools.partial(self._add, distribution, gradient, variable)
             added.append(distribution.extended.update(accumulator, add, group=False))
             windows.append((accumulator, variable))
-        with tf.control_dependencies(operations(added)):
+        with accumulation.after(operations(added)):
             closes = tf.identity(accumulation.closes_window(self._iterations, self.accumulation_steps))
 
         def close() -> Tensor:
             """Update by the means."""
-            with tf.control_dependencies(operations(self._update_all(distribution, windows))):
+            with accumulation.after(operations(self._update_all(distribution, windows))):
                 return tf.constant(True)
 
         return tf.cond(closes, close, lambda: tf.constant(False))
@@ -264,15 +264,15 @@ class UpdateMixin:
         before, after, done = tf.identity(variable.read_value()), None, []
         values = {name: tf.identity(slot.read_value()) for name, slot in slots.items()}
         if self.keras_updates:
-            with tf.control_dependencies([before, gradient, *values.values()]), self._with_in_force(in_force):
+            with accumulation.after([before, gradient, *values.values()]), self._with_in_force(in_force):
                 done = self._update_by_keras(gradient, variable, state)
-            with tf.control_dependencies(done):
+            with accumulation.after(done):
                 after = tf.identity(variable.read_value())
         update = Update(path, before, gradient, prepared["lr_t"], in_force.count, values, after)
         done = done + accumulation.finish(self, update, variable, slots)
         if variable.constraint is None:
             return done
-        with tf.control_dependencies(done):
+        with accumulation.after(done):
             return operations(variable.assign(variable.constraint(variable), read_value=False))
 
     def _update_by_keras(self, gradient: Tensor, variable: Any, state: Any) -> list[Any]:
