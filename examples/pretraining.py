@@ -19,8 +19,9 @@ import tempfile
 
 import common
 import numpy as np
+from masked_lm import CrossEntropy
 
-from b4k3.backend import environment, keras, ops
+from b4k3.backend import environment, keras
 from b4k3.layers import custom_objects
 from b4k3.models import build_transformer_model
 from b4k3.optimizers import (
@@ -34,7 +35,6 @@ from b4k3.snippets import sequence_padding
 from b4k3.tokenizers import Tokenizer
 
 BATCH_SIZE, ACCUMULATED = 16, 2
-IGNORED = -1  # the label of tokens that are not to be guessed
 EXCLUDED = ["Norm", "bias"]  # found in the paths of variables that neither decay nor have steps as long as they are
 
 AdamW = extend_with_weight_decay(Adam, "AdamW")
@@ -56,16 +56,17 @@ def make_optimizer(rate, warmup, updates):
     )
 
 
-def masked_crossentropy(y_true, y_pred):
-    """Compute the mean cross-entropy of the tokens that are to be guessed."""
-    y_true = ops.cast(y_true, "int32")
-    to_guess = ops.cast(ops.not_equal(y_true, IGNORED), y_pred.dtype)
-    loss = keras.losses.sparse_categorical_crossentropy(ops.maximum(y_true, 0), y_pred)
-    return ops.sum(loss * to_guess) / ops.sum(to_guess)
+def network(options):
+    """Make the model: its loss is the mean cross-entropy of the tokens that are to be guessed."""
+    bert = build_transformer_model(options.config_path, options.checkpoint_path, with_mlm=True)
+    true_ids = keras.layers.Input((None,), name="True-Ids")
+    to_guess = keras.layers.Input((None,), name="To-Guess")
+    output = CrossEntropy(output_axis=2)([true_ids, to_guess, bert.output])
+    return keras.models.Model(bert.inputs + [true_ids, to_guess], output)
 
 
 class Batches:
-    """Batches by number: [token ids, segment ids] and labels, each [batch, n].
+    """Batches by number: [token ids, segment ids, true token ids, 1 where to guess], each [batch, n].
 
     Of 15% of the tokens, 80% are masked, 10% are replaced by random tokens, and 10% stay.
     """
@@ -84,14 +85,14 @@ class Batches:
         chosen &= ~np.isin(ids, self.special)
         random_ids = generator.randint(5, self.vocab_size, ids.shape)
         corrupted = np.where(how < 0.8, self.mask_id, np.where(how < 0.9, random_ids, ids))
-        return [np.where(chosen, corrupted, ids), np.zeros_like(ids)], np.where(chosen, ids, IGNORED)
+        return [np.where(chosen, corrupted, ids), np.zeros_like(ids), ids, chosen.astype("int32")]
 
 
 def train(model, batches, start, stop):
     """Train on the batches from `start` to `stop`, and return their losses."""
     losses = []
     for number in range(start, stop):
-        losses.append(float(model.train_on_batch(*batches[number])))
+        losses.append(float(model.train_on_batch(batches[number], None)))
         if number % 20 == 0:
             print(f"batch {number}: loss {losses[-1]:.3f}", flush=True)
     return losses
@@ -103,9 +104,9 @@ if __name__ == "__main__":
     updates = options.choose(50, 500)
     tokenizer = Tokenizer(options.dict_path, do_lower_case=True)
     batches = Batches(texts, tokenizer, options.maxlen)
-    model = build_transformer_model(options.config_path, options.checkpoint_path, with_mlm=True)
+    model = network(options)
     optimizer = make_optimizer(options.rate(0.03, 1e-4), warmup=updates // 10, updates=updates)
-    model.compile(loss=masked_crossentropy, optimizer=optimizer)
+    model.compile(optimizer=optimizer)
 
     middle, end = updates * ACCUMULATED * 3 // 4 + 1, updates * ACCUMULATED  # the middle is within an update
     losses = train(model, batches, 0, middle)
@@ -113,8 +114,7 @@ if __name__ == "__main__":
         path = os.path.join(folder, "model.keras" if environment.is_keras3 else "model.h5")
         model.save(path)
         losses += train(model, batches, middle, end)
-        objects = dict(custom_objects, masked_crossentropy=masked_crossentropy)
-        again = keras.models.load_model(path, custom_objects=objects)
+        again = keras.models.load_model(path, custom_objects=dict(custom_objects, CrossEntropy=CrossEntropy))
     resumed = train(again, batches, middle, end)
 
     if not options.real:  # a real model has dropout, which draws other numbers
