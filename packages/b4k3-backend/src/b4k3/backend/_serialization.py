@@ -6,8 +6,7 @@ from typing import Any, Callable
 
 PACKAGE = "b4k3"
 
-# Short name -> class or function. An environment whose Keras has no registry (keras 2.3, tf.keras 1.15) needs it to
-# load a whole model: keras.models.load_model(path, custom_objects=custom_objects).
+# Short name -> class or function, as in bert4keras. A Keras finds them without it once their modules are imported.
 custom_objects: dict[str, Any] = {}
 
 

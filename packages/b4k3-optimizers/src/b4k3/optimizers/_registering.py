@@ -7,26 +7,6 @@ import warnings
 from b4k3.backend import keras, register
 
 
-def register_optimizer(optimizer: type) -> type:
-    """Register an optimizer of ours for saving, under a name that no optimizer of Keras has.
-
-    A Keras without a registry (keras 2.3, tf.keras 1.15) saves the name of the class. There `Adam` is called
-    `B4k3Adam`, because a Keras that reads "Adam" makes its own.
-
-    Arguments:
-        optimizer: class. The optimizer, such as Adam.
-
-    Returns:
-        The class.
-    """
-    register(optimizer)
-    if not hasattr(keras.utils, "register_keras_serializable"):
-        if hasattr(keras.optimizers, optimizer.__name__):
-            optimizer.__name__ = optimizer.__qualname__ = f"B4k3{optimizer.__name__}"
-        keras.utils.get_custom_objects()[optimizer.__name__] = optimizer
-    return optimizer
-
-
 def register_extended(optimizer: type) -> type:
     """Let Keras find a class that a user made, and perhaps named, when a model is loaded.
 

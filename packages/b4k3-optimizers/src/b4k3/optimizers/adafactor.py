@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 
-from b4k3.backend import Optimizer, Slot, ops, root_mean_square as rms
+from b4k3.backend import Optimizer, Slot, ops, register, root_mean_square as rms
 
 from ._extensible import Extensible
 from ._extensions import found
-from ._registering import register_optimizer
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor, Update
 
 
-@register_optimizer
+@register
 class AdaFactor(Extensible, Optimizer):
     """Adapt the steps as Adam does, with memory for a row and a column of each matrix instead of two matrices.
 

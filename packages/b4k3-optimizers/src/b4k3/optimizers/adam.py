@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Sequence
 
-from b4k3.backend import FusedAdam, K, Optimizer, Slot, ops
+from b4k3.backend import FusedAdam, K, Optimizer, Slot, ops, register
 
 from ._extensible import Extensible, power
 from ._extensions import Extension, WeightDecay
-from ._registering import register_optimizer
 
 if TYPE_CHECKING:
     from b4k3.backend import Update
 
 
-@register_optimizer
+@register
 class Adam(Extensible, Optimizer):
     """Adam with epsilon outside of the root, on every Keras the same.
 

@@ -80,8 +80,9 @@ def extend(BaseOptimizer: type, factory: str, name: str | None) -> type:
         raise TypeError(f"{BaseOptimizer.__name__} has the extension {factory} already.")
     if extension.methods:
         bases = (extension.methods, *bases)
+    of_keras = "" if issubclass(BaseOptimizer, Extensible) else "Keras"  # Adam of Keras is not ours
     members = {"extensions": (*before, extension), "__doc__": f"{BaseOptimizer.__name__}, {extension.__doc__}"}
-    return named(type(BaseOptimizer.__name__ + extension.__name__, bases, members), name)
+    return named(type(f"{of_keras}{BaseOptimizer.__name__}{extension.__name__}", bases, members), name)
 
 
 def extend_with_weight_decay(BaseOptimizer: type, name: str | None = None) -> Any:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Sequence
 
-from b4k3.backend import Optimizer, Slot, ops
+from b4k3.backend import Optimizer, Slot, ops, register
 
 from ._extensible import Extensible
-from ._registering import register_optimizer
 
 if TYPE_CHECKING:
     from b4k3.backend import Update
 
 
-@register_optimizer
+@register
 class Lion(Extensible, Optimizer):
     """Take steps of one size, in the direction of the sign of an averaged gradient.
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from b4k3.backend import Optimizer, Slot, ops, root_mean_square as rms
+from b4k3.backend import Optimizer, Slot, ops, register, root_mean_square as rms
 
 from ._extensible import Extensible
 from ._extensions import GradientAccumulation, LazyOptimization, PiecewiseLinearRate
-from ._registering import register_optimizer
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor, Update
@@ -28,7 +27,7 @@ class _AccumulationInMoment(GradientAccumulation):
         self.accumulation_steps = 1
 
 
-@register_optimizer
+@register
 class Tiger(Extensible, Optimizer):
     """Take steps in the direction of the sign of an averaged gradient, as long as the variable is.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 
 import tensorflow as tf
 
@@ -15,9 +15,39 @@ from .sessions import session_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-register = make_register(registry)
-
 TF1 = major_minor(tf.__version__) < (2, 0)
+
+# The modules whose names a Keras takes for its own when it loads a model.
+OWN_NAMES = (keras.layers, keras.activations, keras.losses, keras.metrics, keras.optimizers)
+
+
+def register_by_name(package: str, name: str) -> Callable[[Any], Any]:
+    """Return a decorator that lets a Keras without a registry (keras 2.3, tf.keras 1.15) find a class or function.
+
+    Such a Keras saves the name alone, and makes its own object where it has one of that name. So what is called as one
+    of Keras' is renamed: `Embedding` is saved as `B4k3Embedding`.
+
+    Arguments:
+        package: str. The prefix of names in newer Keras; it is not used.
+        name: str. The name of the object.
+
+    Returns:
+        The decorator.
+    """
+
+    def decorate(obj: Any) -> Any:
+        """Enter the object in the table of Keras, and return it."""
+        if any(hasattr(module, name) for module in OWN_NAMES):
+            if not isinstance(obj, type):
+                return obj  # a function that Keras has under the same name, such as an activation
+            obj.__name__ = f"B4k3{name}"
+        keras.utils.get_custom_objects()[obj.__name__ if isinstance(obj, type) else name] = obj
+        return obj
+
+    return decorate
+
+
+register = make_register(registry or register_by_name)
 
 
 class Layer(keras.layers.Layer):
