@@ -96,6 +96,27 @@ NAMES = {
         "extend_with_language_model": "",
         "extend_with_unified_language_model": "",
     },
+    "optimizers": {
+        "AdaFactor": "learning_rate beta1 beta2 epsilon1 epsilon2 multiply_by_parameter_scale clipping_threshold "
+        "min_dim_size_to_factor exclude_from_parameter_scale",
+        "AdaFactorBase": "learning_rate beta1 beta2",
+        "AdaFactorV1": "learning_rate beta1 beta2",
+        "AdaFactorV2": "learning_rate beta1 beta2",
+        "Adam": "learning_rate beta_1 beta_2 epsilon bias_correction",
+        "K": None,
+        "Lion": "learning_rate beta_1 beta_2",
+        "LionV2": "learning_rate beta_1 beta_2",
+        "custom_objects": None,
+        "export_to_custom_objects": "",
+        **{
+            f"extend_with_{name}{version}": "BaseOptimizer name"
+            for name in "exponential_moving_average gradient_accumulation layer_adaptation lazy_optimization lookahead "
+            "parameter_wise_lr piecewise_linear_lr weight_decay".split()
+            for version in ("", "_v2")
+        },
+        "keras": None,
+        "piecewise_linear": "t schedule from_zero",
+    },
     "snippets": {
         "AutoRegressiveDecoder": "start_id end_id maxlen minlen",
         "DataGenerator": "data batch_size buffer_size",
@@ -155,10 +176,17 @@ LEFT_OUT = {
         "Node": "a patch of a private class of keras before 2.3; nothing of Keras is patched here",
         "tf": "TensorFlow is one framework of several; import it where a script needs it",
     },
+    "optimizers": {
+        **{
+            name: "of b4k3.snippets, on which the package does not depend"
+            for name in "is_one_of string_matching".split()
+        },
+        "insert_arguments": "of b4k3.snippets, on which the package does not depend",
+        "rms": "the old name of root_mean_square of b4k3.backend",
+        "tf": "TensorFlow is one framework of several; import it where a script needs it",
+    },
     "snippets": {
         "Hook": "it put another object in place of the module; `uniout` is a plain name here",
         "tf": "TensorFlow is one framework of several; import it where a script needs it",
     },
 }
-# Whole modules of bert4keras without a counterpart.
-LEFT_OUT_MODULES: dict = {}

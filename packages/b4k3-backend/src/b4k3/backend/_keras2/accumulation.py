@@ -146,7 +146,7 @@ def finish(optimizer: Any, update: Update, variable: Any, slots: dict[str, Any])
     """Run the rules on an update, and assign what they changed once all is read.
 
     Arguments:
-        optimizer: UpdateMixin. Its `transform` runs the rules.
+        optimizer: Keras optimizer of ours. Its `transform` runs the rules.
         update: Update. Its slots are the values of `slots`.
         variable: variable. The one that is updated.
         slots: {name: variable}. Its slots.

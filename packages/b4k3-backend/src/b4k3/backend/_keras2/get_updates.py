@@ -61,7 +61,7 @@ class Window(NamedTuple):
     assignments: Sequence[Assignment] = ()
 
 
-class UpdateMixin:
+class GetUpdatesMixin:
     """Let a subclass say what becomes of each variable; it stands before an optimizer of Keras among the bases.
 
     A subclass has `variable_slots`, `update_rate` and `transform` (see `b4k3.optimizers`).
@@ -212,7 +212,7 @@ class UpdateMixin:
         base._learning_rate = rate
         graph = tf.compat.v1.get_default_graph()
         before = len(graph.get_operations())
-        updates = super(UpdateMixin, base).get_updates(loss=Gradients(gradients), params=params)  # type: ignore[misc]
+        updates = super(GetUpdatesMixin, base).get_updates(loss=Gradients(gradients), params=params)  # type: ignore[misc]
         self.__dict__.update({**base.__dict__, "_learning_rate": self._learning_rate})
         return assigned(type(self).__name__, updates, graph.get_operations()[before:])
 
@@ -223,7 +223,7 @@ class UpdateMixin:
         return rate / (1 + value_of(self.decay) * tf.cast(count, rate.dtype))
 
 
-class Optimizer(UpdateMixin, keras.optimizers.Optimizer):
+class GetUpdatesOptimizer(GetUpdatesMixin, keras.optimizers.Optimizer):
     """The base of optimizers whose rule is ours.
 
     Arguments:

@@ -23,7 +23,7 @@ from .layer import TF1, weight_path
 KerasOptimizer = keras.optimizers.Optimizer
 
 
-class UpdateMixin:
+class OptimizerV2Mixin:
     """Let a subclass say what becomes of each variable; it stands before an optimizer of Keras among the bases.
 
     A subclass has `variable_slots`, `update_rate` and `transform` (see `b4k3.optimizers`).
@@ -287,7 +287,7 @@ class UpdateMixin:
         return {**config, **self._limits()}
 
 
-class Optimizer(UpdateMixin, KerasOptimizer):
+class OptimizerV2Base(OptimizerV2Mixin, KerasOptimizer):
     """The base class of our own rules.
 
     Arguments:

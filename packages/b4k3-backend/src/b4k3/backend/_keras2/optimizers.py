@@ -10,8 +10,11 @@ from __future__ import annotations
 from .flavour import is_standalone, keras
 
 if is_standalone:
-    from .get_updates import Optimizer as Optimizer, UpdateMixin as UpdateMixin
+    from .get_updates import GetUpdatesMixin as _Mixin, GetUpdatesOptimizer as _Optimizer
 elif hasattr(keras.optimizers.Optimizer, "update_step"):
-    from .update_step import Optimizer as Optimizer, UpdateMixin as UpdateMixin
+    from .update_step import UpdateStepMixin as _Mixin, UpdateStepOptimizer as _Optimizer
 else:
-    from .optimizer_v2 import Optimizer as Optimizer, UpdateMixin as UpdateMixin
+    from .optimizer_v2 import OptimizerV2Base as _Optimizer, OptimizerV2Mixin as _Mixin
+
+UpdateMixin = _Mixin
+Optimizer = _Optimizer

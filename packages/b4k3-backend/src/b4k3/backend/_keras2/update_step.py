@@ -20,7 +20,7 @@ from .layer import weight_path
 KerasOptimizer = keras.optimizers.Optimizer
 
 
-class UpdateMixin:
+class UpdateStepMixin:
     """Let a subclass say what becomes of each variable; it stands before an optimizer of Keras among the bases.
 
     A subclass has `variable_slots`, `update_rate` and `transform` (see `b4k3.optimizers`).
@@ -233,7 +233,7 @@ class Kept:
         self.variables = variables
 
 
-class Optimizer(UpdateMixin, KerasOptimizer):
+class UpdateStepOptimizer(UpdateStepMixin, KerasOptimizer):
     """The base class of our own rules.
 
     Arguments:
@@ -262,16 +262,16 @@ class Optimizer(UpdateMixin, KerasOptimizer):
         return {**super().get_config(), "learning_rate": rate}
 
 
-def refuse_if_stateful(cls: type) -> None:
+def refuse_if_stateful(optimizer: type) -> None:
     """Refuse to accumulate gradients for an optimizer that changes its own state outside of `update_step`.
 
     Arguments:
-        cls: class. The optimizer.
+        optimizer: class. The optimizer.
 
     Raises:
         TypeError: such as Nadam, which multiplies a product of its momenta in each batch.
     """
-    own = next(base for base in cls.__mro__ if "_internal_apply_gradients" in vars(base))
+    own = next(base for base in optimizer.__mro__ if "_internal_apply_gradients" in vars(base))
     if own is not KerasOptimizer:
         raise TypeError(
             f"{own.__name__} of this Keras changes its state in each batch, so that its gradients cannot be "
