@@ -16,7 +16,7 @@ class Slot(NamedTuple):
 
     Arguments:
         shape: tuple of int. The shape.
-        dtype: str, or None. The dtype; None takes that of the variable.
+        dtype: str, or None. The dtype; None takes the dtype of the variable.
 
     Example:
         >>> Slot((4, 8)).dtype is None

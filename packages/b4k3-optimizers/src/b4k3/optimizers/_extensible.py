@@ -1,6 +1,6 @@
 """What our optimizers, and all that are extended, have in common on every Keras.
 
-An optimizer is a rule (ours, or that of a Keras optimizer) and extensions around it, from the inside out. For each
+An optimizer is a rule (ours, or the rule of a Keras optimizer) and extensions around it, from the inside out. For each
 variable and update they run in this order:
 
     rule -> weight decay, layer adaptation, ... as they are nested -> Lookahead and moving averages as they are nested
@@ -28,14 +28,14 @@ class Extensible:
     Arguments:
         args: the positional arguments of the optimizer. The first one is the learning rate: float, int, number of
             numpy, or a schedule of Keras.
-        kwargs: the other arguments of the optimizer, and those of its extensions. `lr` is `learning_rate`.
+        kwargs: the other arguments of the optimizer, and the arguments of its extensions. `lr` is `learning_rate`.
 
     Raises:
         TypeError: an argument belongs to an extension that the optimizer does not have.
     """
 
     extensions: tuple[type[Extension], ...] = ()  # from the inside out
-    default_rate: float | None = None  # None: that of an optimizer of Keras
+    default_rate: float | None = None  # None for an optimizer of Keras, which has its own
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         extensions = []
@@ -60,7 +60,7 @@ class Extensible:
         return next(extension for extension in self._in_order if argument in extension.arguments)
 
     def rule_slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
-        """Return the slots that the rule of this class needs for a variable; none if the rule is that of Keras.
+        """Return the slots that the rule of this class needs for a variable; none if Keras has the rule.
 
         Arguments:
             path: str. The name of the variable, such as 'MLM-Dense/kernel'.
@@ -72,14 +72,14 @@ class Extensible:
         return {}
 
     def rule(self, update: Update) -> None:
-        """Set `update.after` by the rule of this class. Nothing to do if the rule is that of Keras.
+        """Set `update.after` by the rule of this class. There is nothing to do if Keras has the rule.
 
         Arguments:
             update: Update. One update of one variable.
         """
 
     def variable_slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
-        """Return all slots of a variable: those of the rule and of the extensions.
+        """Return all slots of a variable, for the rule and for the extensions.
 
         Arguments:
             path: str. The name of the variable, such as 'MLM-Dense/kernel'.

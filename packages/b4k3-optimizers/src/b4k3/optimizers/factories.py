@@ -88,7 +88,7 @@ def extend(BaseOptimizer: type, factory: str, name: str | None) -> type:
 def extend_with_weight_decay(BaseOptimizer: type, name: str | None = None) -> Any:
     """Add weight decay that is decoupled from the gradient: each update moves a variable towards 0.
 
-    The class that it returns takes these arguments besides those of the optimizer, by name:
+    The new class takes the arguments of the optimizer, and by name:
 
         weight_decay_rate: float. The decay, times the learning rate in force, per update; 0.01 by default.
         exclude_from_weight_decay: list of str. Regular expressions, such as ['Norm', 'bias']; variables whose path has
@@ -115,7 +115,7 @@ def extend_with_weight_decay(BaseOptimizer: type, name: str | None = None) -> An
 def extend_with_layer_adaptation(BaseOptimizer: type, name: str | None = None) -> Any:
     """Make each step as long as its variable is, times the learning rate. With weight decay inside it is LAMB.
 
-    The class that it returns takes these arguments besides those of the optimizer, by name:
+    The new class takes the arguments of the optimizer, and by name:
 
         exclude_from_layer_adaptation: list of str. Regular expressions; variables whose path has one of them take
             the steps of the optimizer.
@@ -143,7 +143,7 @@ def extend_with_piecewise_linear_lr(BaseOptimizer: type, name: str | None = None
 
     It counts batches. `extend_with_lr_schedule` is the same function under a shorter name.
 
-    The class that it returns takes these arguments besides those of the optimizer, by name:
+    The new class takes the arguments of the optimizer, and by name:
 
         lr_schedule: {batch: factor}. {1000: 1, 2000: 0.1} is a warm-up from 0 and then a decay to a tenth; the last
             factor stays. Or what `warmup_linear`, `warmup_cosine`, `warmup_polynomial`, `warmup_inverse_sqrt` or
@@ -168,7 +168,7 @@ def extend_with_piecewise_linear_lr(BaseOptimizer: type, name: str | None = None
 def extend_with_gradient_accumulation(BaseOptimizer: type, name: str | None = None) -> Any:
     """Make one update from the mean gradient of several batches. Nothing moves between.
 
-    The class that it returns takes these arguments besides those of the optimizer, by name:
+    The new class takes the arguments of the optimizer, and by name:
 
         grad_accum_steps: int. The number of batches for one update; 2 by default.
 
@@ -191,7 +191,7 @@ def extend_with_gradient_accumulation(BaseOptimizer: type, name: str | None = No
 def extend_with_lookahead(BaseOptimizer: type, name: str | None = None) -> Any:
     """After every few updates, go back a part of the way to where the last slow update was.
 
-    The class that it returns takes these arguments besides those of the optimizer, by name:
+    The new class takes the arguments of the optimizer, and by name:
 
         steps_per_slow_update: int. The number of updates from one slow update to the next; 5 by default.
         slow_step_size: float. The part of the way that a slow update keeps; 0.5 by default.
@@ -217,7 +217,7 @@ def extend_with_lookahead(BaseOptimizer: type, name: str | None = None) -> Any:
 def extend_with_lazy_optimization(BaseOptimizer: type, name: str | None = None) -> Any:
     """Leave the rows of an embedding whose gradient is 0 as they are. Their moments decay all the same.
 
-    The class that it returns takes these arguments besides those of the optimizer, by name:
+    The new class takes the arguments of the optimizer, and by name:
 
         include_in_lazy_optimization: list of str. Regular expressions; the variables whose path has one of them.
 
@@ -243,7 +243,7 @@ def extend_with_exponential_moving_average(BaseOptimizer: type, name: str | None
     The class has the methods `apply_ema_weights(bias_correction=True)`, which puts the averages into the model, and
     `reset_old_weights()`, which takes them out again.
 
-    The class that it returns takes these arguments besides those of the optimizer, by name:
+    The new class takes the arguments of the optimizer, and by name:
 
         ema_momentum: float. The decay of the averages, per update; 0.999 by default.
 
@@ -266,7 +266,7 @@ def extend_with_exponential_moving_average(BaseOptimizer: type, name: str | None
 def extend_with_parameter_wise_lr(BaseOptimizer: type, name: str | None = None) -> Any:
     """Use other learning rates for some variables.
 
-    The class that it returns takes these arguments besides those of the optimizer, by name:
+    The new class takes the arguments of the optimizer, and by name:
 
         paramwise_lr_schedule: {text: factor}. The step of a variable is multiplied by the factors of all texts that its
             path contains. A text is no regular expression, and 'Transformer-1' is in 'Transformer-10' too.

@@ -17,7 +17,7 @@ class Lion(Extensible, Optimizer):
     """Take steps of one size, in the direction of the sign of an averaged gradient.
 
     Arguments:
-        learning_rate: float, int, or schedule of Keras. The size of a step; a third to a tenth of that of Adam.
+        learning_rate: float, int, or schedule of Keras. The size of a step; a third to a tenth of Adam's.
         beta_1: float. How much of the direction is the average, and not the gradient at hand.
         beta_2: float. The decay of the average, per update.
         kwargs: the arguments that optimizers of this Keras have in common, such as `clipnorm`, `clipvalue` and `name`.

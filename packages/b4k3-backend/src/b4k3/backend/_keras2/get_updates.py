@@ -104,6 +104,7 @@ class GetUpdatesMixin:
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        """Set the learning rate."""
         if isinstance(value, (numbers.Real, np.generic)) and "_learning_rate" in self.__dict__:
             K.set_value(self._learning_rate, float(value))
         else:

@@ -238,7 +238,7 @@ class UpdateStepOptimizer(UpdateStepMixin, KerasOptimizer):
 
     Arguments:
         learning_rate: float, or schedule of Keras.
-        name: str, or None. The name of the optimizer; None takes that of the class.
+        name: str, or None. The name of the optimizer; None takes the name of the class.
         kwargs: the arguments that optimizers of this Keras have in common, such as `clipnorm`.
 
     Raises:
