@@ -194,6 +194,19 @@ class BpeModel(WordModel):
         return {self._unions[rank]: rank for rank in range(len(self._unions) - 1, 0, -1)}
 
     @lazy
+    def _char_of_word(self) -> dict[str, str]:
+        """The character of each token that is a word, by the word. Tokens that end inside of a character are none."""
+        if not self.settings.writes_bytes:
+            return self._char_of
+        words = {}
+        for token, char in self._char_of.items():
+            try:
+                words[(bytes_of_token(token) or b"").decode("utf-8")] = char
+            except UnicodeDecodeError:
+                continue
+        return words
+
+    @lazy
     def _id_text_of_chunk(self) -> Any:
         """A function from a chunk to its id text."""
         return Cache(self._merged_chunk, self._cache_size, _LONGEST_CHUNK).__getitem__
@@ -251,7 +264,7 @@ class BpeModel(WordModel):
 
     def _id_text_of_word(self, word: str) -> str:
         if self.settings.ignore_merges:
-            char = self._char_of.get(self._written(word))
+            char = self._char_of_word.get(word)
             if char is not None:
                 return char
         if not self._cuts or len(word) <= _SHORT or word.isascii() and len(word) <= _LONG:
@@ -272,7 +285,8 @@ class BpeModel(WordModel):
         if self._byte_table and self.settings.writes_bytes and not self._has_ends:
             symbols = word.encode("utf-8").decode("latin-1").translate(self._byte_table)
         else:
-            symbols = "".join(self._symbols(word)[0])
+            known = None if self._has_ends or self.settings.writes_bytes else [*map(self._char_of.get, word)]
+            symbols = "".join(known if known and None not in known else self._symbols(word)[0])  # type: ignore[arg-type]
         return self._merge(symbols)
 
     def _merge(self, symbols: str) -> str:

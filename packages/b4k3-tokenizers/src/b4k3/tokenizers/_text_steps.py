@@ -141,7 +141,9 @@ def _strip_accents(text: str, origins: Origins) -> tuple[str, Origins]:
     return "".join([text[k] for k in kept]), origins if origins is None else [origins[k] for k in kept]
 
 
-def _replace(pattern: Any, content: str, text: str, origins: Origins) -> tuple[str, Origins]:
+def _replace(pattern: Any, literal: str, content: str, text: str, origins: Origins) -> tuple[str, Origins]:
+    if origins is None and literal:
+        return text.replace(literal, content), None
     if origins is None:
         return pattern.sub(content.replace("\\", r"\\"), text), None
     parts, found, at = [], [], 0
@@ -229,7 +231,8 @@ def _read_replace(node: Node) -> Step:
     pattern = read_pattern(node["pattern"])
     if pattern.match(""):
         raise node["pattern"].error("a pattern that does not match the empty text")
-    return partial(_replace, pattern, node["content"].text())
+    literal = node["pattern"].value.get("String", "")
+    return partial(_replace, pattern, literal, node["content"].text())
 
 
 def _read_strip(node: Node) -> Step:
