@@ -4,7 +4,8 @@
 
 Each of the four ways trains the same BERT on the same batch in a process of its own, with dropout 0.1 and Adam. The
 memory is what model, gradients and optimizer take at most: on a GPU what torch or JAX says that it allocated, on a CPU
-the growth of the resident set since a tiny model was trained, read while the steps run. The time is the median of the
+the growth of the resident set since a tiny model was trained, read while the steps run. On torch the tensors that are
+kept for the gradient are counted too, which is exact; `--steps 0` does that alone. The time is the median of the
 steps after the first: on a CPU the processor's time of one thread, which other programs hardly change. `--mixed` trains
 in mixed_bfloat16.
 """
@@ -83,7 +84,7 @@ def built(options, width, layers):
 
 
 def measure(options):
-    """Train in one way, and print {"gb": …, "seconds": …}."""
+    """Train in one way, and print {"kept": bytes, "gb": …, "seconds": …}."""
     import numpy as np
 
     from b4k3.backend import keras
@@ -97,12 +98,36 @@ def measure(options):
     clock = time.process_time if gpu is None else time.perf_counter
     peak.start()
     model = built(options, options.width, options.layers)
+    saved = kept(model, inputs)
+    if not options.steps:
+        print(json.dumps({"kept": saved}))
+        return
     for _ in range(options.steps + 1):
         begin = clock()
         model.train_on_batch(inputs, labels)
         seconds.append(clock() - begin)
     most = peak.grown() if gpu is None else gpu()
-    print(json.dumps({"gb": most / 1e9, "seconds": statistics.median(seconds[1:])}))
+    print(json.dumps({"kept": saved, "gb": most / 1e9, "seconds": statistics.median(seconds[1:])}))
+
+
+def kept(model, inputs):
+    """The bytes that torch keeps for the gradient after a forward pass, without the weights; None on other backends."""
+    if os.environ.get("KERAS_BACKEND") != "torch":
+        return None
+    import torch
+
+    weights, found = {p.untyped_storage().data_ptr() for p in model.parameters()}, {}
+
+    def note(x):
+        storage = x.untyped_storage()
+        if storage.data_ptr() not in weights:
+            found[storage.data_ptr()] = storage.nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+        outputs = model(inputs, training=True)
+        del outputs
+    return sum(found.values())
 
 
 def main():
@@ -116,7 +141,9 @@ def main():
     if options.one:
         measure(options)
         return
-    print("| trained | RECOMPUTE | peak memory, GB | seconds for a step |\n| --- | --- | --- | --- |")
+    print(
+        "| trained | RECOMPUTE | kept for the gradient, MB | peak memory, GB | seconds for a step |\n|" + 5 * " --- |"
+    )
     for recompute, lora in WAYS:
         command = [sys.executable, __file__, *sys.argv[1:], "--one"] + ["--lora"] * lora
         environment = dict(
@@ -125,7 +152,9 @@ def main():
         found = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
         numbers = json.loads(found.stdout.splitlines()[-1])
         trained = "LoRA, rank 8" if lora else "all weights"
-        print(f"| {trained} | {recompute} | {numbers['gb']:.2f} | {numbers['seconds']:.3f} |", flush=True)
+        saved = "-" if numbers["kept"] is None else f"{numbers['kept'] / 1e6:.0f}"
+        rest = f"{numbers['gb']:.2f} | {numbers['seconds']:.3f}" if options.steps else "- | -"
+        print(f"| {trained} | {recompute} | {saved} | {rest} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -68,8 +68,9 @@ def recompute(call: Callable[..., Any]) -> Any:
             return outputs, [new for old, new in zip(before, after) if new is not old]
 
         # The layer may change its other variables. Without copies torch and TensorFlow would see the new values in the
-        # second run.
-        values = [v.value if v.trainable else keras.ops.copy(v.value) for v in variables]
+        # second run. Weights that are only frozen, as with LoRA, do not change.
+        weights = {id(v) for layer in self._flatten_layers() for v in layer._trainable_variables}
+        values = [v.value if v.trainable or id(v) in weights else keras.ops.copy(v.value) for v in variables]
         outputs, values = _remat(pure, values + tensors)
         for variable, value in zip(list(changed), values):
             variable.assign(value)
