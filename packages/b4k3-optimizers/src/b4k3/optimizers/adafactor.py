@@ -134,7 +134,7 @@ class AdaFactor(Extensible, Optimizer):
         decay: Any = self.beta2
         if decay is None:
             decay = ops.cast(1 - ops.power(ops.cast(update.count + 1, "float32"), -0.8), square.dtype)
-        axes = self.factored_axes(tuple(update.gradient.shape))
+        axes = self.factored_axes(tuple(update.before.shape))
         if axes is None:
             update.slots["v"] = decay * update.slots["v"] + (1 - decay) * square
             return update.slots["v"]
