@@ -21,7 +21,7 @@ import common
 import numpy as np
 from masked_lm import CrossEntropy
 
-from b4k3.backend import environment, keras
+from b4k3.backend import keras
 from b4k3.layers import custom_objects
 from b4k3.models import build_transformer_model
 from b4k3.optimizers import (
@@ -35,6 +35,7 @@ from b4k3.snippets import sequence_padding
 from b4k3.tokenizers import Tokenizer
 
 BATCH_SIZE, ACCUMULATED = 16, 2
+HAS_KERAS_FORMAT = hasattr(getattr(keras, "saving", None), "load_model")  # files of the newer kind
 EXCLUDED = ["Norm", "bias"]  # found in the paths of variables that neither decay nor have steps as long as they are
 
 AdamW = extend_with_weight_decay(Adam, "AdamW")
@@ -111,7 +112,7 @@ if __name__ == "__main__":
     middle, end = updates * ACCUMULATED * 3 // 4 + 1, updates * ACCUMULATED  # the middle is within an update
     losses = train(model, batches, 0, middle)
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "model.keras" if environment.is_keras3 else "model.h5")
+        path = os.path.join(folder, "model.keras" if HAS_KERAS_FORMAT else "model.h5")
         model.save(path)
         losses += train(model, batches, middle, end)
         again = keras.models.load_model(path, custom_objects=dict(custom_objects, CrossEntropy=CrossEntropy))
