@@ -425,10 +425,13 @@ def theirs(case):
 
 
 def decoded(tokenizer, ids):
-    """Our text of some ids; both texts if the one that comes in parts is another."""
+    """Our text of some ids; both texts if the one that comes in parts is another.
+
+    Of a run of byte tokens that is no UTF-8 a stream has given the good bytes before the bad ones come.
+    """
     text = tokenizer.decode(ids)
     streamed = "".join(tokenizer.decode_stream(ids))
-    return text if streamed == text else [text, streamed]
+    return text if streamed == text or "\ufffd" in text else [text, streamed]
 
 
 def ours(path, case):

@@ -320,7 +320,8 @@ class BpeTokenizer(TokenizerBase):
 
         Yields:
             str. The next part of the text, never empty and never a part of a character. The parts together are what
-            `decode` gives.
+            `decode` gives; only in a run of byte tokens such as "<0xE5>" that is no UTF-8, `decode` makes the good
+            bytes before the bad ones unknown, too, which a stream has given by then.
 
         Raises:
             VocabError: No token has one of the ids.
