@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import b4k3.optimizers as optimizers
-from b4k3.backend import K, environment, keras
+from b4k3.backend import K, keras
 from b4k3.optimizers import AdaFactor, Adam, Lion
 from b4k3.optimizers._extensions import EXTENSIONS
 from support.harness import fresh_session
@@ -92,8 +92,6 @@ def moved(optimizer, steps=1):
 
 
 def test_a_schedule_of_keras_as_rate():
-    if environment.keras_flavour == "keras2":
-        pytest.skip("keras 2.3 has no schedules")
     fresh_session()
     schedule = keras.optimizers.schedules.ExponentialDecay(0.5, decay_steps=1, decay_rate=0.1)
     np.testing.assert_allclose(moved(Lion(schedule), 3), [0.5, 0.05, 0.005], rtol=1e-4)

@@ -88,8 +88,6 @@ def test_a_window_is_one_update_by_the_mean(name, arguments):
 
 def test_a_schedule_of_keras_counts_batches():
     """The rate of an update is that of its last batch."""
-    if environment.keras_flavour == "keras2":
-        return  # keras 2.3 has no schedules
     fresh_session()
     schedule = keras.optimizers.schedules.PolynomialDecay(1.0, 10, end_learning_rate=0.0)
     optimizer = extend_with_gradient_accumulation(keras.optimizers.SGD, "ScheduledSGD")(schedule, grad_accum_steps=K)

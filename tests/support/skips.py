@@ -63,6 +63,7 @@ SKIPS = [
         for name in ("dialects", "loading", "networks", "recognition")
     ),
     ("tests/models/test_adam_state.py::test_[!a]*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
+    ("tests/optimizers/test_*::test_a_schedule_of_keras_*", "keras231-*", "keras 2.3 has no schedules"),
     ("tests/optimizers/test_layer_wise.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     # on every Keras 3: it has the goldens of the newest architectures
     ("tests/models/test_huggingface.py::*", "tfkeras-* keras231-tf22", ONCE_FOR_EACH),

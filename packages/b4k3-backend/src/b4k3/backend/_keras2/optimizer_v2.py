@@ -258,7 +258,8 @@ class OptimizerV2Mixin:
         """Update one variable and its slots, on one device."""
         dtype, gradient = dtype_of(variable), gradient_of(variable)
         if self.accumulation_steps > 1:
-            gradient = accumulation.mean_of_window(gradient, self.accumulation_steps)
+            with accumulation.after([] if norm is None else [norm]):  # which reads the sums of all variables
+                gradient = accumulation.mean_of_window(gradient, self.accumulation_steps)
         gradient = accumulation.clipped(tf.cast(dense(gradient, variable), dtype), self._limits(), norm)
         prepared = state.get((variable.device, dtype)) or self._fallback_apply_state(variable.device, dtype)
         before, after, done = tf.identity(variable.read_value()), None, []
