@@ -63,19 +63,15 @@ def optimizer_of(case, through_config=False):
     return again
 
 
-def in_graph():
-    """Whether the environment builds graphs of TensorFlow 1 and runs them in a session."""
-    if environment.is_keras3 or environment.backend != "tensorflow":
-        return False
+def bare_variables(problem, optimizer):
+    """(step, values) of an optimizer on variables without a model; keras 2.3 on TensorFlow 2 has none without one."""
+    if environment.is_keras3:
+        return keras3_steps(problem, optimizer)
     import tensorflow as tf
 
-    return not tf.executing_eagerly() or environment.keras_flavour == "keras2"
-
-
-def bare_variables(problem, optimizer):
-    """(step, values) of an optimizer on variables without a model."""
-    make = graph_steps if in_graph() else keras3_steps if environment.is_keras3 else eager_steps
-    return make(problem, optimizer)
+    if not tf.executing_eagerly():
+        return graph_steps(problem, optimizer)
+    return (in_model if environment.keras_flavour == "keras2" else eager_steps)(problem, optimizer)
 
 
 def keras3_steps(problem, optimizer):

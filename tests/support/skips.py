@@ -64,6 +64,12 @@ SKIPS = [
     ),
     ("tests/models/test_adam_state.py::test_[!a]*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/optimizers/test_*::test_a_schedule_of_keras_*", "keras231-*", "keras 2.3 has no schedules"),
+    (
+        "tests/optimizers/test_goldens.py::test_bare_variables*",
+        "tfkeras-115 tfkeras-215 keras231-tf22 keras35-jax keras3-jax-py313",
+        "another row has the same kind of optimizers on the same framework; each third case runs here, in a model",
+    ),
+    ("tests/optimizers/test_adversarial_models.py::*", SECOND + " keras231-tf22", ONCE_FOR_EACH),
     ("tests/optimizers/test_layer_wise.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     # on every Keras 3: it has the goldens of the newest architectures
     ("tests/models/test_huggingface.py::*", "tfkeras-* keras231-tf22", ONCE_FOR_EACH),
@@ -180,6 +186,8 @@ SKIPS = [
 
 # What `hatch run test` leaves to `.ci/run`, beside what the next table says of `short`.
 LONG = [
+    ("tests/optimizers/test_goldens.py::test_bare_variables*", "short", "each third case runs in a model"),
+    ("tests/corrupt/test_torch_file.py::*", "short", "thousands of broken files, which is no first look at the code"),
     ("tests/models/test_goldens.py::test_weights_and_models_survive_a_new_process", "short", "a minute by itself"),
     ("tests/models/test_truths.py::test_messages_stay_short_*", "short", "several seconds for one message"),
     ("tests/stress/*", "short", "measures under load, which is no first look at the code"),
@@ -189,7 +197,10 @@ LONG = [
 REST = "the first case of each test is enough for a short run; .ci/run runs all of them"
 FIRST_CASE = "the first case of each test is enough: another row has the same kind of Keras on the same framework"
 FIRST_CASE_ONLY = [
-    *((f"tests/{name}*", "short", REST) for name in ("layers/", "models/", "snippets/", "test_examples.py")),
+    *(
+        (f"tests/{name}*", "short", REST)
+        for name in ("layers/", "models/", "optimizers/test_a", "snippets/", "test_examples.py")
+    ),
     ("tests/docs/test_readme.py::test_blocks_in_the_readme_of_a_package_run*", "short", REST),
     # What is not here runs in full everywhere: the goldens, and the padding of every architecture.
     *(
