@@ -49,7 +49,9 @@ def test_by_the_registry(name):
 def test_keras_own_layers_keep_their_names():
     """Our Add, Embedding and LayerNormalization do not stand in for Keras' in a saved model of somebody else."""
     names = keras.utils.get_custom_objects()
-    assert not {"Add", "Embedding", "LayerNormalization", "gelu"} & set(names)
+    known = (keras.layers, keras.activations)  # keras 2.3 has neither gelu nor a layer normalisation
+    theirs = {n for n in ("Add", "Embedding", "LayerNormalization", "gelu") if any(hasattr(m, n) for m in known)}
+    assert theirs >= {"Add", "Embedding"} and not theirs & set(names)
     for theirs in (keras.layers.Add(), keras.layers.Embedding(3, 2)):
         assert type(keras.layers.deserialize(keras.layers.serialize(theirs))) is type(theirs)
 

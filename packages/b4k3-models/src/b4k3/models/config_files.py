@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .checkpoints._files import open_regular
 from .checkpoints._json import JSONError, parse_json
+from .dialects.keras_hub_config import is_keras_hub, translated
 from .errors import ConfigError
 from .gin import read_gin
 from .git_lfs import describe_pointer
-from .keras_hub import is_keras_hub, translated
 
 if TYPE_CHECKING:
     from typing import Union

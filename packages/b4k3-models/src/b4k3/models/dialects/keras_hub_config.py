@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import ConfigError, short
+from ..errors import ConfigError, short
 
 # The arguments of BertBackbone -> the keys of a configuration of BERT.
 _KEYS = {
@@ -35,7 +35,7 @@ def is_keras_hub(config: dict[str, Any]) -> bool:
         bool.
 
     Example:
-        >>> from b4k3.models.keras_hub import is_keras_hub
+        >>> from b4k3.models.dialects.keras_hub_config import is_keras_hub
         >>> is_keras_hub({"module": "keras_hub.src.models.bert.bert_backbone", "class_name": "BertBackbone"})
         True
     """
@@ -57,7 +57,7 @@ def translated(config: dict[str, Any], path: str) -> dict[str, Any]:
         ConfigError: the class is not BertBackbone, or its arguments are not an object.
 
     Example:
-        >>> from b4k3.models.keras_hub import translated
+        >>> from b4k3.models.dialects.keras_hub_config import translated
         >>> config = {"module": "keras_hub.src", "class_name": "BertBackbone", "config": {"num_heads": 12}}
         >>> translated(config, "config.json")["num_attention_heads"]
         12
