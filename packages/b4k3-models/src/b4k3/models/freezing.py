@@ -33,6 +33,7 @@ def set_trainable(transformer: Transformer, parts: Sequence[str], layers: Iterab
     """
     chosen = chosen_layers(transformer, parts, layers)
     for layer in chosen:
+        layer.trainable = not value  # TensorFlow passes over a value that an attribute has, though weights may differ
         layer.trainable = value
     for target in transformer.lora.targets if transformer.lora is not None else ():
         low = low_rank_of(target.layer)

@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .._missing import BackendError
-from .flavour import keras
 
 
 def refuse() -> NoReturn:
@@ -17,8 +16,7 @@ def refuse() -> NoReturn:
         BackendError: always.
     """
     raise BackendError(
-        f"LoRA needs Keras 3, and this is Keras {keras.__version__}: install b4k3[jax], b4k3[torch] or "
-        "b4k3[tensorflow] in a new environment. transformer.freeze trains a part of the weights on every Keras."
+        "LoRA needs Keras 3, and this is Keras 2: install b4k3[jax], b4k3[torch] or b4k3[tensorflow] in a new environment. transformer.freeze trains a part of the weights on every Keras."
     )
 
 
