@@ -16,7 +16,8 @@ def refuse() -> NoReturn:
         BackendError: always.
     """
     raise BackendError(
-        "LoRA needs Keras 3, and this is Keras 2: install b4k3[jax], b4k3[torch] or b4k3[tensorflow] in a new environment. transformer.freeze trains a part of the weights on every Keras."
+        "LoRA needs Keras 3, and this is Keras 2: install b4k3[jax], b4k3[torch] or b4k3[tensorflow] in a new "
+        "environment. transformer.freeze trains a part of the weights on every Keras."
     )
 
 
