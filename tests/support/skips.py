@@ -186,7 +186,7 @@ SKIPS = [
 
 # What `hatch run test` leaves to `.ci/run`, beside what the next table says of `short`.
 LONG = [
-    ("tests/optimizers/test_goldens.py::test_bare_variables*", "short", "the other third of the cases, in a model, is enough for a first look"),
+    ("tests/optimizers/test_goldens.py::test_bare_variables*", "short", "the others run in a model"),
     ("tests/corrupt/test_torch_file.py::*", "short", "thousands of broken files, which is no first look at the code"),
     ("tests/models/test_goldens.py::test_weights_and_models_survive_a_new_process", "short", "a minute by itself"),
     ("tests/models/test_truths.py::test_messages_stay_short_*", "short", "several seconds for one message"),
