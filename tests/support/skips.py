@@ -221,7 +221,7 @@ FIRST_CASE_ONLY = [
     # What is not here runs in full everywhere: the goldens, and the padding of every architecture.
     *(
         (f"tests/{name}/*", "keras3-jax-py313", "differs from keras3-jax in its Python alone")
-        for name in ("layers", "models")
+        for name in ("layers", "models", "optimizers")
     ),
     (
         "tests/models/test_cli.py::*",
