@@ -85,3 +85,65 @@ class Update:
         self.count = count
         self.slots = slots
         self.after: Any = after
+        self._read = dict(slots)
+
+    def changed_slots(self) -> dict[str, Tensor]:
+        """Return the slots that a rule has given a new value.
+
+        Returns:
+            {name: tensor}.
+        """
+        return {name: value for name, value in self.slots.items() if value is not self._read[name]}
+
+
+class UpdateRules:
+    """What an optimizer asks its rules. `b4k3.optimizers` answers; the mixin of each kind of optimizer asks.
+
+    Example:
+        >>> UpdateRules().fused_adam("dense/kernel") is None
+        True
+    """
+
+    def variable_slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
+        """Return the slots of a variable.
+
+        Arguments:
+            path: str. The name of the variable, such as 'MLM-Dense/kernel'.
+            shape: tuple of int. Its shape.
+
+        Returns:
+            {name: Slot}.
+        """
+        raise NotImplementedError
+
+    def update_rate(self, rate: Tensor, batch: Tensor, count: Tensor) -> Tensor:
+        """Return the rate of an update.
+
+        Arguments:
+            rate: float tensor, []. The learning rate.
+            batch: int tensor, []. The number of batches before this one.
+            count: int tensor, []. The number of updates before this one.
+
+        Returns:
+            float tensor, [].
+        """
+        raise NotImplementedError
+
+    def transform(self, update: Update) -> None:
+        """Set `update.after` and the slots that change.
+
+        Arguments:
+            update: Update. One update of one variable.
+        """
+        raise NotImplementedError
+
+    def fused_adam(self, path: str) -> FusedAdam | None:
+        """Return what Adam does to a variable, if that is all that happens to it in an update.
+
+        Arguments:
+            path: str. The name of the variable.
+
+        Returns:
+            FusedAdam; None if more happens.
+        """
+        return None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numbers
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from b4k3.backend import Slot, ops
+from b4k3.backend import Slot
 
 from ._extensions import EXTENSIONS, Extension
 
@@ -197,8 +197,3 @@ def as_float(rate: Any) -> Any:
     """Return a number as float, and a schedule as it is."""
     number = isinstance(rate, numbers.Real) or (hasattr(rate, "dtype") and getattr(rate, "shape", None) == ())
     return float(rate) if number and not callable(rate) and not isinstance(rate, bool) else rate
-
-
-def power(base: float, exponent: Tensor) -> Tensor:
-    """Return base^exponent in float32, for an int exponent."""
-    return ops.power(ops.cast(base, "float32"), ops.cast(exponent, "float32"))

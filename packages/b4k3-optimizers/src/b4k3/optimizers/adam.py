@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 from b4k3.backend import FusedAdam, K, Optimizer, Slot, ops, register
 
-from ._extensible import Extensible, power
+from ._extensible import Extensible
 from ._extensions import Extension, WeightDecay
 
 if TYPE_CHECKING:
-    from b4k3.backend import Update
+    from b4k3.backend import Tensor, Update
 
 
 @register
@@ -71,7 +71,7 @@ class Adam(Extensible, Optimizer):
         update.slots.update(m=m, v=v)
         rate, root = update.rate, ops.sqrt(v)
         if self.bias_correction:
-            m_correction, v_correction = (1 - power(beta, update.count + 1) for beta in (self.beta_1, self.beta_2))
+            m_correction, v_correction = (1 - _power(beta, update.count + 1) for beta in (self.beta_1, self.beta_2))
             root = root / ops.cast(ops.sqrt(v_correction), v.dtype)
             rate = rate / ops.cast(m_correction, m.dtype)
         update.after = update.before - rate * m / (root + self.epsilon)
@@ -99,3 +99,8 @@ class Adam(Extensible, Optimizer):
         """Return the arguments with which the optimizer can be made again, as JSON can hold them."""
         names = ("beta_1", "beta_2", "epsilon", "bias_correction")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _power(base: float, exponent: Tensor) -> Tensor:
+    """Return base^exponent in float32, for an int exponent."""
+    return ops.power(ops.cast(base, "float32"), ops.cast(exponent, "float32"))

@@ -128,7 +128,7 @@ def operations(results: Any) -> list[Any]:
 
 
 def after(results: Sequence[Any]) -> Any:
-    """Return a context whose operations wait for others of the same graph. TensorFlow 2.2 fails at those of another.
+    """Return a context whose operations wait for others of the same graph. TensorFlow 2.2 fails at other graphs.
 
     Arguments:
         results: sequence of tensors and operations.
@@ -154,11 +154,11 @@ def finish(optimizer: Any, update: Update, variable: Any, slots: dict[str, Any])
     Returns:
         list of operations.
     """
-    values, by_keras = dict(update.slots), update.after
+    values, by_keras = list(update.slots.values()), update.after
     optimizer.transform(update)
-    changed = [(slots[name], value) for name, value in update.slots.items() if value is not values[name]]
+    changed = [(slots[name], value) for name, value in update.changed_slots().items()]
     if update.after is not by_keras:
         changed.append((variable, update.after))
     changed = [(target, tf.cast(value, dtype_of(target))) for target, value in changed]
-    with after([update.before, update.gradient, *values.values(), *[value for _, value in changed]]):
+    with after([update.before, update.gradient, *values, *[value for _, value in changed]]):
         return operations([target.assign(value, read_value=False) for target, value in changed])

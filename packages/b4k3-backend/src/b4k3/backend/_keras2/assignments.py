@@ -3,8 +3,8 @@
     updates = [K.update(m, m_new), K.update_add(iterations, 1), (w, w_new)]
     assigned("SGD", updates, new_ops)   [(m, m_new), (iterations, iterations + 1), (w, w_new)]
 
-TensorFlow runs an operation only if something asks for it. Nobody asks for those of `K.update`: their inputs are taken,
-changed, and assigned by other operations. So all that is read is read before anything is assigned.
+TensorFlow runs an operation only if something asks for it. Nobody asks for the operations of `K.update`: their
+inputs are taken, changed, and assigned by other operations. So all that is read is read before anything is assigned.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Keras asks an optimizer once for the operations of one batch. Here they are, for
     -> the mean of a window of batches, if gradients are accumulated; Keras clips it
     -> what the optimizer of Keras would assign (see `assignments`), or nothing
     -> the rules and extensions
-    -> the operations that assign, none of which runs before all of the above has been read
+    -> the operations that assign, which wait until all of the above has been read
 
 In a batch that does not close a window the values are computed too, and every variable but the sums keeps its own.
 """
@@ -21,8 +21,9 @@ import numpy as np
 import tensorflow as tf
 
 from ..types import Tensor
-from ..updates import Slot, Update
+from ..updates import Update, UpdateRules
 from . import ops
+from .accumulation import closes_window
 from .assignments import Assignment, assign, assigned, read, target_of, value_of
 from .flavour import keras
 from .layer import weight_path
@@ -61,7 +62,7 @@ class Window(NamedTuple):
     assignments: Sequence[Assignment] = ()
 
 
-class GetUpdatesMixin:
+class GetUpdatesMixin(UpdateRules):
     """Let a subclass say what becomes of each variable; it stands before an optimizer of Keras among the bases.
 
     A subclass has `variable_slots`, `update_rate` and `transform` (see `b4k3.optimizers`).
@@ -80,18 +81,6 @@ class GetUpdatesMixin:
     def __init__(self, *args: Any, accumulation_steps: int = 1, **kwargs: Any) -> None:
         self.accumulation_steps = accumulation_steps
         super().__init__(*args, **kwargs)
-
-    def variable_slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
-        """Return the slots of a variable: {name: Slot}."""
-        raise NotImplementedError
-
-    def update_rate(self, rate: Tensor, batch: Tensor, count: Tensor) -> Tensor:
-        """Return the rate of an update from the learning rate, the batches and the updates before it."""
-        raise NotImplementedError
-
-    def transform(self, update: Update) -> None:
-        """Set `update.after` and the changed slots."""
-        raise NotImplementedError
 
     def variables_with_slots(self) -> list[tuple[Any, dict[str, Any]]]:
         """Return each trained variable with its slots, {name: variable}; none before the first update."""
@@ -166,11 +155,11 @@ class GetUpdatesMixin:
             raise TypeError(f"{type(self).__name__} gives {weight_path(param)} no new value, so it cannot be extended.")
         values = {name: value_of(slot) for name, slot in slots.items()}
         gradient, rate = (tf.cast(x, param.dtype.base_dtype) for x in (gradient, rate))
-        update = Update(weight_path(param), value_of(param), gradient, rate, count, dict(values), after)
+        update = Update(weight_path(param), value_of(param), gradient, rate, count, values, after)
         self.transform(update)
         if getattr(param, "constraint", None) is not None:
             update.after = param.constraint(update.after)
-        changed = [(slot, update.slots[name]) for name, slot in slots.items() if update.slots[name] is not values[name]]
+        changed = [(slots[name], value) for name, value in update.changed_slots().items()]
         return [Assignment(target_of(variable), value) for variable, value in [(param, update.after), *changed]]
 
     def _make_slots(self, index: int, param: Any) -> dict[str, Any]:
@@ -264,7 +253,7 @@ class GetUpdatesOptimizer(GetUpdatesMixin, keras.optimizers.Optimizer):
 
 
 def dense(gradient: Any, param: Any) -> Tensor:
-    """Return the gradient of a variable as a dense tensor. That of an embedding is a list of rows."""
+    """Return the gradient of a variable as a dense tensor. An embedding has a list of rows."""
     if isinstance(gradient, tf.IndexedSlices):
         return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, K.int_shape(param)[0])
     return tf.convert_to_tensor(gradient)
@@ -274,7 +263,7 @@ def accumulated(gradients: Sequence[Tensor], steps: int) -> Window:
     """Return the mean of gradients over windows of batches.
 
     Arguments:
-        gradients: list of float tensors. Those of one batch.
+        gradients: list of float tensors. The gradients of one batch.
         steps: int. The number of batches in a window.
 
     Returns:
@@ -283,7 +272,7 @@ def accumulated(gradients: Sequence[Tensor], steps: int) -> Window:
     batches = K.zeros((), dtype="int64", name="batches")
     sums = [K.zeros(K.int_shape(g), dtype=K.dtype(g), name=f"gradient_{i}") for i, g in enumerate(gradients)]
     batch = value_of(batches)
-    closes = tf.equal((batch + 1) % steps, 0)
+    closes = closes_window(batch, steps)
     totals = [value_of(kept) + gradient for kept, gradient in zip(sums, gradients)]
     assignments = [Assignment(target_of(batches), batch + 1)]
     for kept, total in zip(sums, totals):

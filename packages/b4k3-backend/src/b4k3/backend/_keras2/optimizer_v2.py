@@ -14,7 +14,7 @@ from typing import Any, Iterator, Sequence
 import tensorflow as tf
 
 from ..types import Tensor
-from ..updates import Slot, Update
+from ..updates import Slot, Update, UpdateRules
 from . import accumulation
 from .accumulation import ACCUMULATOR, CLIPPING, InForce, Trained, dense, dtype_of, operations
 from .flavour import keras
@@ -23,7 +23,7 @@ from .layer import TF1, weight_path
 KerasOptimizer = keras.optimizers.Optimizer
 
 
-class OptimizerV2Mixin:
+class OptimizerV2Mixin(UpdateRules):
     """Let a subclass say what becomes of each variable; it stands before an optimizer of Keras among the bases.
 
     A subclass has `variable_slots`, `update_rate` and `transform` (see `b4k3.optimizers`).
@@ -45,18 +45,6 @@ class OptimizerV2Mixin:
             setattr(self, name, limit)
         self.accumulation_steps = accumulation_steps
         self._trained = {}
-
-    def variable_slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
-        """Return the slots of a variable: {name: Slot}."""
-        raise NotImplementedError
-
-    def update_rate(self, rate: Tensor, batch: Tensor, count: Tensor) -> Tensor:
-        """Return the rate of an update from the learning rate, the batches and the updates before it."""
-        raise NotImplementedError
-
-    def transform(self, update: Update) -> None:
-        """Set `update.after` and the changed slots."""
-        raise NotImplementedError
 
     # ---- state
 
@@ -323,7 +311,7 @@ def of_device(distribution: Any, gradient: Any, variables: Any, variable: Any) -
 
     Arguments:
         distribution: tf.distribute.Strategy.
-        gradient: tensor or slices, or a distributed value of such.
+        gradient: tensor or slices, or a distributed value of tensors or slices.
         variables: variable. The trained one with its copies on all devices.
         variable: variable. It on one device.
 

@@ -11,7 +11,7 @@ from typing import Any, Iterator, Sequence
 import tensorflow as tf
 
 from ..types import Tensor
-from ..updates import Slot, Update
+from ..updates import Slot, Update, UpdateRules
 from . import accumulation
 from .accumulation import ACCUMULATOR, CLIPPING, InForce, Trained, dense, dtype_of
 from .flavour import keras
@@ -20,7 +20,7 @@ from .layer import weight_path
 KerasOptimizer = keras.optimizers.Optimizer
 
 
-class UpdateStepMixin:
+class UpdateStepMixin(UpdateRules):
     """Let a subclass say what becomes of each variable; it stands before an optimizer of Keras among the bases.
 
     A subclass has `variable_slots`, `update_rate` and `transform` (see `b4k3.optimizers`).
@@ -52,18 +52,6 @@ class UpdateStepMixin:
         super().__init__(*args, **kwargs)
         self.accumulation_steps = accumulation_steps
         self.decay = decay
-
-    def variable_slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
-        """Return the slots of a variable: {name: Slot}."""
-        raise NotImplementedError
-
-    def update_rate(self, rate: Tensor, batch: Tensor, count: Tensor) -> Tensor:
-        """Return the rate of an update from the learning rate, the batches and the updates before it."""
-        raise NotImplementedError
-
-    def transform(self, update: Update) -> None:
-        """Set `update.after` and the changed slots."""
-        raise NotImplementedError
 
     # ---- state
 

@@ -14,14 +14,14 @@ import keras
 from keras import ops
 
 from ..types import Tensor
-from ..updates import FusedAdam, Slot, Update
+from ..updates import Slot, Update, UpdateRules
 from . import fused_adam
 from .layer import weight_path
 
 BACKEND = keras.config.backend()
 
 
-class UpdateMixin:
+class UpdateMixin(UpdateRules):
     """Let a subclass say what becomes of each variable; it stands before an optimizer of Keras among the bases.
 
     A subclass has `variable_slots`, `update_rate` and `transform` (see `b4k3.optimizers`).
@@ -50,22 +50,6 @@ class UpdateMixin:
         decay = float(kwargs.pop("decay", None) or 0.0)
         super().__init__(*args, **kwargs)
         self.decay = decay
-
-    def variable_slots(self, path: str, shape: Sequence[int]) -> dict[str, Slot]:
-        """Return the slots of a variable: {name: Slot}."""
-        raise NotImplementedError
-
-    def update_rate(self, rate: Tensor, batch: Tensor, count: Tensor) -> Tensor:
-        """Return the rate of an update from the learning rate, the batches and the updates before it."""
-        raise NotImplementedError
-
-    def transform(self, update: Update) -> None:
-        """Set `update.after` and the changed slots."""
-        raise NotImplementedError
-
-    def fused_adam(self, path: str) -> FusedAdam | None:
-        """Return what Adam does to a variable, if that is all that happens to it in an update; else None."""
-        return None
 
     def build(self, variables: Sequence[Any]) -> None:
         """Make the slots, and keep the paths: TensorFlow hands `update_step` variables that do not know theirs."""
@@ -151,14 +135,13 @@ class UpdateMixin:
                 self.assign(variable, before - before * ops.cast(self.weight_decay, variable.dtype) * rate)
             super().update_step(gradient, variable, rate)
             after = value_of(variable)
-        slots = self._slots[index]
-        values = {name: value_of(slot) for name, slot in slots}
+        slots = dict(self._slots[index])
+        values = {name: value_of(slot) for name, slot in slots.items()}
         count = ops.convert_to_tensor(self.iterations)
-        update = Update(self._paths[index], before, gradient, rate, count, dict(values), after)
+        update = Update(self._paths[index], before, gradient, rate, count, values, after)
         self.transform(update)
-        for name, slot in slots:
-            if update.slots[name] is not values[name]:
-                self.assign(slot, update.slots[name])
+        for name, value in update.changed_slots().items():
+            self.assign(slots[name], value)
         if update.after is not after:
             self.assign(variable, update.after)
 
