@@ -5,10 +5,11 @@ w is the value of the variable before an update, w' the one after it so far, r t
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Mapping, Sequence
 
 import numpy as np
 
@@ -23,20 +24,21 @@ if TYPE_CHECKING:
 SMALLEST_RATE = 1e-7  # by which layer adaptation divides
 
 
-def found(patterns: Iterable[str], path: str) -> bool:
+@functools.lru_cache(maxsize=None)  # an optimizer asks about the same few hundred variables in each step
+def found(patterns: tuple[str, ...], path: str) -> bool:
     """Return True if a regular expression is found in the path of a variable, or in the path with ':0' behind it.
 
     With both, 'bias$' and 'bias:0$' mean the same on every Keras; the names of variables of Keras 2 end in ':0'.
 
     Arguments:
-        patterns: iterable of str. Regular expressions.
+        patterns: tuple of str. Regular expressions.
         path: str. The path of a variable, such as 'MLM-Dense/bias'.
 
     Returns:
         bool.
 
     Example:
-        >>> found(["Norm", "bias$"], "MLM-Dense/bias")
+        >>> found(("Norm", "bias$"), "MLM-Dense/bias")
         True
     """
     return any(re.search(pattern, name) for pattern in patterns for name in (path, path + ":0"))
