@@ -27,6 +27,8 @@ from itertools import product
 from operator import add
 from typing import Callable, Iterable, Mapping
 
+from ._cutter import chunks_of
+
 _MOST = 1 << 20  # pairs of characters that are kept
 CUT, HALF = "\ud800", "\udfff"  # No text has lone surrogates here.
 
@@ -132,12 +134,7 @@ class ChunkCutter(dict):
     def _cut_closed(self, word: str) -> list[str]:
         """Cut a word of closed characters."""
         joined = bytes(map(self._pairs.__contains__, map(add, word, word[1:])))
-        chunks, start = [], 0
-        for run in joined.split(b"\0"):
-            end = start + len(run) + 1
-            chunks.append(word[start:end])
-            start = end
-        return chunks
+        return chunks_of(word, joined)
 
 
 class _Known(dict):

@@ -168,12 +168,25 @@ class Cutter:
     def _cut_one(self, word: str) -> list[str]:
         """Cut one word at the pairs that no piece has. It does not look at which piece has a pair."""
         joined = bytes(map(self.pairs.__contains__, zip(word, word[1:])))
-        chunks, start = [], 0
-        for run in joined.split(b"\0"):
-            end = start + len(run) + 1
-            chunks.append(word[start:end])
-            start = end
-        return chunks
+        return chunks_of(word, joined)
+
+
+def chunks_of(word: str, joined: bytes) -> list[str]:
+    """Cut a word between neighbours that nothing joins.
+
+    Arguments:
+        word: str. The word, not empty.
+        joined: bytes. For each pair of neighbours 1 where they stay together, else 0.
+
+    Returns:
+        list of str. The chunks.
+    """
+    chunks, start = [], 0
+    for run in joined.split(b"\0"):
+        end = start + len(run) + 1
+        chunks.append(word[start:end])
+        start = end
+    return chunks
 
 
 def _hashes(units: bytes) -> array:

@@ -1,6 +1,6 @@
 """Translate the regular expressions of a `tokenizer.json` for Python's package `regex`.
 
-Hugging Face's tokenizers gives them to the library Oniguruma. The two understand most of such an expression alike. What
+Hugging Face's tokenizers gives them to the library Oniguruma. The two understand most of an expression alike. What
 they understand differently is translated here, or refused by name:
 
     expression   Oniguruma                                   here
@@ -9,7 +9,7 @@ they understand differently is translated here, or refused by name:
     (            a group that is kept                        (?:
     \\u{…} \\x{…}  a character by its number                   the character, escaped
 
-The classes of Unicode (`\\p{L}`) are those of the installed `regex`, whose Unicode is newer than the one of tokenizers
+The classes of Unicode (`\\p{L}`) come from the installed `regex`, whose Unicode is newer than the one of tokenizers
 0.23: the characters that Unicode got in between are letters here, and are nothing there.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Pattern = Any
 
-# The expressions of some models, for files that do not say theirs: those of tiktoken, and vocab.json with merges.txt.
+# The expressions of some models, for files that do not say theirs: files of tiktoken, and vocab.json with merges.txt.
 _CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _O200K_MARKED = r"[^\r\n\p{L}\p{N}]?"

@@ -1,6 +1,6 @@
 """Cut normalised text into words with the pre-tokenizers of a `tokenizer.json`.
 
-Each pre-tokenizer has two ways that give the same words: `words` for texts of which only the ids are asked for, and
+Each pre-tokenizer has two ways that give the same words: `words` where only the ids are asked for, and
 `parts`, which also says where each character comes from.
 """
 
@@ -305,7 +305,7 @@ def _read_split(node: Node) -> list[PreTokenizer]:
 def _read_whitespace(node: Node) -> list[PreTokenizer]:
     from ._patterns import import_regex
 
-    # \w and \s are here those of Rust, not of Oniguruma.
+    # \w and \s mean here what they mean in Rust, not in Oniguruma.
     word = r"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]"
     return [Splitter(import_regex().compile(rf"{word}+|[^\s{word[1:-1]}]+"), "Removed", invert=True)]
 

@@ -1,7 +1,7 @@
 """Apply the normalizers of a `tokenizer.json`, with the place where each character of the result comes from.
 
 A step takes a text, and for each character the index where it comes from (its origin), or None where nobody asks for
-places. It returns both for the text that it makes. The origins are those of Hugging Face's tokenizers: what is put in
+places. It returns both for the text that it makes. Hugging Face's tokenizers have the same origins: what is put in
 gets the origin of the character before it in its replacement, which is the last one that was taken out.
 """
 
@@ -105,7 +105,7 @@ def _decomposed(text: str, compatible: str) -> list[tuple[str, int]]:
 
 
 def _recomposed(changes: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Return the changes of NFC for those of NFD: a starter takes the marks that it can be composed with."""
+    """Return the changes of NFC from the changes of NFD: a starter takes the marks that it can be composed with."""
     out: list[tuple[str, int]] = []
     starter, last = -1, 0  # the index of the last starter in `out`, and the class of the character before
     for char, change in changes:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Callable, Iterable, NamedTuple, Sequence
+from typing import Callable, Iterable, Mapping, NamedTuple, Sequence
 
+from ._checks import checked_tokens
 from .vocab import VocabError
 
 # what a regular expression of Rust calls \s and \w; Python's have other characters
@@ -45,6 +46,42 @@ class AddedToken(NamedTuple):
     rstrip: bool = False
     normalized: bool = False
     special: bool = False
+
+
+def with_new_tokens(
+    tokens: Iterable[str], ids: Mapping[str, int], added: Iterable[AddedToken], **settings: bool
+) -> tuple[dict[str, int], list[AddedToken]]:
+    """Add tokens to a vocabulary. A token that it has keeps its id; the others get the ids after the last one.
+
+    Arguments:
+        tokens: list of str. The tokens.
+        ids: dict of str to int. The vocabulary, with the tokens that were added before.
+        added: list of AddedToken. The tokens that were added before.
+        settings: the fields of `AddedToken` behind the id, for each of the tokens.
+
+    Returns:
+        The new vocabulary, and all added tokens in the order of their ids.
+
+    Raises:
+        TypeError: `tokens` is no list of str.
+        ValueError: A token is empty.
+
+    Example:
+        >>> with_new_tokens(["[E]"], {"a": 0}, [], special=True)[0]
+        {'a': 0, '[E]': 1}
+    """
+    if isinstance(tokens, str):
+        raise TypeError(f"tokens: expected a list of str, got one str {tokens[:60]!r}")
+    known, all_added = dict(ids), {token.content: token for token in added}
+    last = max(known.values(), default=-1)
+    for place, token in enumerate(checked_tokens(tokens)):
+        if not token:
+            raise ValueError(f"tokens[{place}] is empty")
+        if token not in known:
+            last += 1
+            known[token] = last
+        all_added[token] = AddedToken(token, known[token], **settings)
+    return known, sorted(all_added.values(), key=lambda token: token.id)
 
 
 class TextPart(NamedTuple):

@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, Sequence
 
 from ._byte_level import BYTE_OF_CHAR, without_surrogates
-from ._checks import check_text, checked_ids, checked_int, checked_tokens
+from ._checks import check_text, checked_ids, checked_int
 from ._pre_tokenizers import Metaspace, Part
 from ._segmenter import ids_of
 from ._text_steps import apply_steps
-from .added_tokens import SPACES, AddedToken, AddedTokens, TextPart
+from .added_tokens import SPACES, AddedToken, AddedTokens, TextPart, with_new_tokens
 from .base import TokenizerBase
 from .bpe_files import describe, describe_tiktoken
 from .bpe_parts import BpeParts, read_parts
@@ -226,19 +226,10 @@ class BpeTokenizer(TokenizerBase):
             >>> tokenizer.add_tokens(["<e>"]), tokenizer.tokenize("ab<e>")
             (1, ['ab', '<e>'])
         """
-        if isinstance(tokens, str):
-            raise TypeError(f"tokens: expected a list of str, got one str {tokens[:60]!r}")
-        added, known = {token.content: token for token in self._added_tokens}, dict(self._token_dict)
-        last = max(self._token_dict_inv, default=-1)
-        for place, token in enumerate(checked_tokens(tokens)):
-            if not token:
-                raise ValueError(f"tokens[{place}] is empty")
-            if token not in known:
-                last += 1
-                known[token] = last
-            added[token] = AddedToken(token, known[token], single_word, lstrip, rstrip, normalized, special)
+        settings = {"single_word": single_word, "lstrip": lstrip, "rstrip": rstrip, "normalized": normalized}
+        known, added = with_new_tokens(tokens, self._token_dict, self._added_tokens, special=special, **settings)
         count = len(known) - len(self._token_dict)
-        self._set_added(added.values())
+        self._set_added(added)
         return count
 
     # ---- tokens and ids

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Sequence
 from . import _unicode
 from ._bert_normalizer import normalized, spaced, spelled
 from ._checks import check_text, checked_int, checked_tokens
-from .added_tokens import AddedToken, AddedTokens
+from .added_tokens import AddedToken, AddedTokens, with_new_tokens
 from .base import TokenizerBase
 from .pieces import FastWordPiece
 from .vocab import VocabError, is_redundant, load_vocab, stem
@@ -166,20 +166,11 @@ class Tokenizer(TokenizerBase):
             >>> tokenizer.tokenize("[E1] Ada [/E1] wrote")
             ['[CLS]', '[E1]', 'ada', '[/E1]', 'wrote', '[SEP]']
         """
-        if isinstance(tokens, str):
-            raise TypeError(f"tokens: expected a list of str, got one str {tokens[:60]!r}")
-        token_dict, last = dict(self._token_dict), max(self._token_dict_inv, default=-1)
-        added = {token.content: token for token in self._added_tokens}
-        for place, token in enumerate(checked_tokens(tokens)):
-            if not token:
-                raise ValueError(f"tokens[{place}] is empty")
-            if token not in token_dict:
-                last += 1
-                token_dict[token] = last
-            added[token] = AddedToken(token, token_dict[token], single_word, lstrip, rstrip, normalized, special)
-        count = len(token_dict) - len(self._token_dict)
-        self._set_added(sorted(added.values(), key=lambda token: token.id))
-        self._set_vocabulary(token_dict)
+        settings = {"single_word": single_word, "lstrip": lstrip, "rstrip": rstrip, "normalized": normalized}
+        known, added = with_new_tokens(tokens, self._token_dict, self._added_tokens, special=special, **settings)
+        count = len(known) - len(self._token_dict)
+        self._set_added(added)
+        self._set_vocabulary(known)
         self._set_word_pieces()
         return count
 
