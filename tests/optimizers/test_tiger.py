@@ -15,7 +15,7 @@ from b4k3.optimizers import (
     extend_with_lookahead,
     extend_with_piecewise_linear_lr,
 )
-from support.given_gradients import trained
+from support.optimizer_goldens import trained
 
 START = {
     "dense/kernel": (4, 3),

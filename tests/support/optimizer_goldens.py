@@ -230,3 +230,17 @@ def misfits(problem, case, got):
             if not difference <= allowed:
                 out.append(f"{name} after {label}: off by {difference:.2e}, allowed {allowed:.2e}")
     return out
+
+
+def problem_of(start, gradients):
+    """The problem of start values {path: value} and of a list of gradients {path: gradient}, one for each step."""
+    specs = [{"name": path, "shape": list(np.shape(value)), "sparse": False} for path, value in start.items()]
+    arrays = {"start|" + path: value for path, value in start.items()}
+    for i, batch in enumerate(gradients):
+        arrays.update({f"grad|{i}|{path}": np.asarray(gradient, "float32") for path, gradient in batch.items()})
+    return Problem(specs, arrays)
+
+
+def trained(start, optimizer, gradients):
+    """The values of the variables after each step, [{path: value}, …], of a model whose gradients are given."""
+    return list(history(problem_of(start, gradients), optimizer, in_model, len(gradients)).values())
