@@ -87,7 +87,7 @@ def restore_adam(
         `LoadReport` of the first moments.
 
     Raises:
-        CheckpointError: the checkpoint has no moments, or not those of each trained variable in its shape. The message
+        CheckpointError: the checkpoint has no moments, or lacks a trained variable or its shape. The message
             lists all of them.
         ConfigError: the model is not compiled with Adam of b4k3.optimizers, or its weights are no plain copies of the
             stored ones, for example because of `compound_tokens`.

@@ -1,8 +1,8 @@
 """The dialect of BERT in keras-hub: 'layers/transformer_encoder_1/_self_attention_layer/query_dense/vars/0'.
 
 Keras 3 names a layer in `model.weights.h5` after its class and counts the layers of one class; the first has no number.
-The attention has an axis of heads: the kernel of the queries is [hidden_size, heads, size of a head], that of the
-output [heads, size of a head, hidden_size]. Here both are matrices, as Google has them.
+The attention has an axis of heads: the kernel of the queries is [hidden_size, heads, size of a head], the kernel
+of the output [heads, size of a head, hidden_size]. Here both are matrices, as Google has them.
 
 https://github.com/keras-team/keras-hub
 """
