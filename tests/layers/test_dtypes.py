@@ -127,6 +127,7 @@ CASES = {
         lambda layer, i: attend(layer, i, layers.RotaryPositionEmbedding(4, dtype=i.argument)(i.x), "rotary"),
     ),
     "average": (layers.GlobalAveragePooling1D, {}, lambda layer, i: layer(i.masked)),
+    "modes": (layers.SequencePooling, {"modes": ["cls", "weightedmean"]}, lambda layer, i: layer(i.masked)),
     "maximum": (layers.GlobalMaxPooling1D, {}, lambda layer, i: layer(i.masked)),
     "add": (layers.Add, {}, lambda layer, i: layer([i.x, i.x])),
     "parts": (

@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         FirstToken as FirstToken,
         GlobalAveragePooling1D as GlobalAveragePooling1D,
         GlobalMaxPooling1D as GlobalMaxPooling1D,
+        SequencePooling as SequencePooling,
     )
     from .position import (
         PaddedPositionEmbedding as PaddedPositionEmbedding,
@@ -72,6 +73,7 @@ _NAMES = {
     "GatedAttentionUnit": "gau",
     "GlobalAveragePooling1D": "pooling",
     "GlobalMaxPooling1D": "pooling",
+    "SequencePooling": "pooling",
     "GlobalPointer": "global_pointer",
     "LanguageModelMask": "masks",
     "LayerNormalization": "normalization",
