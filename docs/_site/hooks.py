@@ -37,6 +37,7 @@ API = {
     "checkpoints": ("packages/b4k3-models/src/b4k3/models/checkpoints", "b4k3.models.checkpoints"),
     "optimizers": ("packages/b4k3-optimizers/src/b4k3/optimizers", "b4k3.optimizers"),
     "snippets": ("packages/b4k3-snippets/src/b4k3/snippets", "b4k3.snippets"),
+    "tasks": ("packages/b4k3-tasks/src/b4k3/tasks", "b4k3.tasks"),
     "tokenizers": ("packages/b4k3-tokenizers/src/b4k3/tokenizers", "b4k3.tokenizers"),
 }
 

@@ -20,6 +20,7 @@ ARROWS = {
     "layers": {"backend"},
     "optimizers": {"backend"},
     "models": {"layers", "backend"},
+    "tasks": {"models", "layers", "optimizers", "tokenizers", "backend"},
 }
 # The command line of b4k3-models may use the tokenizers.
 EXTRA_ARROWS = {"b4k3.models.cli.text_input": {"tokenizers"}}

@@ -153,7 +153,7 @@ def test_sibling_ranges_hold_the_versions_here(package):
             assert low <= here < high, requirement
 
 
-@pytest.mark.parametrize("package", ["", "layers", "models", "optimizers", "snippets"])
+@pytest.mark.parametrize("package", ["", "layers", "models", "optimizers", "snippets", "tasks"])
 def test_extras_are_forwarded(package):
     extras = project(package)["optional-dependencies"]
     extras = {extra: extras[extra] for extra in extras if extra not in OWN_EXTRAS.get(package, ())}

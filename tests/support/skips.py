@@ -183,6 +183,13 @@ SKIPS = [
             "optimizers/test_tiger.py::test_rule",
         )
     ),
+    (
+        "tests/tasks/test_text_encoder.py::*",
+        "keras231-* tfkeras-115 tfkeras-22",
+        "the tasks need tf.keras 2.15 or newer",
+    ),
+    ("tests/tasks/test_text_encoder.py::*", "keras35-jax keras3-jax-py313", ONCE_FOR_EACH),
+    ("tests/tasks/test_text_encoder.py::test_training_*", "keras3-numpy", "the numpy backend cannot train"),
     ("tests/optimizers/test_losses.py::test_gradients_*", "keras3-numpy", "the numpy backend has no gradients"),
     ("tests/optimizers/test_losses.py::test_training_*", "keras3-numpy", "the numpy backend cannot train"),
     ("tests/optimizers/test_adversarial*.py::*", "keras3-numpy", "the numpy backend cannot train"),

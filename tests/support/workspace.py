@@ -5,7 +5,7 @@ import importlib.util
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PACKAGES = ("backend", "layers", "models", "optimizers", "snippets", "tokenizers")
+PACKAGES = ("backend", "layers", "models", "optimizers", "snippets", "tasks", "tokenizers")
 PYTHONS = ("3.7", "3.10", "3.12", "3.13")  # on which the wheels are installed, beside the Pythons of the rows
 FRAMEWORKS = {"keras", "tf_keras", "tensorflow", "jax", "jaxlib", "torch"}
 

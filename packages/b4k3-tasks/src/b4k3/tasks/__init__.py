@@ -1,0 +1,42 @@
+"""Text in, answers out: models with their tokenizers, for tasks.
+
+No module is imported before one of its names is asked for. The names take their Keras from `b4k3.backend`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+from b4k3.backend._missing import BackendError, missing
+
+from .__about__ import __version__
+
+if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
+    from .text_encoder import TextEncoder as TextEncoder
+
+# public name -> the module that defines it
+_NAMES = {
+    "TextEncoder": "text_encoder",
+}
+
+
+def _get(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module("." + _NAMES[name], __name__), name)
+    except BackendError as error:
+        raise missing(error, __name__, name, sys._getframe(1)) from None
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*_NAMES, "__version__"])
+
+
+if not TYPE_CHECKING:  # a checker would take every misspelt name for one that `__getattr__` knows
+    __getattr__ = _get
+    __all__ = __dir__()

@@ -1,0 +1,97 @@
+"""Rows of ids as batches: grouped by length, padded to few shapes, and put back into their order.
+
+For example, rows of 5, 30, 6 and 7 ids with a batch size of 2 become the batches (1, 3) and (2, 0), the longest first:
+a batch that is too large for the memory fails at once. The first batch is padded to 32 columns, the second one to 8,
+because a network is compiled for each shape.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
+
+import numpy as np
+
+from b4k3.backend._progress import ProgressBar
+from b4k3.models.cli.features import rounded
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+    """Group rows of similar lengths.
+
+    Arguments:
+        lengths: list of int. The lengths of the rows.
+        batch_size: int. The number of rows in a batch.
+
+    Returns:
+        list of batches; a batch is a list of the numbers of its rows.
+
+    Example:
+        >>> from b4k3.tasks.batches import by_length
+        >>> by_length([5, 30, 6, 7], 2)
+        [[1, 3], [2, 0]]
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-rounded(lengths[i]), -lengths[i]))
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def padded(
+    rows: Sequence[Sequence[int]], value: int, height: int | None = None, longest: int | None = None
+) -> NDArray[np.int32]:
+    """Make an array of rows, whose shape is one of few.
+
+    Arguments:
+        rows: list of lists of int, at least one.
+        value: int. What stands at the padding.
+        height: int or None. The number of rows of the array; None takes the number of the rows.
+        longest: int or None. The largest number of columns.
+
+    Returns:
+        int32 array, [height, n]. Rows without ids have the padding only.
+
+    Example:
+        >>> from b4k3.tasks.batches import padded
+        >>> padded([[2, 5, 3], [2, 3]], 0, height=3).shape
+        (3, 8)
+    """
+    length = max(map(len, rows))
+    width = rounded(length) if longest is None else max(length, min(rounded(length), longest))
+    array = np.full((height or len(rows), width), value, dtype="int32")
+    for i, row in enumerate(rows):
+        array[i, : len(row)] = row
+    return array
+
+
+def run_batches(
+    lengths: Sequence[int],
+    batch_size: int,
+    compute: Callable[[list[int]], Any],
+    progress: bool,
+    unit: str = "texts",
+) -> Iterator[tuple[list[int], Any]]:
+    """Compute batch after batch, and show how far it is.
+
+    Arguments:
+        lengths: list of int. The lengths of the rows.
+        batch_size: int. The number of rows in a batch.
+        compute: function from the numbers of the rows of a batch to its result.
+        progress: bool. Whether a progress bar is shown, on a terminal only.
+        unit: str. What is counted.
+
+    Yields:
+        (numbers of the rows, the result of `compute`).
+
+    Example:
+        >>> from b4k3.tasks.batches import run_batches
+        >>> list(run_batches([3, 9], 1, lambda rows: rows[0] * 10, progress=False))
+        [([1], 10), ([0], 0)]
+    """
+    done = 0
+    with ProgressBar(len(lengths), unit, progress) as bar:
+        bar.show(0)
+        for rows in by_length(lengths, batch_size):
+            yield rows, compute(rows)
+            done += len(rows)
+            bar.show(done)
