@@ -21,11 +21,13 @@ def table(positions, dim, base=10000.0):
     return np.stack([np.sin(a), np.cos(a)], -1).reshape(a.shape[:-1] + (dim,))
 
 
-def rotated(x, positions):
+def rotated(x, positions, interleaved=True):
     """Each pair of features is a complex number, multiplied by e^(i·angle)."""
-    pairs = x[..., 0::2] + 1j * x[..., 1::2]
+    half = x.shape[-1] // 2
+    pairs = x[..., 0::2] + 1j * x[..., 1::2] if interleaved else x[..., :half] + 1j * x[..., half:]
     pairs = pairs * np.exp(1j * angles(positions, x.shape[-1]))[None, :, None]
-    return np.stack([pairs.real, pairs.imag], -1).reshape(x.shape)
+    both = [pairs.real, pairs.imag]
+    return np.stack(both, -1).reshape(x.shape) if interleaved else np.concatenate(both, -1)
 
 
 @pytest.mark.parametrize(
@@ -54,16 +56,21 @@ def test_initializer(dtype):
     assert isinstance(Sinusoidal.from_config(Sinusoidal().get_config()), Sinusoidal)
 
 
-def test_rotary():
+@pytest.mark.parametrize("interleaved", [True, False])
+def test_rotary(interleaved):
+    """The queries may have more heads than the keys."""
+    few = K[:, :, :1]
+
     def call(q, k):
-        return apply_rotary_position_embeddings(sinusoidal_embeddings(ops.arange(ops.shape(q)[1])[None], 8), q, k)
+        sinusoidal = sinusoidal_embeddings(ops.arange(ops.shape(q)[1])[None], 8)
+        return apply_rotary_position_embeddings(sinusoidal, q, k, interleaved=interleaved)
 
     for found in (
-        evaluate(call(ops.convert_to_tensor(Q), ops.convert_to_tensor(K))),
-        call_with_unknown_sizes(call, Q, K),
+        evaluate(call(ops.convert_to_tensor(Q), ops.convert_to_tensor(few))),
+        call_with_unknown_sizes(call, Q, few),
     ):
-        for f, x in zip(found, (Q, K)):
-            np.testing.assert_allclose(f, rotated(x, np.arange(5)), rtol=1e-4, atol=1e-5)
+        for f, x in zip(found, (Q, few)):
+            np.testing.assert_allclose(f, rotated(x, np.arange(5), interleaved), rtol=1e-4, atol=1e-5)
 
 
 def test_rotary_of_one_tensor_keeps_its_dtype():

@@ -9,14 +9,17 @@ from support.harness import train
 from support.layer_checks import First, check_layer
 
 HEADS = 2
+ROTARY = ("rotary", "rotary_halves")
 WEIGHTS = [f"{d}/{p}" for d in ("query", "key", "value", "output") for p in ("kernel", "bias")]
 
 
-def turn(x, table):
+def turn(x, table, p_bias):
     """Rotary positions: each pair of features as a complex number. x [n, size], table [n, size] of sin and cos."""
-    turned = (x[:, 0::2] + 1j * x[:, 1::2]) * (table[:, 1::2] + 1j * table[:, 0::2])
+    half = x.shape[1] // 2
+    real, imaginary = (slice(0, None, 2), slice(1, None, 2)) if p_bias == "rotary" else (slice(half), slice(half, None))
+    turned = (x[:, real] + 1j * x[:, imaginary]) * (table[:, 1::2] + 1j * table[:, 0::2])
     out = np.zeros(x.shape)
-    out[:, 0::2], out[:, 1::2] = turned.real, turned.imag
+    out[:, real], out[:, imaginary] = turned.real, turned.imag
     return out
 
 
@@ -52,8 +55,8 @@ def attend(config, a_bias=False, p_bias=None):
             heads, seen = [], []
             for h in range(HEADS):
                 q, k, v = (project(weights, x, d, b, h) for x, d in zip(arrays, ("query", "key", "value")))
-                if p_bias == "rotary":
-                    q, k = turn(q, position[b]), turn(k, position[b])
+                if p_bias in ROTARY:
+                    q, k = turn(q, position[b], p_bias), turn(k, position[b], p_bias)
                 a = q @ k.T
                 if p_bias == "typical_relative":
                     a = a + np.array([[q[i] @ position[0, i, j] for j in range(len(k))] for i in range(len(q))])
@@ -87,7 +90,7 @@ def draw(a_bias=None, p_bias=None, cross=False, size=3):
             shapes.append({"bnm": (batch, n, m), "b1nm": (batch, 1, n, m), "bhnm": (batch, HEADS, n, m)}[a_bias])
         if p_bias:
             last = HEADS if p_bias == "t5_relative" else size
-            shapes.append((batch, n, last) if p_bias == "rotary" else (batch, n, m, last))
+            shapes.append((batch, n, last) if p_bias in ROTARY else (batch, n, m, last))
         return [rng.randn(*shape).astype("float32") for shape in shapes]
 
     return inputs
@@ -105,7 +108,7 @@ def connect(a_bias, p_bias):
 
 def check(config, a_bias=None, p_bias=None, cross=False, masked=(), tmp=None, weights=WEIGHTS, **options):
     config = dict({"head_size": 4}, **config)
-    same_for_every_key = p_bias != "rotary" and config.get("normalization") != "squared_relu"
+    same_for_every_key = p_bias not in ROTARY and config.get("normalization") != "squared_relu"
     still = same_for_every_key and not config.get("return_attention_scores")
     check_layer(
         lambda: MultiHeadAttention(HEADS, name="layer", **config),
@@ -150,6 +153,7 @@ def test_without_masks_and_biases(tmp_path):
 POSITIONS = [
     ("rotary", {}, False),
     ("rotary", {"key_size": 6, "normalization": "softmax_plus"}, False),
+    ("rotary_halves", {"key_size": 6}, False),
     ("typical_relative", {}, True),
     ("typical_relative", {"return_attention_scores": True}, False),
     ("rotary", {"attention_scale": 1.7}, False),

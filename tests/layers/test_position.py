@@ -161,11 +161,11 @@ def test_padded_in_decoding(custom):
     np.testing.assert_allclose(evaluate(got), x[:, :1] + table[positions + 2], rtol=1e-5, atol=1e-6)
 
 
-def sinusoidal(ids, dim):
+def sinusoidal(ids, dim, base=10000):
     out = np.zeros(ids.shape + (dim,))
     for i in np.ndindex(*ids.shape):
         for k in range(dim // 2):
-            angle = ids[i] / 10000 ** (2 * k / dim)
+            angle = ids[i] / base ** (2 * k / dim)
             out[i][2 * k : 2 * k + 2] = np.sin(angle), np.cos(angle)
     return out
 
@@ -185,13 +185,13 @@ def test_sinusoidal(mode, custom, tmp_path):
     )
 
 
-@pytest.mark.parametrize("custom", [False, True])
-def test_rotary(custom, tmp_path):
+@pytest.mark.parametrize("custom, base", [(False, 10000), (True, 50)])
+def test_rotary(custom, base, tmp_path):
     """Its size is that of the heads, not that of x."""
     check_layer(
-        lambda: RotaryPositionEmbedding(6, custom_position_ids=custom, name="layer"),
+        lambda: RotaryPositionEmbedding(6, custom_position_ids=custom, base=base, name="layer"),
         vectors_and_ids(9) if custom else vectors,
-        lambda w, x, m: np.broadcast_to(sinusoidal(position_ids(x), 6), x[0].shape[:2] + (6,)),
+        lambda w, x, m: np.broadcast_to(sinusoidal(position_ids(x), 6, base), x[0].shape[:2] + (6,)),
         masked=(0,),
         mask_out=lambda x, m: m[0],
         tmp=tmp_path,

@@ -63,12 +63,15 @@ class Sinusoidal(keras.initializers.Initializer):
         return {}
 
 
-def apply_rotary_position_embeddings(sinusoidal: Tensor, *tensors: Tensor) -> Any:
-    """Rotate neighbouring pairs of features by angles that grow with the position.
+def apply_rotary_position_embeddings(sinusoidal: Tensor, *tensors: Tensor, interleaved: bool = True) -> Any:
+    """Rotate pairs of features by angles that grow with the position.
 
     Arguments:
         sinusoidal: float, [1 or batch, n, d]. The output of `sinusoidal_embeddings`.
-        tensors: float, [batch, n, ..., d]. One or more tensors to rotate, such as queries and keys.
+        tensors: float, [batch, n, ..., d]. One or more tensors to rotate, such as queries and keys. Their numbers of
+            heads may differ.
+        interleaved: bool. True pairs the features 2i and 2i + 1, as RoFormer does; False pairs i and i + d / 2, as
+            GPT-NeoX, Llama and ModernBERT do.
 
     Returns:
         The rotated tensor, or a list of them if there are several, each of the shape and dtype that it had.
@@ -87,12 +90,20 @@ def apply_rotary_position_embeddings(sinusoidal: Tensor, *tensors: Tensor) -> An
     ndim = len(tensors[0].shape)
     sinusoidal = align(sinusoidal, [0, 1, -1], ndim)  # [b, n, 1…, d]
     sin, cos = sinusoidal[..., 0::2], sinusoidal[..., 1::2]  # [b, n, 1…, d / 2]
-    rotated = [_rotate(t, ops.cast(sin, dtype(t)), ops.cast(cos, dtype(t))) for t in tensors]  # [b, n, …, d]
+    rotate = _rotate_neighbours if interleaved else _rotate_halves
+    rotated = [rotate(t, ops.cast(sin, dtype(t)), ops.cast(cos, dtype(t))) for t in tensors]  # [b, n, …, d]
     return rotated[0] if len(rotated) == 1 else rotated
 
 
-def _rotate(tensor: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
-    """Rotate each pair of features of one tensor."""
+def _rotate_neighbours(tensor: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
+    """Rotate each pair of neighbouring features of one tensor."""
     even, odd = tensor[..., 0::2], tensor[..., 1::2]  # [b, n, …, d / 2]
     pairs = ops.stack([even * cos - odd * sin, odd * cos + even * sin], axis=-1)  # [b, n, …, d / 2, 2]
     return ops.reshape(pairs, ops.shape(tensor))  # [b, n, …, d]
+
+
+def _rotate_halves(tensor: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
+    """Rotate each pair of a feature in the first half of one tensor and its partner in the second half."""
+    half = tensor.shape[-1] // 2
+    first, second = tensor[..., :half], tensor[..., half:]  # [b, n, …, d / 2]
+    return ops.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)  # [b, n, …, d]

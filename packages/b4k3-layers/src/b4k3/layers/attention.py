@@ -24,7 +24,8 @@ from b4k3.backend import (
 )
 from b4k3.backend.types import Initializer
 
-POSITION_BIASES = (None, "rotary", "typical_relative", "t5_relative")
+ROTARY = ("rotary", "rotary_halves")  # which pairs are rotated: features 2i and 2i + 1, or i and i + key_size / 2
+POSITION_BIASES = (None,) + ROTARY + ("typical_relative", "t5_relative")
 
 
 @register
@@ -128,12 +129,14 @@ class MultiHeadAttention(Layer):
         Arguments:
             inputs: list of tensors. [q, k, v], then the attention bias if `a_bias`, then the position term if `p_bias`.
                 q is [batch, n, d], k and v are [batch, m, …]. The bias is [batch, n, m], or broadcasts to
-                [batch, heads, n, m]. The position term is [1 or batch, n, key_size] for 'rotary', [n, m, key_size] or
-                [batch, n, m, key_size] for 'typical_relative', and [n, m, heads] or [batch, n, m, heads] for
-                't5_relative'.
+                [batch, heads, n, m]. The position term is [1 or batch, n, key_size] for 'rotary' and 'rotary_halves',
+                [n, m, key_size] or [batch, n, m, key_size] for 'typical_relative', and [n, m, heads] or
+                [batch, n, m, heads] for 't5_relative'.
             mask: list of masks, bool, [batch, n or m], or None. One for each input; the masks of q and v are used.
             a_bias: bool, or None. True if the inputs hold an attention bias.
-            p_bias: str, or None. 'rotary', 'typical_relative' or 't5_relative' if the inputs hold a position term.
+            p_bias: str, or None. One of these names if the inputs hold a position term. 'rotary' rotates each pair of
+                neighbouring features, as RoFormer does; 'rotary_halves' pairs the features i and i + key_size / 2, as
+                Llama and ModernBERT do.
             training: bool, or None. Keras' flag of a call.
 
         Returns:
@@ -167,8 +170,8 @@ class MultiHeadAttention(Layer):
         qw = self._queries(q)  # [b, n, h, key_size]
         if k is q:
             kw, vw = self._keys_and_values(k, v)  # [b, n, h, key_size], [b, n, h, head_size]
-            if p_bias == "rotary":  # the step caches rotated keys, so that each is rotated only once
-                qw, kw = apply_rotary_position_embeddings(rest.pop(), qw, kw)
+            if p_bias in ROTARY:  # the step caches rotated keys, so that each is rotated only once
+                qw, kw = apply_rotary_position_embeddings(rest.pop(), qw, kw, interleaved=p_bias == "rotary")
                 p_bias = None
             kw, vw, mask = step.update_cache(kw, vw)  # [b, m, h, key_size], [b, m, h, head_size], [b, m]
         else:
@@ -232,8 +235,9 @@ class MultiHeadAttention(Layer):
         if bias is not None and len(bias.shape) == 3:
             bias = ops.expand_dims(bias, 1)  # [b, 1, n, m]
         position = rest.pop(0) if p_bias else None
-        if p_bias == "rotary":
-            qw, kw = apply_rotary_position_embeddings(position, qw, kw)  # [b, n or m, h, key_size]
+        if p_bias in ROTARY:
+            interleaved = p_bias == "rotary"
+            qw, kw = apply_rotary_position_embeddings(position, qw, kw, interleaved=interleaved)  # [b, n or m, h, …]
         elif p_bias == "t5_relative":
             position = position[None] if len(position.shape) == 3 else position  # [1 or b, n, m, h]
             position = ops.transpose(position, (0, 3, 1, 2))  # [1 or b, h, n, m]

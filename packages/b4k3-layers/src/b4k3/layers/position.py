@@ -365,12 +365,24 @@ class SinusoidalPositionEmbedding(_Positions):
         output_dim: int. The size of an embedding, which must be even.
         merge_mode: str. How the embedding is merged with x, as in `PositionEmbedding`.
         custom_position_ids: bool. Whether the inputs are [x, position ids].
+        base: float. The longest wavelength is 2π·base.
 
     Example:
         >>> y = SinusoidalPositionEmbedding(8)(keras.Input((None, 8)))  # [batch, n, 8]
 
     Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
     """
+
+    def __init__(
+        self,
+        output_dim: int,
+        merge_mode: str = "add",
+        custom_position_ids: bool = False,
+        base: float = 10000.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
+        self.base = base
 
     def positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
         """Compute the embeddings of the positions.
@@ -384,12 +396,21 @@ class SinusoidalPositionEmbedding(_Positions):
         """
         if position_ids is None:
             position_ids = ops.expand_dims(ops.arange(0, ops.shape(x)[1], dtype="float32"), 0)  # [1, n]
-        return sinusoidal_embeddings(ops.cast(position_ids, "float32"), self.output_dim)  # [1 or b, n, output_dim]
+        positions = ops.cast(position_ids, "float32")  # [1 or b, n]
+        return sinusoidal_embeddings(positions, self.output_dim, self.base)  # [1 or b, n, output_dim]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
+        config = super().get_config()
+        config.update(base=self.base)
+        return config
 
 
 @register
 class RotaryPositionEmbedding(SinusoidalPositionEmbedding):
-    """Compute the sines and cosines by which `MultiHeadAttention` with p_bias='rotary' rotates queries and keys.
+    """Compute the sines and cosines by which `MultiHeadAttention` rotates queries and keys.
+
+    They serve both p_bias='rotary' and p_bias='rotary_halves'.
 
     Mask in: the mask of x. Mask out: the mask of x.
 
@@ -397,6 +418,7 @@ class RotaryPositionEmbedding(SinusoidalPositionEmbedding):
         output_dim: int. The key size of the attention, which must be even.
         merge_mode: str. 'zero' gives the sines and cosines alone, which is what the attention takes.
         custom_position_ids: bool. Whether the inputs are [x, position ids].
+        base: float. The longest wavelength is 2π·base. It is called theta elsewhere.
 
     Example:
         >>> x = keras.Input((None, 16))
@@ -408,9 +430,14 @@ class RotaryPositionEmbedding(SinusoidalPositionEmbedding):
     """
 
     def __init__(
-        self, output_dim: int, merge_mode: str = "zero", custom_position_ids: bool = False, **kwargs: Any
+        self,
+        output_dim: int,
+        merge_mode: str = "zero",
+        custom_position_ids: bool = False,
+        base: float = 10000.0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
+        super().__init__(output_dim, merge_mode, custom_position_ids, base, **kwargs)
 
 
 __all__ = [
