@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .gau import GatedAttentionUnit as GatedAttentionUnit
     from .global_pointer import EfficientGlobalPointer as EfficientGlobalPointer, GlobalPointer as GlobalPointer
     from .initialization import DeepTruncatedNormal as DeepTruncatedNormal
+    from .local_attention import LocalMultiHeadAttention as LocalMultiHeadAttention
     from .loss import Loss as Loss
     from .masks import LanguageModelMask as LanguageModelMask, UniLMMask as UniLMMask, ZeroPadding as ZeroPadding
     from .merging import (
@@ -77,6 +78,7 @@ _NAMES = {
     "GlobalPointer": "global_pointer",
     "LanguageModelMask": "masks",
     "LayerNormalization": "normalization",
+    "LocalMultiHeadAttention": "local_attention",
     "Loss": "loss",
     "MaximumEntropyMarkovModel": "crf",
     "MultiHeadAttention": "attention",
