@@ -15,10 +15,11 @@ from b4k3.models.checkpoints import open_checkpoint
 from b4k3.models.cli import main
 from b4k3.models.dialects import View
 from b4k3.models.dialects.google import GOOGLE
+from b4k3.models.fitting import Fit
 from b4k3.models.keys import ARGUMENTS
 from b4k3.models.measuring import measure
 from b4k3.models.networks.bert import embeddings, feed_forward, mlm_head
-from b4k3.models.networks.description import Blocks, Layer, Network, Part, norm
+from b4k3.models.networks.description import Blocks, Layer, Network, Part, dense, norm
 from b4k3.models.registry import load, network, networks, register_architecture
 from b4k3.models.source import IDENTIFYING
 from b4k3.models.transformer import accepted_arguments
@@ -88,9 +89,10 @@ def test_every_weight_is_described(name):
         assert weighted == set(mapping)
         for _, layer, instance, numbers in described(of, transformer.sizes):
             shapes = [tuple(map(int, w.shape)) for w in transformer.layers[instance].weights]
-            wanted = [variable.shape(transformer.sizes) for variable in layer.variables]
+            variables = layer.variables_of(transformer.sizes)
+            wanted = [variable.shape(transformer.sizes) for variable in variables]
             assert len(shapes) == len(wanted), instance
-            for variable, shape, want in zip(layer.variables, shapes, wanted):
+            for variable, shape, want in zip(variables, shapes, wanted):
                 if want is None:
                     assert variable.axes == ("hidden_size", "gau_size")  # it does not follow from the sizes
                 else:
@@ -125,6 +127,21 @@ def check_measures(of, transformer):
     # the first of T5's matrices is of another size; a decoder alone has no blocks of the encoder
     assert not lacking - {"num_hidden_layers"}
     assert not lacking or of.name.startswith("albert") or of.name.endswith("_decoder")
+
+
+def test_variables_and_blocks_that_only_some_configurations_have():
+    layer = Layer("Dense", dense("mine/layer_{i}/dense", 2, 3, lambda sizes: sizes["biased"]), Blocks(start=1))
+    part = Part("blocks", [layer, Layer("Norm", norm("mine/norm", 2, lambda sizes: sizes["biased"]))])
+    mine = Network("mine", "", "mine", [part])
+    plain = {"Transformer-1-Dense": ["mine/layer_1/dense/kernel"], "Norm": ["mine/norm/gamma"]}
+    assert mine.mapping({"num_hidden_layers": 2, "biased": False}) == plain
+    biased = {
+        "Transformer-1-Dense": ["mine/layer_1/dense/kernel", "mine/layer_1/dense/bias"],
+        "Norm": ["mine/norm/beta", "mine/norm/gamma"],
+    }
+    assert mine.mapping({"num_hidden_layers": 2, "biased": True}) == biased
+    file = open_checkpoint({"mine/norm/gamma": np.zeros(2, "float32")})
+    assert Fit(mine, View(file, GOOGLE)).full  # the others are in no configuration's way
 
 
 @pytest.mark.parametrize("name", ["bert", "electra", "electra_generator", "roformer_v2"])

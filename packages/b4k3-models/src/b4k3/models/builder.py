@@ -322,7 +322,7 @@ def refuse_far_larger(source: Source, config: dict[str, Any], where: str) -> Non
     shapes = {  # by name, since blocks may share their variables
         variable.name.format(**numbers): variable.shape(sizes)
         for _, layer, _, numbers in source.network.instances(sizes)
-        for variable in layer.variables
+        for variable in layer.variables_of(sizes)
     }
     wanted = sum(product(shape) for shape in shapes.values() if shape is not None)
     stored = sum(product(source.checkpoint.shape(name)) for name in source.checkpoint)

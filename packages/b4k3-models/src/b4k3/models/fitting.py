@@ -186,8 +186,9 @@ class Fit:
             v.skeleton: v.first
             for part in of.body
             for layer in part.layers
-            if layer.when is None and not part.optional
+            if layer.when is None and not part.optional and not (layer.blocks and layer.blocks.start)
             for v in layer.variables
+            if v.when is None
         }
         stored: dict[str, str] = {}
         for name in view.checkpoint.keys():

@@ -359,7 +359,7 @@ class Source:
             if part.argument is None or not part.on or self.known.get(part.argument) is not None:
                 continue
             sizes = of.derive(self.known)
-            wanted = [v for layer in part.layers if layer.exists(sizes) for v in layer.variables]
+            wanted = [v for layer in part.layers if layer.exists(sizes) for v in layer.variables_of(sizes)]
             if wanted and not any(v.name in view for v in wanted):
                 self.config[part.argument] = False
                 self.notes.append(f"the file has no {part.name}: built with {part.argument}=False")

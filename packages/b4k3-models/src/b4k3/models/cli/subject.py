@@ -88,7 +88,7 @@ class Subject(Source):
     def _find_what_loads(self) -> None:
         """Note the part of each variable that the network can load, by its canonical name and by its own."""
         for part, layer, _, numbers in self.network.instances(self.all_sizes):
-            for variable in layer.variables:
+            for variable in layer.variables_of(self.all_sizes):
                 canonical = variable.name.format(**numbers)
                 if canonical in self.view:
                     self._loads[canonical] = part
@@ -156,7 +156,7 @@ class Subject(Source):
             (layer, numbers, variable)
             for part, layer, _, numbers in self.network.instances(self.all_sizes)
             if self._is_made(part) and not part.optional
-            for variable in layer.variables
+            for variable in layer.variables_of(self.all_sizes)
         ]
 
     def _lacking(self) -> list[str]:

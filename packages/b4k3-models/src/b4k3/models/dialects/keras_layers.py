@@ -53,7 +53,10 @@ def of_network(network: Network) -> KerasLayers:
     """
     rules = []
     for _, layer, variable in network.variables():
-        index = layer.variables.index(variable)
+        usual = layer.variables_of({})  # a file does not say which variables are left out
+        if variable not in usual:
+            continue
+        index = usual.index(variable)
         for template in layer.templates():
             rules.append(Rule(with_numbers_of(template, variable.name), f"{template}:{index}", variable.transposed))
     return KerasLayers("keras_layers", rules, sign)

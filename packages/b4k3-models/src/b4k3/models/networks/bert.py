@@ -6,7 +6,7 @@ These models differ only in their training. `docs/models.md` lists them.
 
 from __future__ import annotations
 
-from .description import Blocks, HuggingFace, Layer, Network, Part, Sizes, Variable, dense, norm, tied, untied
+from .description import Bias, Blocks, HuggingFace, Layer, Network, Part, Sizes, Variable, dense, norm, tied, untied
 
 BLOCKS = Blocks()
 # What to do if a checkpoint lacks a layer; error messages say it.
@@ -76,12 +76,12 @@ def maps_embeddings(sizes: Sizes) -> bool:
     return bool(sizes.get("embedding_mapping")) or sizes.get("embedding_size") != sizes.get("hidden_size")
 
 
-def attention(scope: str, bias: bool = True) -> list[Variable]:
+def attention(scope: str, bias: Bias = True) -> list[Variable]:
     """Describe the variables of a MultiHeadAttention layer under Google's names.
 
     Arguments:
         scope: str. The beginning of the canonical names.
-        bias: bool. Whether the four Dense layers have biases.
+        bias: bool, or function from sizes to bool. Whether the four Dense layers have biases.
 
     Returns:
         list of `Variable`.

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 
 from ..errors import ConfigError, short
 from ..keys import ACTIVATIONS
-from .parts import Blocks, Layer, Part, Sizes, Variable, dense, norm, skeleton, tied, untied
+from .parts import Bias, Blocks, Layer, Part, Sizes, Variable, dense, norm, skeleton, tied, untied
 
 if TYPE_CHECKING:
     from typing import Collection
@@ -272,7 +272,7 @@ class Network:
             weights. `variable_mapping` of the class returns it.
         """
         return {
-            name: [variable.name.format(**numbers) for variable in layer.variables]
+            name: [variable.name.format(**numbers) for variable in layer.variables_of(sizes)]
             for _, layer, name, numbers in self.instances(sizes)
         }
 
@@ -378,6 +378,7 @@ def _nothing_more(values: dict[str, Any]) -> dict[str, Any]:
 
 
 __all__ = [
+    "Bias",
     "Blocks",
     "HuggingFace",
     "Layer",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any, Callable, Dict, Iterable, Sequence
+from typing import Any, Callable, Dict, Iterable, Sequence, Union
 
 Sizes = Dict[str, Any]  # sizes and other settings of a network, under our names of the keys
+Bias = Union[bool, Callable[[Sizes], bool]]  # whether a layer has a bias
 _PLACEHOLDER = re.compile(r"\{\w+(:\w+)?\}")
 _NUMBER = re.compile(r"\d+|\{\w+(?::\w+)?\}")
 
@@ -40,6 +41,7 @@ class Variable:
         axes: tuple. The stored shape: each axis is a key of the configuration, an int, or None if it follows from no
             key.
         transposed: bool. Whether the weight of the layer is the transpose of the stored array.
+        when: function from sizes to bool: whether the layer has the variable. None means that it always has it.
 
     Example:
         >>> from b4k3.models.networks.description import Variable
@@ -48,10 +50,17 @@ class Variable:
         ('bert/encoder/layer_0/output/dense/kernel', (24, 16))
     """
 
-    def __init__(self, name: str, axes: Sequence[Any] = (), transposed: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        axes: Sequence[Any] = (),
+        transposed: bool = False,
+        when: Callable[[Sizes], bool] | None = None,
+    ) -> None:
         self.name = name
         self.axes = tuple(axes)
         self.transposed = transposed
+        self.when = when
         self.skeleton = skeleton(name)
 
     @property
@@ -80,33 +89,38 @@ class Variable:
         return shape if shape and None not in shape else None
 
 
-def dense(scope: str, rows: Any = None, columns: Any = None, bias: bool = True) -> list[Variable]:
+def dense(scope: str, rows: Any = None, columns: Any = None, bias: Bias = True) -> list[Variable]:
     """Describe the variables of a Dense layer.
 
     Arguments:
         scope: str. The canonical name of the layer.
         rows: str, int or None. The first axis of the kernel.
         columns: str, int or None. The second axis of the kernel, and the axis of the bias.
-        bias: bool. Whether the layer has a bias.
+        bias: bool, or function from sizes to bool. Whether the layer has a bias.
 
     Returns:
         list of `Variable`: the kernel [rows, columns] and the bias [columns].
     """
-    kernel = Variable(scope + "/kernel", (rows, columns))
-    return [kernel, Variable(scope + "/bias", (columns,))] if bias else [kernel]
+    return [Variable(scope + "/kernel", (rows, columns))] + _bias(scope + "/bias", columns, bias)
 
 
-def norm(scope: str, size: Any = None) -> list[Variable]:
+def norm(scope: str, size: Any = None, bias: Bias = True) -> list[Variable]:
     """Describe the variables of a layer normalisation.
 
     Arguments:
         scope: str. The canonical name of the layer.
         size: str, int or None. The axis of both variables.
+        bias: bool, or function from sizes to bool. Whether the layer has a beta.
 
     Returns:
         list of `Variable`: beta [size] and gamma [size], in the order of the layer's weights.
     """
-    return [Variable(scope + "/beta", (size,)), Variable(scope + "/gamma", (size,))]
+    return _bias(scope + "/beta", size, bias) + [Variable(scope + "/gamma", (size,))]
+
+
+def _bias(name: str, size: Any, bias: Bias) -> list[Variable]:
+    """Describe a bias that a layer always has, never has, or has in some configurations."""
+    return [Variable(name, (size,), when=bias if callable(bias) else None)] if bias else []
 
 
 class Blocks:
@@ -114,6 +128,7 @@ class Blocks:
 
     Arguments:
         prefix: str. The template of the beginning of the layers' names.
+        start: int. The number of the first block that has these layers.
         counts: for each number in the names, here `i`, the key of the configuration that says how many there are.
 
     Example:
@@ -122,8 +137,9 @@ class Blocks:
         [{'i': 0}, {'i': 1}]
     """
 
-    def __init__(self, prefix: str = "Transformer-{i}", **counts: str) -> None:
+    def __init__(self, prefix: str = "Transformer-{i}", start: int = 0, **counts: str) -> None:
         self.prefix = prefix
+        self.start = start
         self.counts = counts or {"i": "num_hidden_layers"}
 
     def numbers(self, sizes: Sizes) -> list[dict[str, int]]:
@@ -136,7 +152,7 @@ class Blocks:
             list of dict, one for each block: the numbers that `str.format` puts into the templates of its names.
         """
         (number, key) = next(iter(self.counts.items()))
-        return [{number: i} for i in range(sizes.get(key) or 0)]
+        return [{number: i} for i in range(self.start, sizes.get(key) or 0)]
 
     def block_prefix(self, sizes: Sizes) -> str:
         """Choose the template of the beginning of the layers' names.
@@ -222,6 +238,17 @@ class Layer:
         prefix = self.blocks.block_prefix(sizes)
         for numbers in self.blocks.numbers(sizes):
             yield prefix.format(**numbers) + "-" + self.name, numbers
+
+    def variables_of(self, sizes: Sizes) -> list[Variable]:
+        """List the variables that the layer has in a network of these sizes.
+
+        Arguments:
+            sizes: dict. The sizes and settings of the network.
+
+        Returns:
+            list of `Variable`, in the order of the layer's weights.
+        """
+        return [variable for variable in self.variables if variable.when is None or variable.when(sizes)]
 
     def templates(self) -> list[str]:
         """List the template of every name that the layer may have.
