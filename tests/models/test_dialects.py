@@ -173,6 +173,22 @@ def test_queries_keys_and_values_are_one_in_gpt2_of_transformers():
     assert sorted(unknown) == [scope + "query/bias", scope + "value/bias"]
 
 
+def test_what_is_joined_and_transposed():
+    """As in torch: the file has [3 · 2, 4], of which each variable is [4, 2]."""
+    rules = [Rule(f"mine/{name}/kernel", "joined.weight", True, part=(k, 3)) for k, name in enumerate("qkv")]
+    rules += [Rule(f"mine/{name}/bias", "joined.bias", part=(k, 3)) for k, name in enumerate("qkv")]
+    joined = Dialect("joined", rules, lambda names: "joined.weight" in names)
+    weight, bias = np.arange(24.0).reshape(6, 4), np.arange(6.0)
+    view = View(open_checkpoint({"joined.weight": weight, "joined.bias": bias}), joined)
+    for k, name in enumerate("qkv"):
+        assert view.shape(f"mine/{name}/kernel") == (4, 2) and view.shape(f"mine/{name}/bias") == (2,)
+        np.testing.assert_array_equal(view[f"mine/{name}/kernel"], weight[2 * k : 2 * k + 2].T)
+        np.testing.assert_array_equal(view[f"mine/{name}/bias"], bias[2 * k : 2 * k + 2])
+    again, unknown = translated(view.checkpoint, joined, joined)
+    assert not unknown
+    np.testing.assert_array_equal(again["joined.weight"], weight)
+
+
 # ------------------------------------------------------------------------------------------------ a third party
 
 

@@ -93,7 +93,7 @@ class Rule:
         stored: str. The template of the name in the file.
         transposed: bool. Whether the file has the transposed matrix, as torch's Linear does.
         part: (k, n) or None. If the file has n variables of equal size joined along their last axis, this variable is
-            part number k.
+            part number k. If it is transposed too, the joined array is.
         also: bool. Whether the variable is written under this name in addition to the name of an earlier rule.
 
     Example:
@@ -345,10 +345,9 @@ class Dialect:
         """
         stored, transposed = self._found(checkpoint, canonical)
         shape = tuple(checkpoint.shape(stored))
+        shape = shape[::-1] if transposed else shape
         part = self.part(canonical)
-        if part is not None:
-            shape = shape[:-1] + (shape[-1] // part[1],)
-        return shape[::-1] if transposed else shape
+        return shape if part is None else shape[:-1] + (shape[-1] // part[1],)
 
     def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[NDArray[Any], list[str]]:
         """Read a variable.
@@ -361,12 +360,12 @@ class Dialect:
             The array in the canonical shape, and the list of the names in the file that it was made from.
         """
         stored, transposed = self._found(checkpoint, canonical)
-        value = checkpoint[stored]
+        value = checkpoint[stored].T if transposed else checkpoint[stored]
         part = self.part(canonical)
         if part is not None:
             size = value.shape[-1] // part[1]
             value = value[..., part[0] * size : (part[0] + 1) * size]
-        return (value.T if transposed else value), [stored]
+        return value, [stored]
 
     def read_names(self, checkpoint: Checkpoint, canonical: str) -> list[str]:
         """List the names in the file that `read` reads for a variable.
