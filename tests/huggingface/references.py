@@ -69,11 +69,15 @@ MODELS = {
 }
 # as MODELS, with the whole configuration
 DISTILBERT = {"vocab_size": 60, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40, "max_position_embeddings": 40}
+MODERNBERT = {key: value for key, value in SIZES.items() if key != "type_vocab_size"}
+MODERNBERT.update(num_hidden_layers=2, global_attn_every_n_layers=2, local_attention=6, local_rope_theta=100.0)
+MODERNBERT.update({f"{key}_token_id": 1 for key in ("bos", "eos", "cls", "sep")}, pad_token_id=59)
 WITHOUT_SEGMENTS = {
+    "modernbert": ("ModernBertForMaskedLM", MODERNBERT, {"model": "modernbert", "with_mlm": "linear"}),
     "distilbert": ("DistilBertForMaskedLM", DISTILBERT, {"model": "distilbert", "with_mlm": "linear"}),
 }
 ENCODERS = dict(MODELS, **WITHOUT_SEGMENTS)
-PADDING = {"roberta": 1, "xlm_roberta": 1, "camembert": 1}  # of the others it is 0
+PADDING = {"roberta": 1, "xlm_roberta": 1, "camembert": 1, "modernbert": 59}  # of the others it is 0
 ONE_SEGMENT = ("xlm_roberta", "camembert")
 
 T5_SIZES = {"vocab_size": 60, "d_model": 24, "d_kv": 5, "d_ff": 40, "num_layers": 2, "num_decoder_layers": 3}

@@ -261,6 +261,7 @@ ARCHITECTURES = {
     "camembert": ("Camembert", ["Model", "ForMaskedLM", "ForCausalLM"], ENCODER_TASKS),
     "ernie": ("Ernie", ["Model", "ForMaskedLM", "ForPreTraining", "ForCausalLM"], ENCODER_TASKS),
     "distilbert": ("DistilBert", ["Model", "ForMaskedLM"], ENCODER_TASKS),
+    "modernbert": ("ModernBert", ["Model", "ForMaskedLM"], ENCODER_TASKS),
     "albert": ("Albert", ["Model", "ForMaskedLM", "ForPreTraining"], ENCODER_TASKS),
     "electra": ("Electra", ["Model", "ForMaskedLM", "ForPreTraining", "ForCausalLM"], ENCODER_TASKS),
     "roformer": ("RoFormer", ["Model", "ForMaskedLM", "ForCausalLM"], ENCODER_TASKS),
@@ -283,7 +284,12 @@ ARCHITECTURES = {
 }
 ROBERTAS = ("roberta", "xlm-roberta", "camembert")
 DECODERS = ("bert", *ROBERTAS, "ernie", "electra", "roformer")  # those with is_decoder
-HIDDEN_ACT = {"distilbert": "activation", "gpt2": "activation_function", "openai-gpt": "afn"}
+HIDDEN_ACT = {
+    "distilbert": "activation",
+    "modernbert": "hidden_activation",
+    "gpt2": "activation_function",
+    "openai-gpt": "afn",
+}
 ACTIVATIONS = """gelu gelu_10 gelu_accurate gelu_fast gelu_new gelu_python gelu_python_tanh gelu_pytorch_tanh hardswish
 laplace leaky_relu linear mish prelu quick_gelu relu relu2 relu6 sigmoid silu sqrtsoftplus swish tanh xielu""".split()
 T5_EXTRAS = [{"tie_word_embeddings": False}, {"scale_decoder_outputs": False}, {"dense_act_fn": "gelu"}]
@@ -344,6 +350,8 @@ def sizes_of(r, arch):
         if r.random() < 0.15:
             config["sinusoidal_pos_embds"] = True
         return config
+    if arch == "modernbert":
+        return modernbert_sizes(r, vocab, heads * head, layers, heads, inner)
     config = {
         "vocab_size": vocab,
         "hidden_size": heads * head,
@@ -368,6 +376,36 @@ def sizes_of(r, arch):
         if r.random() < 0.3:
             config["add_cross_attention"] = True
     return config
+
+
+def modernbert_sizes(r, vocab, hidden, layers, heads, inner):
+    """Every key that changes a number of ModernBERT, under the old names of its keys or the new ones."""
+    config = {
+        "vocab_size": vocab,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers + r.choice([0, 1, 2]),
+        "num_attention_heads": heads,
+        "intermediate_size": inner,
+        "local_attention": r.choice([2, 3, 6, 10, 128]),
+        "norm_eps": r.choice([1e-5, 1e-5, 1e-3]),
+        "pad_token_id": r.choice([0, 5]),
+    }
+    for key in "attention_bias mlp_bias norm_bias classifier_bias decoder_bias".split():
+        if r.random() < 0.3:
+            config[key] = key != "decoder_bias"
+    if r.random() < 0.3:
+        config["classifier_activation"] = r.choice(["relu", "gelu_new", "silu", "gelu"])
+    thetas = [r.choice([10.0, 500.0, 160000.0]), r.choice([10.0, 500.0, 10000.0])]
+    if r.random() < 0.5:
+        kinds = ["full_attention", "sliding_attention"]
+        config["rope_parameters"] = {k: {"rope_theta": t, "rope_type": "default"} for k, t in zip(kinds, thetas)}
+        config["layer_types"] = [r.choice(kinds) for _ in range(config["num_hidden_layers"])]
+        if r.random() < 0.1:
+            config["rope_parameters"]["full_attention"].update(rope_type="linear", factor=2.0)
+    else:
+        config.update(global_rope_theta=thetas[0], local_rope_theta=thetas[1])
+        config["global_attn_every_n_layers"] = r.choice([1, 2, 3])
+    return dict(config, **{f"{key}_token_id": 1 for key in ("bos", "eos", "cls", "sep")})
 
 
 def random_edits(r, arch, config):
@@ -466,6 +504,7 @@ HEADS = {
     "vocab_projector.weight": "word_embeddings.weight",
     "generator_lm_head.weight": "word_embeddings.weight",
     "lm_head.weight": r"(wte|tokens_embed|shared).weight",
+    "decoder.weight": "tok_embeddings.weight",
 }
 MARKS = {  # what a file has that has such a head
     "cls.predictions.decoder.weight": "cls.predictions.bias",
@@ -474,6 +513,7 @@ MARKS = {  # what a file has that has such a head
     "vocab_projector.weight": "vocab_projector.bias",
     "generator_lm_head.weight": "generator_lm_head.bias",
     "lm_head.weight": "",
+    "decoder.weight": "decoder.bias",
 }
 
 

@@ -25,14 +25,15 @@ KINDS = {
     "roberta": {"segment_vocab_size": 1, "model_type": "roberta"},  # by its name alone it may be BERT
     "ernie": {"use_task_id": True},
     "distilbert": {},
+    "modernbert": {"local_attention": 4, "global_attn_every_n_layers": 2},
 }
 LANGUAGE_MODELS = ["albert_groups", "distilbert", "ernie", "gau", "nezha", "roberta", "roformer", "roformer_v2"]
-RELATIVE = ["gau", "nezha", "roformer", "roformer_v2"]
+RELATIVE = ["gau", "modernbert", "nezha", "roformer", "roformer_v2"]
 IDS = np.array([[2, 5, 7, 11, 13, 3, 0, 0], [2, 6, 8, 3, 9, 10, 12, 3]])
 SEGMENTS = np.array([[0, 0, 0, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1]])
 MASK = IDS > 0
 PADDING = {"roberta": 1}  # of the others it is 0
-NEW_KINDS = ["distilbert", "ernie", "roberta"]
+NEW_KINDS = ["distilbert", "ernie", "modernbert", "roberta"]
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ def build(kind, checkpoint=None, **kwargs):
 def feed(kind, ids=IDS, segments=SEGMENTS, extra=0):
     """The inputs of a kind for ids that are padded with 0, with further padding at the end."""
     ids, segments = (np.pad(x, ((0, 0), (0, extra)), "constant") for x in (ids, segments))
-    if kind == "distilbert":
+    if kind in ("distilbert", "modernbert"):
         return [np.where(ids == 0, PADDING.get(kind, 0), ids)]
     segments = np.minimum(segments, KINDS[kind].get("segment_vocab_size", 2) - 1)
     return [np.where(ids == 0, PADDING.get(kind, 0), ids), segments]

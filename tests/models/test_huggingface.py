@@ -21,6 +21,7 @@ HEADS = {
     "camembert": ("roberta", {"with_mlm": "linear"}, ["mlm"]),
     "ernie": ("ernie", {"with_nsp": True, "with_mlm": "linear"}, ["nsp", "mlm"]),
     "distilbert": ("distilbert", {"with_mlm": "linear"}, ["mlm"]),
+    "modernbert": ("modernbert", {"with_mlm": "linear"}, ["mlm"]),
     "gpt2": ("gpt2", {"final_activation": "linear"}, ["lm"]),
     "openai_gpt": ("gpt", {"final_activation": "linear"}, ["lm"]),
     "t5": ("t5.1.0", {"with_lm": "linear"}, ["lm"]),

@@ -213,6 +213,67 @@ def test_the_form_of_gelu_is_noted():
         assert any("the original code means hidden_act='gelu_tanh'" in note for note in notes) == noted
 
 
+# --------------------------------------------------------------------------------------------------- modernbert
+
+MODERNBERT = goldens.ROOT / "huggingface" / "modernbert"
+
+
+def test_modernbert_and_its_relatives():
+    tensors, config = variables("huggingface/modernbert"), read_config(str(MODERNBERT / "config.json"))
+    assert requested(str(MODERNBERT)).network.name == "modernbert"
+    with pytest.raises(ConfigError, match="another network than model='roformer': model='modernbert' fits it"):
+        build(str(MODERNBERT), model="roformer")
+    del config["model_type"]
+    assert requested(config, tensors).network.name == "modernbert"
+    for model in ("bert", "roformer", "gpt2"):
+        with pytest.raises(CheckpointError, match="build it with model='modernbert'"):
+            build(config, tensors, model=model)
+    body = {name[len("model.") :]: value for name, value in tensors.items() if name.startswith("model.")}
+    assert requested(config, body).network.name == "modernbert"
+    for name in [name for name in body if "Wqkv" in name]:  # a decoder of the same project has them apart
+        for key, part in zip("qkv", np.split(body.pop(name), 3)):
+            body[name.replace("Wqkv", key + "_proj")] = part
+    with pytest.raises(CheckpointError, match="as in ModernBERT-decoder"):
+        build(config, body, model="modernbert")
+
+
+def test_the_old_keys_of_modernbert_mean_the_same():
+    """Those of transformers 4, as the published configs have them."""
+    new = read_config(str(MODERNBERT / "config.json"))
+    old = {key: value for key, value in new.items() if key not in ("rope_parameters", "layer_types")}
+    old.update(global_rope_theta=160000, local_rope_theta=100.0, layer_norm_eps=1e-12, reference_compile=True)
+    old.update(position_embedding_type="sans_pos", repad_logits_with_grad=False)
+    keys = ("global_rope_theta", "local_rope_theta", "layer_norm_eps", "hidden_act", "mlm_act", "local_attention")
+    found = [requested(config, str(MODERNBERT)) for config in (old, new)]
+    assert [found[0].config[key] for key in keys] == [found[1].config[key] for key in keys]
+    assert not found[0].unknown_keys and not found[0].warned
+    kinds = [build(config, str(MODERNBERT)).kinds for config in (old, new)]
+    assert kinds[0] == kinds[1] == ["full_attention", "sliding_attention"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rope_parameters": {"full_attention": {"rope_theta": 10.0, "rope_type": "linear", "factor": 2.0}}},
+        {"rope_parameters": {"rope_theta": 10.0, "rope_type": "default"}},
+        {"rope_scaling": {"type": "linear", "factor": 2.0}},
+        {"mlp_dropout": 0.1},
+        {"head_dim": 4},
+        {"layer_types": ["full_attention"]},
+        {"layer_types": ["full_attention", "chunked_attention"]},
+        {"layer_types": None, "global_attn_every_n_layers": 0},
+        {"classifier_activation": "geluu"},
+        {"norm_bias": 1},
+        {"local_attention": 0},
+    ],
+    ids=str,
+)
+def test_what_modernbert_does_not_understand(change):
+    config = dict(read_config(str(MODERNBERT / "config.json")), **change)
+    with pytest.raises(ConfigError, match=sorted(change)[0]):
+        build(config, str(MODERNBERT), model="modernbert")
+
+
 # ------------------------------------------------------------------------------------------------ ready configs
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .architectures.ernie import ERNIE as ERNIE
     from .architectures.gau import GAU_alpha as GAU_alpha
     from .architectures.gpt import GPT as GPT, GPT2 as GPT2, GPT2_ML as GPT2_ML
+    from .architectures.modernbert import ModernBERT as ModernBERT
     from .architectures.nezha import NEZHA as NEZHA
     from .architectures.roberta import RoBERTa as RoBERTa
     from .architectures.roformer import RoFormer as RoFormer, RoFormerV2 as RoFormerV2
@@ -64,6 +65,7 @@ _NAMES = {
     "GPT2_ML": "architectures.gpt",
     "LM_Mask": "language_models",
     "LoadReport": "loading",
+    "ModernBERT": "architectures.modernbert",
     "NEZHA": "architectures.nezha",
     "Network": "networks.description",
     "Predictor": "predictor",

@@ -130,6 +130,7 @@ LIMITS = {
     "num_decoder_layers": 10**4,
     "relative_attention_num_buckets": 10**5,
     "relative_attention_max_distance": 10**7,
+    "local_attention": 10**7,
     "pad_token_id": 10**8,
     "decoder_start_token_id": 10**8,
 }
@@ -151,6 +152,7 @@ MAY_BE_ZERO = {
 }
 SWITCHES = (
     "tie_word_embeddings is_decoder use_task_id scale_attn_weights scale_attn_by_inverse_layer_idx "
+    "use_attention_bias mlp_bias norm_bias decoder_bias classifier_bias "
     "ignore_invalid_weights ignore_unread_weights autoresize_weights"
 ).split()
 REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")

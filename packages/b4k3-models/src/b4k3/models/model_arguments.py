@@ -85,6 +85,16 @@ if TYPE_CHECKING:
         use_task_id: bool
         task_type_vocab_size: int
         custom_task_ids: bool
+        layer_types: Sequence[str] | None
+        global_attn_every_n_layers: int
+        local_attention: int
+        global_rope_theta: float
+        local_rope_theta: float | None
+        use_attention_bias: bool
+        mlp_bias: bool
+        norm_bias: bool
+        decoder_bias: bool
+        classifier_bias: bool
 
         # -------------------------------------------------------------------------------------- GPT, GPT-2, T5
         final_activation: Activation
@@ -103,6 +113,7 @@ if TYPE_CHECKING:
         activation: Activation
         activation_function: Activation
         afn: Activation
+        attention_bias: bool
         attention_dropout: float | None
         attention_probs_dropout_prob: float | None
         attn_pdrop: float | None
@@ -112,7 +123,9 @@ if TYPE_CHECKING:
         dense_act_fn: Activation
         dim: int
         dropout: float | None
+        embedding_dropout: float | None
         feed_forward_proj: str
+        hidden_activation: Activation
         hidden_dim: int
         hidden_dropout_prob: float | None
         layer_norm_epsilon: float | None
@@ -133,6 +146,9 @@ if TYPE_CHECKING:
         model_type: str | None
         is_decoder: bool | None
         add_cross_attention: bool | None
+        head_dim: int | None
+        mlp_dropout: float | None
+        rope_scaling: Any
         auto_map: Any
         ln_type: str | None
         norm_type: str | None

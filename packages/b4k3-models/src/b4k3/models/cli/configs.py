@@ -82,7 +82,7 @@ def huggingface_config(subject: Subject, parts: Iterable[str]) -> dict[str, Any]
     _spell_activation(config, (theirs.keys or {}).get("hidden_act", "hidden_act"))
     model_type = _model_type(subject, next(iter(theirs.types)))
     if theirs.complete is not None:
-        theirs.complete(config, dict(ours, logit_scale=subject.known.get("logit_scale")))
+        theirs.complete(config, dict(ours, **{key: subject.known.get(key) for key in ("logit_scale", "mlm_act")}))
     parts = set(parts)
     end = next(end for end, needed in theirs.classes if set(needed) <= parts)
     config.update(model_type=model_type, architectures=[theirs.types[model_type] + end])
