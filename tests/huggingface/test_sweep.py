@@ -8,13 +8,15 @@ import pytest
 from huggingface import sweep
 
 SEED = 0
-RANDOM = [sweep.random_case(SEED, index) for index in range(39)]  # each architecture three times
+RANDOM = [sweep.random_case(SEED, index) for index in range(3 * len(sweep.ARCHITECTURES))]
 # Near relatives of what b4k3 knows, networks that share names of variables with it, and quite other ones.
 CLASSES = """BertForPreTraining RobertaForMaskedLM XLMRobertaModel CamembertForMaskedLM ErnieForMaskedLM
 DistilBertForMaskedLM AlbertForPreTraining ElectraForPreTraining ElectraForMaskedLM RoFormerForMaskedLM GPT2LMHeadModel
 OpenAIGPTLMHeadModel T5ForConditionalGeneration T5EncoderModel MT5ForConditionalGeneration UMT5ForConditionalGeneration
 RemBertModel RoCBertModel LayoutLMModel MobileBertModel ConvBertModel DebertaV2Model MPNetModel XLMRobertaXLModel
-BertGenerationEncoder BartForConditionalGeneration LlamaForCausalLM""".split()
+BertGenerationEncoder BartForConditionalGeneration LlamaForCausalLM ModernBertForMaskedLM
+ModernBertDecoderForCausalLM""".split()
+MODERNBERT = {f"{key}_token_id": 1 for key in ("bos", "eos", "cls", "sep", "pad")}
 # Both directions, a class with heads of every architecture: (class, sizes, what the defaults do not have, edits).
 BACK = {
     "bert": ("BertForPreTraining", "encoder", {"hidden_act": "relu", "type_vocab_size": 3}),
@@ -25,6 +27,12 @@ BACK = {
     "ernie": ("ErnieForMaskedLM", "encoder", {"hidden_act": "relu"}),
     "ernie, tasks": ("ErnieForPreTraining", "encoder", {"use_task_id": True}),
     "distilbert": ("DistilBertForMaskedLM", "distilbert", {"max_position_embeddings": 40}),
+    "modernbert": ("ModernBertForMaskedLM", "encoder", dict(MODERNBERT, global_attn_every_n_layers=2)),
+    "modernbert, untied": (
+        "ModernBertForMaskedLM",
+        "encoder",
+        dict(MODERNBERT, tie_word_embeddings=False, norm_bias=True, attention_bias=True, classifier_bias=True),
+    ),
     "albert": ("AlbertForPreTraining", "encoder", {"embedding_size": 16, "num_hidden_groups": 2, "inner_group_num": 2}),
     "albert, one size": ("AlbertForMaskedLM", "encoder", {"embedding_size": 24}),
     "electra": ("ElectraForPreTraining", "encoder", {"embedding_size": 16}),
