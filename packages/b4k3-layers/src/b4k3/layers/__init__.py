@@ -20,10 +20,12 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from b4k3.backend._keras3.layers import *  # noqa: F403
 
     from .attention import MultiHeadAttention as MultiHeadAttention
+    from .convolution import TokenConvolution as TokenConvolution
     from .crf import (
         ConditionalRandomField as ConditionalRandomField,
         MaximumEntropyMarkovModel as MaximumEntropyMarkovModel,
     )
+    from .disentangled import DisentangledAttention as DisentangledAttention, DistanceEmbedding as DistanceEmbedding
     from .embedding import Embedding as Embedding, TaskEmbedding as TaskEmbedding
     from .feedforward import FeedForward as FeedForward
     from .gau import GatedAttentionUnit as GatedAttentionUnit
@@ -67,6 +69,8 @@ _NAMES = {
     "Concatenate1D": "merging",
     "ConditionalRandomField": "crf",
     "DeepTruncatedNormal": "initialization",
+    "DisentangledAttention": "disentangled",
+    "DistanceEmbedding": "disentangled",
     "EfficientGlobalPointer": "global_pointer",
     "Embedding": "embedding",
     "FeedForward": "feedforward",
@@ -90,6 +94,7 @@ _NAMES = {
     "ScaleOffset": "normalization",
     "SinusoidalPositionEmbedding": "position",
     "TaskEmbedding": "embedding",
+    "TokenConvolution": "convolution",
     "UniLMMask": "masks",
     "ZeroPadding": "masks",
     "integerize_shape": "shapes",
