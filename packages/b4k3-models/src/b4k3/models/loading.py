@@ -221,7 +221,7 @@ class Unread:
             for key in layer.needs:
                 if self.explicit is None or key in self.explicit:
                     return f"left out by {key}={self.sizes.get(key)}"
-            return None
+            return layer.spare
         for _, other, alike in self.network.variables():
             if other.blocks is None or alike.skeleton != variable.skeleton:
                 continue

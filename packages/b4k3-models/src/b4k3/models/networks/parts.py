@@ -186,6 +186,8 @@ class Layer:
             contain both.
         advice: str or None. What to do if a checkpoint lacks the layer; error messages say it.
         needs: the keys that `when` reads. A caller who gives one of them may leave the layer out.
+        spare: str or None. What reports call the variables if a file has them although `when` leaves the layer out.
+            None makes this an error.
 
     Example:
         >>> from b4k3.models.networks.description import Blocks, Layer, dense
@@ -203,6 +205,7 @@ class Layer:
         copies: dict[str, str] | None = None,
         advice: str | None = None,
         needs: Sequence[str] = (),
+        spare: str | None = None,
     ) -> None:
         self.name = name
         self.variables = variables
@@ -211,6 +214,7 @@ class Layer:
         self.copies = dict(copies or {})
         self.advice = advice
         self.needs = tuple(needs)
+        self.spare = spare
 
     def exists(self, sizes: Sizes) -> bool:
         """Ask whether a network of these sizes has the layer.
