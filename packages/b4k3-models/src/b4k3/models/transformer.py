@@ -115,6 +115,8 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining):
     use_bias = True  # whether attention and feed-forward layers have biases
     attention_scale: Any = True  # `attention_scale` of the attention layers
     position_kind: str | None = None  # `p_bias` of the attention layers
+    attention_layer: Any = MultiHeadAttention  # the class of the attention layers
+    attention_options: Mapping[str, Any] = {}  # further arguments of that class
     untied_bias = False  # whether an output matrix that is not tied has a bias
 
     def __init__(
@@ -268,7 +270,7 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining):
         """
         if layer is Dropout and self.dropout_rate == 0:
             return inputs
-        if layer is MultiHeadAttention and self.residual_attention_scores:
+        if layer is self.attention_layer and self.residual_attention_scores:
             kwargs["return_attention_scores"] = True
         arguments = dict(arguments or {})
         if layer is getattr(keras.layers, "Lambda", None):
@@ -464,7 +466,7 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining):
         keys: Tensor,
         name: str,
         bias: Tensor | None = None,
-        position: Tensor | None = None,
+        position: Tensors | None = None,
         scale: Any = None,
     ) -> Any:
         """Apply multi-head attention.
@@ -474,15 +476,15 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining):
             keys: float, [batch, m, hidden_size]. The vectors that are attended to.
             name: str. The name of the layer.
             bias: tensor or None. The attention bias.
-            position: tensor or None. The position input of the attention.
+            position: tensor, list of tensors, or None. The position inputs of the attention.
             scale: bool, float or None. `attention_scale` of `MultiHeadAttention`; None means the architecture's own.
 
         Returns:
             float, [batch, n, hidden_size].
         """
         return self.apply(
-            self.simplify([x, keys, keys, bias, position]),
-            MultiHeadAttention,
+            self.simplify([x, keys, keys, bias] + as_list(position)),
+            self.attention_layer,
             arguments={
                 "a_bias": None if bias is None else True,
                 "p_bias": None if position is None else self.position_kind,
@@ -496,6 +498,7 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining):
             attention_dropout=self.attention_dropout_rate,
             kernel_initializer=self.initializer,
             name=name,
+            **self.attention_options,
         )
 
     def feed_forward(self, x: Tensor, name: str) -> Any:

@@ -173,18 +173,22 @@ def nsp_head() -> Part:
     )
 
 
-def mlm_head(scope: str = "cls/predictions", transform: str | None = None) -> Part:
+def mlm_head(
+    scope: str = "cls/predictions",
+    transform: str | None = None,
+    table: str = "bert/embeddings/word_embeddings",
+) -> Part:
     """Describe the masked-language-model head. Its last matrix is the table of token embeddings, unless it is untied.
 
     Arguments:
         scope: str. The beginning of the canonical names.
         transform: str or None. The scope of the Dense layer and the normalisation; None is `scope`/transform.
+        table: str. The canonical name of the table of token embeddings.
 
     Returns:
         `Part`.
     """
     transform = scope + "/transform" if transform is None else transform
-    table = "electra/embeddings/word_embeddings" if scope.startswith("generator") else "bert/embeddings/word_embeddings"
     decoder = f"{scope}/decoder"
     return Part(
         "MLM head",

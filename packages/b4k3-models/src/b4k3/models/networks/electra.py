@@ -75,7 +75,7 @@ ELECTRA_GENERATOR = ELECTRA.but(
     parts=[
         embeddings("electra", "generator/embeddings_project"),
         blocks("generator/encoder/layer_{i}"),
-        mlm_head("generator_predictions", "generator_predictions"),
+        mlm_head("generator_predictions", "generator_predictions", "electra/embeddings/word_embeddings"),
     ],
     keys=KEYS + ["with_mlm"],
     model_types=("electra",),
