@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .adam_state import adam_variables as adam_variables, restore_adam as restore_adam
     from .architectures.albert import ALBERT as ALBERT, ALBERT_Unshared as ALBERT_Unshared
     from .architectures.bert import BERT as BERT
+    from .architectures.deberta import DeBERTaV2 as DeBERTaV2
     from .architectures.distilbert import DistilBERT as DistilBERT
     from .architectures.electra import ELECTRA as ELECTRA, ELECTRA_Generator as ELECTRA_Generator
     from .architectures.ernie import ERNIE as ERNIE
@@ -55,6 +56,7 @@ _NAMES = {
     "BERT": "architectures.bert",
     "CheckpointError": "checkpoints",
     "ConfigError": "errors",
+    "DeBERTaV2": "architectures.deberta",
     "DistilBERT": "architectures.distilbert",
     "ELECTRA": "architectures.electra",
     "ELECTRA_Generator": "architectures.electra",

@@ -22,7 +22,7 @@ PATTERNS = (
         "MLM head",
     ),
     (r"^sop_classifier\.", "NSP head"),
-    (r"^discriminator_predictions[./]", "discriminator head"),
+    (r"^(discriminator|mask)_predictions[./]", "discriminator head"),
     (r"(position_ids|token_type_ids)$", "position ids"),
     (r"(relative_positions_encoding|embed_positions)[./]", FIXED_POSITIONS),
     (r"^((en|de)coder\.embed_tokens)\.weight$", "tied embeddings"),
