@@ -72,9 +72,32 @@ DISTILBERT = {"vocab_size": 60, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_
 MODERNBERT = {key: value for key, value in SIZES.items() if key != "type_vocab_size"}
 MODERNBERT.update(num_hidden_layers=2, global_attn_every_n_layers=2, local_attention=6, local_rope_theta=100.0)
 MODERNBERT.update({f"{key}_token_id": 1 for key in ("bos", "eos", "cls", "sep")}, pad_token_id=59)
+DEBERTA = {
+    "vocab_size": 60,
+    "hidden_size": 18,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 24,
+    "max_position_embeddings": 20,
+    "relative_attention": True,
+    "pos_att_type": ["p2c", "c2p"],
+    "position_buckets": 8,
+    "norm_rel_ebd": "layer_norm",
+}
+DEBERTA_V2 = {"conv_kernel_size": 3, "conv_act": "gelu", "embedding_size": 12, "max_relative_positions": 11}
 WITHOUT_SEGMENTS = {
     "modernbert": ("ModernBertForMaskedLM", MODERNBERT, {"model": "modernbert", "with_mlm": "linear"}),
     "distilbert": ("DistilBertForMaskedLM", DISTILBERT, {"model": "distilbert", "with_mlm": "linear"}),
+    "deberta_v2": (
+        "DebertaV2ForMaskedLM",
+        dict(DEBERTA, **DEBERTA_V2),
+        {"model": "deberta_v2", "with_mlm": "linear"},
+    ),
+    "deberta_v3": (
+        "DebertaV2ForMaskedLM",
+        dict(DEBERTA, position_biased_input=False, share_att_key=True),
+        {"model": "deberta_v3", "with_mlm": "linear"},
+    ),
 }
 ENCODERS = dict(MODELS, **WITHOUT_SEGMENTS)
 PADDING = {"roberta": 1, "xlm_roberta": 1, "camembert": 1, "modernbert": 59}  # of the others it is 0

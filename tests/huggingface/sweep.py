@@ -130,6 +130,17 @@ PLAIN = {  # sizes for a case that is written out
         "max_position_embeddings": 40,
     },
     "distilbert": {"vocab_size": 60, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40},
+    "deberta": {
+        "vocab_size": 60,
+        "hidden_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 3,
+        "intermediate_size": 40,
+        "max_position_embeddings": 40,
+        "relative_attention": True,
+        "pos_att_type": "c2p|p2c",
+        "position_buckets": 8,
+    },
     "gpt": {
         "vocab_size": 60,
         "n_embd": 24,
@@ -265,6 +276,7 @@ ARCHITECTURES = {
     "albert": ("Albert", ["Model", "ForMaskedLM", "ForPreTraining"], ENCODER_TASKS),
     "electra": ("Electra", ["Model", "ForMaskedLM", "ForPreTraining", "ForCausalLM"], ENCODER_TASKS),
     "roformer": ("RoFormer", ["Model", "ForMaskedLM", "ForCausalLM"], ENCODER_TASKS),
+    "deberta-v2": ("DebertaV2", ["Model", "ForMaskedLM"], ENCODER_TASKS),
     "gpt2": (
         "GPT2",
         ["Model", "LMHeadModel"],
@@ -362,6 +374,8 @@ def sizes_of(r, arch):
         "type_vocab_size": r.choice([1, 2, 2, 3]),
         "layer_norm_eps": r.choice([1e-12, 1e-12, 1e-5, 1e-3]),
     }
+    if arch == "deberta-v2":
+        config.update(deberta_of(r))
     if arch in ("albert", "electra", "roformer"):
         config["embedding_size"] = r.choice([heads * head, 16, 10])
     if arch == "albert":
@@ -406,6 +420,26 @@ def modernbert_sizes(r, vocab, hidden, layers, heads, inner):
         config.update(global_rope_theta=thetas[0], local_rope_theta=thetas[1])
         config["global_attn_every_n_layers"] = r.choice([1, 2, 3])
     return dict(config, **{f"{key}_token_id": 1 for key in ("bos", "eos", "cls", "sep")})
+
+
+def deberta_of(r):
+    """What DeBERTa's positions, its convolution and its two heads depend on."""
+    config = {
+        "type_vocab_size": r.choice([0, 0, 2]),
+        "relative_attention": r.random() < 0.9,
+        "pos_att_type": r.choice([["c2p", "p2c"], "p2c|c2p", ["c2p"], ["p2c"], "p2c"]),
+        "share_att_key": r.random() < 0.5,
+        "position_buckets": r.choice([-1, 4, 8, 9, 16]),
+        "max_relative_positions": r.choice([-1, 12, 13, 20]),
+        "norm_rel_ebd": r.choice(["none", "layer_norm"]),
+        "position_biased_input": r.random() < 0.5,
+        "legacy": r.random() < 0.6,
+    }
+    if r.random() < 0.4:
+        config.update(conv_kernel_size=r.choice([1, 3, 5]), conv_act=r.choice(["gelu", "gelu_new", "tanh", "sigmoid"]))
+    if config["legacy"] and r.random() < 0.3:
+        config["embedding_size"] = r.choice([10, 16])
+    return config
 
 
 def random_edits(r, arch, config):

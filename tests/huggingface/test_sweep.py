@@ -33,6 +33,12 @@ BACK = {
         "encoder",
         dict(MODERNBERT, tie_word_embeddings=False, norm_bias=True, attention_bias=True, classifier_bias=True),
     ),
+    "deberta-v2": ("DebertaV2ForMaskedLM", "deberta", {"conv_kernel_size": 3, "conv_act": "gelu_new"}),
+    "deberta-v3": (
+        "DebertaV2ForMaskedLM",
+        "deberta",
+        {"legacy": False, "share_att_key": True, "norm_rel_ebd": "layer_norm", "position_biased_input": False},
+    ),
     "albert": ("AlbertForPreTraining", "encoder", {"embedding_size": 16, "num_hidden_groups": 2, "inner_group_num": 2}),
     "albert, one size": ("AlbertForMaskedLM", "encoder", {"embedding_size": 24}),
     "electra": ("ElectraForPreTraining", "encoder", {"embedding_size": 16}),

@@ -26,6 +26,14 @@ KINDS = {
     "ernie": {"use_task_id": True},
     "distilbert": {},
     "modernbert": {"local_attention": 4, "global_attn_every_n_layers": 2},
+    "deberta_v2": {
+        "relative_attention": True,
+        "pos_att_type": "c2p|p2c",
+        "position_buckets": 4,
+        "norm_rel_ebd": "layer_norm",
+        "conv_kernel_size": 3,
+        "segment_vocab_size": 2,
+    },
 }
 LANGUAGE_MODELS = ["albert_groups", "distilbert", "ernie", "gau", "nezha", "roberta", "roformer", "roformer_v2"]
 RELATIVE = ["gau", "modernbert", "nezha", "roformer", "roformer_v2"]
@@ -33,7 +41,7 @@ IDS = np.array([[2, 5, 7, 11, 13, 3, 0, 0], [2, 6, 8, 3, 9, 10, 12, 3]])
 SEGMENTS = np.array([[0, 0, 0, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1]])
 MASK = IDS > 0
 PADDING = {"roberta": 1}  # of the others it is 0
-NEW_KINDS = ["distilbert", "ernie", "modernbert", "roberta"]
+NEW_KINDS = ["deberta_v2", "distilbert", "ernie", "modernbert", "roberta"]
 
 
 @pytest.fixture(autouse=True)

@@ -50,6 +50,7 @@ def embeddings() -> Part:
                 "Embedding-Relative-Position-Norm",
                 norm("deberta/encoder/LayerNorm", "hidden_size"),
                 when=normalizes_relative_positions,
+                spare="normalisation of relative positions",
             ),
         ],
     )
@@ -234,6 +235,8 @@ def _complete(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
         if isinstance(theirs.get(key), str):
             theirs[key] = THEIR_ACTIVATIONS.get(theirs[key], theirs[key])
     theirs["legacy"] = True
+    if not has_relative_positions(ours):
+        theirs.update(relative_attention=False, norm_rel_ebd="none")
     theirs.setdefault("type_vocab_size", 0)
 
 
