@@ -93,6 +93,11 @@ def changed(*keys):
     return change
 
 
+def after_the_charsmap(step):
+    """A normalizer in which a step comes after the charsmap."""
+    return {"type": "Sequence", "normalizers": [description()["normalizer"], step]}
+
+
 @pytest.mark.parametrize(
     "keys, value, message",
     [
@@ -121,11 +126,17 @@ def changed(*keys):
         (("added_tokens", 3, "id"), 9, "'<extra_id_0>' has id 7; expected 6, the id after the last one"),
         (("added_tokens", 0, "content"), "<s>", "'<s>' has id 0; expected 6"),
         (("added_tokens", 0), {"id": 0}, r"has no 'added_tokens.0..content'"),
-        (("normalizer",), {"type": "Lowercase"}, "normalizer.type is 'Lowercase'"),
+        (("normalizer",), {"type": "Nmt"}, "normalizer.type is 'Nmt'"),
+        (("normalizer",), after_the_charsmap({"type": "Lowercase"}), r"normalizers.1..type is 'Lowercase'"),
         (
             ("normalizer",),
-            {"type": "Replace", "pattern": {"String": "x"}, "content": "y"},
-            "normalizer is .*expected a replacement of runs of blanks",
+            after_the_charsmap({"type": "Replace", "pattern": {"String": "x"}, "content": "y"}),
+            r"normalizers.1. is .*expected a replacement of runs of blanks",
+        ),
+        (
+            ("normalizer",),
+            after_the_charsmap(description()["normalizer"]),
+            r"normalizers.1. is .*expected one charsmap",
         ),
         (("normalizer", "precompiled_charsmap"), "?", "precompiled_charsmap is .*expected base64"),
         (("normalizer", "precompiled_charsmap"), base64.b64encode(b"abcdef").decode(), "the charsmap says"),
@@ -226,3 +237,75 @@ def test_add_tokens_to_such_a_file(tmp_path):
         assert other.encode("a<e>b a<extra_id_1>")[0] == tokenizer.encode("a<e>b a<extra_id_1>")[0]
     with pytest.raises(SentencePieceError, match="not a .model file; use save_tokenizer_json"):
         tokenizer.sp_model.save(str(tmp_path / "x.model"))
+
+
+# --------------------------------------------------------------------------------------------- before the charsmap
+
+
+def of_deberta(version):
+    """A file of DeBERTa as transformers 4 or 5 writes it, in small."""
+    blob = SentencePieceModel(model_path("albert_like"))._spec.normalizer["precompiled_charsmap"]
+    strip = {"type": "Strip", "strip_left": version == 4, "strip_right": True}
+    charsmap = {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode("ascii")}
+    runs = {"Regex": " {2,}" if version == 4 else r"\s{2,}|[\n\r\t]"}
+    runs = {"type": "Replace", "pattern": runs, "content": " "}
+    steps = [strip, charsmap, runs] if version == 4 else [{"type": "Lowercase"}, runs, {"type": "NFC"}, strip]
+    metaspace = {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always", "split": True}
+    vocab = [["[PAD]", 0.0], ["[CLS]", 0.0], ["[SEP]", 0.0], ["[UNK]", 0.0]]
+    vocab += [[piece, -2.0] for piece in (SPACE, SPACE + "a", "a", "b", "é", "x")]
+    special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    around = [{"SpecialToken": {"id": name, "type_id": 0}} for name in ("[CLS]", "[SEP]")]
+    return {
+        "version": "1.0",
+        "added_tokens": [dict(special, id=i, content=vocab[i][0]) for i in range(4)]
+        + [dict(special, id=len(vocab), content="[MASK]")],
+        "normalizer": {"type": "Sequence", "normalizers": steps},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [metaspace]},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [around[0], {"Sequence": {"id": "A", "type_id": 0}}, around[1]],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {name: {"id": name, "ids": [i], "tokens": [name]} for name, i in SPECIAL_IDS.items()},
+        },
+        "decoder": metaspace,
+        "model": {"type": "Unigram", "unk_id": 3, "vocab": vocab},
+    }
+
+
+SPECIAL_IDS = {"[CLS]": 1, "[SEP]": 2}
+# text -> the ids of Hugging Face's tokenizers 0.23 between [CLS] and [SEP], of the file of transformers 4 and of 5
+OF_DEBERTA = {
+    "a b": ([5, 4, 7], [5, 4, 7]),
+    "  A  b\n": ([5, 4, 7], [5, 4, 7]),
+    "\u3000a\u3000b\u3000": ([5, 4, 7], [4, 3, 6, 3, 7]),
+    "\u200ba\u200b": ([5, 4], [4, 3, 6, 3]),
+    "a\t\nb": ([5, 4, 7], [5, 4, 7]),
+    "\uff21\uff58": ([5, 9], [4, 3]),
+    "e\u0301b": ([4, 8, 7], [4, 8, 7]),
+    "[MASK]a": ([10, 5], [10, 5]),
+    "a [MASK]  b": ([5, 10, 4, 7], [5, 10, 4, 7]),
+    "": ([], []),
+    "\n": ([], []),
+    "x\rb\u200b\u200bb ": ([4, 9, 4, 7, 4, 7], [4, 9, 4, 7, 3, 7]),
+    "ab  a": ([5, 7, 5], [5, 7, 5]),
+}
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_steps_before_the_charsmap(version, tmp_path):
+    """The mask follows the last piece; written and read again the ids are the same, in batches and one by one."""
+    tokenizer = load(tmp_path, of_deberta(version))
+    assert (tokenizer._token_pad_id, tokenizer.token_to_id("[MASK]")) == (0, 10)
+    save_tokenizer_json(str(tmp_path / "again.json"), tokenizer)
+    for again in (tokenizer, load_tokenizer_json(str(tmp_path / "again.json")), pickle.loads(pickle.dumps(tokenizer))):
+        for text, want in OF_DEBERTA.items():
+            assert again.encode(text)[0] == [1, *want[version - 4], 2], text
+        batch = again.encode_batch(list(OF_DEBERTA))
+        assert [list(ids) for ids in batch.ids] == [[1, *want[version - 4], 2] for want in OF_DEBERTA.values()]
+
+
+@pytest.mark.parametrize("version, start", [(4, 2), (5, 1)])
+def test_offsets_of_steps_before_the_charsmap(version, start, tmp_path):
+    """What is stripped before belongs to no piece."""
+    batch = load(tmp_path, of_deberta(version)).encode_batch(["\n a  \t\uff22 "])
+    assert [tuple(span) for span in batch.offsets[0]] == [(0, 0), (start, 3), (5, 6), (6, 7), (0, 0)]

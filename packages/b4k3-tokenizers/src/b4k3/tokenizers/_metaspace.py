@@ -7,8 +7,9 @@ fast ways of `Normalizer` are exact and are taken.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._json import Node
 from ._normalizer import SPACE, Normalizer
 from .added_tokens import SPACES
 
@@ -29,6 +30,7 @@ class Metaspace(NamedTuple):
         words: bool. Text is first split at white space, which is dropped.
         split: bool. No piece crosses the beginning of a word.
         appended: int. How many of the last pieces are added tokens, which the file's model does not have.
+        before: list of dicts. The steps of the normalizer before the charsmap and before `steps`, as the file has them.
     """
 
     steps: tuple[int, ...] = ()
@@ -36,6 +38,7 @@ class Metaspace(NamedTuple):
     words: bool = False
     split: bool = True
     appended: int = 0
+    before: tuple[dict[str, Any], ...] = ()
 
 
 class MetaspaceNormalizer(Normalizer):
@@ -49,7 +52,12 @@ class MetaspaceNormalizer(Normalizer):
     def __init__(self, charsmap: Charsmap, metaspace: Metaspace):
         super().__init__(charsmap, metaspace.scheme != "never", True, True)
         self._metaspace = metaspace
+        self._before = _read_before(metaspace)
         self._usual = _is_usual(metaspace)
+        # Steps before the charsmap may have made the blanks as SentencePiece does; each text shows whether they have.
+        self._doubted = False
+        if self._before and not self._usual:
+            self._usual = self._doubted = _is_usual(metaspace._replace(steps=metaspace.steps + (COLLAPSE, RSTRIP)))
         self.by_words = self.by_words and self._usual
 
     def normalize(self, text: str) -> str:
@@ -61,7 +69,7 @@ class MetaspaceNormalizer(Normalizer):
         Returns:
             str. The text that is segmented, with a space symbol for each blank.
         """
-        replaced = self._replace(text) if self._usual else None
+        replaced = self._replace(self._prepared(text)) if self._usual else None
         if replaced is None or SPACE in replaced:
             return self.align(text)[0]
         words = replaced.split(" ")
@@ -80,8 +88,22 @@ class MetaspaceNormalizer(Normalizer):
         Returns:
             list of str, or None where only `normalize` is exact.
         """
+        texts = [*map(self._prepared, texts)] if self._before else texts
         found = super().words(texts)
         return None if found and len("".join(found).split()) != 1 else found
+
+    def _replace(self, text: str) -> str | None:
+        """Apply the charsmap. Return None if only `align` is exact, in a block also if its blanks are unusual."""
+        replaced = super()._replace(text)
+        if self._doubted and replaced is not None and ("  " in replaced or replaced[-1:] == " "):
+            return None
+        return replaced
+
+    def _prepared(self, text: str) -> str:
+        """Take the steps before the charsmap."""
+        for step in self._before:
+            text, _ = step(text, None)
+        return text
 
     def spelled(self, text: str) -> tuple[str, list[int]]:
         """Apply the file's normalizer, and not yet `Metaspace`.
@@ -98,11 +120,14 @@ class MetaspaceNormalizer(Normalizer):
 
     def _spelled(self, text: str) -> tuple[str, list[tuple[int, int]]]:
         """Return what `spelled` returns, with (start, end) in the text for each character."""
+        origins: Any = range(len(text))
+        for before in self._before:
+            text, origins = before(text, origins)
         chars, spans, position = [], [], 0
         while position < len(text):
             piece, length = self._prefix(text, position)
             chars.append(piece)
-            spans += [(position, position + length)] * len(piece)
+            spans += [(origins[position], origins[position + length - 1] + 1)] * len(piece)
             position += length
         spelling = "".join(chars)
         for step in self._metaspace.steps:
@@ -135,6 +160,15 @@ class MetaspaceNormalizer(Normalizer):
             if prefix and spelling[0] != SPACE:
                 spelling, spans = SPACE + spelling, spans[:1] + spans
         return spelling, [start for start, _ in spans], [0] + [end for _, end in spans]
+
+
+def _read_before(metaspace: Metaspace) -> list[Any]:
+    """Return the steps before the charsmap, which were found to be right when the file was read."""
+    if not metaspace.before:
+        return []
+    from ._text_steps import read_steps
+
+    return [step for node in metaspace.before for step in read_steps(Node("tokenizer.json", node, "normalizer"))]
 
 
 def _is_usual(metaspace: Metaspace) -> bool:

@@ -24,6 +24,7 @@ from ._spm import (
     SentencePieceError,
     encode_model,
 )
+from ._text_steps import read_steps
 from .added_tokens import AddedToken
 from .json_parts import (
     added_token,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _RUNS = {"Regex": " {2,}"}
 _ENDS = {"Regex": "^ +| +$"}
+_REPLACEMENTS = [(_ENDS, ""), (_RUNS, " "), (_RUNS, SPACE)]  # TRIM, COLLAPSE and COLLAPSE_TO_SPACE
 
 
 def from_json(description: Node, **kwargs: Any) -> SpTokenizer:
@@ -61,8 +63,8 @@ def from_json(description: Node, **kwargs: Any) -> SpTokenizer:
     """
     model = description["model"]
     byte_fallback = model.get("byte_fallback", False).boolean()
-    blob, steps = _normalizer(description["normalizer"])
-    metaspace = _metaspace(description["pre_tokenizer"], steps)
+    before, blob, steps = _normalizer(description["normalizer"])
+    metaspace = _metaspace(description["pre_tokenizer"], steps)._replace(before=before)
     tokens = added_tokens(description)
     pieces, unk = _pieces(model, tokens, byte_fallback, metaspace)
     metaspace = metaspace._replace(appended=len(pieces) - len(model["vocab"].value))
@@ -113,21 +115,37 @@ def _steps(node: Node, kind: str) -> list[Node]:
     return node[kind].items() if node["type"].value == "Sequence" else [node]
 
 
-def _normalizer(node: Node) -> tuple[bytes, tuple[int, ...]]:
-    """Return the charsmap of a normalizer, and its steps for a `Metaspace`."""
+def _normalizer(node: Node) -> tuple[tuple[dict[str, Any], ...], bytes, tuple[int, ...]]:
+    """Return the steps of a normalizer before the charsmap, the charsmap, and the steps after it for a `Metaspace`.
+
+    Without a charsmap, the steps up to the last one that is not about blanks alone come before it.
+    """
+    found = _steps(node, "normalizers")
+    charsmaps = [place for place, step in enumerate(found) if step["type"].value == "Precompiled"]
+    others = [place + 1 for place, step in enumerate(found) if not _is_about_blanks(step)]
+    start = charsmaps[0] if charsmaps else max(others, default=0)
+    for step in found[:start]:
+        read_steps(step)
     blob, steps = b"", []
-    for place, step in enumerate(_steps(node, "normalizers")):
+    for place, step in enumerate(found[start:]):
         kind = step["type"].one_of("Precompiled", "Replace", "Strip")
         if kind == "Precompiled":
             if place:
-                raise step.error("the charsmap before the other steps")
+                raise step.error("one charsmap")
             blob = _charsmap(step["precompiled_charsmap"])
         elif kind == "Strip":
             left, right = step["strip_left"].boolean(), step["strip_right"].boolean()
             steps += [STRIP if left and right else LSTRIP if left else RSTRIP] if left or right else []
         else:
             steps.append(_replacement(step))
-    return blob, tuple(steps)
+    return tuple(step.object() for step in found[:start]), blob, tuple(steps)
+
+
+def _is_about_blanks(step: Node) -> bool:
+    """Return True if a step of a normalizer has a number for `Metaspace`."""
+    if step["type"].value == "Replace":
+        return (step["pattern"].value, step["content"].value) in _REPLACEMENTS
+    return step["type"].value == "Strip"
 
 
 def _charsmap(node: Node) -> bytes:
@@ -141,12 +159,8 @@ def _charsmap(node: Node) -> bytes:
 
 def _replacement(step: Node) -> int:
     found = step["pattern"].value, step["content"].text()
-    if found == (_ENDS, ""):
-        return TRIM
-    if found == (_RUNS, " "):
-        return COLLAPSE
-    if found == (_RUNS, SPACE):
-        return COLLAPSE_TO_SPACE
+    if found in _REPLACEMENTS:
+        return (TRIM, COLLAPSE, COLLAPSE_TO_SPACE)[_REPLACEMENTS.index(found)]
     raise step.error("a replacement of runs of blanks, or of blanks at the ends")
 
 
@@ -192,7 +206,7 @@ def to_json(tokenizer: SpTokenizer) -> dict[str, Any]:
         "version": "1.0",
         **truncation_and_padding(tokenizer),
         "added_tokens": [added_token(token) for token in written.tokens],
-        "normalizer": {"type": "Sequence", "normalizers": _charsmap_nodes(spec) + written.steps},
+        "normalizer": {"type": "Sequence", "normalizers": written.before + _charsmap_nodes(spec) + written.steps},
         "pre_tokenizer": written.pre_tokenizer,
         "post_processor": written_template(tokenizer),
         "decoder": {"type": "Sequence", "decoders": decoders},
@@ -209,6 +223,7 @@ class _Written(NamedTuple):
     """These are the parts of a description that differ between models and files."""
 
     tokens: Sequence[AddedToken]
+    before: list[dict[str, Any]]
     steps: list[dict[str, Any]]
     pre_tokenizer: dict[str, Any]
     vocab: list[list[Any]]
@@ -222,7 +237,7 @@ def _of_model(model: SentencePieceModel, spec: Any) -> _Written:
     ]
     scheme = "always" if spec.normalizer["add_dummy_prefix"] else "never"
     vocab = [[piece, _score(model, i)] for i, piece in enumerate(spec.pieces)]
-    return _Written(tokens, [_step_node(TRIM), _step_node(COLLAPSE)], _metaspace_node(scheme, True), vocab)
+    return _Written(tokens, [], [_step_node(TRIM), _step_node(COLLAPSE)], _metaspace_node(scheme, True), vocab)
 
 
 def _of_file(tokenizer: SpTokenizer) -> _Written:
@@ -233,7 +248,9 @@ def _of_file(tokenizer: SpTokenizer) -> _Written:
         pre_tokenizer = {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, pre_tokenizer]}
     size = len(model) - metaspace.appended
     vocab = [[piece, model.score(i)] for i, piece in enumerate(model.pieces[:size])]
-    return _Written(tokenizer._added_tokens, [*map(_step_node, metaspace.steps)], pre_tokenizer, vocab)
+    return _Written(
+        tokenizer._added_tokens, [*metaspace.before], [*map(_step_node, metaspace.steps)], pre_tokenizer, vocab
+    )
 
 
 def _metaspace_node(scheme: str, split: bool) -> dict[str, Any]:

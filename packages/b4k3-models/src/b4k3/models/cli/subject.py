@@ -19,7 +19,7 @@ from ..networks.description import Layer, Part
 from ..source import MORE_BLOCKS, STACKS, Source, wrong_direction
 from ..untrained import looks_untrained
 
-VOCABULARIES = ("vocab.txt", "vocab_chinese.txt", "tokenizer.json", "spiece.model", "sentencepiece.model")
+VOCABULARIES = ("vocab.txt", "vocab_chinese.txt", "tokenizer.json", "spiece.model", "sentencepiece.model", "spm.model")
 VOCABULARY_ENDS = (".vocab", "_vocab.txt", ".model")
 LOADS = "loads"
 

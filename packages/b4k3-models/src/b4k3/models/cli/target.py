@@ -245,9 +245,9 @@ class Target:
         """Find the files of the vocabulary, as a dict from the name in the target to the path."""
         found = {name: os.path.join(self.source.folder, name) for name in BESIDE}
         if self.source.vocabulary:
-            end = os.path.splitext(self.source.vocabulary)[1]
-            usual = {".txt": "vocab.txt", ".model": "spiece.model"}
-            found[usual.get(end, os.path.basename(self.source.vocabulary))] = self.source.vocabulary
+            name = os.path.basename(self.source.vocabulary)
+            usual = {".txt": "vocab.txt", ".model": name if name == "spm.model" else "spiece.model"}
+            found[usual.get(os.path.splitext(name)[1], name)] = self.source.vocabulary
         return {name: path for name, path in sorted(found.items()) if is_regular(path)}
 
     def _copy_vocabulary(self, folder: str) -> list[str]:
