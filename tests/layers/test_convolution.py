@@ -32,6 +32,7 @@ def test_convolution(size, masked, tmp_path):
         masked=masked,
         mask_out=lambda arrays, masks: masks[0],
         tmp=tmp_path,
+        only_outputs=size > 3,
     )
 
 
