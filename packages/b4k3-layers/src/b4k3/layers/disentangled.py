@@ -28,8 +28,8 @@ POSITION_TERMS = ("c2p", "p2c")
 def bucket_starts(buckets: int, max_distance: int) -> np.ndarray:
     """Find the first distance of each logarithmic bucket.
 
-    Distances up to buckets // 2 have a bucket each, and farther ones share buckets that grow with the distance. The
-    arithmetic is that of DeBERTa's code in float32, done here once, so that rounding is the same in every framework.
+    Distances up to buckets // 2 have a bucket each, and farther ones share buckets that grow with the distance.
+    DeBERTa's arithmetic in float32 is done here once, so that rounding is the same in every framework.
 
     Arguments:
         buckets: int. The number of buckets on either side of distance 0.
@@ -131,7 +131,7 @@ class DistanceEmbedding(Layer):
         """Return the row of the table for each distance.
 
         Arguments:
-            distance: int32, [c]. The positions of queries minus those of keys.
+            distance: int32, [c]. The position of a query minus the position of a key.
 
         Returns:
             int32, [c]. The rows, from 0 to input_dim - 1.
@@ -274,11 +274,13 @@ class DisentangledAttention(MultiHeadAttention):
 def align(products: Tensor) -> Tensor:
     """Move the products of each query with all distances to the keys at these distances.
 
-    One more column makes each row of products one longer than the step from a query to the next one. So all that is
-    wanted lies in steps of 2n - 1 numbers in a row, and no index is needed. With n = 2, where x is not wanted and 0 is
-    the new column:
+    With one more column, what the next query needs begins one place earlier in its row. So all that is needed stands in
+    steps of 2n - 1 numbers, and no index is computed. With n = 2, where x is not needed and 0 is the new column:
 
-        [x a b 0 | c d x 0]  without the first and the last number  [a b 0 | c d x]  of which the first 2 in each step
+        the rows one after the other                 [x a b 0 c d x 0]
+        without the first n - 1 and the last number  [a b 0 c d x]
+        in steps of 2n - 1                           [a b 0], [c d x]
+        the first n of each step                     [a b], [c d]
 
     Arguments:
         products: float, [batch, heads, n, 2n - 1]. Column c belongs to the key c - (n - 1) positions behind the query.

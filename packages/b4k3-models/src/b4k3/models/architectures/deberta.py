@@ -109,28 +109,8 @@ class DeBERTaV2(BERT):
             self.attention_layer = DisentangledAttention
             self.attention_options = {"position_terms": self.pos_att_type, "shared_projections": bool(share_att_key)}
         self.attention_scale = (self.attention_key_size * (1 + len(self.pos_att_type))) ** -0.5
-        self._check()
-
-    def _check(self) -> None:
-        """Refuse arguments that do not fit each other."""
-        if self.custom_position_ids and not self.position_biased_input:
-            raise ConfigError(
-                "custom_position_ids: nothing reads position ids if position_biased_input is false, because attention "
-                "has the distances of tokens in the sequence"
-            )
-        if self.conv_kernel_size and self.conv_kernel_size % 2 == 0:
-            raise ConfigError(f"conv_kernel_size={self.conv_kernel_size}, expected an odd number, or 0 for none")
-        far = self.farthest
-        if self.position_buckets > 0 and not 1 <= self.position_buckets // 2 < far - 1:
-            raise ConfigError(
-                f"position_buckets={self.position_buckets} leaves no buckets for the distances up to {far}: give a "
-                "max_relative_positions above 1 + position_buckets // 2, or position_buckets=-1"
-            )
-
-    @property
-    def farthest(self) -> int:
-        """The number of relative positions in each direction, before they are put into buckets."""
-        return self.max_relative_positions if self.max_relative_positions > 0 else self.max_position
+        self.farthest = self.max_relative_positions if self.max_relative_positions > 0 else self.max_position
+        refuse_misfits(self)
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
@@ -256,6 +236,30 @@ class DeBERTaV2(BERT):
             return rows
         units = self.num_attention_heads * self.attention_key_size
         return self.dense(rows, units, f"{name}-Position-{'Key' if term == 'c2p' else 'Query'}")
+
+
+def refuse_misfits(model: DeBERTaV2) -> None:
+    """Refuse arguments that do not fit each other.
+
+    Arguments:
+        model: `DeBERTaV2`. It has its arguments as attributes.
+
+    Raises:
+        ConfigError: the kernel of the convolution is even, there are too many buckets, or nothing would read the
+            position ids that are to be an input.
+    """
+    if model.custom_position_ids and not model.position_biased_input:
+        raise ConfigError(
+            "custom_position_ids: nothing reads position ids if position_biased_input is false, because attention "
+            "has the distances of tokens in the sequence"
+        )
+    if model.conv_kernel_size and model.conv_kernel_size % 2 == 0:
+        raise ConfigError(f"conv_kernel_size={model.conv_kernel_size}, expected an odd number, or 0 for none")
+    if model.position_buckets > 0 and not 1 <= model.position_buckets // 2 < model.farthest - 1:
+        raise ConfigError(
+            f"position_buckets={model.position_buckets} leaves no buckets for the distances up to {model.farthest}: "
+            "give a max_relative_positions above 1 + position_buckets // 2, or position_buckets=-1"
+        )
 
 
 def checked(key: str, value: Any, least: int) -> int:

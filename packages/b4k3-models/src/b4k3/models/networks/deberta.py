@@ -75,7 +75,7 @@ def convolution() -> Part:
 
 
 def blocks(scope: str = "deberta/encoder/layer_{i}") -> Part:
-    """Describe the blocks. Relative positions have projections of their own, or share those of queries and keys.
+    """Describe the blocks. Relative positions have their own projections, or share the projections of queries and keys.
 
     Arguments:
         scope: str. The template of the beginning of the canonical names.
