@@ -95,6 +95,16 @@ if TYPE_CHECKING:
         norm_bias: bool
         decoder_bias: bool
         classifier_bias: bool
+        position_biased_input: bool
+        relative_attention: bool
+        pos_att_type: Sequence[str] | str | None
+        share_att_key: bool
+        position_buckets: int | None
+        max_relative_positions: int | None
+        norm_rel_ebd: str | None
+        conv_kernel_size: int
+        conv_act: Activation
+        pooler_hidden_act: Activation
 
         # -------------------------------------------------------------------------------------- GPT, GPT-2, T5
         final_activation: Activation
@@ -159,6 +169,8 @@ if TYPE_CHECKING:
         rotary_value: bool | None
         tie_encoder_decoder: bool | None
         use_bias: bool | None
+        conv_groups: int | None
+        z_steps: int | None
 
 
 def accepted_arguments(of: type, *methods: str) -> set[str]:
