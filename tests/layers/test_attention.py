@@ -65,6 +65,8 @@ def attend(config, a_bias=False, p_bias=None):
                 scale = config.get("attention_scale", True)
                 a = a * ({True: 1 / np.sqrt(q.shape[-1]), False: 1}[scale] if isinstance(scale, bool) else scale)
                 term = None if bias is None else (bias[b] if bias.ndim == 3 else bias[b % len(bias), h % bias.shape[1]])
+                if p_bias == "mpnet_relative":
+                    term = position[0, :, :, h] + (0 if term is None else term)
                 visible = None if masks[2] is None else masks[2][b]
                 w = normalize(a, visible, term, config.get("normalization", "softmax"))
                 o = w @ v
@@ -89,7 +91,7 @@ def draw(a_bias=None, p_bias=None, cross=False, size=3):
         if a_bias:
             shapes.append({"bnm": (batch, n, m), "b1nm": (batch, 1, n, m), "bhnm": (batch, HEADS, n, m)}[a_bias])
         if p_bias:
-            last = HEADS if p_bias == "t5_relative" else size
+            last = HEADS if p_bias in ("t5_relative", "mpnet_relative") else size
             shapes.append((batch, n, last) if p_bias in ROTARY else (batch, n, m, last))
         return [rng.randn(*shape).astype("float32") for shape in shapes]
 
@@ -98,7 +100,7 @@ def draw(a_bias=None, p_bias=None, cross=False, size=3):
 
 def connect(a_bias, p_bias):
     def call(layer, tensors):
-        if p_bias in ("typical_relative", "t5_relative"):  # these positions have no axis of the batch
+        if p_bias in ("typical_relative", "t5_relative", "mpnet_relative"):  # these positions have no axis of the batch
             tensors = tensors[:-1] + [First()(tensors[-1])]
         options = dict(a_bias=True) if a_bias else {}
         return layer(tensors, p_bias=p_bias, **options) if p_bias else layer(tensors, **options)
@@ -162,6 +164,7 @@ POSITIONS = [
     ("t5_relative", {"attention_scale": False}, True),
     ("t5_relative", {}, False),
     ("t5_relative", {"normalization": "squared_relu", "key_size": 2}, True),
+    ("mpnet_relative", {}, True),
     (None, {}, True),
 ]
 

@@ -25,7 +25,7 @@ from b4k3.backend import (
 from b4k3.backend.types import Initializer
 
 ROTARY = ("rotary", "rotary_halves")  # which pairs are rotated: features 2i and 2i + 1, or i and i + key_size / 2
-POSITION_BIASES = (None,) + ROTARY + ("typical_relative", "t5_relative")
+POSITION_BIASES = (None,) + ROTARY + ("typical_relative", "t5_relative", "mpnet_relative")
 
 
 @register
@@ -131,7 +131,8 @@ class MultiHeadAttention(Layer):
                 q is [batch, n, d], k and v are [batch, m, …]. The bias is [batch, n, m], or broadcasts to
                 [batch, heads, n, m]. The position term is [1 or batch, n, key_size] for 'rotary' and 'rotary_halves',
                 [n, m, key_size] or [batch, n, m, key_size] for 'typical_relative', and [n, m, heads] or
-                [batch, n, m, heads] for 't5_relative'.
+                [batch, n, m, heads] for 't5_relative', which is added to the scores before they are scaled, and
+                'mpnet_relative', which is added after it.
             mask: list of masks, bool, [batch, n or m], or None. One for each input; the masks of q and v are used.
             a_bias: bool, or None. True if the inputs hold an attention bias.
             p_bias: str, or None. One of these names if the inputs hold a position term. 'rotary' rotates each pair of
@@ -238,9 +239,11 @@ class MultiHeadAttention(Layer):
         if p_bias in ROTARY:
             interleaved = p_bias == "rotary"
             qw, kw = apply_rotary_position_embeddings(position, qw, kw, interleaved=interleaved)  # [b, n or m, h, …]
-        elif p_bias == "t5_relative":
+        elif p_bias in ("t5_relative", "mpnet_relative"):
             position = position[None] if len(position.shape) == 3 else position  # [1 or b, n, m, h]
             position = ops.transpose(position, (0, 3, 1, 2))  # [1 or b, h, n, m]
+        if p_bias == "mpnet_relative":  # an attention bias like any other, as nothing scales it
+            bias, p_bias = position if bias is None else bias + position, None  # [1 or b, h, n, m]
         plain = self.normalization == "softmax" and p_bias != "typical_relative" and not self.return_attention_scores
         if not plain:
             return self._explicit(qw, kw, vw, mask[1], bias, position, p_bias, training)
@@ -251,7 +254,7 @@ class MultiHeadAttention(Layer):
 
     @property
     def _scale(self) -> float:
-        """The factor on the scores, which include the position terms."""
+        """The factor on the scores, which include the position terms, except for those of 'mpnet_relative'."""
         if isinstance(self.attention_scale, bool):
             return self.key_size**-0.5 if self.attention_scale else 1.0
         return self.attention_scale
