@@ -85,6 +85,7 @@ DEBERTA = {
     "norm_rel_ebd": "layer_norm",
 }
 DEBERTA_V2 = {"conv_kernel_size": 3, "conv_act": "gelu", "embedding_size": 12, "max_relative_positions": 11}
+MPNET = {key: value for key, value in SIZES.items() if key != "type_vocab_size"}
 WITHOUT_SEGMENTS = {
     "modernbert": ("ModernBertForMaskedLM", MODERNBERT, {"model": "modernbert", "with_mlm": "linear"}),
     "distilbert": ("DistilBertForMaskedLM", DISTILBERT, {"model": "distilbert", "with_mlm": "linear"}),
@@ -98,9 +99,10 @@ WITHOUT_SEGMENTS = {
         dict(DEBERTA, position_biased_input=False, share_att_key=True),
         {"model": "deberta_v3", "with_mlm": "linear"},
     ),
+    "mpnet": ("MPNetForMaskedLM", dict(MPNET, num_hidden_layers=2), {"model": "mpnet", "with_mlm": "linear"}),
 }
 ENCODERS = dict(MODELS, **WITHOUT_SEGMENTS)
-PADDING = {"roberta": 1, "xlm_roberta": 1, "camembert": 1, "modernbert": 59}  # of the others it is 0
+PADDING = {"roberta": 1, "xlm_roberta": 1, "camembert": 1, "mpnet": 1, "modernbert": 59}  # of the others it is 0
 ONE_SEGMENT = ("xlm_roberta", "camembert")
 
 T5_SIZES = {"vocab_size": 60, "d_model": 24, "d_kv": 5, "d_ff": 40, "num_layers": 2, "num_decoder_layers": 3}

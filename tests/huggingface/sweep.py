@@ -271,6 +271,7 @@ ARCHITECTURES = {
     "xlm-roberta": ("XLMRoberta", ["Model", "ForMaskedLM", "ForCausalLM"], ENCODER_TASKS),
     "camembert": ("Camembert", ["Model", "ForMaskedLM", "ForCausalLM"], ENCODER_TASKS),
     "ernie": ("Ernie", ["Model", "ForMaskedLM", "ForPreTraining", "ForCausalLM"], ENCODER_TASKS),
+    "mpnet": ("MPNet", ["Model", "ForMaskedLM"], ENCODER_TASKS),
     "distilbert": ("DistilBert", ["Model", "ForMaskedLM"], ENCODER_TASKS),
     "modernbert": ("ModernBert", ["Model", "ForMaskedLM"], ENCODER_TASKS),
     "albert": ("Albert", ["Model", "ForMaskedLM", "ForPreTraining"], ENCODER_TASKS),
@@ -376,6 +377,9 @@ def sizes_of(r, arch):
     }
     if arch == "deberta-v2":
         config.update(deberta_of(r))
+    if arch == "mpnet":
+        del config["type_vocab_size"]
+        config["relative_attention_num_buckets"] = r.choice([32] * 9 + [64])
     if arch in ("albert", "electra", "roformer"):
         config["embedding_size"] = r.choice([heads * head, 16, 10])
     if arch == "albert":

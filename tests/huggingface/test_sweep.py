@@ -8,7 +8,7 @@ import pytest
 from huggingface import sweep
 
 SEED = 0
-RANDOM = [sweep.random_case(SEED, index) for index in range(3 * len(sweep.ARCHITECTURES))]
+RANDOM = [sweep.random_case(SEED, index) for index in range(3 * len(sweep.ARCHITECTURES))]  # each one three times
 # Near relatives of what b4k3 knows, networks that share names of variables with it, and quite other ones.
 CLASSES = """BertForPreTraining RobertaForMaskedLM XLMRobertaModel CamembertForMaskedLM ErnieForMaskedLM
 DistilBertForMaskedLM AlbertForPreTraining ElectraForPreTraining ElectraForMaskedLM RoFormerForMaskedLM GPT2LMHeadModel
@@ -26,6 +26,7 @@ BACK = {
     "camembert": ("CamembertForMaskedLM", "encoder", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
     "ernie": ("ErnieForMaskedLM", "encoder", {"hidden_act": "relu"}),
     "ernie, tasks": ("ErnieForPreTraining", "encoder", {"use_task_id": True}),
+    "mpnet": ("MPNetForMaskedLM", "encoder", {"layer_norm_eps": 1e-5}),
     "distilbert": ("DistilBertForMaskedLM", "distilbert", {"max_position_embeddings": 40}),
     "modernbert": ("ModernBertForMaskedLM", "encoder", dict(MODERNBERT, global_attn_every_n_layers=2)),
     "modernbert, untied": (

@@ -34,14 +34,16 @@ KINDS = {
         "conv_kernel_size": 3,
         "segment_vocab_size": 2,
     },
+    "mpnet": {},
 }
-LANGUAGE_MODELS = ["albert_groups", "distilbert", "ernie", "gau", "nezha", "roberta", "roformer", "roformer_v2"]
+LANGUAGE_MODELS = "albert_groups distilbert ernie gau mpnet nezha roberta roformer roformer_v2".split()
 RELATIVE = ["gau", "modernbert", "nezha", "roformer", "roformer_v2"]
 IDS = np.array([[2, 5, 7, 11, 13, 3, 0, 0], [2, 6, 8, 3, 9, 10, 12, 3]])
 SEGMENTS = np.array([[0, 0, 0, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1]])
 MASK = IDS > 0
-PADDING = {"roberta": 1}  # of the others it is 0
-NEW_KINDS = ["deberta_v2", "distilbert", "ernie", "modernbert", "roberta"]
+PADDING = {"roberta": 1, "mpnet": 1}  # of the others it is 0
+NEW_KINDS = ["deberta_v2", "distilbert", "ernie", "modernbert", "mpnet", "roberta"]
+WITHOUT_SEGMENTS = ["distilbert", "modernbert", "mpnet"]
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +60,7 @@ def build(kind, checkpoint=None, **kwargs):
 def feed(kind, ids=IDS, segments=SEGMENTS, extra=0):
     """The inputs of a kind for ids that are padded with 0, with further padding at the end."""
     ids, segments = (np.pad(x, ((0, 0), (0, extra)), "constant") for x in (ids, segments))
-    if kind in ("distilbert", "modernbert"):
+    if kind in WITHOUT_SEGMENTS:
         return [np.where(ids == 0, PADDING.get(kind, 0), ids)]
     segments = np.minimum(segments, KINDS[kind].get("segment_vocab_size", 2) - 1)
     return [np.where(ids == 0, PADDING.get(kind, 0), ids), segments]
@@ -115,7 +117,7 @@ def test_tasks_of_ernie(tmp_path):
 def test_keep_tokens_and_compound_tokens(kind, tmp_path):
     full = spread(build(kind, with_mlm="linear"))
     path = saved(full, tmp_path)
-    keep = [0, 3, 13, 2, 7, 5, 11] + [1] * (kind == "roberta")
+    keep = [0, 3, 13, 2, 7, 5, 11] + [1] * (kind in PADDING)
     kept = build(kind, path, with_mlm="linear", keep_tokens=keep, compound_tokens=[[4, 5]])
     ids, segments = np.array([[2, 5, 7, 11, 13, 3, 0]]), np.array([[0, 0, 0, 1, 1, 1, 0]])
     inputs, mask = feed(kind, ids, segments), ids > 0
@@ -257,6 +259,7 @@ def test_groups_that_the_file_lacks_are_missed(tmp_path):
         ("roberta", {"with_nsp": True}, "with_nsp: RoBERTa has no such head"),
         ("distilbert", {"with_pool": True}, "with_pool: DistilBERT has no such head; .*output"),
         ("distilbert", {"with_nsp": True}, "with_nsp: DistilBERT has no such head"),
+        ("mpnet", {"with_nsp": True}, "with_nsp: MPNet has no such head"),
         ("gau", {"residual_attention_scores": True}, "residual_attention_scores"),
     ],
 )

@@ -24,6 +24,7 @@ HEADS = {
     "modernbert": ("modernbert", {"with_mlm": "linear"}, ["mlm"]),
     "deberta_v2": ("deberta_v2", {"with_mlm": "linear"}, ["mlm"]),
     "deberta_v3": ("deberta_v2", {"with_mlm": "linear"}, ["mlm"]),
+    "mpnet": ("mpnet", {"with_mlm": "linear"}, ["mlm"]),
     "gpt2": ("gpt2", {"final_activation": "linear"}, ["lm"]),
     "openai_gpt": ("gpt", {"final_activation": "linear"}, ["lm"]),
     "t5": ("t5.1.0", {"with_lm": "linear"}, ["lm"]),
@@ -65,7 +66,7 @@ def test_a_folder_of_transformers_in_and_out(name, tmp_path):
             np.testing.assert_array_equal(written[key], original[key])
 
 
-BODIES = "albert bert camembert distilbert electra electra_generator ernie nezha roberta xlm_roberta".split()
+BODIES = "albert bert camembert distilbert electra electra_generator ernie mpnet nezha roberta xlm_roberta".split()
 BODIES += ["deberta_v2", "deberta_v3"]
 
 

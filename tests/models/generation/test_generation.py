@@ -284,6 +284,7 @@ LATE_STARTERS = {
     "roberta": ({"model": "roberta", "model_type": "roberta", "segment_vocab_size": 1}, 30),
     "ernie": ({"model": "ernie", "use_task_id": True, "pad_token_id": 1}, 32),
     "distilbert": ({"model": "distilbert", "pad_token_id": 1}, 32),
+    "mpnet": ({"model": "mpnet"}, 30),
 }
 
 

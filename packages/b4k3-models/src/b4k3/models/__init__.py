@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .architectures.gau import GAU_alpha as GAU_alpha
     from .architectures.gpt import GPT as GPT, GPT2 as GPT2, GPT2_ML as GPT2_ML
     from .architectures.modernbert import ModernBERT as ModernBERT
+    from .architectures.mpnet import MPNet as MPNet
     from .architectures.nezha import NEZHA as NEZHA
     from .architectures.roberta import RoBERTa as RoBERTa
     from .architectures.roformer import RoFormer as RoFormer, RoFormerV2 as RoFormerV2
@@ -68,6 +69,7 @@ _NAMES = {
     "LM_Mask": "language_models",
     "LoadReport": "loading",
     "ModernBERT": "architectures.modernbert",
+    "MPNet": "architectures.mpnet",
     "NEZHA": "architectures.nezha",
     "Network": "networks.description",
     "Predictor": "predictor",

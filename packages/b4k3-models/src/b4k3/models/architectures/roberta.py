@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from b4k3.layers import PaddedPositionEmbedding
 
+from ..keys import padding_id_after
 from ..networks.roberta import ROBERTA as NETWORK
 from .bert import BERT, refuse_heads
 
@@ -48,6 +49,7 @@ class RoBERTa(BERT):
     def __init__(self, *, pad_token_id: int | None = 1, **kwargs: Any) -> None:
         refuse_heads(type(self), kwargs)
         super().__init__(pad_token_id=1 if pad_token_id is None else pad_token_id, **kwargs)
+        self.uncounted_id = self.full_pad_token_id  # no position is counted for it; it is an id before `keep_tokens`
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
@@ -68,8 +70,8 @@ class RoBERTa(BERT):
             input_dim=self.max_position,
             output_dim=self.embedding_size,
             merge_mode="add",
-            padding_id=self.pad_token_id,
-            first_row=self.full_pad_token_id + 1,
+            padding_id=padding_id_after(self.uncounted_id, self.keep_tokens),
+            first_row=self.uncounted_id + 1,
             embeddings_initializer=self.initializer,
             custom_position_ids=self.custom_position_ids,
             name="Embedding-Position",
