@@ -181,6 +181,22 @@ def test_roberta_has_two_specials_between_the_texts(vocab, path):
     assert load_tokenizer_json(path).encode("a", "b") == tokenizer.encode("a", "b")
 
 
+def test_mpnet_trims_the_offsets_of_its_mask(vocab, path):
+    """Without a prefix; what transformers 5.23 gives for the same texts, with its own words."""
+    processor = {"type": "RobertaProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2], "add_prefix_space": False}
+    changes = {"post_processor": processor, "added_tokens": [added("[MASK]", 4, lstrip=True, special=True)]}
+    edit(path, Tokenizer(vocab, do_lower_case=True), changes)
+    tokenizer = load_tokenizer_json(path)
+    for _ in range(2):
+        batch = tokenizer.encode_batch(["A [MASK] b \u00a0[MASK]", " [MASK]", "[MASK]a"], padding=False)
+        assert [row[1:-1] for row in batch.ids] == [[vocab["a"], 4, vocab["b"], 4], [4], [4, vocab["a"]]]
+        spans = [[(0, 1), (2, 8), (9, 10), (12, 18)], [(1, 7)], [(0, 6), (6, 7)]]
+        assert [row[1:-1] for row in batch.offsets] == spans
+        assert tokenizer.encode("a", "b")[0] == [2, vocab["a"], 3, 3, vocab["b"], 3]
+        save_tokenizer_json(path, tokenizer)
+        tokenizer = load_tokenizer_json(path)
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [

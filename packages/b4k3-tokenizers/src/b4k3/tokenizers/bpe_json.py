@@ -6,7 +6,6 @@ from typing import Any, Callable
 
 from ._bpe_model import BpeModel
 from ._json import Node
-from .bpe_parts import without_trimming
 from .bpe_tokenizer import BpeTokenizer
 from .json_parts import (
     added_token,
@@ -14,6 +13,7 @@ from .json_parts import (
     place_added_tokens,
     specials_around,
     truncation_and_padding,
+    without_trimming,
     written_template,
 )
 from .vocab import VocabError

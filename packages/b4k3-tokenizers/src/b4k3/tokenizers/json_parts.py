@@ -270,6 +270,33 @@ def read_template(node: Node, find: Callable[[str], int | None] | None, tokens: 
     return Template(single, single + [TemplatePart(None, 0, after), TemplatePart(1), TemplatePart(None, 0, after)])
 
 
+def without_trimming(node: Node) -> tuple[Any, list[bool]]:
+    """Take out of a post-processor what trims offsets.
+
+    Arguments:
+        node: Node. The post-processor.
+
+    Returns:
+        (value or None, list of bool). The post-processor that adds special tokens, and for each one that trims offsets
+            whether a blank was put before the text.
+    """
+    if node.is_null:
+        return None, []
+    kind = node["type"].value
+    if kind == "Sequence":
+        found = [without_trimming(part) for part in node["processors"].items()]
+        left = [value for value, _ in found if value is not None]
+        kinds = ["adds" if value is not None else "trims" for value, trims in found if value is not None or trims]
+        if "adds" in kinds and "trims" in kinds[kinds.index("adds") :]:
+            raise node["processors"].error("the ByteLevel before the post-processor that adds special tokens")
+        trims = [trim for _, trims in found for trim in trims]
+        return ({"type": "Sequence", "processors": left} if len(left) > 1 else (left or [None])[0]), trims
+    if kind not in ("ByteLevel", "RobertaProcessing"):
+        return node.value, []
+    trims = [node.get("add_prefix_space", True).boolean()] if node.get("trim_offsets", True).boolean() else []
+    return (None if kind == "ByteLevel" else dict(node.value, trim_offsets=False)), trims
+
+
 def _special_of_pair(node: Node, find: Any) -> tuple[Any]:
     token, i = node.items(2)
     return (_checked_special(token, i, find),)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Sequence
 from . import _unicode
 from ._bert_normalizer import normalized, spaced, spelled
 from ._checks import check_text, checked_int, checked_tokens
-from .added_tokens import AddedToken, AddedTokens, with_new_tokens
+from .added_tokens import SPACES, AddedToken, AddedTokens, with_new_tokens
 from .base import TokenizerBase
 from .pieces import FastWordPiece
 from .vocab import VocabError, is_redundant, load_vocab, stem
@@ -94,6 +94,7 @@ class Tokenizer(TokenizerBase):
         self._vocab_size = len(token_dict)
         self._word_maxlen = checked_int(word_maxlen, "word_maxlen", 0)
         self._special_tokens = special_tokens
+        self._trims_added_tokens = False  # whether offsets leave out the white space that an added token takes with it
         self._cache_size = checked_int(cache_size, "cache_size", 0)
         self._set_special_ids(token_dict.get)
         where = "the vocabulary" if path is None else os.fspath(path)
@@ -332,7 +333,7 @@ class Tokenizer(TokenizerBase):
         offsets: list[tuple[int, int]] = []
         for part in self._parts(text):
             if part.token:
-                spans = [(0, len(part.text))]
+                spans = [self._span_of_added(part.text)]
             elif plain:
                 spans = pieces.offsets(part.text)
             else:
@@ -341,6 +342,13 @@ class Tokenizer(TokenizerBase):
             origins = part.origins
             offsets += [(origins[span[0]], origins[span[1] - 1] + 1) if span else (0, 0) for span in spans]
         return offsets
+
+    def _span_of_added(self, text: str) -> tuple[int, int]:
+        """Return where in its part of the text an added token begins and ends."""
+        if not self._trims_added_tokens:
+            return 0, len(text)
+        spaces = "".join(SPACES)
+        return len(text) - len(text.lstrip(spaces)), len(text.rstrip(spaces))
 
     def _word_ids_of_texts(self, texts: Sequence[str]) -> list[list[int]]:
         if type(self)._tokenize is not Tokenizer._tokenize or type(self).tokenize is not TokenizerBase.tokenize:

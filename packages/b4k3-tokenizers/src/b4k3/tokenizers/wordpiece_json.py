@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ._json import LARGEST
+from ._json import LARGEST, Node
 from .json_parts import (
     added_token,
     added_tokens,
@@ -12,13 +12,11 @@ from .json_parts import (
     place_added_tokens,
     specials_around,
     truncation_and_padding,
+    without_trimming,
     written_template,
 )
 from .vocab import VocabError
 from .wordpiece import Tokenizer
-
-if TYPE_CHECKING:
-    from ._json import Node
 
 
 def from_json(description: Node, **kwargs: Any) -> Tokenizer:
@@ -41,6 +39,9 @@ def from_json(description: Node, **kwargs: Any) -> Tokenizer:
     _expect(model.get("continuing_subword_prefix", "##"), "##")
     _expect(model.get("unk_token", "[UNK]"), "[UNK]")
     _expect(description["pre_tokenizer"]["type"], "BertPreTokenizer")
+    processor, trims = without_trimming(description.get("post_processor", None))
+    if trims == [False]:  # as in MPNet; the pieces of words have no white space to trim
+        description = Node(description.path, dict(description.object(), post_processor=processor))
     start, end = specials_around(description)
     settings = {
         "do_lower_case": _lower(description["normalizer"]),
@@ -51,6 +52,7 @@ def from_json(description: Node, **kwargs: Any) -> Tokenizer:
     }
     tokenizer = Tokenizer(token_dict, **dict(settings, **kwargs))
     tokenizer._set_vocabulary(dict(token_dict, **{token.content: token.id for token in tokens}))
+    tokenizer._trims_added_tokens = trims == [False]
     tokenizer._set_word_pieces()
     apply_settings(tokenizer, description, tokens, kwargs)
     return tokenizer
@@ -122,7 +124,7 @@ def to_json(tokenizer: Tokenizer) -> dict[str, Any]:
             "lowercase": tokenizer._do_lower_case,
         },
         "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": written_template(tokenizer),
+        "post_processor": _written_processor(tokenizer),
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
         "model": {
             "type": "WordPiece",
@@ -132,3 +134,12 @@ def to_json(tokenizer: Tokenizer) -> dict[str, Any]:
             "vocab": {token: int(i) for token, i in own},
         },
     }
+
+
+def _written_processor(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return the post-processor: what trims offsets, if the tokenizer does, and the template."""
+    template = written_template(tokenizer)
+    if not tokenizer._trims_added_tokens:
+        return template
+    trims = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    return {"type": "Sequence", "processors": [trims, template]}
