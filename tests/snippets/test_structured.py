@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from b4k3.snippets import ViterbiDecoder, longest_common_subsequence, longest_common_substring
+from b4k3.snippets import ViterbiDecoder, longest_common_subsequence, longest_common_substring, pointer_spans
 
 
 def best_path_slowly(nodes, trans, starts, ends):
@@ -98,3 +98,27 @@ def test_common_subsequence():
         assert all(s[i] == t[j] for i, j in pairs)
         assert all(a < c and b < d for (a, b), (c, d) in zip(pairs, pairs[1:]))
     assert longest_common_subsequence([1, 2, 3, 4], (2, 9, 4)) == (2, [(1, 0), (3, 2)])
+
+
+def spans_slowly(starts, ends):
+    """For each end all starts since the end before."""
+    found, before = [], -1
+    for end in np.flatnonzero(ends > 0.5):
+        firsts = [i for i in np.flatnonzero(starts > 0.5) if before < i <= end]
+        found += [(firsts[-1], end, starts[firsts[-1]] * ends[end])] if firsts else []
+        before = end
+    return found
+
+
+def test_pointer_spans():
+    random = np.random.RandomState(0)
+    for n in list(range(12)) * 20:
+        starts, ends = random.rand(2, n)
+        assert pointer_spans(starts, ends) == spans_slowly(starts, ends)
+    assert pointer_spans([0.5], [1]) == [] and pointer_spans([0.5], [1], threshold=0.4) == [(0, 0, 0.5)]
+
+
+@pytest.mark.parametrize("starts, ends", [([1, 0], [1]), ([[1]], [[1]]), ([np.nan], [1]), ([1], [np.nan])])
+def test_pointer_spans_of_what_are_no_probabilities(starts, ends):
+    with pytest.raises(ValueError, match="shape|NaN"):
+        pointer_spans(starts, ends)

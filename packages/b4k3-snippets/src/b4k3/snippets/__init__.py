@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         ViterbiDecoder as ViterbiDecoder,
         longest_common_subsequence as longest_common_subsequence,
         longest_common_substring as longest_common_substring,
+        pointer_spans as pointer_spans,
     )
 
 # module -> its public names
@@ -58,7 +59,7 @@ _MODULES = {
     ".serving": "WebServing",
     ".strings": "basestring convert_to_str convert_to_unicode is_py2 is_string lowercase_and_normalize strQ2B "
     "string_matching text_segmentate",
-    ".structured": "ViterbiDecoder longest_common_subsequence longest_common_substring",
+    ".structured": "ViterbiDecoder longest_common_subsequence longest_common_substring pointer_spans",
     "b4k3.backend": "orthogonally_resize",
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -1,4 +1,4 @@
-"""Find the best path of labels, and what two sequences have in common."""
+"""Find the best path of labels, the spans of two pointers, and what two sequences have in common."""
 
 from __future__ import annotations
 
@@ -75,6 +75,51 @@ class ViterbiDecoder:
         for i in range(len(nodes) - 1, 0, -1):
             labels[i - 1] = best_before[i, labels[i]]
         return labels
+
+
+def pointer_spans(starts: ArrayLike, ends: ArrayLike, threshold: float = 0.5) -> list[tuple[int, int, float]]:
+    """Find the spans that two pointers mark, as the pointers of UIE do.
+
+    An end belongs to the nearest start at or before it, unless another end stands between the two. So spans do not
+    overlap:
+
+        starts       .  S  .  S  .  .  .  .  S  .
+        ends         E  .  .  .  E  .  E  .  E  .
+        spans                 3――4           8
+
+    Arguments:
+        starts: float array, [n]. How probable it is for each token that a span begins there.
+        ends: float array, [n]. How probable it is for each token that a span ends there.
+        threshold: float. What a probability must exceed.
+
+    Returns:
+        list of (first token, last token, probability). The probability is the product of those of start and end.
+
+    Raises:
+        ValueError: the two have different shapes or more than one axis, or there is a NaN among the probabilities.
+
+    Example:
+        >>> from b4k3.snippets import pointer_spans
+        >>> pointer_spans([0.1, 1.0, 0.0, 0.5], [0.9, 0.0, 0.75, 0.9])
+        [(1, 2, 0.75)]
+
+    Reference: PaddleNLP, https://github.com/PaddlePaddle/PaddleNLP
+    """
+    starts, ends = np.asarray(starts, dtype="float64"), np.asarray(ends, dtype="float64")
+    if starts.shape != ends.shape or starts.ndim != 1:
+        raise ValueError(f"starts {list(starts.shape)} and ends {list(ends.shape)}: expected the shape [n] of both")
+    if np.isnan(starts).any() or np.isnan(ends).any():
+        raise ValueError("the probabilities hold NaN")
+    spans: list[tuple[int, int, float]] = []
+    first = None  # the nearest start since the last end
+    for i, (start, end) in enumerate(zip(starts, ends)):
+        if start > threshold:
+            first = i
+        if end > threshold and first is not None:
+            spans.append((first, i, float(starts[first] * end)))
+        if end > threshold:
+            first = None
+    return spans
 
 
 def longest_common_substring(
