@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import keras
-from b4k3.layers import FirstToken, GlobalAveragePooling1D, GlobalMaxPooling1D, SequencePooling
+from b4k3.layers import FirstToken, GlobalAveragePooling1D, GlobalMaxPooling1D, SequencePooling, Squeeze
 from support.layer_checks import check_layer
 
 
@@ -85,3 +85,14 @@ def test_unknown_modes_are_refused():
     for modes in ("median", [], ["mean", "median"]):
         with pytest.raises(ValueError, match="expected one or more of cls, max"):
             SequencePooling(modes)
+
+
+@pytest.mark.parametrize("masked", [(), (0,)])
+def test_squeeze(masked, tmp_path):
+    check_layer(
+        lambda: Squeeze(name="layer"),
+        lambda rng, batch, n: [rng.randn(batch, n, 1).astype("float32")],
+        lambda weights, arrays, masks: arrays[0][:, :, 0],
+        masked=masked,
+        tmp=tmp_path,
+    )

@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         GlobalAveragePooling1D as GlobalAveragePooling1D,
         GlobalMaxPooling1D as GlobalMaxPooling1D,
         SequencePooling as SequencePooling,
+        Squeeze as Squeeze,
     )
     from .position import (
         PaddedPositionEmbedding as PaddedPositionEmbedding,
@@ -93,6 +94,7 @@ _NAMES = {
     "RotaryPositionEmbedding": "position",
     "ScaleOffset": "normalization",
     "SinusoidalPositionEmbedding": "position",
+    "Squeeze": "pooling",
     "TaskEmbedding": "embedding",
     "TokenConvolution": "convolution",
     "UniLMMask": "masks",

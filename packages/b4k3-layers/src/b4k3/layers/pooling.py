@@ -1,4 +1,4 @@
-"""Layers that turn a sequence into one vector."""
+"""Layers that take an axis away: a sequence becomes one vector, a vector of one number becomes the number."""
 
 from __future__ import annotations
 
@@ -175,3 +175,33 @@ class SequencePooling(_Pooling):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make the layer anew."""
         return dict(super().get_config(), modes=self.modes)
+
+
+@register
+class Squeeze(Layer):
+    """Drop the last axis, which has the size 1, as behind a Dense layer with one unit.
+
+    Mask in: it is ignored. Mask out: None, because losses take the last axis for one of classes and not of positions.
+
+    Example:
+        >>> y = Squeeze()(keras.Input((None, 1)))  # [batch, n]
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Drop the last axis.
+
+        Arguments:
+            inputs: float, [..., 1].
+
+        Returns:
+            float, [...].
+        """
+        return inputs[..., 0]
+
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> None:
+        """Return None."""
+        return None
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape without its last axis."""
+        return tuple(input_shape[:-1])
