@@ -66,6 +66,7 @@ def without_training(code):
 INSTALLS = "it installs packages"
 NOT_RUN = {
     "sentence-vectors": ["the next block is the same for a folder that the tests have"],
+    "models": ["it needs the folder of a model"],
     "quick-start": [INSTALLS, INSTALLS, "it installs the model, and the tests make the same folder"],
 }
 

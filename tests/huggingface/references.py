@@ -103,6 +103,7 @@ WITHOUT_SEGMENTS = {
 }
 ENCODERS = dict(MODELS, **WITHOUT_SEGMENTS)
 PADDING = {"roberta": 1, "xlm_roberta": 1, "camembert": 1, "mpnet": 1, "modernbert": 59}  # of the others it is 0
+UIE = dict(SIZES, num_hidden_layers=2, type_vocab_size=4, use_task_id=True, task_type_vocab_size=16)
 ONE_SEGMENT = ("xlm_roberta", "camembert")
 
 T5_SIZES = {"vocab_size": 60, "d_model": 24, "d_kv": 5, "d_ff": 40, "num_layers": 2, "num_decoder_layers": 3}
@@ -203,6 +204,31 @@ def answers(model):
     return {key: value.numpy() for key, value in found.items()}
 
 
+def write_uie():
+    """UIE as it is published for PyTorch: transformers' ERNIE and two Linear layers, a config without model_type."""
+    import torch
+    from transformers import ErnieConfig, ErnieModel
+
+    torch.manual_seed(3)
+    heads = {"linear_start": torch.nn.Linear(SIZES["hidden_size"], 1), "linear_end": torch.nn.Linear(24, 1)}
+    model = torch.nn.ModuleDict(dict(encoder=ErnieModel(ErnieConfig(**UIE)), **heads)).eval()
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            is_gamma = parameter.ndim == 1 and key.endswith("weight")
+            parameter.copy_(is_gamma + 0.3 * torch.randn_like(parameter))
+        ids, segments, mask = inputs()
+        feed = {"input_ids": ids, "token_type_ids": segments, "attention_mask": mask}
+        hidden = model["encoder"](**{key: torch.from_numpy(value) for key, value in feed.items()}).last_hidden_state
+        found = {name[7:]: torch.sigmoid(model[name](hidden))[..., 0].numpy() for name in heads}
+    folder = ROOT / "uie"
+    folder.mkdir(exist_ok=True)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    dropout = {"hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+    config = dict(UIE, **dropout, layer_norm_eps=1e-12, initializer_range=0.02, architectures=["UIE"])
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    np.savez_compressed(folder / "expected.npz", ids=ids, segments=segments, mask=mask, **found)
+
+
 # golden of a TensorFlow checkpoint:model= -> (class, name of its configuration, prefix of the checkpoint)
 CONVERTED = {
     "google_bert:bert": ("BertForPreTraining", "bert_config.json", "bert_model.ckpt"),
@@ -259,7 +285,10 @@ def main(*names):
     if not names:
         found = {key: digests(convert(key)) for key in CONVERTED}
         (ROOT / "converted.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    for name in names or list(ENCODERS) + list(GENERATIVE):
+    for name in names or ["uie"] + list(ENCODERS) + list(GENERATIVE):
+        if name == "uie":
+            write_uie()
+            continue
         folder = ROOT / name
         model = make(name)
         model.save_pretrained(str(folder))

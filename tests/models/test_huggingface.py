@@ -82,6 +82,38 @@ def test_a_body_without_prefix(name):
     compare(transformer, name, ["hidden"])
 
 
+def test_uie(tmp_path):
+    """PyTorch's file without a model_type, whose names begin with 'encoder.'; written, they begin with 'ernie.'."""
+    transformer = build_transformer_model(str(ROOT / "uie"), return_keras_model=False, with_pointers=True)
+    assert transformer.model_key == "ernie"
+    assert {kind for _, kind in transformer.load_report.unexpected} == {"pooler"}
+    compare(transformer, "uie", ["start", "end"])
+    path = str(tmp_path / "model.safetensors")
+    transformer.save_weights_as_checkpoint(path, format="safetensors", dialect="huggingface")
+    with open_checkpoint(path) as written:
+        assert "linear_start.weight" in written and "ernie.encoder.layer.1.output.dense.weight" in written
+    heads = {"model": "ernie", "with_pointers": True, "return_keras_model": False}
+    again = build_transformer_model(str(ROOT / "uie" / "config.json"), path, **heads)
+    compare(again, "uie", ["start", "end"])
+
+
+def test_uie_without_its_pointers_and_ernie_with_them():
+    body = build_transformer_model(str(ROOT / "uie"), return_keras_model=False)
+    assert {kind for _, kind in body.load_report.unexpected} == {"pooler", "pointers"}
+    with pytest.raises(CheckpointError, match="linear_start, linear_end.*with_pointers=False"):
+        build_transformer_model(str(ROOT / "ernie"), with_pointers=True)
+    heads = {"with_pool": True, "with_pointers": "linear", "ignore_invalid_weights": True}
+    model = build_transformer_model(str(ROOT / "uie"), **heads)
+    assert [len(shape) for shape in model.output_shape] == [2, 2, 2]
+
+
+def test_uie_m_is_refused_by_name():
+    names = [f"encoder.encoder.layers.0.self_attn.self_attn.{name}_proj.weight" for name in "qkv"]
+    tensors = {name: np.zeros((8, 8), "float32") for name in names + ["linear_start.weight"]}
+    with pytest.raises(CheckpointError, match="ERNIE-M, as in UIE-M, which b4k3 does not have.*uie-base"):
+        build_transformer_model(dict(SMALL), tensors, model="auto", with_pointers=True)
+
+
 def test_dialects_of_other_models_and_unknown_ones(tmp_path):
     transformer = build_transformer_model(str(ROOT / "albert"), return_keras_model=False)
     with pytest.raises(CheckpointError, match="has no name for bert/encoder/embedding_hidden_mapping_in"):

@@ -23,6 +23,7 @@ PATTERNS = (
     ),
     (r"^sop_classifier\.", "NSP head"),
     (r"^(discriminator|mask)_predictions[./]", "discriminator head"),
+    (r"^linear_(start|end)[./]", "pointers"),
     (r"(position_ids|token_type_ids)$", "position ids"),
     (r"(relative_positions_encoding|embed_positions)[./]", FIXED_POSITIONS),
     (r"^((en|de)coder\.embed_tokens)\.weight$", "tied embeddings"),

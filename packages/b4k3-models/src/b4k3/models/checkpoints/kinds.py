@@ -11,6 +11,7 @@ _KERAS_TF = re.compile(r"(layer_with_weights|layer)-\d+/")
 _OBJECT_GRAPH = re.compile(r".*/\.ATTRIBUTES/VARIABLE_VALUE$", re.S)
 _KERAS_3 = re.compile(r"((_layer_checkpoint_dependencies|layers|.*/layers)/.+/)?vars/\d+$", re.S)
 _TRANSFORMERS_TF = re.compile(r"(.+/)?tf_\w+(_\d+)?/.+:\d+$", re.S)
+_ERNIE_M = re.compile(r"(.+\.)?encoder\.layers\.\d+\.self_attn\.self_attn\.[qkv]_proj\.")
 _BY_LAYER = re.compile(r".+:\d+$", re.S)
 
 _REBUILD = "build the model that was saved, without checkpoint_path, and call `model.load_weights(path)`"
@@ -79,6 +80,8 @@ def foreign_kind(names: Iterable[str]) -> tuple[str, str] | None:
         whole_model = any(_KERAS_TF.match(name) for name in objects)
         _, kind, advice = _KINDS[0] if whole_model else _KINDS[1]
         return kind, advice
+    if any(_ERNIE_M.match(name) for name in names):
+        return "an ERNIE-M, as in UIE-M, which b4k3 does not have", "take a UIE that is an ERNIE, as uie-base is"
     for pattern, kind, advice in _KINDS[2:]:
         if all(pattern.match(name) for name in names):
             return kind, advice

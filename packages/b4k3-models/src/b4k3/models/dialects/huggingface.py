@@ -228,9 +228,14 @@ ROBERTA = WithErfHead(
 
 ERNIE = Dialect(
     "huggingface-ernie",
-    bert("ernie.") + [Rule("bert/embeddings/task_type_embeddings", "ernie.embeddings.task_type_embeddings.weight")],
-    begins_with("ernie.", "embeddings.task_type_embeddings."),
-    prefixes=("ernie.", "bert.", ""),
+    bert("ernie.")
+    + [Rule("bert/embeddings/task_type_embeddings", "ernie.embeddings.task_type_embeddings.weight")]
+    + linear("linear_start", "linear_start")
+    + linear("linear_end", "linear_end"),
+    begins_with(
+        "ernie.", "embeddings.task_type_embeddings.", "encoder.embeddings.task_type_embeddings.", "linear_start."
+    ),
+    prefixes=("ernie.", "bert.", "", "encoder."),  # the last one in PyTorch's files of UIE
     family=FAMILY,
     models=("ernie",),
 )
