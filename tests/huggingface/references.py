@@ -66,6 +66,11 @@ MODELS = {
         {"num_hidden_layers": 2, "use_task_id": True, "hidden_act": "relu"},
         {"model": "ernie", "with_nsp": True, "with_mlm": "linear"},
     ),
+    "megatron_bert": (
+        "MegatronBertForPreTraining",
+        {"num_hidden_layers": 2, "layer_norm_eps": 1e-5},
+        {"model": "megatron_bert", "with_nsp": True, "with_mlm": "linear"},
+    ),
 }
 # as MODELS, with the whole configuration
 DISTILBERT = {"vocab_size": 60, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40, "max_position_embeddings": 40}

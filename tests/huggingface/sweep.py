@@ -271,6 +271,7 @@ ARCHITECTURES = {
     "xlm-roberta": ("XLMRoberta", ["Model", "ForMaskedLM", "ForCausalLM"], ENCODER_TASKS),
     "camembert": ("Camembert", ["Model", "ForMaskedLM", "ForCausalLM"], ENCODER_TASKS),
     "ernie": ("Ernie", ["Model", "ForMaskedLM", "ForPreTraining", "ForCausalLM"], ENCODER_TASKS),
+    "megatron-bert": ("MegatronBert", ["Model", "ForMaskedLM", "ForPreTraining", "ForCausalLM"], ENCODER_TASKS),
     "mpnet": ("MPNet", ["Model", "ForMaskedLM"], ENCODER_TASKS),
     "distilbert": ("DistilBert", ["Model", "ForMaskedLM"], ENCODER_TASKS),
     "modernbert": ("ModernBert", ["Model", "ForMaskedLM"], ENCODER_TASKS),
@@ -296,7 +297,7 @@ ARCHITECTURES = {
     ),
 }
 ROBERTAS = ("roberta", "xlm-roberta", "camembert")
-DECODERS = ("bert", *ROBERTAS, "ernie", "electra", "roformer")  # those with is_decoder
+DECODERS = ("bert", *ROBERTAS, "ernie", "megatron-bert", "electra", "roformer")  # those with is_decoder
 HIDDEN_ACT = {
     "distilbert": "activation",
     "modernbert": "hidden_activation",

@@ -26,6 +26,7 @@ BACK = {
     "camembert": ("CamembertForMaskedLM", "encoder", {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
     "ernie": ("ErnieForMaskedLM", "encoder", {"hidden_act": "relu"}),
     "ernie, tasks": ("ErnieForPreTraining", "encoder", {"use_task_id": True}),
+    "megatron-bert": ("MegatronBertForPreTraining", "encoder", {"hidden_act": "gelu_new"}),
     "mpnet": ("MPNetForMaskedLM", "encoder", {"layer_norm_eps": 1e-5}),
     "distilbert": ("DistilBertForMaskedLM", "distilbert", {"max_position_embeddings": 40}),
     "modernbert": ("ModernBertForMaskedLM", "encoder", dict(MODERNBERT, global_attn_every_n_layers=2)),

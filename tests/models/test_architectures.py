@@ -34,9 +34,10 @@ KINDS = {
         "conv_kernel_size": 3,
         "segment_vocab_size": 2,
     },
+    "megatron_bert": {},
     "mpnet": {},
 }
-LANGUAGE_MODELS = "albert_groups distilbert ernie gau mpnet nezha roberta roformer roformer_v2".split()
+LANGUAGE_MODELS = "albert_groups distilbert ernie gau megatron_bert mpnet nezha roberta roformer roformer_v2".split()
 RELATIVE = ["gau", "modernbert", "nezha", "roformer", "roformer_v2"]
 IDS = np.array([[2, 5, 7, 11, 13, 3, 0, 0], [2, 6, 8, 3, 9, 10, 12, 3]])
 SEGMENTS = np.array([[0, 0, 0, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1]])

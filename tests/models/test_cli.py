@@ -144,7 +144,8 @@ OF_HUGGINGFACE = {
     "t5": ("t5.1.0", "mesh_t5"),
     "mt5": ("mt5.1.1", "mesh_t5"),
 }
-ENCODERS_OF_HUGGINGFACE = "albert bert distilbert electra electra_generator ernie mpnet nezha roberta roformer".split()
+ENCODERS_OF_HUGGINGFACE = "albert bert distilbert electra electra_generator ernie megatron_bert mpnet nezha".split()
+ENCODERS_OF_HUGGINGFACE += ["roberta", "roformer"]
 OF_HUGGINGFACE.update((name, (name, "google")) for name in ENCODERS_OF_HUGGINGFACE)
 OF_HUGGINGFACE.update((name, ("roberta", "google")) for name in ("xlm_roberta", "camembert"))
 

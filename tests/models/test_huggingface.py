@@ -24,6 +24,7 @@ HEADS = {
     "modernbert": ("modernbert", {"with_mlm": "linear"}, ["mlm"]),
     "deberta_v2": ("deberta_v2", {"with_mlm": "linear"}, ["mlm"]),
     "deberta_v3": ("deberta_v2", {"with_mlm": "linear"}, ["mlm"]),
+    "megatron_bert": ("megatron_bert", {"with_nsp": True, "with_mlm": "linear"}, ["nsp", "mlm"]),
     "mpnet": ("mpnet", {"with_mlm": "linear"}, ["mlm"]),
     "gpt2": ("gpt2", {"final_activation": "linear"}, ["lm"]),
     "openai_gpt": ("gpt", {"final_activation": "linear"}, ["lm"]),
@@ -66,8 +67,8 @@ def test_a_folder_of_transformers_in_and_out(name, tmp_path):
             np.testing.assert_array_equal(written[key], original[key])
 
 
-BODIES = "albert bert camembert distilbert electra electra_generator ernie mpnet nezha roberta xlm_roberta".split()
-BODIES += ["deberta_v2", "deberta_v3"]
+BODIES = "albert bert camembert distilbert electra electra_generator ernie megatron_bert mpnet nezha roberta".split()
+BODIES += ["xlm_roberta", "deberta_v2", "deberta_v3"]
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -190,6 +190,24 @@ def test_a_model_that_does_not_fit_names_the_one_that_does():
         build(str(goldens.ROOT / "nezha"), model="bert")
 
 
+@pytest.mark.parametrize(
+    "name, model, wrong",
+    [("mpnet", "mpnet", "roberta"), ("megatron_bert", "megatron_bert", "bert"), ("uie", "ernie", "bert")],
+)
+def test_a_folder_of_transformers_under_the_name_of_a_relative(name, model, wrong):
+    """With the model_type of the config, and by the names in the file alone."""
+    folder = goldens.ROOT / "huggingface" / name
+    config = read_config(str(folder / "config.json"))
+    said = config.pop("model_type", None)
+    weights = str(folder / ("pytorch_model.bin" if name == "uie" else "model.safetensors"))
+    assert requested(config, weights).network.name == model
+    with pytest.raises(CheckpointError, match=f"build it with model='{model}'"):
+        build(config, weights, model=wrong, model_type=wrong)
+    if said is not None:
+        with pytest.raises(ConfigError, match=f"model='{model}' fits it"):
+            build(str(folder), model=wrong)
+
+
 def test_auto_without_evidence():
     with pytest.raises(ConfigError, match="model='auto' needs a checkpoint"):
         build({"vocab_size": 9}, model="auto")

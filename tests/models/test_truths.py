@@ -323,6 +323,7 @@ UNTIED = {
     "roberta": ("roberta", {"with_mlm": "linear"}),
     "ernie": ("ernie", {"with_mlm": "linear"}),
     "distilbert": ("distilbert", {"with_mlm": "linear"}),
+    "megatron-bert": ("megatron_bert", {"with_mlm": "linear"}),
     "mpnet": ("mpnet", {"with_mlm": "linear"}),
     "albert": ("albert", {"with_mlm": "linear"}),
     "roformer": ("roformer", {"with_mlm": "linear"}),

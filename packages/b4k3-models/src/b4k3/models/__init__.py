@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .architectures.gau import GAU_alpha as GAU_alpha
     from .architectures.gpt import GPT as GPT, GPT2 as GPT2, GPT2_ML as GPT2_ML
     from .architectures.modernbert import ModernBERT as ModernBERT
+    from .architectures.megatron_bert import MegatronBERT as MegatronBERT
     from .architectures.mpnet import MPNet as MPNet
     from .architectures.nezha import NEZHA as NEZHA
     from .architectures.roberta import RoBERTa as RoBERTa
@@ -70,6 +71,7 @@ _NAMES = {
     "LoadReport": "loading",
     "ModernBERT": "architectures.modernbert",
     "MPNet": "architectures.mpnet",
+    "MegatronBERT": "architectures.megatron_bert",
     "NEZHA": "architectures.nezha",
     "Network": "networks.description",
     "Predictor": "predictor",
