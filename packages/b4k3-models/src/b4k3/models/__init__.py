@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .architectures.ernie import ERNIE as ERNIE
     from .architectures.gau import GAU_alpha as GAU_alpha
     from .architectures.gpt import GPT as GPT, GPT2 as GPT2, GPT2_ML as GPT2_ML
-    from .architectures.modernbert import ModernBERT as ModernBERT
     from .architectures.megatron_bert import MegatronBERT as MegatronBERT
+    from .architectures.modernbert import ModernBERT as ModernBERT
     from .architectures.mpnet import MPNet as MPNet
     from .architectures.nezha import NEZHA as NEZHA
     from .architectures.roberta import RoBERTa as RoBERTa

@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         conv_kernel_size: int
         conv_act: Activation
         pooler_hidden_act: Activation
+        with_pointers: Head
 
         # -------------------------------------------------------------------------------------- GPT, GPT-2, T5
         final_activation: Activation
