@@ -55,6 +55,7 @@ LEARNED = [
     ({"input_dim": 9}, "concat"),
     ({"input_dim": 3, "hierarchical": True}, "add"),
     ({"input_dim": 3, "hierarchical": 0.3}, "zero"),
+    ({"input_dim": 11, "first_row": 2}, "add"),
 ]
 
 
@@ -67,7 +68,7 @@ def test_learned(config, mode, custom, tmp_path):
     check_layer(
         lambda: PositionEmbedding(name="layer", **config),
         vectors_and_ids(9) if custom else vectors,
-        lambda w, x, m: merge(x[0], learned(w["embeddings"], position_ids(x), alpha), mode),
+        lambda w, x, m: merge(x[0], learned(w["embeddings"], position_ids(x) + config.get("first_row", 0), alpha), mode),
         weights=["embeddings"],
         masked=(0,),
         mask_out=lambda x, m: m[0],
@@ -198,11 +199,16 @@ def test_rotary(custom, base, tmp_path):
     )
 
 
-@pytest.mark.parametrize("hierarchical, limit", [(None, 5), (True, 25)])
-def test_a_sequence_longer_than_the_table(hierarchical, limit):
+def test_a_first_row_is_not_for_composed_positions():
+    with pytest.raises(ValueError, match="hierarchical=True and first_row=2: give one of them"):
+        PositionEmbedding(5, 4, hierarchical=True, first_row=2)
+
+
+@pytest.mark.parametrize("option, limit", [({}, 5), ({"hierarchical": True}, 25), ({"first_row": 2}, 3)])
+def test_a_sequence_longer_than_the_table(option, limit):
     """The length is only known when the model runs; TensorFlow's error is then its own, with our message."""
     x = keras.Input((None, 4))
-    layer = PositionEmbedding(5, 4, hierarchical=hierarchical, name="layer")
+    layer = PositionEmbedding(5, 4, name="layer", **option)
     model = keras.Model(x, layer(x))
     model.predict_on_batch(np.zeros((2, limit, 4), "float32"))
     with pytest.raises(Exception, match=f"longer than its {limit} positions") as error:

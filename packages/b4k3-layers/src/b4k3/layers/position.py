@@ -154,9 +154,10 @@ class PositionEmbedding(_Positions):
             and i % input_dim, so that the table serves input_dim² positions; True means 0.4, None is without it.
         embeddings_initializer: str or initializer. It is used for the table.
         custom_position_ids: bool. Whether the inputs are [x, position ids].
+        first_row: int. The row of the first position. BART has 2; the rows before it are never read.
 
     Raises:
-        ValueError: a sequence has more than `position_limit` tokens.
+        ValueError: a sequence has more than `position_limit` tokens, or both `hierarchical` and `first_row` are given.
 
     Weights: embeddings, [input_dim, output_dim].
 
@@ -174,10 +175,14 @@ class PositionEmbedding(_Positions):
         hierarchical: float | bool | None = None,
         embeddings_initializer: Initializer = "zeros",
         custom_position_ids: bool = False,
+        first_row: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
+        if hierarchical and first_row:
+            raise ValueError(f"{self.name}: hierarchical={hierarchical!r} and first_row={first_row}: give one of them")
         self.input_dim = input_dim
+        self.first_row = first_row
         self.hierarchical = hierarchical
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
 
@@ -191,7 +196,7 @@ class PositionEmbedding(_Positions):
     @property
     def position_limit(self) -> int:
         """How long a sequence may be, in tokens."""
-        return self.input_dim**2 if self.hierarchical else self.input_dim
+        return self.input_dim**2 if self.hierarchical else self.input_dim - self.first_row
 
     def positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
         """Look up the embeddings of the positions.
@@ -213,7 +218,7 @@ class PositionEmbedding(_Positions):
         table = self._table_for(n)  # [input_dim, output_dim]
         if self.hierarchical:
             return ops.expand_dims(self._rows(table, ops.arange(0, n, dtype="int32")), 0)  # [1, n, output_dim]
-        return ops.expand_dims(table[:n], 0)  # [1, n, output_dim]
+        return ops.expand_dims(table[self.first_row : self.first_row + n], 0)  # [1, n, output_dim]
 
     def _table_for(self, n: Any) -> Tensor:
         """Return the table, and refuse a sequence of more tokens than it has positions."""
@@ -224,7 +229,7 @@ class PositionEmbedding(_Positions):
     def _rows(self, table: Tensor, ids: Tensor) -> Tensor:
         """Return the embeddings of positions, each of them a row or composed of two rows."""
         if not self.hierarchical:
-            return ops.take(table, ids, axis=0)  # [..., output_dim]
+            return ops.take(table, ids + self.first_row, axis=0)  # [..., output_dim]
         alpha = 0.4 if self.hierarchical is True else self.hierarchical
         base = (table - alpha * table[:1]) / (1 - alpha)  # [input_dim, output_dim]
         high = ops.take(base, ids // self.input_dim, axis=0)  # [..., output_dim]
@@ -238,6 +243,7 @@ class PositionEmbedding(_Positions):
             input_dim=self.input_dim,
             hierarchical=self.hierarchical,
             embeddings_initializer=keras.initializers.serialize(self.embeddings_initializer),
+            first_row=self.first_row,
         )
         return config
 
@@ -295,15 +301,10 @@ class PaddedPositionEmbedding(PositionEmbedding):
             merge_mode=merge_mode,
             embeddings_initializer=embeddings_initializer,
             custom_position_ids=custom_position_ids,
+            first_row=padding_id + 1 if first_row is None else first_row,
             **kwargs,
         )
         self.padding_id = padding_id
-        self.first_row = padding_id + 1 if first_row is None else first_row
-
-    @property
-    def position_limit(self) -> int:
-        """How long a sequence may be, in tokens."""
-        return self.input_dim - self.first_row
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         """Merge x with the embedding of each token's position.
@@ -341,15 +342,11 @@ class PaddedPositionEmbedding(PositionEmbedding):
             return self.call(inputs)
         return self._with_positions(inputs[0], step.positions)
 
-    def _rows(self, table: Tensor, ids: Tensor) -> Tensor:
-        """Return the rows of positions that are counted from 0."""
-        return ops.take(table, ids + self.first_row, axis=0)
-
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""
         config = super().get_config()
         del config["hierarchical"]
-        config.update(padding_id=self.padding_id, first_row=self.first_row)
+        config.update(padding_id=self.padding_id)
         return config
 
 
