@@ -63,12 +63,12 @@ LEARNED = [
 @pytest.mark.parametrize("config, mode", LEARNED, ids=str)
 def test_learned(config, mode, custom, tmp_path):
     alpha = config.get("hierarchical")
-    alpha = 0.4 if alpha is True else alpha
+    alpha, first = 0.4 if alpha is True else alpha, config.get("first_row", 0)
     config = dict(config, output_dim=4, merge_mode=mode, custom_position_ids=custom, embeddings_initializer="ones")
     check_layer(
         lambda: PositionEmbedding(name="layer", **config),
         vectors_and_ids(9) if custom else vectors,
-        lambda w, x, m: merge(x[0], learned(w["embeddings"], position_ids(x) + config.get("first_row", 0), alpha), mode),
+        lambda w, x, m: merge(x[0], learned(w["embeddings"], position_ids(x) + first, alpha), mode),
         weights=["embeddings"],
         masked=(0,),
         mask_out=lambda x, m: m[0],
