@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from b4k3.backend import activations, keras
 from b4k3.layers import ScaleOffset, ZeroPadding
 
-from ..language_models import LM_Mask
 from ..networks import t5 as networks
 from ..registry import network
 from ..transformer import as_list
 from .t5_base import T5_Base
+from .two_halves import DecoderHalf, TwoHalves
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor
@@ -115,7 +115,7 @@ class T5_Encoder(T5_Base):  # noqa: N801
         return self.apply(x, ZeroPadding, name="Encoder-Output-Masked")
 
 
-class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
+class T5_Decoder(DecoderHalf, T5_Base):  # noqa: N801
     """The decoder of T5.
 
     Inputs:
@@ -152,7 +152,6 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
 
     network = networks.T5_1_0_DECODER
     side = "_decoder"
-    token_input = 1
     position_bias: Any  # a pair: for the self-attention and for the attention to the encoder
 
     def __init__(
@@ -174,18 +173,6 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
         if logit_scale is None:
             logit_scale = self.traits.logit_scale
         self.logit_scale = self.hidden_size**-0.5 if logit_scale is True else float(logit_scale or 1)
-
-    # -------------------------------------------------------------------------------------------------- inputs
-
-    def get_inputs(self) -> Tensor | list[Tensor]:
-        """Make the input tensors.
-
-        Returns:
-            The list of the encoder's output, [batch, m, hidden_size], and the token ids, [batch, n].
-        """
-        shape = (self.sequence_length, self.hidden_size)
-        context = self.apply(layer=keras.layers.Input, shape=shape, name="Input-Context")  # [batch, m, hidden_size]
-        return [context, self.input_ids("Decoder-Input-Token")]
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
@@ -282,7 +269,7 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801
         )
 
 
-class T5(T5_Base):
+class T5(TwoHalves, T5_Base):
     """T5: the encoder and the decoder in one model.
 
     The main differences from BERT are: a decoder reads the output of the encoder; the positions are a bias of the
@@ -317,7 +304,6 @@ class T5(T5_Base):
     """
 
     network = networks.T5_1_0
-    has_two_halves = True  # `encoder` and `decoder` can be run separately
 
     def __init__(
         self,
@@ -335,36 +321,6 @@ class T5(T5_Base):
         head = {"with_lm": with_lm, "cross_position_bias": cross_position_bias, "logit_scale": logit_scale}
         head["decoder_start_token_id"] = decoder_start_token_id
         self._decoder = T5_Decoder(**dict(shared, name=self.name_of("Decoder"), **head))
-
-    def name_of(self, part: str) -> str:
-        """Make the name of the Keras model of one half.
-
-        Arguments:
-            part: str. "Encoder" or "Decoder".
-
-        Returns:
-            str. It begins with the name of the whole model, if that has one.
-        """
-        return part if self.name is None else f"{self.name}_{part}"
-
-    def build(self, **kwargs: Any) -> None:
-        """Make the three Keras models `model`, `encoder` and `decoder`. A second call does nothing.
-
-        Arguments:
-            kwargs: the arguments of `Transformer.build`.
-        """
-        if self.built:
-            return
-        self._encoder.uninitialized = self._decoder.uninitialized = self.uninitialized
-        self._encoder.build(**kwargs)
-        self._decoder.build(**kwargs)
-        self.encoder, self.decoder = self._encoder.model, self._decoder.model
-        ids = self._encoder.inputs[0], self._decoder.inputs[1]  # [batch, m], [batch, n]
-        self.set_inputs(list(ids), self._encoder.inputs[1:])
-        self._decoder.position_bias = None  # the context is a different tensor now, so the bias is computed again
-        self.set_outputs(self._decoder.call([self._encoder.output, ids[1]]))
-        self.model = keras.models.Model(self.input, self.output, name=self.name)
-        self.built = True
 
 
 def classes_of(version: str) -> tuple[type[T5], type[T5_Encoder], type[T5_Decoder]]:
