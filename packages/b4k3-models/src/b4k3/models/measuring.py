@@ -44,7 +44,8 @@ def measure(network: Network, view: View) -> dict[str, int]:
                 shape = view.shape(name)
                 for axis, size in zip(wanted[2].axes, shape):
                     if isinstance(axis, str) and len(shape) == len(wanted[2].axes):
-                        (products if axis in DERIVED else found).setdefault(axis, int(size))
+                        size = int(size) - wanted[2].more.get(axis, 0)
+                        (products if axis in DERIVED else found).setdefault(axis, size)
                 break
     for name, (_, layer, variable) in present:
         numbers = Template(variable.name).match(name) if layer.blocks is not None else None

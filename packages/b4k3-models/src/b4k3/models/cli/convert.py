@@ -303,7 +303,9 @@ class Translation:
         if lost:
             raise CheckpointError(f"the names of {target.name} have none for {', '.join(lost[:5])}")
         used = {stored for canonical in wanted for stored in view.dialect.read_names(checkpoint, canonical)}
-        chosen = Chosen(checkpoint, {name: place(view, *found[name]) for name in found})
+        chosen = Chosen(
+            checkpoint, {name: place(view, names, t, target.is_row(names[0])) for name, (names, t) in found.items()}
+        )
         for name in checkpoint:
             if name in used:
                 continue
@@ -337,22 +339,26 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def place(view: View, names: Sequence[str], transposed: bool) -> tuple[Callable[[], np.ndarray], tuple[int, ...], str]:
+def place(
+    view: View, names: Sequence[str], transposed: bool, row: bool = False
+) -> tuple[Callable[[], np.ndarray], tuple[int, ...], str]:
     """Describe the variable that is joined from variables with canonical names.
 
     Arguments:
         view: `View` of the checkpoint.
         names: list of str. The canonical names; several ones are joined along the last axis.
         transposed: bool. Whether the new variable is the transposed array.
+        row: bool. Whether the new variable is a matrix of one row that a vector becomes.
 
     Returns:
         (function that reads the variable, its shape, the name of its first part in the checkpoint).
     """
     shape = view.shape(names[0])
     shape = shape[:-1] + (len(names) * shape[-1],) if len(names) > 1 else shape
+    shape = (1,) + shape if row else shape
 
     def read() -> np.ndarray:
         """Read the variable."""
-        return joined([view[name] for name in names], transposed)
+        return joined([view[name] for name in names], transposed, row)
 
     return read, shape[::-1] if transposed else shape, view.dialect.find(view.checkpoint, names[0])[0]

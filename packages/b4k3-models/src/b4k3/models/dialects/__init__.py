@@ -95,6 +95,7 @@ class Rule:
         part: (k, n) or None. If the file has n variables of equal size joined along their last axis, this variable is
             part number k. If it is transposed too, the joined array is.
         also: bool. Whether the variable is written under this name in addition to the name of an earlier rule.
+        row: bool. Whether the file has the vector as a matrix of one row.
 
     Example:
         >>> from b4k3.models.dialects import Rule
@@ -109,12 +110,14 @@ class Rule:
         transposed: bool = False,
         part: tuple[int, int] | None = None,
         also: bool = False,
+        row: bool = False,
     ) -> None:
         self._canonical = Template(canonical)
         self._stored = Template(stored)
         self.transposed = transposed
         self.part = part
         self.also = also
+        self.row = row
 
     def to_stored(self, name: str) -> str | None:
         """Translate a canonical name to the name in the file.
@@ -213,6 +216,7 @@ class Dialect:
         self.family = family or name
         self.models = tuple(models)
         self._of_parts = [rule for rule in rules or () if rule.part is not None]
+        self._of_rows = [rule for rule in rules or () if rule.row]
 
     def recognises(self, names: Collection[str]) -> bool:
         """Tell whether a file is in this dialect.
@@ -312,6 +316,17 @@ class Dialect:
         parts = [rule.part for rule in self._of_parts if rule.to_stored(canonical) is not None]
         return parts[0] if parts else None
 
+    def is_row(self, canonical: str) -> bool:
+        """Find out whether the file has a vector as a matrix of one row.
+
+        Arguments:
+            canonical: str. The canonical name.
+
+        Returns:
+            bool.
+        """
+        return any(rule.to_stored(canonical) is not None for rule in self._of_rows)
+
     def find(self, checkpoint: Checkpoint, canonical: str) -> tuple[str, bool] | None:
         """Find a variable in a file.
 
@@ -347,7 +362,11 @@ class Dialect:
         shape = tuple(checkpoint.shape(stored))
         shape = shape[::-1] if transposed else shape
         part = self.part(canonical)
-        return shape if part is None else shape[:-1] + (shape[-1] // part[1],)
+        if part is not None:
+            shape = shape[:-1] + (shape[-1] // part[1],)
+        if self.is_row(canonical) and len(shape) == 2 and shape[0] == 1:
+            shape = shape[1:]
+        return shape
 
     def read(self, checkpoint: Checkpoint, canonical: str) -> tuple[NDArray[Any], list[str]]:
         """Read a variable.
@@ -365,6 +384,8 @@ class Dialect:
         if part is not None:
             size = value.shape[-1] // part[1]
             value = value[..., part[0] * size : (part[0] + 1) * size]
+        if self.is_row(canonical) and value.ndim == 2 and len(value) == 1:
+            value = value[0]
         return value, [stored]
 
     def read_names(self, checkpoint: Checkpoint, canonical: str) -> list[str]:
@@ -526,17 +547,19 @@ def places(names: Iterable[str], target: Dialect) -> tuple[dict[str, tuple[list[
     return found, unknown
 
 
-def joined(values: Sequence[NDArray[Any]], transposed: bool) -> NDArray[Any]:
+def joined(values: Sequence[NDArray[Any]], transposed: bool, row: bool = False) -> NDArray[Any]:
     """Make the array that a file has for one or several variables.
 
     Arguments:
         values: arrays; several ones are joined along their last axis.
         transposed: bool. Whether the file has the transposed array.
+        row: bool. Whether the file has a vector as a matrix of one row.
 
     Returns:
         Array.
     """
     value = values[0] if len(values) == 1 else np.concatenate(values, axis=-1)
+    value = value[None] if row else value
     return value.T if transposed else value
 
 
@@ -551,7 +574,10 @@ def written(tensors: Mapping[str, NDArray[Any]], target: Dialect) -> tuple[dict[
         A dict from the name in the dialect to the array, and the list of the canonical names that cannot be written.
     """
     found, unknown = places(tensors, target)
-    renamed = {name: joined([tensors[part] for part in parts], t) for name, (parts, t) in found.items()}
+    renamed = {
+        name: joined([tensors[part] for part in parts], transposed, target.is_row(parts[0]))
+        for name, (parts, transposed) in found.items()
+    }
     return renamed, unknown
 
 

@@ -42,6 +42,8 @@ class Variable:
             key.
         transposed: bool. Whether the weight of the layer is the transpose of the stored array.
         when: function from sizes to bool: whether the layer has the variable. None means that it always has it.
+        more: dict. How many more entries an axis has than the value of its key, by key. BART's table of positions has
+            max_position + 2 rows, for example.
 
     Example:
         >>> from b4k3.models.networks.description import Variable
@@ -56,11 +58,13 @@ class Variable:
         axes: Sequence[Any] = (),
         transposed: bool = False,
         when: Callable[[Sizes], bool] | None = None,
+        more: dict[str, int] | None = None,
     ) -> None:
         self.name = name
         self.axes = tuple(axes)
         self.transposed = transposed
         self.when = when
+        self.more = dict(more or {})
         self.skeleton = skeleton(name)
 
     @property
@@ -86,7 +90,9 @@ class Variable:
             tuple of int; None if the sizes do not determine the shape.
         """
         shape: tuple[Any, ...] = tuple(sizes.get(axis) if isinstance(axis, str) else axis for axis in self.axes)
-        return shape if shape and None not in shape else None
+        if not shape or None in shape:
+            return None
+        return tuple(size + self.more.get(axis, 0) for axis, size in zip(self.axes, shape))
 
 
 def dense(scope: str, rows: Any = None, columns: Any = None, bias: Bias = True) -> list[Variable]:
