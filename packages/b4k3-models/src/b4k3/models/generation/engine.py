@@ -16,6 +16,7 @@ from . import beams, greedy
 from .argument_checks import id_within
 from .network import Network
 from .request import NO_PADDING, Prompts, Request
+from .sampling import NOT_FORCED
 
 if TYPE_CHECKING:
     from typing import Tuple, Union
@@ -80,6 +81,24 @@ def start_of(decoder: Any) -> int:
     """
     start_id = getattr(decoder, "decoder_start_token_id", None)
     return max(decoder.pad_token_id, 0) if start_id is None else start_id
+
+
+def forced_by(decoder: Any, request: Request) -> dict[str, int]:
+    """Find the tokens that a decoder gives whatever the scores are, as BART's configs say.
+
+    Arguments:
+        decoder: `Transformer`. Its `forced_bos_token_id` is the first token. Its `forced_eos_token_id` is the last one
+            of `max_new_tokens` tokens, if it is an end id.
+        request: `Request`.
+
+    Returns:
+        dict: "forced_first" and "forced_last", ids or -1 for none.
+    """
+    first, last = (getattr(decoder, f"forced_{name}_token_id", None) for name in ("bos", "eos"))
+    return {
+        "forced_first": NOT_FORCED if first is None else first,
+        "forced_last": last if last in request.end_ids else NOT_FORCED,
+    }
 
 
 def rounded_up(n: int, unit: int) -> int:
@@ -193,9 +212,10 @@ class Engine:
         segments = network.segment_limit if network.has_segments else None
         prompts = Prompts(ids, segment_ids, start_id, decoder.vocab_size, new_segment, padding_id, segments)
         cache_capacity = self.make_room(prompts, request.max_new)
-        options = request.options._replace(cache_capacity=cache_capacity)
+        forced = forced_by(decoder, request)
+        options = request.options._replace(cache_capacity=cache_capacity, forced=max(forced.values()) >= 0)
         rows = len(prompts.ids) * options.copies
-        params = dict(request.params, uniform=request.uniform(rows, cache_capacity), padding_id=fill)
+        params = dict(request.params, uniform=request.uniform(rows, cache_capacity), padding_id=fill, **forced)
         params["segments"] = np.repeat(prompts.new_segments, options.copies)
         first.update(ids=prompts.ids, segments=prompts.segments, lengths=prompts.lengths)
         if options.penalty:

@@ -39,6 +39,7 @@ class Options(NamedTuple):
         top_p: bool. Whether sampling is restricted to a joint probability.
         scores: bool. Whether log-probabilities are summed up.
         copies: int. The number of rows for each prompt.
+        forced: bool. Whether the first or the last token is forced, whatever the scores are.
         cache_capacity: int. How many new tokens the cache can hold; 0 until the prompts are known.
 
     Example:
@@ -58,6 +59,7 @@ class Options(NamedTuple):
     top_p: bool
     scores: bool
     copies: int
+    forced: bool = False
     cache_capacity: int = 0
 
 

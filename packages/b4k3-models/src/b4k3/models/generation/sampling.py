@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from .request import Options
 
 MASKED_SCORE = -1e9  # the score of a token that is forbidden; it is finite, so that sums of it stay numbers
+NOT_FORCED = -1  # stands for the token that is forced, where none is
 LOWEST_EXPONENT = -1e4  # no score is so far below the best one that it matters: the exponential of this is 0
 
 
 def adjust(scores: Tensor, seen: Tensor | None, count: Any, options: Options, params: dict[str, Any]) -> Tensor:
-    """Apply the repetition penalty, and forbid an end before `min_new_tokens`.
+    """Apply the repetition penalty, forbid an end before `min_new_tokens`, and force the first or the last token.
 
     The penalty is the one of CTRL (Keskar et al., https://arxiv.org/abs/1909.05858, section 4.1) in the form that
     transformers gives it: a score below 0 is multiplied by the penalty, another one is divided by it.
@@ -38,6 +39,12 @@ def adjust(scores: Tensor, seen: Tensor | None, count: Any, options: Options, pa
         ids = ops.arange(0, ops.shape(scores)[-1], dtype="int32")
         early = ops.logical_and(is_end(ids, params), count < params["min_new"])
         scores = ops.where(early[None], MASKED_SCORE * ops.ones_like(scores), scores)
+    if options.forced:
+        forced = ops.where(count + 1 >= params["max_new"], params["forced_last"], NOT_FORCED)
+        forced = ops.where(ops.equal(count, 0), params["forced_first"], forced)
+        ids = ops.arange(0, ops.shape(scores)[-1], dtype="int32")
+        alone = ops.where(ops.equal(ids, forced), 0.0, MASKED_SCORE)[None] + ops.zeros_like(scores)
+        scores = ops.where(forced >= 0, alone, scores)
     return scores
 
 
