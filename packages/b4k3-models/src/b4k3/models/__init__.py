@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
 
     from .adam_state import adam_variables as adam_variables, restore_adam as restore_adam
     from .architectures.albert import ALBERT as ALBERT, ALBERT_Unshared as ALBERT_Unshared
+    from .architectures.bart import BART as BART, BART_Decoder as BART_Decoder, BART_Encoder as BART_Encoder
+    from .architectures.bart_base import BART_Base as BART_Base
     from .architectures.bert import BERT as BERT
     from .architectures.deberta import DeBERTaV2 as DeBERTaV2
     from .architectures.distilbert import DistilBERT as DistilBERT
@@ -55,6 +57,10 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
 _NAMES = {
     "ALBERT": "architectures.albert",
     "ALBERT_Unshared": "architectures.albert",
+    "BART": "architectures.bart",
+    "BART_Base": "architectures.bart_base",
+    "BART_Decoder": "architectures.bart",
+    "BART_Encoder": "architectures.bart",
     "BERT": "architectures.bert",
     "CheckpointError": "checkpoints",
     "ConfigError": "errors",

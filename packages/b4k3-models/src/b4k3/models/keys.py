@@ -133,6 +133,10 @@ LIMITS = {
     "local_attention": 10**7,
     "pad_token_id": 10**8,
     "decoder_start_token_id": 10**8,
+    "forced_bos_token_id": 10**8,
+    "forced_eos_token_id": 10**8,
+    "num_decoder_attention_heads": 10**4,
+    "decoder_intermediate_size": 10**7,
 }
 MAY_BE_NONE = {
     "embedding_size",
@@ -141,6 +145,10 @@ MAY_BE_NONE = {
     "num_decoder_layers",
     "pad_token_id",
     "decoder_start_token_id",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "num_decoder_attention_heads",
+    "decoder_intermediate_size",
 }
 MAY_BE_ZERO = {
     "segment_vocab_size",
@@ -149,10 +157,14 @@ MAY_BE_ZERO = {
     "num_decoder_layers",
     "pad_token_id",
     "decoder_start_token_id",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
 }
+MAY_BE_NO_TOKEN = ("pad_token_id", "forced_bos_token_id", "forced_eos_token_id")  # -1
 SWITCHES = (
     "tie_word_embeddings is_decoder use_task_id scale_attn_weights scale_attn_by_inverse_layer_idx "
     "use_attention_bias mlp_bias norm_bias decoder_bias classifier_bias "
+    "scale_embedding final_logits_bias "
     "ignore_invalid_weights ignore_unread_weights autoresize_weights"
 ).split()
 REQUIRED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
@@ -344,7 +356,7 @@ def validate(config: dict[str, Any], where: str, spelled: dict[str, str] | None 
         value = config.get(key)
         if value is None and (key in MAY_BE_NONE or key not in config):
             continue
-        least = -1 if key == "pad_token_id" else 0 if key in MAY_BE_ZERO else 1
+        least = -1 if key in MAY_BE_NO_TOKEN else 0 if key in MAY_BE_ZERO else 1
         if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= limit:
             raise ConfigError(f"{where}: {name(key)}={short(value)}, expected an int from {least} to {limit}")
     heads, hidden = config["num_attention_heads"], config["hidden_size"]
