@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .architectures.bart import BART as BART, BART_Decoder as BART_Decoder, BART_Encoder as BART_Encoder
     from .architectures.bart_base import BART_Base as BART_Base
     from .architectures.bert import BERT as BERT
+    from .architectures.cpt import CPT as CPT
     from .architectures.deberta import DeBERTaV2 as DeBERTaV2
     from .architectures.distilbert import DistilBERT as DistilBERT
     from .architectures.electra import ELECTRA as ELECTRA, ELECTRA_Generator as ELECTRA_Generator
@@ -62,6 +63,7 @@ _NAMES = {
     "BART_Decoder": "architectures.bart",
     "BART_Encoder": "architectures.bart",
     "BERT": "architectures.bert",
+    "CPT": "architectures.cpt",
     "CheckpointError": "checkpoints",
     "ConfigError": "errors",
     "DeBERTaV2": "architectures.deberta",

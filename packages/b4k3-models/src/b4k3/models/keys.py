@@ -137,6 +137,7 @@ LIMITS = {
     "forced_eos_token_id": 10**8,
     "num_decoder_attention_heads": 10**4,
     "decoder_intermediate_size": 10**7,
+    "encoder_max_position": 10**7,
 }
 MAY_BE_NONE = {
     "embedding_size",
@@ -149,6 +150,7 @@ MAY_BE_NONE = {
     "forced_eos_token_id",
     "num_decoder_attention_heads",
     "decoder_intermediate_size",
+    "encoder_max_position",
 }
 MAY_BE_ZERO = {
     "segment_vocab_size",

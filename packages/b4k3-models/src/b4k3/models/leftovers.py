@@ -26,7 +26,7 @@ PATTERNS = (
     (r"^linear_(start|end)[./]", "pointers"),
     (r"(position_ids|token_type_ids)$", "position ids"),
     (r"(relative_positions_encoding|embed_positions)[./]", FIXED_POSITIONS),
-    (r"^(model\.)?(en|de)coder\.embed_tokens\.weight$", "tied embeddings"),
+    (r"^(model\.)?(shared|(en|de)coder\.embed_tokens)\.weight$", "tied embeddings"),
     (r"\.attn\.(masked_)?bias$", "fixed causal mask"),
     (r"EncDecAttention\.relative_attention_bias\.weight$", "unused position bias"),
     (

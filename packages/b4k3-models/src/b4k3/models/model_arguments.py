@@ -107,7 +107,7 @@ if TYPE_CHECKING:
         pooler_hidden_act: Activation
         with_pointers: Head
 
-        # -------------------------------------------------------------------------------------- GPT, GPT-2, T5
+        # ----------------------------------------------------------------------------- GPT, GPT-2, T5, BART, CPT
         final_activation: Activation
         scale_attn_weights: bool
         scale_attn_by_inverse_layer_idx: bool
@@ -119,6 +119,14 @@ if TYPE_CHECKING:
         cross_position_bias: bool | None
         logit_scale: float | bool | None
         decoder_start_token_id: int | None
+        num_decoder_attention_heads: int | None
+        decoder_intermediate_size: int | None
+        scale_embedding: bool
+        final_logits_bias: bool
+        forced_bos_token_id: int | None
+        forced_eos_token_id: int | None
+        encoder_max_position: int | None
+        encoder_segment: int
 
         # ------------------------------------------------------- the same under the names of published configs
         activation: Activation
@@ -131,10 +139,16 @@ if TYPE_CHECKING:
         d_ff: int
         d_kv: int | None
         d_model: int
+        decoder_attention_heads: int | None
+        decoder_ffn_dim: int | None
+        decoder_layers: int | None
         dense_act_fn: Activation
         dim: int
         dropout: float | None
         embedding_dropout: float | None
+        encoder_attention_heads: int
+        encoder_ffn_dim: int
+        encoder_layers: int
         feed_forward_proj: str
         hidden_activation: Activation
         hidden_dim: int
@@ -160,14 +174,21 @@ if TYPE_CHECKING:
         head_dim: int | None
         mlp_dropout: float | None
         rope_scaling: Any
+        add_final_layer_norm: bool | None
         auto_map: Any
+        do_blenderbot_90_layernorm: bool | None
+        extra_pos_embeddings: int | None
+        is_encoder_decoder: bool | None
         ln_type: str | None
         norm_type: str | None
+        normalize_before: bool | None
+        normalize_embedding: bool | None
         per_layer_config: Any
         position_embedding_type: str | None
         pruned_heads: Any
         quantization_config: Any
         rotary_value: bool | None
+        static_position_embeddings: bool | None
         tie_encoder_decoder: bool | None
         use_bias: bool | None
         conv_groups: int | None

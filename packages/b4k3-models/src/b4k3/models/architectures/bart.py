@@ -242,13 +242,25 @@ class BART_Decoder(DecoderHalf, BART_Base):  # noqa: N801
         Returns:
             Tensor, [batch, n, vocab_size], in float32.
         """
-        x = self.project_to_vocabulary(x, "Decoder-Output-LM")  # [batch, n, vocab_size]
-        if self.final_logits_bias:
-            x = self.apply(x, ScaleOffset, scale=False, name="Decoder-Output-LM-Bias")  # [batch, n, vocab_size]
+        x = self.project(x)  # [batch, n, vocab_size]
         activation = activations.get("softmax" if self.with_lm is True else self.with_lm)
         return self.apply(
             x, keras.layers.Activation, activation=activation, dtype="float32", name="Decoder-Output-LM-Activation"
         )
+
+    def project(self, x: Tensor) -> Tensor:
+        """Compute logits.
+
+        Arguments:
+            x: tensor, [batch, n, hidden_size].
+
+        Returns:
+            Tensor, [batch, n, vocab_size].
+        """
+        x = self.project_to_vocabulary(x, "Decoder-Output-LM")  # [batch, n, vocab_size]
+        if not self.final_logits_bias:
+            return x
+        return self.apply(x, ScaleOffset, scale=False, name="Decoder-Output-LM-Bias")  # [batch, n, vocab_size]
 
 
 class BART(TwoHalves, BART_Base):

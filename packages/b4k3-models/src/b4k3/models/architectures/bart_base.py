@@ -49,6 +49,7 @@ class BART_Base(Transformer):  # noqa: N801 (as T5_Base)
     model_key: str | None = "bart"
     network = BART
     applications = ("encoder",)
+    own_tables = True  # whether each side has a table of token embeddings if the output is not tied to them
 
     def __init__(
         self,
@@ -95,6 +96,7 @@ class BART_Base(Transformer):  # noqa: N801 (as T5_Base)
         Returns:
             Tensor, [batch, n, hidden_size].
         """
+        own = self.own_tables and not self.tie_word_embeddings
         x = self.apply(  # [batch, n, hidden_size]
             ids,
             Embedding,
@@ -103,7 +105,7 @@ class BART_Base(Transformer):  # noqa: N801 (as T5_Base)
             embeddings_initializer=self.initializer,
             mask_zero=True,
             padding_id=self.pad_token_id,
-            name="Embedding-Token" if self.tie_word_embeddings else f"{part}-Embedding-Token",
+            name=f"{part}-Embedding-Token" if own else "Embedding-Token",
         )
         if self.scale_embedding:
             x = self.apply(

@@ -1,4 +1,4 @@
-"""The dialect of BART in Hugging Face transformers: 'model.encoder.layers.0.self_attn.q_proj.weight'.
+"""The dialects of BART in Hugging Face transformers, 'model.encoder.layers.0.self_attn.q_proj.weight', and of CPT.
 
 https://github.com/huggingface/transformers
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from ..networks.bart import EPSILON
 from . import Dialect, Rule, linear, norm
-from .huggingface import FAMILY
+from .huggingface import FAMILY, embeddings, layers
 
 _MATRICES = (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"), ("output", "out_proj"))
 _TABLES = ("model.shared.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight")
@@ -86,4 +86,18 @@ BART = Bart(
     prefixes=("model.", ""),
     family=FAMILY,
     models=("bart",),
+)
+
+# Its encoder has the names of BERT. The table of token embeddings is in the files under three names.
+CPT = Dialect(
+    "huggingface-cpt",
+    embeddings("cpt", "model.encoder.")
+    + [Rule("cpt/embeddings/word_embeddings", table, also=True) for table in (_TABLES[0], _TABLES[2])]
+    + layers("cpt", "model.encoder.")
+    + stack("cpt", "decoder")
+    + output("cpt"),
+    lambda names: any(name.endswith("encoder.embeddings.word_embeddings.weight") for name in names),
+    prefixes=("model.", ""),
+    family=FAMILY,
+    models=("cpt",),
 )

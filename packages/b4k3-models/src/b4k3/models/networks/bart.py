@@ -62,16 +62,17 @@ def own_embeddings(side: str) -> Layer:
     return Layer(f"{side.capitalize()}-Embedding-Token", [table], when=untied, copies={name: TABLE})
 
 
-def stack(side: str) -> Part:
+def stack(side: str, network: str = "bart") -> Part:
     """Describe the table of positions of one side, its first normalisation and its blocks.
 
     Arguments:
         side: str. "encoder" or "decoder".
+        network: str. The beginning of the canonical names.
 
     Returns:
         `Part`.
     """
-    title, scope = side.capitalize(), f"bart/{side}"
+    title, scope = side.capitalize(), f"{network}/{side}"
     count = "num_decoder_layers" if side == "decoder" else "num_hidden_layers"
     width = "decoder_intermediate_size" if side == "decoder" else "intermediate_size"
     repeated = Blocks(title + "-Transformer-{i}", i=count)
@@ -98,17 +99,21 @@ def stack(side: str) -> Part:
     return Part(side, layers)
 
 
-def output() -> Part:
+def output(network: str = "bart", table: str = TABLE) -> Part:
     """Describe the output matrix, which the network has if it is not tied, and the bias that some files have.
+
+    Arguments:
+        network: str. The beginning of the canonical names.
+        table: str. The canonical name of the token embeddings.
 
     Returns:
         `Part`.
     """
-    name = "bart/lm_head/kernel"
+    name = f"{network}/lm_head/kernel"
     matrix = Variable(name, ("embedding_size", "vocab_size"))
     layers = [
-        Layer("Decoder-Output-LM", [matrix], when=untied, copies={name: TABLE}),
-        Layer("Decoder-Output-LM-Bias", [Variable("bart/final_logits_bias", ("vocab_size",))], when=has_bias),
+        Layer("Decoder-Output-LM", [matrix], when=untied, copies={name: table}),
+        Layer("Decoder-Output-LM-Bias", [Variable(f"{network}/final_logits_bias", ("vocab_size",))], when=has_bias),
     ]
     return Part("output", layers, argument="with_lm", on=True, advice="the file has no output: build with_lm=False")
 
