@@ -16,6 +16,11 @@ import tempfile
 
 import numpy as np
 
+try:
+    from . import cpt
+except ImportError:  # run as a program
+    import cpt
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "golden" / "huggingface"
 SIZES = {
     "vocab_size": 60,
@@ -107,16 +112,31 @@ WITHOUT_SEGMENTS = {
     "mpnet": ("MPNetForMaskedLM", dict(MPNET, num_hidden_layers=2), {"model": "mpnet", "with_mlm": "linear"}),
 }
 ENCODERS = dict(MODELS, **WITHOUT_SEGMENTS)
-PADDING = {"roberta": 1, "xlm_roberta": 1, "camembert": 1, "mpnet": 1, "modernbert": 59}  # of the others it is 0
+PADDING = {"bart": 1, "roberta": 1, "xlm_roberta": 1, "camembert": 1, "mpnet": 1, "modernbert": 59}  # of the others it is 0
 UIE = dict(SIZES, num_hidden_layers=2, type_vocab_size=4, use_task_id=True, task_type_vocab_size=16)
+TWO_HALVES = ("t5", "mt5", "bart", "cpt")
 ONE_SEGMENT = ("xlm_roberta", "camembert")
 
 T5_SIZES = {"vocab_size": 60, "d_model": 24, "d_kv": 5, "d_ff": 40, "num_layers": 2, "num_decoder_layers": 3}
+BART_SIZES = {
+    "vocab_size": 60,
+    "d_model": 24,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 3,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 40,
+    "decoder_ffn_dim": 32,
+    "max_position_embeddings": 18,
+    "scale_embedding": True,
+    "decoder_start_token_id": 0,  # as `decoder_inputs` begin
+}
 GPT_SIZES = {"vocab_size": 60, "n_positions": 40, "n_embd": 24, "n_layer": 2, "n_head": 3}
 # as MODELS, with the whole configuration
 GENERATIVE = {
     "gpt2": ("GPT2LMHeadModel", dict(GPT_SIZES, n_inner=40), {"model": "gpt2", "final_activation": "linear"}),
     "openai_gpt": ("OpenAIGPTLMHeadModel", GPT_SIZES, {"model": "gpt", "final_activation": "linear"}),
+    "bart": ("BartForConditionalGeneration", BART_SIZES, {"model": "bart", "with_lm": "linear"}),
     "t5": (
         "T5ForConditionalGeneration",
         dict(T5_SIZES, num_heads=3, relative_attention_num_buckets=8),
@@ -153,7 +173,7 @@ def feed(name):
         return [ids, segments * (name not in ONE_SEGMENT)], mask
     if name in WITHOUT_SEGMENTS:
         return [ids], mask
-    if name in ("t5", "mt5"):
+    if name in TWO_HALVES:
         return [ids, decoder_inputs()], np.ones_like(decoder_inputs())
     return [ids], mask
 
@@ -175,12 +195,14 @@ def make(name):
     torch.manual_seed(len(name))
     with torch.no_grad():
         for key, parameter in model.named_parameters():
-            if "embed_positions" in key:
+            if "embed_positions" in key and name != "bart":
                 continue
             noise = torch.randn_like(parameter)
             scale = 0.3 if "embeddings" in key or parameter.ndim == 1 else 0.2
             is_gamma = parameter.ndim == 1 and key.endswith("weight")
             parameter.copy_(1 + scale * noise if is_gamma else scale * noise)
+        if name == "bart":
+            model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias))
     return model.eval()
 
 
@@ -286,20 +308,34 @@ def stored_digests():
     return json.loads((ROOT / "converted.json").read_text())
 
 
+def write_cpt(folder):
+    """The files and answers of a CPT, which transformers does not have."""
+    parts = cpt.make()
+    folder.mkdir(exist_ok=True)
+    cpt.write(folder, *parts)
+    ids, _, source_mask = inputs()
+    arrays, mask = feed("cpt")
+    found = cpt.answers(parts, ids, source_mask, arrays[1])
+    np.savez_compressed(folder / "expected.npz", mask=mask, ids=ids, decoder_ids=arrays[1], **found)
+
+
 def main(*names):
     if not names:
         found = {key: digests(convert(key)) for key in CONVERTED}
         (ROOT / "converted.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    for name in names or ["uie"] + list(ENCODERS) + list(GENERATIVE):
+    for name in names or [*ENCODERS, *GENERATIVE, "cpt", "uie"]:
+        folder = ROOT / name
         if name == "uie":
             write_uie()
             continue
-        folder = ROOT / name
+        if name == "cpt":
+            write_cpt(folder)
+            continue
         model = make(name)
         model.save_pretrained(str(folder))
         (folder / "generation_config.json").unlink(missing_ok=True)
         arrays, mask = feed(name)
-        named = dict(zip(("ids", "decoder_ids" if name in ("t5", "mt5") else "segments"), arrays))
+        named = dict(zip(("ids", "decoder_ids" if name in TWO_HALVES else "segments"), arrays))
         np.savez_compressed(folder / "expected.npz", mask=mask, **named, **answers(model))
         print(name, json.loads((folder / "config.json").read_text())["model_type"])
 

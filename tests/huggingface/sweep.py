@@ -160,6 +160,17 @@ PLAIN = {  # sizes for a case that is written out
         "num_heads": 3,
         "relative_attention_num_buckets": 8,
     },
+    "bart": {
+        "vocab_size": 60,
+        "d_model": 24,
+        "encoder_layers": 2,
+        "decoder_layers": 3,
+        "encoder_attention_heads": 3,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 40,
+        "decoder_ffn_dim": 32,
+        "max_position_embeddings": 40,
+    },
 }
 # parts of a configuration that are about text too
 TEXT_PARTS = set(
@@ -285,6 +296,11 @@ ARCHITECTURES = {
         ["DoubleHeadsModel", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering"],
     ),
     "openai-gpt": ("OpenAIGPT", ["Model", "LMHeadModel"], ["DoubleHeadsModel", "ForSequenceClassification"]),
+    "bart": (
+        "Bart",
+        ["Model", "ForConditionalGeneration"],
+        ["ForSequenceClassification", "ForQuestionAnswering", "ForCausalLM"],
+    ),
     "t5": (
         "T5",
         ["Model", "ForConditionalGeneration", "EncoderModel"],
@@ -299,6 +315,7 @@ ARCHITECTURES = {
 ROBERTAS = ("roberta", "xlm-roberta", "camembert")
 DECODERS = ("bert", *ROBERTAS, "ernie", "megatron-bert", "electra", "roformer")  # those with is_decoder
 HIDDEN_ACT = {
+    "bart": "activation_function",
     "distilbert": "activation",
     "modernbert": "hidden_activation",
     "gpt2": "activation_function",
@@ -341,6 +358,21 @@ def sizes_of(r, arch):
         if r.random() < 0.4:
             config.update(r.choice(T5_EXTRAS))
         return config
+    if arch == "bart":
+        return {
+            "vocab_size": vocab,
+            "d_model": 24,
+            "encoder_layers": layers,
+            "decoder_layers": r.choice([1, 2, 3]),
+            "encoder_attention_heads": heads,
+            "decoder_attention_heads": r.choice([1, 2, 3, 4]),
+            "encoder_ffn_dim": inner,
+            "decoder_ffn_dim": r.choice([20, 40, 64]),
+            "max_position_embeddings": r.choice([16, 20, 40]),
+            "scale_embedding": r.random() < 0.5,
+            "decoder_start_token_id": r.choice([2, 2, 5]),
+            "forced_eos_token_id": r.choice([2, None]),
+        }
     if arch in ("gpt2", "openai-gpt"):
         config = {
             "vocab_size": vocab,
@@ -629,14 +661,17 @@ def make(case):
                 raise NotMade(f"{count} parameters after shrinking") from None
     model = cls(config)
     torch.manual_seed(len(case.name))
+    learned = case.class_name.startswith("Bart")  # its tables of positions; RoFormer's are sines
     with torch.no_grad():
         for key, parameter in model.named_parameters():
-            if "embed_positions" in key or not parameter.dtype.is_floating_point:
+            if "embed_positions" in key and not learned or not parameter.dtype.is_floating_point:
                 continue
             noise = torch.randn_like(parameter)
             scale = 0.3 if "embed" in key or parameter.ndim <= 1 else 0.2
             is_gamma = parameter.ndim == 1 and key.endswith("weight")
             parameter.copy_(1 + scale * noise if is_gamma else scale * noise)
+        if hasattr(model, "final_logits_bias"):
+            model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias))
     return model.eval()
 
 
@@ -856,8 +891,8 @@ class Comparison:
             raise
         if isinstance(first, models.GPT):
             self.decoder()
-        elif isinstance(first, models.T5_Base):
-            self.t5(first)
+        elif isinstance(first, (models.T5_Base, models.BART_Base)):
+            self.two_halves(first, {"logit_scale": False} if isinstance(first, models.T5_Base) else {})
         else:
             self.encoder(first)
         return theirs, want
@@ -906,13 +941,13 @@ class Comparison:
             raise NotMade("no logits to compare with")
         self.check("logits", answers(model, self.inputs)[0], logits, self.inputs["mask"])
 
-    def t5(self, first):
+    def two_halves(self, first, unscaled):
         """The encoder's hidden states; the decoder's without a factor; the logits."""
         want, mask = self.want, self.inputs["mask"]
         if [x.name.split(":")[0] for x in first.model.inputs] == ["Encoder-Input-Token"]:
             self.check("hidden", answers(first.model, self.inputs)[0], want.hidden, mask)
             return
-        bare = build(self.folder, with_lm=False, logit_scale=False)
+        bare = build(self.folder, with_lm=False, **unscaled)
         if want.encoder is None:
             self.check("encoder", answers(bare.encoder, self.inputs)[0], want.hidden, mask)
             return

@@ -49,6 +49,12 @@ BACK = {
     "roformer": ("RoFormerForMaskedLM", "encoder", {"embedding_size": 16}),
     "gpt2": ("GPT2LMHeadModel", "gpt", {"n_inner": 40, "activation_function": "relu"}),
     "openai-gpt": ("OpenAIGPTLMHeadModel", "gpt", {}),
+    "bart": ("BartForConditionalGeneration", "bart", {"scale_embedding": True, "forced_bos_token_id": 3}),
+    "bart, untied": (
+        "BartForConditionalGeneration",
+        "bart",
+        {"activation_function": "relu", "tie_word_embeddings": False, "pad_token_id": 0},
+    ),
     "t5": ("T5ForConditionalGeneration", "t5", {}),
     "t5, gated": ("T5ForConditionalGeneration", "t5", {"feed_forward_proj": "gated-gelu"}),
     "t5, untied": (

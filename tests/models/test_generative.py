@@ -19,6 +19,8 @@ KINDS = {
     "t5.1.0": {"hidden_act": "relu", "num_decoder_layers": 3},
     "t5.1.1": GATED,
     "t5_pegasus": GATED,
+    "bart": {"pad_token_id": 0, "num_decoder_layers": 3, "num_decoder_attention_heads": 4},
+    "cpt": {"pad_token_id": 0, "num_decoder_layers": 1},
 }
 IDS = np.array([[2, 5, 7, 11, 13, 3, 0, 0], [2, 6, 8, 3, 9, 10, 12, 3]])
 SEGMENTS = np.where(IDS > 0, 4, 0)
@@ -43,7 +45,7 @@ def build(kind, checkpoint=None, model=None, **kwargs):
 
 def feed(kind):
     """(inputs, mask of the positions of the output)"""
-    if "t5" in kind:
+    if "gpt" not in kind:
         return [IDS, TARGETS], np.array([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]) > 0
     return ([IDS, SEGMENTS] if kind == "gpt" else [IDS]), IDS > 0
 
@@ -62,7 +64,7 @@ def test_save_load_and_padding(kind, tmp_path):
     close(outputs(again, *longer)[0][:, : want.shape[1]][mask], want[mask])
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "t5.1.0", "t5.1.1"])
+@pytest.mark.parametrize("kind", ["gpt2", "t5.1.0", "t5.1.1", "bart", "cpt"])
 def test_keep_tokens(kind, tmp_path):
     full = spread(build(kind))
     keep = [0, 3, 13, 2, 7, 5, 11, 6, 8, 9, 10, 12]
@@ -100,12 +102,12 @@ def test_prefix_and_shared_layers(kind, tmp_path):
     close(outputs(shared, *inputs)[0], want)
 
 
-@pytest.mark.parametrize("kind", ["gpt", "gpt2", "gpt2_ml", "t5.1.0"])
+@pytest.mark.parametrize("kind", ["gpt", "gpt2", "gpt2_ml", "t5.1.0", "bart"])
 def test_what_follows_is_not_seen(kind):
     transformer = spread(build(kind))
     inputs, _ = feed(kind)
     changed = [x.copy() for x in inputs]
-    changed[-1 if "t5" in kind else 0][:, 3:] = 14
+    changed[0 if "gpt" in kind else -1][:, 3:] = 14
     before, after = outputs(transformer, *inputs)[0], outputs(transformer, *changed)[0]
     close(after[:, :3], before[:, :3], 1e-4)
     assert np.abs(after - before)[:, 3:].max() > 1e-2

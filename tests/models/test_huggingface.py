@@ -28,6 +28,8 @@ HEADS = {
     "mpnet": ("mpnet", {"with_mlm": "linear"}, ["mlm"]),
     "gpt2": ("gpt2", {"final_activation": "linear"}, ["lm"]),
     "openai_gpt": ("gpt", {"final_activation": "linear"}, ["lm"]),
+    "bart": ("bart", {"with_lm": "linear"}, ["lm"]),
+    "cpt": ("cpt", {"with_lm": "linear"}, ["lm"]),
     "t5": ("t5.1.0", {"with_lm": "linear"}, ["lm"]),
     "mt5": ("mt5.1.1", {"with_lm": "linear"}, ["lm"]),
 }

@@ -30,7 +30,11 @@ NAMES = [of.name for of in networks()]
 # what a small network of each needs beside SMALL; sizes differ, so that an exchanged axis shows
 WIDE = {"embedding_size": 12, "segment_vocab_size": 3}
 T5 = {"attention_head_size": 5, "num_decoder_layers": 3, "relative_attention_num_buckets": 6}
+BART = {"num_decoder_layers": 3, "num_decoder_attention_heads": 4, "decoder_intermediate_size": 20}
 OWN = {
+    "bart": {"final_logits_bias": True, "scale_embedding": True},
+    "bart_decoder": {"final_logits_bias": True},
+    "cpt": {"num_hidden_layers": 5, "encoder_max_position": 30, "final_logits_bias": True},
     "gpt": {"segment_vocab_size": 3},
     "ernie": {"use_task_id": True, "task_type_vocab_size": 5},
     "albert": {"num_hidden_groups": 2, "inner_group_num": 2, "num_hidden_layers": 3},
@@ -60,6 +64,8 @@ def small(name, **kwargs):
     if "relative_attention_num_buckets" in known:
         config.update({key: value for key, value in T5.items() if key in known})
         config["hidden_act"] = "relu" if "t5.1.0" in name else ["relu", "linear"]
+    elif "num_decoder_attention_heads" in known:
+        config.update(BART)
     elif not of.generates:
         config.update(WIDE)
     config.update(OWN.get(name, {}))
@@ -131,7 +137,7 @@ def check_measures(of, transformer):
     assert {key: transformer.sizes[key] for key in found} == found
     lacking = set(IDENTIFYING + ("intermediate_size",)) - set(found)
     # the first of T5's matrices is of another size; a decoder alone has no blocks of the encoder
-    assert not lacking - {"num_hidden_layers"}
+    assert not lacking - {"num_hidden_layers"} or of.name == "bart_decoder"
     assert not lacking or of.name.startswith("albert") or of.name.endswith("_decoder")
 
 
