@@ -112,7 +112,8 @@ WITHOUT_SEGMENTS = {
     "mpnet": ("MPNetForMaskedLM", dict(MPNET, num_hidden_layers=2), {"model": "mpnet", "with_mlm": "linear"}),
 }
 ENCODERS = dict(MODELS, **WITHOUT_SEGMENTS)
-PADDING = {"bart": 1, "roberta": 1, "xlm_roberta": 1, "camembert": 1, "mpnet": 1, "modernbert": 59}  # of the others it is 0
+# The ids of padding; of the others it is 0.
+PADDING = {"bart": 1, "roberta": 1, "xlm_roberta": 1, "camembert": 1, "mpnet": 1, "modernbert": 59}
 UIE = dict(SIZES, num_hidden_layers=2, type_vocab_size=4, use_task_id=True, task_type_vocab_size=16)
 TWO_HALVES = ("t5", "mt5", "bart", "cpt")
 ONE_SEGMENT = ("xlm_roberta", "camembert")
