@@ -131,6 +131,8 @@ BART_SIZES = {
     "max_position_embeddings": 18,
     "scale_embedding": True,
     "decoder_start_token_id": 0,  # as `decoder_inputs` begin
+    "forced_bos_token_id": 9,
+    "forced_eos_token_id": 7,
 }
 GPT_SIZES = {"vocab_size": 60, "n_positions": 40, "n_embd": 24, "n_layer": 2, "n_head": 3}
 # as MODELS, with the whole configuration

@@ -342,6 +342,7 @@ class Source:
         matrix = [name for name in matrices if not name.endswith("/bias")]
         if matrix:
             differs = any(differ(view, name, copies[name]) for name in matrices if copies[name] in view)
+            differs = differs or any(copies[name] not in view for name in matrix)
             if differs == of.settings.get("tie_word_embeddings", True) or said is not None:
                 self.config["tie_word_embeddings"] = said if said is False else not differs
             if differs and said is True:

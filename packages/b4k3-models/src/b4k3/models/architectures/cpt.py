@@ -9,7 +9,6 @@ from b4k3.layers import TaskEmbedding, ZeroPadding
 
 from ..errors import ConfigError
 from ..networks import cpt as networks
-from ..transformer import as_list
 from .bart import BART_Decoder
 from .bart_base import BART_Base
 from .bert import BERT
@@ -134,7 +133,6 @@ class CPT(TwoHalves, BART_Base):
     `BART_Decoder`, [batch, n, vocab_size].
 
     Arguments:
-        num_hidden_layers: int. The number of blocks of the encoder with the blocks for understanding: 12 in cpt-base.
         encoder_max_position: int or None. The number of positions of the encoder; None takes max_position. The first
             files have 512, though their configs say 1024.
         encoder_segment: int. The segment of all tokens of the encoder. CPT was trained with 1. The `generate` of its
@@ -146,7 +144,8 @@ class CPT(TwoHalves, BART_Base):
         decoder_start_token_id: int or None. An argument of `BART_Decoder`.
         forced_bos_token_id: int or None. An argument of `BART_Decoder`.
         forced_eos_token_id: int or None. An argument of `BART_Decoder`.
-        kwargs: the arguments of `BART_Base`. hidden_act is of the decoder; the encoder always has gelu.
+        kwargs: the arguments of `BART_Base`. num_hidden_layers counts the blocks for understanding too, so it is 12 in
+            cpt-base. hidden_act is of the decoder; the encoder always has gelu.
 
     Attributes (after `build`):
         encoder: Keras model. From the token ids of the encoder to the output of its shared blocks.
@@ -195,7 +194,7 @@ class CPT(TwoHalves, BART_Base):
         if shared_blocks < 1:
             raise ConfigError(
                 f"num_hidden_layers={self.num_hidden_layers} and num_decoder_layers={self.num_decoder_layers}: the "
-                "encoder of CPT has more blocks than the decoder"
+                "encoder of CPT has more blocks than the decoder; build a BART with model='bart'"
             )
         shared = dict(kwargs, layers=self.layers)
         bert = {key: value for key, value in shared.items() if key not in networks.DECODER_KEYS}
@@ -224,9 +223,7 @@ class CPT(TwoHalves, BART_Base):
         for index in range(self._encoder.num_hidden_layers, self.num_hidden_layers):
             x = self._encoder.apply_main_layers(x, index)  # [batch, m, hidden_size]
         outputs = self.apply_mlm(x) if self.with_mlm else x
-        self.understanding = keras.models.Model(
-            as_list(self._encoder.input), outputs, name=self.name_of("Understanding")
-        )
+        self.understanding = keras.models.Model(self._encoder.input, outputs, name=self.name_of("Understanding"))
 
     # --------------------------------------------------------------------------------------------------- heads
 

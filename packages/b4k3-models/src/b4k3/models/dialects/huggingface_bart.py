@@ -73,12 +73,13 @@ class Bart(Dialect):
         return {"layer_norm_eps": EPSILON}
 
 
-# Without the prefix, a file of one side alone has the tables of the other projects' names, so the blocks are asked.
+# If the output is not tied, the classes of transformers expect a shared table too, although they do not use it.
 BART = Bart(
     "huggingface-bart",
     [Rule("bart/shared/embeddings", _TABLES[0])]
     + [Rule("bart/encoder/token_embeddings", _TABLES[1]), Rule("bart/decoder/token_embeddings", _TABLES[2])]
     + [Rule("bart/shared/embeddings", table) for table in _TABLES[1:]]
+    + [Rule("bart/encoder/token_embeddings", _TABLES[0], also=True), Rule("bart/decoder/token_embeddings", _TABLES[0])]
     + stack("bart", "encoder")
     + stack("bart", "decoder")
     + output("bart"),
