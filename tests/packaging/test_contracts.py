@@ -166,7 +166,7 @@ BANNERS = {
     "drop_embeddings map_embeddings compute_position_bias relative_positions",
     "blocks": "apply_main_layers apply_block apply_attention apply_feed_forward attention_scale_of residual normalize "
     "group block_name add_convolution project_positions",
-    "heads": "apply_final_layers apply_mlm apply_lm",
+    "heads": "apply_final_layers apply_mlm apply_lm project",
     "weights": "initializer load_variable written_description",
 }
 ARCHITECTURES = [path for path in sources("models") if path.parent.name == "architectures"]

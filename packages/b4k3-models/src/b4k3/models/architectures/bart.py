@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Sequence
 
 from b4k3.backend import activations, keras
 from b4k3.layers import ScaleOffset, ZeroPadding
@@ -161,27 +161,7 @@ class BART_Decoder(DecoderHalf, BART_Base):  # noqa: N801
             ("forced_bos_token_id", forced_bos_token_id),
             ("forced_eos_token_id", forced_eos_token_id),
         ):
-            setattr(self, name, self.kept_id(name, value))
-
-    def kept_id(self, name: str, value: int | None) -> int | None:
-        """Find the id of a token after `keep_tokens`.
-
-        Arguments:
-            name: str. The name of the argument, for the error message.
-            value: int or None. The id in the whole vocabulary; -1 is none.
-
-        Returns:
-            int or None.
-
-        Raises:
-            ConfigError: its row is not kept.
-        """
-        if value is None or value == networks.NO_TOKEN:
-            return None
-        kept = padding_id_after(value, self.keep_tokens)
-        if kept < 0:
-            raise ConfigError(f"{name}={value} is not in keep_tokens: add it, or say another one")
-        return kept
+            setattr(self, name, kept_id(name, value, self.keep_tokens))
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
@@ -261,6 +241,28 @@ class BART_Decoder(DecoderHalf, BART_Base):  # noqa: N801
         if not self.final_logits_bias:
             return x
         return self.apply(x, ScaleOffset, scale=False, name="Decoder-Output-LM-Bias")  # [batch, n, vocab_size]
+
+
+def kept_id(name: str, value: int | None, keep_tokens: Sequence[int] | None) -> int | None:
+    """Find the id of a token after `keep_tokens`.
+
+    Arguments:
+        name: str. The name of the argument, for the error message.
+        value: int or None. The id in the whole vocabulary; -1 is none.
+        keep_tokens: list of int, or None. The ids that are kept.
+
+    Returns:
+        int or None.
+
+    Raises:
+        ConfigError: its row is not kept.
+    """
+    if value is None or value == networks.NO_TOKEN:
+        return None
+    kept = padding_id_after(value, keep_tokens)
+    if kept < 0:
+        raise ConfigError(f"{name}={value} is not in keep_tokens: add it, or say another one")
+    return kept
 
 
 class BART(TwoHalves, BART_Base):
