@@ -115,7 +115,7 @@ ENCODERS = dict(MODELS, **WITHOUT_SEGMENTS)
 # The ids of padding; of the others it is 0.
 PADDING = {"bart": 1, "roberta": 1, "xlm_roberta": 1, "camembert": 1, "mpnet": 1, "modernbert": 59}
 UIE = dict(SIZES, num_hidden_layers=2, type_vocab_size=4, use_task_id=True, task_type_vocab_size=16)
-TWO_HALVES = ("t5", "mt5", "bart", "cpt")
+TWO_HALVES = ("t5", "mt5", "umt5", "bart", "cpt")
 ONE_SEGMENT = ("xlm_roberta", "camembert")
 
 T5_SIZES = {"vocab_size": 60, "d_model": 24, "d_kv": 5, "d_ff": 40, "num_layers": 2, "num_decoder_layers": 3}
@@ -149,6 +149,11 @@ GENERATIVE = {
         "MT5ForConditionalGeneration",
         dict(T5_SIZES, num_heads=3, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
         {"model": "mt5.1.1", "with_lm": "linear"},
+    ),
+    "umt5": (
+        "UMT5ForConditionalGeneration",
+        dict(T5_SIZES, d_model=16, d_ff=24, num_heads=2, relative_attention_num_buckets=8),
+        {"model": "umt5", "with_lm": "linear"},
     ),
 }
 

@@ -311,7 +311,13 @@ ARCHITECTURES = {
         ["Model", "ForConditionalGeneration", "EncoderModel"],
         ["ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering"],
     ),
+    "umt5": (
+        "UMT5",
+        ["Model", "ForConditionalGeneration", "EncoderModel"],
+        ["ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering"],
+    ),
 }
+T5S = ("t5", "mt5", "umt5")
 ROBERTAS = ("roberta", "xlm-roberta", "camembert")
 DECODERS = ("bert", *ROBERTAS, "ernie", "megatron-bert", "electra", "roformer")  # those with is_decoder
 HIDDEN_ACT = {
@@ -339,7 +345,7 @@ def sizes_of(r, arch):
     heads = r.choice([1, 2, 3, 4])
     head, vocab, layers = r.choice([4, 6, 8]), r.choice([60, 61, 97]), r.choice([1, 2, 3])
     inner = r.choice([20, 40, 64])
-    if arch in ("t5", "mt5"):
+    if arch in T5S:
         act, buckets = activation_of(r, arch) or r.choice(["relu", "gelu"]), r.choice([4, 8, 32])
         config = {
             "vocab_size": vocab,
@@ -510,11 +516,11 @@ def random_case(seed, index):
     prefix, heads, tasks = ARCHITECTURES[arch]
     suffix = r.choice(heads) if r.random() < 0.8 else r.choice(tasks)
     config = sizes_of(r, arch)
-    if arch not in ("t5", "mt5"):
+    if arch not in T5S:
         act = activation_of(r, arch)
         if act is not None:
             config[HIDDEN_ACT.get(arch, "hidden_act")] = act
-    if arch not in ("t5", "mt5") and r.random() < 0.2:
+    if arch not in T5S and r.random() < 0.2:
         config["tie_word_embeddings"] = False
     if r.random() < 0.35:
         pads = [0, 1, 5, r.randrange(10)] + [None] * (arch not in ROBERTAS)

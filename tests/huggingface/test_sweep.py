@@ -8,7 +8,8 @@ import pytest
 from huggingface import sweep
 
 SEED = 0
-RANDOM = [sweep.random_case(SEED, index) for index in range(3 * len(sweep.ARCHITECTURES))]  # each one three times
+EACH = 3  # how often each architecture is tried
+RANDOM = [sweep.random_case(SEED, index) for index in range(EACH * len(sweep.ARCHITECTURES))]
 # Near relatives of what b4k3 knows, networks that share names of variables with it, and quite other ones.
 CLASSES = """BertForPreTraining RobertaForMaskedLM XLMRobertaModel CamembertForMaskedLM ErnieForMaskedLM
 DistilBertForMaskedLM AlbertForPreTraining ElectraForPreTraining ElectraForMaskedLM RoFormerForMaskedLM GPT2LMHeadModel
@@ -64,6 +65,7 @@ BACK = {
         [["duplicate_head", True], ["set_key", "tie_word_embeddings", False]],
     ),
     "mt5": ("MT5ForConditionalGeneration", "t5", {}),
+    "umt5": ("UMT5ForConditionalGeneration", "t5", {}),
 }
 
 

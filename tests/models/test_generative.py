@@ -7,7 +7,7 @@ import pytest
 
 from b4k3.backend import activations, keras
 from b4k3.models import CheckpointError, ConfigError, build_transformer_model
-from b4k3.models.checkpoints import open_checkpoint
+from b4k3.models.networks.t5 import interpret
 from support import goldens
 from support.small_models import SMALL, close, outputs, saved, spread
 
@@ -18,6 +18,7 @@ KINDS = {
     "gpt2_ml": {},
     "t5.1.0": {"hidden_act": "relu", "num_decoder_layers": 3},
     "t5.1.1": GATED,
+    "umt5": GATED,
     "t5_pegasus": GATED,
     "bart": {"pad_token_id": 0, "num_decoder_layers": 3, "num_decoder_attention_heads": 4},
     "cpt": {"pad_token_id": 0, "num_decoder_layers": 1},
@@ -188,11 +189,17 @@ def test_gelu_of_t5():
     assert gelu("t5_pegasus") is activations.gelu_erf
 
 
-def test_a_table_in_every_block_is_refused(tmp_path):
-    """as in UMT5 has one, and would be silently wrong."""
-    with open_checkpoint(saved(build("t5.1.1"), tmp_path)) as checkpoint:
-        tensors = {name: checkpoint[name] for name in checkpoint}
-    table = "encoder/block_000/layer_000/SelfAttention/relative_attention_bias"
-    tensors[table.replace("block_000", "block_001")] = tensors[table]
-    with pytest.raises(CheckpointError, match="as in UMT5"):
-        build("t5.1.1", tensors)
+def test_a_table_in_every_block_is_umt5(tmp_path):
+    """Neither network is taken for the other one, and the file's tables say which one it is."""
+    for kind, wrong in (("umt5", "mt5.1.1"), ("mt5.1.1", "umt5")):
+        checkpoint = saved(build("umt5", model=kind, vocab_size=128), tmp_path, kind)  # 50,000 would be T5-PEGASUS'
+        assert build("umt5", checkpoint, model="auto", vocab_size=128).model_key == kind
+        with pytest.raises(CheckpointError, match=f"build it with model='{kind}'"):
+            build("umt5", checkpoint, model=wrong, vocab_size=128)
+
+
+def test_umt5_scales_what_its_config_ties():
+    """In transformers `tie_word_embeddings` decides it; the published configs say false."""
+    for tied in (True, False):
+        config = {"model_type": "umt5", "d_model": 16, "tie_word_embeddings": tied}
+        assert interpret(config)["logit_scale"] == (tied, "tie_word_embeddings")

@@ -32,6 +32,7 @@ HEADS = {
     "cpt": ("cpt", {"with_lm": "linear"}, ["lm"]),
     "t5": ("t5.1.0", {"with_lm": "linear"}, ["lm"]),
     "mt5": ("mt5.1.1", {"with_lm": "linear"}, ["lm"]),
+    "umt5": ("umt5", {"with_lm": "linear"}, ["lm"]),
 }
 
 

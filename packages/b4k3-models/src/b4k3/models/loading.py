@@ -373,7 +373,8 @@ def require(report: LoadReport, transformer: Transformer, view: View) -> None:
     advice = lost_parts(of, missing, view)
     model_of_class = [] if of.target is None else hints(view.checkpoint, of)
     advice += [hint for hint in model_of_class if hint not in advice]
-    advice += [said for pattern, said in of.relatives if any(re.search(pattern, name) for name in unread)]
+    wrong = unread + [name for _, name, _ in missing]
+    advice += [said for pattern, said in of.relatives if any(re.search(pattern, name) for name in wrong)]
     if report.not_floats:
         advice.append(
             "integers in the place of weights are quantised, and b4k3 cannot turn them back: take the file that has "

@@ -1,4 +1,4 @@
-"""T5, T5.1.1, mT5 and T5-PEGASUS: the encoder, the decoder, and both together."""
+"""T5, T5.1.1, mT5, umT5 and T5-PEGASUS: the encoder, the decoder, and both together."""
 
 from __future__ import annotations
 
@@ -68,17 +68,18 @@ class T5_Encoder(T5_Base):  # noqa: N801
         """
         return self.embed(as_list(inputs)[0], "Encoder")
 
-    def compute_position_bias(self, inputs: Tensor | None = None) -> Tensor:
-        """Compute the bias of the relative positions once; all blocks share it.
+    def compute_position_bias(self, inputs: Tensor | None = None, index: int = 0) -> Tensor:
+        """Compute the bias of the relative positions: in each block of umT5, otherwise once for all blocks.
 
         Arguments:
             inputs: tensor, [batch, n, hidden_size]. The input of a block, read for its length.
+            index: int. The number of the block.
 
         Returns:
             Tensor, [n, n, num_attention_heads].
         """
-        if self.position_bias is None:
-            self.position_bias = self.relative_positions(inputs, inputs, "Encoder")
+        if self.position_bias is None or self.traits.table_per_block:
+            self.position_bias = self.relative_positions(inputs, inputs, "Encoder", index)
         return self.position_bias
 
     # -------------------------------------------------------------------------------------------------- blocks
@@ -94,7 +95,7 @@ class T5_Encoder(T5_Base):  # noqa: N801
             Tensor, [batch, n, hidden_size].
         """
         block = f"Encoder-Transformer-{index}"
-        bias, position = self.compute_attention_bias(index), self.compute_position_bias(inputs)
+        bias, position = self.compute_attention_bias(index), self.compute_position_bias(inputs, index)
         name = f"{block}-MultiHeadSelfAttention"
         x = self.apply_attention(inputs, name, bias=bias, position=position)  # [batch, n, hidden_size]
         return self.apply_feed_forward(x, f"{block}-FeedForward")  # [batch, n, hidden_size]
@@ -132,7 +133,7 @@ class T5_Decoder(DecoderHalf, T5_Base):  # noqa: N801
         cross_position_bias: bool or None. Whether the attention to the encoder has the position bias of the decoder.
             None: only t5_pegasus has it. bert4keras has it in every version unless told otherwise.
         logit_scale: float, bool or None. A factor on the decoder's output; True is hidden_size ** -0.5, False is 1.
-            None: True in t5.1.0 and t5_pegasus, False in t5.1.1 and mt5.1.1. bert4keras has True in every version.
+            None: True in t5.1.0 and t5_pegasus, False in t5.1.1, mt5.1.1 and umt5. bert4keras has True everywhere.
         decoder_start_token_id: int or None. The id that `generate` starts from; None is the padding id.
         kwargs: the arguments of `T5_Base`.
 
@@ -189,25 +190,26 @@ class T5_Decoder(DecoderHalf, T5_Base):  # noqa: N801
         context = self.apply(context, keras.layers.Masking, mask_value=0.0, name="Masked-Context")
         return [context, self.embed(ids, "Decoder")]  # [batch, m, hidden_size], [batch, n, hidden_size]
 
-    def compute_position_bias(self, inputs: Any = None) -> Any:
-        """Compute the biases of the relative positions once; all blocks share them.
+    def compute_position_bias(self, inputs: Any = None, index: int = 0) -> Any:
+        """Compute the biases of the relative positions: in each block of umT5, otherwise once for all blocks.
 
         Arguments:
             inputs: list of x, [batch, n, hidden_size], and the encoder's output, [batch, m, hidden_size]. They are read
                 for their lengths.
+            index: int. The number of the block.
 
         Returns:
             The bias of the self-attention, [n, n, num_attention_heads], and the bias of the attention to the encoder,
             [n, m, num_attention_heads], or None without cross_position_bias.
         """
-        if self.position_bias is None:
+        if self.position_bias is None or self.traits.table_per_block:
             x, context = inputs
             # The order matters: a saved model is rebuilt layer by layer, and a layer that depends on fewer inputs
             # must come first.
-            own = self.relative_positions(x, x, "Decoder")  # [n, n, heads]
+            own = self.relative_positions(x, x, "Decoder", index)  # [n, n, heads]
             cross = None
             if self.cross_position_bias:
-                cross = self.relative_positions(x, context, "Decoder")  # [n, m, heads]
+                cross = self.relative_positions(x, context, "Decoder", index)  # [n, m, heads]
             self.position_bias = own, cross
         return self.position_bias
 
@@ -225,7 +227,8 @@ class T5_Decoder(DecoderHalf, T5_Base):  # noqa: N801
         """
         context, x = inputs
         block = f"Decoder-Transformer-{index}"
-        bias, (position, cross) = self.compute_attention_bias(index), self.compute_position_bias([x, context])
+        bias = self.compute_attention_bias(index)
+        position, cross = self.compute_position_bias([x, context], index)
         name = f"{block}-MultiHeadSelfAttention"
         x = self.apply_attention(x, name, bias=bias, position=position)  # [batch, n, hidden_size]
         name = f"{block}-MultiHeadCrossAttention"
@@ -345,4 +348,5 @@ def classes_of(version: str) -> tuple[type[T5], type[T5_Encoder], type[T5_Decode
 
 T5_1_1, T5_1_1_Encoder, T5_1_1_Decoder = classes_of("t5.1.1")
 MT5, MT5_Encoder, MT5_Decoder = classes_of("mt5.1.1")
+UMT5, UMT5_Encoder, UMT5_Decoder = classes_of("umt5")
 T5_Pegasus, T5_Pegasus_Encoder, T5_Pegasus_Decoder = classes_of("t5_pegasus")

@@ -1,4 +1,4 @@
-"""What the encoders and decoders of T5, T5.1.1, mT5 and T5-PEGASUS have in common, and how they differ."""
+"""What the encoders and decoders of T5, T5.1.1, mT5, umT5 and T5-PEGASUS have in common, and how they differ."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
     and the attention scores are not scaled.
 
     Arguments:
-        version: str or None. "t5.1.0", "t5.1.1", "mt5.1.1" or "t5_pegasus"; None is the version of the class. The names
-            for `model=` choose it.
+        version: str or None. "t5.1.0", "t5.1.1", "mt5.1.1", "umt5" or "t5_pegasus"; None is the version of the class.
+            The names for `model=` choose it.
         num_decoder_layers: int or None. The number of blocks of the decoder; None takes num_hidden_layers.
         relative_attention_num_buckets: int. The number of rows of the tables of relative positions.
         relative_attention_max_distance: int. All distances from here on share a row.
@@ -45,7 +45,7 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
 
     Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683,
         https://github.com/google-research/text-to-text-transfer-transformer; Xue et al., mT5,
-        https://arxiv.org/abs/2010.11934; T5-PEGASUS, https://github.com/ZhuiyiTechnology/t5-pegasus
+        https://arxiv.org/abs/2010.11934; Chung et al., UniMax (umT5), https://arxiv.org/abs/2304.09151; T5-PEGASUS, https://github.com/ZhuiyiTechnology/t5-pegasus
     """
 
     model_key: str | None = "t5.1.0"
@@ -103,17 +103,19 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
             return x
         return self.dense(x, self.hidden_size, f"{part}-Embedding-Mapping")
 
-    def relative_positions(self, x: Tensor, keys: Tensor, part: str) -> Tensor:
+    def relative_positions(self, x: Tensor, keys: Tensor, part: str, index: int = 0) -> Tensor:
         """Compute the attention bias of each distance and head.
 
         Arguments:
             x: tensor, [batch, n, hidden_size]. The queries, read for their length.
             keys: tensor, [batch, m, hidden_size]. The keys, read for their length.
             part: str. "Encoder" or "Decoder".
+            index: int. The number of the block, which counts only if every block has a table of its own.
 
         Returns:
             Tensor, [n, m, num_attention_heads].
         """
+        block = f"Transformer-{index}" if self.traits.table_per_block else "Embedding"
         return self.apply(
             [x, keys],
             RelativePositionEmbeddingT5,
@@ -122,7 +124,7 @@ class T5_Base(Transformer):  # noqa: N801 (a name of bert4keras)
             max_distance=self.relative_attention_max_distance,
             bidirectional=part == "Encoder",
             embeddings_initializer=self.initializer,
-            name=f"{part}-Embedding-Relative-Position",
+            name=f"{part}-{block}-Relative-Position",
         )
 
     # -------------------------------------------------------------------------------------------------- blocks

@@ -1,4 +1,4 @@
-"""The dialect of T5 and mT5 in Hugging Face transformers: 'encoder.block.0.layer.0.SelfAttention.q.weight'.
+"""The dialect of T5, mT5 and umT5 in Hugging Face transformers: 'encoder.block.0.layer.0.SelfAttention.q.weight'.
 
 https://github.com/huggingface/transformers
 """
@@ -65,4 +65,10 @@ def sign(names: Collection[str]) -> bool:
 
 
 T5 = Dialect("huggingface-t5", t5("layer_norm", "final_layer_norm"), sign, family=FAMILY, models=("t5.1.0", "t5.1.1"))
-MT5 = Dialect("huggingface-mt5", t5("rms_norm", "rms_norm"), sign, family=FAMILY, models=("mt5.1.1", "t5_pegasus"))
+MT5 = Dialect(
+    "huggingface-mt5",
+    t5("rms_norm", "rms_norm"),
+    sign,
+    family=FAMILY,
+    models=("mt5.1.1", "umt5", "t5_pegasus"),
+)

@@ -120,8 +120,8 @@ class Network:
         generates: bool. Whether the network predicts the next token.
         may_lack_padding: bool. Whether a `pad_token_id` of null means that no id is padding, as in decoders.
         first_position: function from sizes to the row of the position table that the first token has.
-        relatives: list of (pattern, sentence). If an unread variable matches the pattern, the sentence names the
-            network of the file, which b4k3 does not have.
+        relatives: list of (pattern, sentence). If an unread or missing variable matches the pattern, the sentence
+            names the network of the file.
         constants: list of (end of a name, function from a shape to the values). Some files contain these variables,
             which no network reads; None for values that are not checked.
 

@@ -1,7 +1,8 @@
-"""The descriptions of T5, T5.1.1, mT5 and T5-PEGASUS: encoder and decoder together, and each of them alone."""
+"""The descriptions of T5, T5.1.1, mT5, umT5 and T5-PEGASUS: encoder and decoder together, and each of them alone."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Callable
 
 from ..errors import ConfigError, short
@@ -34,6 +35,7 @@ class Version:
         cross_position_bias: bool. Whether the attention to the encoder has a position bias.
         logit_scale: bool. Whether the logits are multiplied by hidden_size ** -0.5.
         tanh: bool. Whether "gelu" in a config file means the tanh form.
+        table_per_block: bool. Whether every block has a table of relative positions, or the first one for all.
 
     Example:
         >>> from b4k3.models.networks.t5 import VERSIONS
@@ -42,7 +44,14 @@ class Version:
     """
 
     def __init__(
-        self, gated: bool, norm: str, final_norm: str, cross_position_bias: bool, logit_scale: bool, tanh: bool
+        self,
+        gated: bool,
+        norm: str,
+        final_norm: str,
+        cross_position_bias: bool,
+        logit_scale: bool,
+        tanh: bool,
+        table_per_block: bool = False,
     ) -> None:
         self.gated = gated
         self.norm = norm
@@ -50,12 +59,14 @@ class Version:
         self.cross_position_bias = cross_position_bias
         self.logit_scale = logit_scale
         self.tanh = tanh
+        self.table_per_block = table_per_block
 
 
 VERSIONS = {
     "t5.1.0": Version(False, "layer_norm", "final_layer_norm", False, True, True),
     "t5.1.1": Version(True, "layer_norm", "final_layer_norm", False, False, True),
     "mt5.1.1": Version(True, "rms_norm", "rms_norm", False, False, True),
+    "umt5": Version(True, "rms_norm", "rms_norm", False, False, True, table_per_block=True),
     "t5_pegasus": Version(True, "rms_norm", "rms_norm", True, True, False),
 }
 
@@ -75,7 +86,7 @@ def embeddings() -> Part:
 
 
 def stack(side: str, version: Version) -> Part:
-    """Describe the blocks of one side, its table of relative positions and its last normalisation.
+    """Describe the blocks of one side, its tables of relative positions and its last normalisation.
 
     Arguments:
         side: str. "encoder" or "decoder".
@@ -90,8 +101,11 @@ def stack(side: str, version: Version) -> Part:
     if side == "decoder":
         sublayers.append(("MultiHeadCrossAttention", attention("EncDecAttention")))
     sublayers.append(("FeedForward", feed_forward(version)))
-    table = Variable(side + "/block_000/layer_000/SelfAttention/relative_attention_bias", TABLE, transposed=True)
+    block = "block_{i:03d}" if version.table_per_block else "block_000"
+    table = Variable(f"{side}/{block}/layer_000/SelfAttention/relative_attention_bias", TABLE, transposed=True)
     layers = [Layer(side.capitalize() + "-Embedding-Relative-Position", [table])]
+    if version.table_per_block:
+        layers = [Layer("Relative-Position", [table], repeated)]
     for j, (name, variables) in enumerate(sublayers):
         scope = f"{side}/block_{{i:03d}}/layer_{j:03d}/"
         inside = [Variable(scope + variable.name, variable.axes) for variable in variables]
@@ -211,8 +225,8 @@ def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
         key = "feed_forward_proj" if config.get("dense_act_fn") is None else "dense_act_fn"
         plain = "gelu_erf" if plain == "gelu" else spelled_activation(key, plain)
         found["hidden_act"] = ([plain, "linear"] if gated else plain, key)
-    if "d_model" in config and "logit_scale" not in config and config.get("model_type") == "t5":
-        if "scale_decoder_outputs" in config:
+    if "d_model" in config and "logit_scale" not in config and config.get("model_type") in ("t5", "umt5"):
+        if "scale_decoder_outputs" in config and config["model_type"] == "t5":
             found["logit_scale"] = (bool(config["scale_decoder_outputs"]), "scale_decoder_outputs")
         else:
             found["logit_scale"] = (config.get("tie_word_embeddings") is not False, "tie_word_embeddings")
@@ -245,6 +259,16 @@ def _complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
     config.setdefault("decoder_start_token_id", config["pad_token_id"])
 
 
+def _complete_umt5(config: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Do what `_complete` does. In a config of umT5 the scale of the logits has no key of its own."""
+    _complete(config, ours)
+    if config.pop("scale_decoder_outputs", None) is not None:
+        raise ConfigError(
+            f"logit_scale={short(ours['logit_scale'])}: transformers scales the logits of umT5 if, and only if, the "
+            "output is tied to the token embeddings"
+        )
+
+
 THEIR_KEYS = {
     "vocab_size": "vocab_size",
     "hidden_size": "d_model",
@@ -266,12 +290,14 @@ THEIR_KEYS = {
 # ----------------------------------------------------------------------------------------------------------- networks
 
 
-RELATIVES = (
-    (
-        r"block[/_.]0*[1-9]\d*[/.].*relative_attention_bias",
-        "every block has relative positions of its own, as in UMT5: b4k3 does not have that network",
-    ),
-)
+TABLE_OF_A_LATER_BLOCK = r"block[/_.]0*[1-9]\d*[/.].*relative_attention_bias"
+OF_UMT5 = "every block has relative positions of its own: build it with model='umt5'"
+OF_OTHERS = "only the first block has relative positions: build it with model='mt5.1.1' or 't5.1.1'"
+
+
+def _has_table_per_block(seen: Evidence) -> float:
+    """Weigh what speaks for umT5 and not for mT5, whose variables have the same names in the first block."""
+    return 2.0 if any(re.search(TABLE_OF_A_LATER_BLOCK, name) for name in seen.names) else -2.0
 
 
 def _looks_like_pegasus(seen: Evidence) -> bool:
@@ -312,7 +338,13 @@ def _doubt_pegasus(seen: Evidence) -> str | None:
 
 
 def networks(
-    version: str, class_name: str, what: str, model_types: tuple[str, ...], theirs: str | None, **traits: Any
+    version: str,
+    class_name: str,
+    what: str,
+    model_types: tuple[str, ...],
+    theirs: str | None,
+    complete: Callable[[dict[str, Any], dict[str, Any]], None] = _complete,
+    **traits: Any,
 ) -> list[Network]:
     """Describe the three networks of a version: encoder and decoder, the encoder alone, and the decoder alone.
 
@@ -322,6 +354,7 @@ def networks(
         what: str. What messages call a file of the version.
         model_types: the values of `model_type` in a config file that mean the version.
         theirs: str or None. The beginning of the names of the classes in transformers; None if it has none.
+        complete: function of two configs. An argument of `HuggingFace`.
         traits: further arguments of `Network`.
 
     Returns:
@@ -343,7 +376,7 @@ def networks(
                 both if not side else (("EncoderModel", ()),),
                 keys=THEIR_KEYS,
                 defaults={"layer_norm_eps": 1e-6},
-                complete=_complete,
+                complete=complete,
             )
         found.append(
             Network(
@@ -366,7 +399,7 @@ def networks(
                 kin=(version,),
                 beside=() if not side else (version,),
                 generates=side != "_encoder",
-                relatives=RELATIVES,
+                relatives=((TABLE_OF_A_LATER_BLOCK, OF_OTHERS if of.table_per_block else OF_UMT5),),
                 **traits,
             )
         )
@@ -379,6 +412,9 @@ T5_1_1, T5_1_1_ENCODER, T5_1_1_DECODER = networks(
 )
 MT5, MT5_ENCODER, MT5_DECODER = networks(
     "mt5.1.1", "MT5", "an mT5 or T5-PEGASUS checkpoint", ("mt5",), "MT5", doubt=_doubt
+)
+UMT5, UMT5_ENCODER, UMT5_DECODER = networks(
+    "umt5", "UMT5", "a umT5 checkpoint", ("umt5",), "UMT5", _complete_umt5, evidence=_has_table_per_block
 )
 T5_PEGASUS, T5_PEGASUS_ENCODER, T5_PEGASUS_DECODER = networks(
     "t5_pegasus",
