@@ -41,8 +41,8 @@ def test_lookup(mask_zero, dtype, tmp_path):
     )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int32"])
-def test_another_padding_id(dtype, tmp_path):
+@pytest.mark.parametrize("dtype, mask_first", [("float32", False), ("int32", False), ("float32", True)])
+def test_another_padding_id(dtype, mask_first, tmp_path):
     def with_padding(rng, batch, n):
         x = rng.randint(0, 11, size=(batch, n)).astype(dtype)
         x[0, 0] = x[:, -1] = 3
@@ -51,16 +51,18 @@ def test_another_padding_id(dtype, tmp_path):
 
     def mask_out(arrays, masks):
         mask = arrays[0] != 3
-        mask[:, 0] = True
+        assert not mask[0, 0]
+        mask[:, 0] |= not mask_first
         assert mask[:, 1].all() and not mask[:, -1].any()
         return mask
 
     check_layer(
-        lambda: Embedding(11, 4, mask_zero=True, padding_id=3, name="layer"),
+        lambda: Embedding(11, 4, mask_zero=True, padding_id=3, mask_first=mask_first, name="layer"),
         with_padding,
         rows,
         weights=["embeddings"],
         mask_out=mask_out,
+        only_outputs=mask_first,
         tmp=tmp_path,
     )
 

@@ -54,6 +54,12 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         RotaryPositionEmbedding as RotaryPositionEmbedding,
         SinusoidalPositionEmbedding as SinusoidalPositionEmbedding,
     )
+    from .relative_attention import (
+        LearnedVector as LearnedVector,
+        PermutationMask as PermutationMask,
+        RelativeMultiHeadAttention as RelativeMultiHeadAttention,
+        SinusoidalDistanceEmbedding as SinusoidalDistanceEmbedding,
+    )
     from .relative_position import (
         RelativePositionEmbedding as RelativePositionEmbedding,
         RelativePositionEmbeddingT5 as RelativePositionEmbeddingT5,
@@ -84,15 +90,19 @@ _NAMES = {
     "LanguageModelMask": "masks",
     "LayerNormalization": "normalization",
     "LocalMultiHeadAttention": "local_attention",
+    "LearnedVector": "relative_attention",
     "Loss": "loss",
     "MaximumEntropyMarkovModel": "crf",
     "MultiHeadAttention": "attention",
     "PaddedPositionEmbedding": "position",
+    "PermutationMask": "relative_attention",
     "PositionEmbedding": "position",
+    "RelativeMultiHeadAttention": "relative_attention",
     "RelativePositionEmbedding": "relative_position",
     "RelativePositionEmbeddingT5": "relative_position",
     "RotaryPositionEmbedding": "position",
     "ScaleOffset": "normalization",
+    "SinusoidalDistanceEmbedding": "relative_attention",
     "SinusoidalPositionEmbedding": "position",
     "Squeeze": "pooling",
     "TaskEmbedding": "embedding",

@@ -49,8 +49,8 @@ class Embedding(Layer):
     """Look up rows of a table by their ids; with `mode="dense"` multiply by the transposed table instead.
 
     Mask in: the mask of the input, or None. Mask out: with `mask_zero` bool, [batch, n], False at the padding id. The
-    first token is never masked, because T5 starts with its padding id. In mode 'dense', and for ids of one axis or more
-    than two, the mask of the input comes out unchanged.
+    first token is never masked unless `mask_first`, because T5 starts with its padding id. In mode 'dense', and for ids
+    of one axis or more than two, the mask of the input comes out unchanged.
 
     An id that is negative, beyond the table, fractional or NaN has no row. If its value can be seen, as in an eager
     call, it is an error; in a compiled graph it gets NaN, and never the row of another id. With `mask_zero`, a padding
@@ -67,6 +67,7 @@ class Embedding(Layer):
         embeddings_constraint: str, constraint or None. It is used for the table.
         mask_zero: bool. Whether one id is padding. The name comes from Keras, where this id is always 0.
         padding_id: int. The id that is padding, if `mask_zero`.
+        mask_first: bool. Whether the first token can be masked too, for padding that stands on the left.
 
     Weights: embeddings, [input_dim, output_dim].
 
@@ -94,6 +95,7 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         padding_id: int = 0,
+        mask_first: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -104,6 +106,7 @@ class Embedding(Layer):
         self.embeddings_constraint = keras.constraints.get(embeddings_constraint)
         self.mask_zero = mask_zero
         self.padding_id = padding_id
+        self.mask_first = mask_first
 
     def build(self, input_shape: Any) -> None:
         """Make the table, [input_dim, output_dim]."""
@@ -225,6 +228,8 @@ class Embedding(Layer):
         if not self.mask_zero:
             return None
         mask = ops.not_equal(inputs, self.padding_id)
+        if self.mask_first:
+            return mask
         return ops.concatenate([ops.ones_like(mask[:, :1]), mask[:, 1:]], axis=1)
 
     def compute_output_spec(self, inputs: Any, mode: str = "embedding") -> Any:
@@ -249,6 +254,7 @@ class Embedding(Layer):
             embeddings_constraint=keras.constraints.serialize(self.embeddings_constraint),
             mask_zero=self.mask_zero,
             padding_id=self.padding_id,
+            mask_first=self.mask_first,
         )
         return config
 
