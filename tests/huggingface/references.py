@@ -111,11 +111,14 @@ WITHOUT_SEGMENTS = {
     ),
     "mpnet": ("MPNetForMaskedLM", dict(MPNET, num_hidden_layers=2), {"model": "mpnet", "with_mlm": "linear"}),
 }
-ENCODERS = dict(MODELS, **WITHOUT_SEGMENTS)
 # The ids of padding; of the others it is 0.
-PADDING = {"bart": 1, "roberta": 1, "xlm_roberta": 1, "camembert": 1, "mpnet": 1, "modernbert": 59}
+PADDING = {"bart": 1, "roberta": 1, "xlm_roberta": 1, "camembert": 1, "mpnet": 1, "modernbert": 59, "xlnet": 5}
 UIE = dict(SIZES, num_hidden_layers=2, type_vocab_size=4, use_task_id=True, task_type_vocab_size=16)
 TWO_HALVES = ("t5", "mt5", "umt5", "bart", "cpt")
+XLNET = {"vocab_size": 60, "d_model": 24, "n_layer": 2, "n_head": 3, "d_inner": 40}
+WITH_SEGMENTS = {"xlnet": ("XLNetLMHeadModel", XLNET, {"model": "xlnet", "with_lm": "linear"})}
+ENCODERS = dict(MODELS, **WITHOUT_SEGMENTS, **WITH_SEGMENTS)
+PADDED_LEFT = ("xlnet",)
 ONE_SEGMENT = ("xlm_roberta", "camembert")
 
 T5_SIZES = {"vocab_size": 60, "d_model": 24, "d_kv": 5, "d_ff": 40, "num_layers": 2, "num_decoder_layers": 3}
@@ -177,6 +180,10 @@ def inputs(seed=0, padding=0):
 def feed(name):
     """(the inputs of the model of b4k3, mask of the positions to compare)"""
     ids, segments, mask = inputs(padding=PADDING.get(name, 0))
+    if name in PADDED_LEFT:
+        ids, segments, mask = (array[:, ::-1].copy() for array in (ids, segments, mask))
+    if name in WITH_SEGMENTS:
+        return [ids, segments], mask
     if name in MODELS:
         return [ids, segments * (name not in ONE_SEGMENT)], mask
     if name in WITHOUT_SEGMENTS:
@@ -184,6 +191,12 @@ def feed(name):
     if name in TWO_HALVES:
         return [ids, decoder_inputs()], np.ones_like(decoder_inputs())
     return [ids], mask
+
+
+def permutation():
+    """float32 [3, 12, 12]: 1 where a position of XLNet does not see another one. The orders are random."""
+    order = np.argsort(np.random.RandomState(3).rand(3, 12), axis=1)
+    return (order[:, :, None] <= order[:, None, :]).astype("float32")
 
 
 def decoder_inputs():
@@ -220,22 +233,31 @@ def answers(model):
 
     name = next(name for name, entry in dict(ENCODERS, **GENERATIVE).items() if entry[0] == type(model).__name__)
     arrays, mask = feed(name)
-    ids, mask = torch.from_numpy(arrays[0]), torch.from_numpy(inputs()[2])
+    ids, mask = torch.from_numpy(arrays[0]), torch.from_numpy(mask if name in PADDED_LEFT else inputs()[2])
     if name in GENERATIVE:
         decoder = {"decoder_input_ids": torch.from_numpy(decoder_inputs())} if model.config.is_encoder_decoder else {}
         with torch.no_grad():
             return {"lm": model(input_ids=ids, attention_mask=mask, **decoder).logits.numpy()}
-    segments = {"token_type_ids": torch.from_numpy(arrays[1])} if name in MODELS else {}
+    segments = {"token_type_ids": torch.from_numpy(arrays[1])} if name in MODELS or name in WITH_SEGMENTS else {}
     with torch.no_grad():
         out = model(input_ids=ids, attention_mask=mask, output_hidden_states=True, **segments)
     found = {"hidden": out.hidden_states[-1]}
     if "ForPreTraining" in type(model).__name__ and "Electra" in type(model).__name__:
         found["discriminator"] = out.logits[..., None]
     else:
-        found["mlm"] = out.prediction_logits if hasattr(out, "prediction_logits") else out.logits
+        found["lm" if name in WITH_SEGMENTS else "mlm"] = (
+            out.prediction_logits if hasattr(out, "prediction_logits") else out.logits
+        )
     for head in ("seq_relationship_logits", "sop_logits"):
         if hasattr(out, head):
             found["nsp"] = torch.softmax(getattr(out, head), -1)
+    if name == "xlnet":  # the query stream, at every position
+        order = torch.from_numpy(permutation())
+        every = torch.eye(12).repeat(3, 1, 1)
+        with torch.no_grad():
+            found["query"] = model(
+                input_ids=ids, attention_mask=mask, perm_mask=order, target_mapping=every, **segments
+            ).logits
     return {key: value.numpy() for key, value in found.items()}
 
 

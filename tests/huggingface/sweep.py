@@ -150,6 +150,7 @@ PLAIN = {  # sizes for a case that is written out
         "bos_token_id": 1,
         "eos_token_id": 2,
     },
+    "xlnet": {"vocab_size": 60, "d_model": 24, "n_layer": 2, "n_head": 3, "d_inner": 40},
     "t5": {
         "vocab_size": 60,
         "d_model": 24,
@@ -318,6 +319,11 @@ ARCHITECTURES = {
     ),
 }
 T5S = ("t5", "mt5", "umt5")
+ARCHITECTURES["xlnet"] = (
+    "XLNet",
+    ["Model", "LMHeadModel"],
+    ["ForSequenceClassification", "ForTokenClassification", "ForMultipleChoice", "ForQuestionAnsweringSimple"],
+)
 ROBERTAS = ("roberta", "xlm-roberta", "camembert")
 DECODERS = ("bert", *ROBERTAS, "ernie", "megatron-bert", "electra", "roformer")  # those with is_decoder
 HIDDEN_ACT = {
@@ -326,6 +332,7 @@ HIDDEN_ACT = {
     "modernbert": "hidden_activation",
     "gpt2": "activation_function",
     "openai-gpt": "afn",
+    "xlnet": "ff_activation",
 }
 ACTIVATIONS = """gelu gelu_10 gelu_accurate gelu_fast gelu_new gelu_python gelu_python_tanh gelu_pytorch_tanh hardswish
 laplace leaky_relu linear mish prelu quick_gelu relu relu2 relu6 sigmoid silu sqrtsoftplus swish tanh xielu""".split()
@@ -395,6 +402,14 @@ def sizes_of(r, arch):
             for key, value in (("scale_attn_by_inverse_layer_idx", True), ("scale_attn_weights", False)):
                 if r.random() < 0.15:
                     config[key] = value
+        return config
+    if arch == "xlnet":
+        config = {"vocab_size": vocab, "d_model": heads * head, "n_layer": layers, "n_head": heads, "d_inner": inner}
+        config["layer_norm_eps"] = r.choice([1e-12, 1e-12, 1e-5, 1e-3])
+        changes = [{"clamp_len": 4}, {"clamp_len": 20}, {"same_length": True}, {"mem_len": 3, "use_mems_train": True}]
+        changes += [{"bi_data": True}, {"attn_type": "uni"}, {"reuse_len": 2}, {"summary_type": "first"}]
+        if r.random() < 0.5:
+            config.update(r.choice(changes))
         return config
     if arch == "distilbert":
         config = {"vocab_size": vocab, "dim": heads * head, "n_layers": layers, "n_heads": heads, "hidden_dim": inner}
@@ -582,6 +597,7 @@ HEADS = {
     "generator_lm_head.weight": "word_embeddings.weight",
     "lm_head.weight": r"(wte|tokens_embed|shared).weight",
     "decoder.weight": "tok_embeddings.weight",
+    "lm_loss.weight": "word_embedding.weight",
 }
 MARKS = {  # what a file has that has such a head
     "cls.predictions.decoder.weight": "cls.predictions.bias",
@@ -591,6 +607,7 @@ MARKS = {  # what a file has that has such a head
     "generator_lm_head.weight": "generator_lm_head.bias",
     "lm_head.weight": "",
     "decoder.weight": "decoder.bias",
+    "lm_loss.weight": "lm_loss.bias",
 }
 
 
@@ -726,7 +743,7 @@ def batch(config):
     if pad is not None:
         mask = (np.arange(LENGTH) < np.array(LENGTHS)[:, None]).astype("int64")
         ids = np.where(mask == 1, ids, pad)
-    kinds = getattr(config, "type_vocab_size", None) or 1
+    kinds = getattr(config, "type_vocab_size", None) or (3 if config.model_type == "xlnet" else 1)
     segments = np.cumsum(r.rand(BATCH, LENGTH) < 0.15, axis=1) % (kinds if isinstance(kinds, int) else 1)
     decoder = r.choice(words, (BATCH, DECODER_LENGTH))
     decoder[:, 0] = getattr(config, "decoder_start_token_id", None) or pad or 0
@@ -744,7 +761,7 @@ def ask(module, inputs, config):
     import torch
 
     feed = {"input_ids": inputs["ids"], "attention_mask": inputs["mask"]}
-    if takes(module, "token_type_ids") and getattr(config, "type_vocab_size", 0):
+    if takes(module, "token_type_ids") and (getattr(config, "type_vocab_size", 0) or config.model_type == "xlnet"):
         feed["token_type_ids"] = inputs["segments"]
     if takes(module, "decoder_input_ids"):
         feed["decoder_input_ids"] = inputs["decoder"]
@@ -802,7 +819,7 @@ def reference(case, model, inputs):
             elif "NextSentence" in name:
                 found.nsp, found.logits = torch.softmax(out.logits, -1), None
             else:
-                found.head = "with_lm" if config.is_encoder_decoder else "with_mlm"
+                found.head = "with_lm" if config.is_encoder_decoder or config.model_type == "xlnet" else "with_mlm"
             for key in ("seq_relationship_logits", "sop_logits"):
                 if getattr(out, key, None) is not None:
                     found.nsp = torch.softmax(getattr(out, key), -1)

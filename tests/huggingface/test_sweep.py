@@ -65,6 +65,13 @@ BACK = {
         [["duplicate_head", True], ["set_key", "tie_word_embeddings", False]],
     ),
     "mt5": ("MT5ForConditionalGeneration", "t5", {}),
+    "xlnet": ("XLNetLMHeadModel", "xlnet", {"ff_activation": "gelu_new", "clamp_len": 5}),
+    "xlnet, untied": (
+        "XLNetLMHeadModel",
+        "xlnet",
+        {"tie_word_embeddings": False},
+        [["duplicate_head", True], ["set_key", "tie_word_embeddings", False]],
+    ),
     "umt5": ("UMT5ForConditionalGeneration", "t5", {}),
 }
 

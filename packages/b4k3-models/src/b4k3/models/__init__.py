@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .architectures.roformer import RoFormer as RoFormer, RoFormerV2 as RoFormerV2
     from .architectures.t5 import T5 as T5, T5_Decoder as T5_Decoder, T5_Encoder as T5_Encoder
     from .architectures.t5_base import T5_Base as T5_Base
+    from .architectures.xlnet import XLNet as XLNet
     from .builder import build_transformer_model as build_transformer_model
     from .checkpoints import CheckpointError as CheckpointError
     from .config_files import ready_configs as ready_configs
@@ -92,6 +93,7 @@ _NAMES = {
     "T5_Encoder": "architectures.t5",
     "Transformer": "transformer",
     "UniLM_Mask": "language_models",
+    "XLNet": "architectures.xlnet",
     "adam_variables": "adam_state",
     "build_transformer_model": "builder",
     "data_parallel": "multi_device",

@@ -34,6 +34,7 @@ _NEVER = re.compile(
     r"sentence_bert_config|config_sentence_transformers|preprocessor_config|processor_config|feature_extractor_config|"
     r"adapter_config|quantize_config|trainer_state|.*\.index)\.json$"
 )
+_VOCABULARIES = ("vocab_size", "n_token")
 _WIDTHS = ("hidden_size", "d_model", "n_embd", "dim")
 _MAX_OTHER = 1 << 20  # bytes; a larger file is not opened if its name says nothing
 _MAX_FILES = 200  # how many files are opened whose names say nothing
@@ -66,11 +67,11 @@ class ConfigFile(NamedTuple):
 def configs_in(folder: str) -> list[ConfigFile]:
     """List the configuration files of a folder, the most trusted first.
 
-    A JSON file is a configuration if it has vocab_size and a width (hidden_size, d_model, n_embd or dim). Under a name
-    that publishers use it also is one if it says model_type or architectures, so that a folder of an unknown network
-    does not look as if it had no configuration. Other JSON files and files that are too large are passed over, and so
-    are pipes, devices, sockets, folders and links that lead nowhere, unless they are called as publishers call their
-    configuration.
+    A JSON file is a configuration if it has vocab_size or n_token, and a width (hidden_size, d_model, n_embd or dim).
+    Under a name that publishers use it also is one if it says model_type or architectures, so that a folder of an
+    unknown network does not look as if it had no configuration. Other JSON files and files that are too large are
+    passed over, and so are pipes, devices, sockets, folders and links that lead nowhere, unless they are called as
+    publishers call their configuration.
 
     Arguments:
         folder: str.
@@ -129,7 +130,7 @@ def is_model_config(config: dict[str, Any], rank: int = OTHER_JSON) -> bool:
         isinstance(config.get("model_type"), str) or isinstance(config.get("architectures"), list)
     ):
         return True
-    return "vocab_size" in config and any(width in config for width in _WIDTHS)
+    return any(size in config for size in _VOCABULARIES) and any(width in config for width in _WIDTHS)
 
 
 def _trust(name: str) -> int:

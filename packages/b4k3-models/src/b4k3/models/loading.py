@@ -187,7 +187,10 @@ class Unread:
         kind = next(filter(None, map(leftover, [name] + canonicals)), None)
         if kind == FIXED_POSITIONS:
             return kind if self._is_constant(name) else None
-        return None if kind in self.unread_kinds else kind
+        if kind is not None:
+            return None if kind in self.unread_kinds else kind
+        heads = (entry[0] for entry in map(self.network.find, canonicals) if entry is not None)
+        return next((part.name for part in heads if part.argument and not self.sizes.get(part.argument)), None)
 
     def neighbour(self, name: str) -> tuple[Part, Network] | None:
         """Find the other network in the same file that a variable belongs to.
@@ -501,9 +504,9 @@ def in_dialect(tensors: dict[str, np.ndarray], name: str | None, of: Network) ->
         ConfigError: no dialect has this name.
         CheckpointError: the dialect has no name for a variable.
     """
-    if name is None:
+    if name is None and not of.stacks:
         return tensors
-    dialect = dialect_named(name, of)
+    dialect = dialect_named(name or "google", of)
     renamed, unknown = written(tensors, dialect)
     if unknown:
         shown = ", ".join(unknown[:5])
@@ -533,4 +536,4 @@ def dialect_named(name: str, of: Network) -> Dialect:
         raise ConfigError(f"dialect={name!r} is not known. Known: {families}.")
     exact = [d for d in named if d.name == name and d.family != name]
     made = [d for d in named if set(of.kin) & set(d.models)]
-    return (exact or made or named)[0]
+    return (exact or made or named)[0].for_network(of)

@@ -107,11 +107,13 @@ if TYPE_CHECKING:
         pooler_hidden_act: Activation
         with_pointers: Head
 
-        # ----------------------------------------------------------------------------- GPT, GPT-2, T5, BART, CPT
+        # --------------------------------------------------------------------- GPT, GPT-2, XLNet, T5, BART, CPT
         final_activation: Activation
         scale_attn_weights: bool
         scale_attn_by_inverse_layer_idx: bool
         with_lm: Head
+        two_streams: bool
+        clamp_len: int
         version: str | None
         num_decoder_layers: int | None
         relative_attention_num_buckets: int
@@ -137,6 +139,8 @@ if TYPE_CHECKING:
         attention_probs_dropout_prob: float | None
         attn_pdrop: float | None
         d_ff: int
+        d_head: int | None
+        d_inner: int
         d_kv: int | None
         d_model: int
         decoder_attention_heads: int | None
@@ -151,6 +155,7 @@ if TYPE_CHECKING:
         encoder_layers: int
         feed_forward_proj: str
         hidden_activation: Activation
+        ff_activation: Activation
         hidden_dim: int
         hidden_dropout_prob: float | None
         layer_norm_epsilon: float | None
@@ -162,6 +167,7 @@ if TYPE_CHECKING:
         n_layer: int
         n_layers: int
         n_positions: int
+        n_token: int
         num_heads: int
         num_layers: int
         resid_pdrop: float | None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
 from ..checkpoints import CheckpointError, open_checkpoint
-from ..dialects import joined, places
+from ..dialects import joined, places, stacked
 from ..leftovers import OPTIMIZER_SLOT, TASK_HEAD, TRAINING_STATE, leftover
 from ..loading import NOT_USED, dialect_named
 from ..recognition import recognised_dialect
@@ -303,9 +303,7 @@ class Translation:
         if lost:
             raise CheckpointError(f"the names of {target.name} have none for {', '.join(lost[:5])}")
         used = {stored for canonical in wanted for stored in view.dialect.read_names(checkpoint, canonical)}
-        chosen = Chosen(
-            checkpoint, {name: place(view, names, t, target.is_row(names[0])) for name, (names, t) in found.items()}
-        )
+        chosen = Chosen(checkpoint, {n: place(view, *of, stacked(of[0], target)) for n, of in found.items()})
         for name in checkpoint:
             if name in used:
                 continue
@@ -340,7 +338,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def place(
-    view: View, names: Sequence[str], transposed: bool, row: bool = False
+    view: View, names: Sequence[str], transposed: bool, stack: bool = False
 ) -> tuple[Callable[[], np.ndarray], tuple[int, ...], str]:
     """Describe the variable that is joined from variables with canonical names.
 
@@ -348,17 +346,19 @@ def place(
         view: `View` of the checkpoint.
         names: list of str. The canonical names; several ones are joined along the last axis.
         transposed: bool. Whether the new variable is the transposed array.
-        row: bool. Whether the new variable is a matrix of one row that a vector becomes.
+        stack: bool. Whether the variables are stacked along a new first axis instead.
 
     Returns:
         (function that reads the variable, its shape, the name of its first part in the checkpoint).
     """
     shape = view.shape(names[0])
-    shape = shape[:-1] + (len(names) * shape[-1],) if len(names) > 1 else shape
-    shape = (1,) + shape if row else shape
+    if stack:
+        shape = (len(names),) + shape
+    elif len(names) > 1:
+        shape = shape[:-1] + (len(names) * shape[-1],)
 
     def read() -> np.ndarray:
         """Read the variable."""
-        return joined([view[name] for name in names], transposed, row)
+        return joined([view[name] for name in names], transposed, stack)
 
     return read, shape[::-1] if transposed else shape, view.dialect.find(view.checkpoint, names[0])[0]

@@ -244,14 +244,27 @@ class Dialect:
         parts = [rule.to_canonical(name) for rule in self._of_parts]
         return [canonical for canonical in parts if canonical is not None] or [known[0]]
 
-    def part(self, canonical: str) -> tuple[int, int] | None:
+    def canonicals_in(self, checkpoint: Checkpoint, stored: str) -> list[str]:
+        """Do what `canonicals` does, for a dialect in which the file itself says how many variables there are.
+
+        Arguments:
+            checkpoint: what `open_checkpoint` returned.
+            stored: str. The name in the file.
+
+        Returns:
+            list of str.
+        """
+        return self.canonicals(stored)
+
+    def part(self, canonical: str) -> tuple[int, int | None] | None:
         """Find out which part of a joined variable in the file a variable is.
 
         Arguments:
             canonical: str. The canonical name.
 
         Returns:
-            (k, n) if the variable is part k, counted from 0, of n variables that the file has joined; otherwise None.
+            (k, n) if the variable is part k, counted from 0, of n variables that the file has joined along their last
+            axis; (k, None) if it is row k of any number of variables that the file has stacked; otherwise None.
         """
         parts = [rule.part for rule in self._of_parts if rule.to_stored(canonical) is not None]
         return parts[0] if parts else None
@@ -302,7 +315,7 @@ class Dialect:
         shape = tuple(checkpoint.shape(stored))
         shape = shape[::-1] if transposed else shape
         part = self.part(canonical)
-        if part is not None:
+        if part is not None and part[1] is not None:
             shape = shape[:-1] + (shape[-1] // part[1],)
         if self.is_row(canonical) and len(shape) == 2 and shape[0] == 1:
             shape = shape[1:]
@@ -321,7 +334,7 @@ class Dialect:
         stored, transposed = self._found(checkpoint, canonical)
         value = checkpoint[stored].T if transposed else checkpoint[stored]
         part = self.part(canonical)
-        if part is not None:
+        if part is not None and part[1] is not None:
             size = value.shape[-1] // part[1]
             value = value[..., part[0] * size : (part[0] + 1) * size]
         if self.is_row(canonical) and value.ndim == 2 and len(value) == 1:
@@ -435,7 +448,8 @@ class View:
         Returns:
             list of str, their canonical names.
         """
-        names = (name for stored in self.checkpoint.keys() for name in self.dialect.canonicals(stored))
+        checkpoint, dialect = self.checkpoint, self.dialect
+        names = (name for stored in checkpoint.keys() for name in dialect.canonicals_in(checkpoint, stored))
         return list(dict.fromkeys(names))
 
     def unused(self) -> list[str]:
@@ -481,25 +495,41 @@ def places(names: Iterable[str], target: Dialect) -> tuple[dict[str, tuple[list[
     for name, (parts, _) in list(found.items()):
         part = target.part(parts[0])
         if part is not None:
-            parts.sort(key=lambda canonical: target.part(canonical) or (0, 0))
-            if len(parts) != part[1]:
+            parts.sort(key=lambda canonical: (target.part(canonical) or (0, 0))[0])
+            last = target.part(parts[-1]) or part
+            if len(parts) != (last[0] + 1 if part[1] is None else part[1]):
                 unknown += found.pop(name)[0]
     return found, unknown
 
 
-def joined(values: Sequence[NDArray[Any]], transposed: bool, row: bool = False) -> NDArray[Any]:
+def stacked(names: Sequence[str], target: Dialect) -> bool:
+    """Tell whether a dialect stacks variables along a new first axis; a vector alone becomes a matrix of one row.
+
+    Arguments:
+        names: canonical names that are one variable in the file.
+        target: `Dialect`.
+
+    Returns:
+        bool.
+    """
+    part = target.part(names[0])
+    return target.is_row(names[0]) or (part is not None and part[1] is None)
+
+
+def joined(values: Sequence[NDArray[Any]], transposed: bool, stack: bool = False) -> NDArray[Any]:
     """Make the array that a file has for one or several variables.
 
     Arguments:
         values: arrays; several ones are joined along their last axis.
         transposed: bool. Whether the file has the transposed array.
-        row: bool. Whether the file has a vector as a matrix of one row.
+        stack: bool. Whether they are stacked along a new first axis instead.
 
     Returns:
         Array.
     """
+    if stack:
+        return np.stack(values)
     value = values[0] if len(values) == 1 else np.concatenate(values, axis=-1)
-    value = value[None] if row else value
     return value.T if transposed else value
 
 
@@ -515,7 +545,7 @@ def written(tensors: Mapping[str, NDArray[Any]], target: Dialect) -> tuple[dict[
     """
     found, unknown = places(tensors, target)
     renamed = {
-        name: joined([tensors[part] for part in parts], transposed, target.is_row(parts[0]))
+        name: joined([tensors[part] for part in parts], transposed, stacked(parts, target))
         for name, (parts, transposed) in found.items()
     }
     return renamed, unknown

@@ -124,6 +124,8 @@ class Network:
             names the network of the file.
         constants: list of (end of a name, function from a shape to the values). Some files contain these variables,
             which no network reads; None for values that are not checked.
+        stacks: dict from the template of a variable of each block to the name under which canonical files have those of
+            all blocks, stacked along a first axis.
 
     Example:
         >>> from b4k3.models import BERT, build_transformer_model
@@ -171,6 +173,7 @@ class Network:
         first_position: Callable[[Sizes], int] | None = None,
         relatives: Sequence[tuple[str, str]] = (),
         constants: Sequence[tuple[str, Callable[[tuple[int, ...]], Any] | None]] = (),
+        stacks: dict[str, str] | None = None,
     ) -> None:
         self.name = name
         self.target = target
@@ -204,7 +207,9 @@ class Network:
         self.first_position = first_position or _row_zero
         self.relatives = tuple(relatives)
         self.constants = tuple(constants)
+        self.stacks = dict(stacks or {})
         self._index: tuple[list[Part], dict[str, Any]] | None = None
+        self._alike: dict[str, list[Any]] = {}
 
     def but(self, name: str, target: Any, **changes: Any) -> Network:
         """Make the description of a network that differs from this one.
@@ -296,7 +301,13 @@ class Network:
             dict from the skeleton of a canonical name to (part, layer, variable).
         """
         if self._index is None or self._index[0] is not self.parts:
-            found = {variable.skeleton: (part, layer, variable) for part, layer, variable in self.variables()}
+            found: dict[str, Any] = {}
+            self._alike = {}
+            for entry in self.variables():
+                kind = entry[2].skeleton
+                if kind in found:
+                    self._alike.setdefault(kind, [found[kind]]).append(entry)
+                found[kind] = entry
             self._index = (self.parts, found)
         return self._index[1]
 
@@ -309,7 +320,12 @@ class Network:
         Returns:
             (part, layer, variable), or None if the network has no such variable.
         """
-        return None if canonical is None else self.by_skeleton().get(skeleton(canonical))
+        if canonical is None:
+            return None
+        kind = skeleton(canonical)
+        entry = self.by_skeleton().get(kind)
+        # "layer_{i}/ff/layer_1" and "layer_{i}/ff/layer_2" have one skeleton.
+        return next((alike for alike in self._alike.get(kind, ()) if alike[2].fits(canonical)), entry)
 
     # ---------------------------------------------------------------------------------------------------- sizes
 

@@ -66,11 +66,26 @@ class Variable:
         self.when = when
         self.more = dict(more or {})
         self.skeleton = skeleton(name)
+        self._regex: re.Pattern[str] | None = None
 
     @property
     def first(self) -> str:
         """The canonical name in the first block, in which every number is 0."""
         return _PLACEHOLDER.sub(lambda match: f"{{0{match.group(1) or ''}}}".format(0), self.name)
+
+    def fits(self, canonical: str) -> bool:
+        """Ask whether this is the variable of a canonical name, for variables whose names differ in numbers alone.
+
+        Arguments:
+            canonical: str. The canonical name, with the number of its block.
+
+        Returns:
+            bool.
+        """
+        if self._regex is None:
+            parts = _PLACEHOLDER.sub("\0", self.name).split("\0")
+            self._regex = re.compile("[0-9]+".join(map(re.escape, parts)) + "$")
+        return self._regex.match(canonical) is not None
 
     @property
     def rows_of_vocabulary(self) -> int | None:
