@@ -165,7 +165,7 @@ BANNERS = {
     "embeddings": "apply_embeddings embed embed_tokens position_input embed_positions normalize_embeddings "
     "drop_embeddings map_embeddings compute_position_bias relative_positions",
     "blocks": "apply_main_layers apply_block apply_attention apply_feed_forward attention_scale_of residual normalize "
-    "group block_name add_convolution project_positions",
+    "compute_attention_bias group block_name add_convolution project_positions",
     "heads": "apply_final_layers apply_mlm apply_lm project",
     "weights": "initializer load_variable written_description",
 }
