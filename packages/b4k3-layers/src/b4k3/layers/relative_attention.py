@@ -301,9 +301,9 @@ class RelativeMultiHeadAttention(Layer):
         Arguments:
             inputs: list of tensors. [q, k, v], then the attention bias if `a_bias`, then the vectors of the distances
                 and, with `segments`, the segment ids. q is [batch, n, d], k and v are [batch, m, …]. The bias is
-                [batch, n, m], or broadcasts to [batch, heads, n, m]. The vectors are those of
-                `SinusoidalDistanceEmbedding`, [n + m, d]. The ids, [batch, n], are those of the queries and of the
-                keys; only whether they are equal counts.
+                [batch, n, m], or broadcasts to [batch, heads, n, m]. `SinusoidalDistanceEmbedding` gives
+                the vectors, [n + m, d]. Queries and keys have the same ids, [batch, n]; only whether two of them are
+                equal counts.
             mask: list of masks, bool, [batch, n or m], or None. One for each input; the mask of v is used.
             a_bias: bool, or None. True if the inputs hold an attention bias.
             training: bool, or None. Keras' flag of a call.

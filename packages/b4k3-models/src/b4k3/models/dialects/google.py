@@ -22,8 +22,8 @@ class Google(Dialect):
     """The dialect of canonical names, for networks with and without stacked variables.
 
     Arguments:
-        stacks: dict from the template of a variable of each block to the name of the one variable in the file that has
-            those of all blocks, along a first axis. A file may have one for all blocks, without that axis.
+        stacks: dict from the template of a variable of each block to the name of the one variable in the file that
+            stacks them along a first axis. A file may have one for all blocks, without that axis.
 
     Example:
         >>> from b4k3.models.dialects.google import GOOGLE

@@ -124,8 +124,8 @@ class Network:
             names the network of the file.
         constants: list of (end of a name, function from a shape to the values). Some files contain these variables,
             which no network reads; None for values that are not checked.
-        stacks: dict from the template of a variable of each block to the name under which canonical files have those of
-            all blocks, stacked along a first axis.
+        stacks: dict from the template of a variable of each block to the name of the one variable in canonical files
+            that stacks them along a first axis.
 
     Example:
         >>> from b4k3.models import BERT, build_transformer_model
