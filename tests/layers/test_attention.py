@@ -43,8 +43,13 @@ def attend(config, a_bias=False, p_bias=None):
 
     def project(weights, x, name, b, h):
         y = x[b] @ weights[name + "/kernel"] + weights.get(name + "/bias", 0)
-        size = y.shape[-1] // HEADS
-        return y[:, h * size : (h + 1) * size]
+        heads = HEADS if name == "query" else config.get("key_value_heads", HEADS)
+        size, h = y.shape[-1] // heads, h * heads // HEADS
+        y = y[:, h * size : (h + 1) * size]
+        gamma = weights.get(name + "_norm/gamma")
+        if gamma is None:
+            return y
+        return y / np.sqrt((y**2).mean(-1, keepdims=True) + config["query_key_epsilon"]) * gamma
 
     def oracle(weights, arrays, masks):
         rest = list(arrays[3:])
@@ -152,7 +157,32 @@ def test_without_masks_and_biases(tmp_path):
     check({"use_bias": False}, cross=True, weights=weights, tmp=tmp_path)
 
 
+GROUPED = {"key_value_heads": 1, "key_size": 6}
+
+
+@pytest.mark.parametrize("a_bias", [None, "bnm", "bhnm"])
+@pytest.mark.parametrize("more", [{}, {"return_attention_scores": True}], ids=str)
+def test_groups_of_queries_share_a_key(more, a_bias, tmp_path):
+    config = dict(GROUPED, **more)
+    check(config, a_bias, masked=(2,) if a_bias else (0, 2), tmp=tmp_path, only_outputs=a_bias == "bhnm")
+
+
+def test_normalized_queries_and_keys(tmp_path):
+    """The weights of Qwen3, and with `use_output_bias` those of Qwen2."""
+    kernels = [name for name in WEIGHTS if name.endswith("kernel")]
+    normed = {"query_key_epsilon": 0.1, "use_bias": False}
+    check(dict(GROUPED, **normed), weights=kernels + ["query_norm/gamma", "key_norm/gamma"], tmp=tmp_path)
+    check(dict(GROUPED, use_output_bias=False), weights=WEIGHTS[:-1], tmp=tmp_path)
+
+
+@pytest.mark.parametrize("count", [3, 0, -1, 8])
+def test_groups_that_do_not_divide_the_heads(count):
+    with pytest.raises(ValueError, match=f"layer: key_value_heads={count}, expected a divisor of heads=4"):
+        MultiHeadAttention(4, 8, key_value_heads=count, name="layer")
+
+
 POSITIONS = [
+    ("rotary", GROUPED, False),
     ("rotary", {}, False),
     ("rotary", {"key_size": 6, "normalization": "softmax_plus"}, False),
     ("rotary_halves", {"key_size": 6}, False),

@@ -155,12 +155,13 @@ def attention(
 ) -> Tensor:
     """Compute softmax(query · keyᵀ · scale + bias) · value over the keys that `mask` allows.
 
-    The softmax is computed in float32.
+    The softmax is computed in float32. Keys and values may have fewer heads than the queries. Then each of their heads
+    serves a group of neighbouring heads of the queries (grouped-query attention).
 
     Arguments:
         query: float, [batch, n, heads, key_size]. The queries.
-        key: float, [batch, m, heads, key_size]. The keys.
-        value: float, [batch, m, heads, head_size]. The values.
+        key: float, [batch, m, heads or a divisor of it, key_size]. The keys.
+        value: float, [batch, m, heads of the keys, head_size]. The values.
         mask: bool, [batch, m], or None. True where a key may be seen.
         bias: float, broadcast to [batch, heads, n, m], or None. It is added to the scaled scores.
         scale: float. The scores are multiplied by it.
@@ -175,8 +176,13 @@ def attention(
         >>> x = ops.ones((1, 4, 2, 8))
         >>> y = attention(x, x, x, scale=8**-0.5)  # [1, 4, 2, 8]
 
-    Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
+    Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762; for groups Ainslie et al.,
+        GQA, https://arxiv.org/abs/2305.13245
     """
+    groups = query.shape[2] // key.shape[2]
+    if groups > 1:
+        query, bias = group_queries(query, groups), group_bias(bias, groups)
+        return ungroup(attention(query, key, value, mask, bias, scale, dropout, training), groups)
     kernel_dtype = fused.attention_dtype(query, value, dropout, training)
     term = mask_bias(mask, bias, kernel_dtype or "float32")  # [b, h, n, m] or [b, 1, 1, m]
     if kernel_dtype is not None:
@@ -189,3 +195,77 @@ def attention(
     if dropout is not None and training is not False:
         weights = dropout(weights, training=training)  # [b, h, n, m]
     return swap_heads(ops.matmul(weights, value))  # [b, n, h, head_size]
+
+
+# Grouped queries. Two positions whose four heads a, b, c, d share the two key heads ab and cd become four rows:
+#
+#     queries    [[a1, b1, c1, d1], [a2, b2, c2, d2]]          [n = 2, heads = 4]
+#     grouped    [[a1, c1], [b1, d1], [a2, c2], [b2, d2]]      [n · groups = 4, key heads = 2]
+#
+# Each row attends to all keys on its own, so that it changes nothing which rows lie beside it. No key is repeated.
+
+
+def group_queries(query: Tensor, groups: int) -> Tensor:
+    """Make the heads of a group rows of the key head that they share.
+
+    Arguments:
+        query: float, [batch, n, heads, size]. The queries.
+        groups: int. How many heads share a key head.
+
+    Returns:
+        float, [batch, n · groups, heads / groups, size].
+
+    Example:
+        >>> grouped = group_queries(ops.ones((1, 3, 4, 8)), groups=2)  # [1, 6, 2, 8]
+    """
+    heads, size = query.shape[2] // groups, query.shape[3]
+    if fused.is_torch_tensor(query):
+        return query.unflatten(2, (heads, groups)).transpose(2, 3).flatten(1, 2)  # [b, n · g, heads, size]
+    batch, n = ops.shape(query)[:2]
+    split = ops.reshape(query, (batch, n, heads, groups, size))  # [b, n, heads, g, size]
+    return ops.reshape(ops.transpose(split, (0, 1, 3, 2, 4)), (batch, -1, heads, size))  # [b, n · g, heads, size]
+
+
+def ungroup(x: Tensor, groups: int) -> Tensor:
+    """Undo `group_queries`.
+
+    Arguments:
+        x: float, [batch, n · groups, heads / groups, size].
+        groups: int. How many heads share a key head.
+
+    Returns:
+        float, [batch, n, heads, size].
+
+    Example:
+        >>> heads = ungroup(ops.ones((1, 6, 2, 8)), groups=2)  # [1, 3, 4, 8]
+    """
+    heads, size = x.shape[2], x.shape[3]
+    if fused.is_torch_tensor(x):
+        return x.unflatten(1, (-1, groups)).transpose(2, 3).flatten(2, 3)  # [b, n, h, size]
+    batch = ops.shape(x)[0]
+    split = ops.reshape(x, (batch, -1, groups, heads, size))  # [b, n, g, heads, size]
+    n = ops.shape(split)[1]
+    return ops.reshape(ops.transpose(split, (0, 1, 3, 2, 4)), (batch, n, heads * groups, size))  # [b, n, h, size]
+
+
+def group_bias(bias: Tensor | None, groups: int) -> Tensor | None:
+    """Bring the bias of attention scores into the order of `group_queries`.
+
+    Arguments:
+        bias: float, broadcast to [batch, heads, n, m], or None.
+        groups: int. How many heads share a key head.
+
+    Returns:
+        float, broadcast to [batch, heads / groups, n · groups, m]; None for None.
+
+    Example:
+        >>> bias = group_bias(ops.ones((1, 1, 3, 5)), groups=2)  # [1, 1, 6, 5]
+    """
+    if bias is None or (bias.shape[1] == 1 and bias.shape[2] == 1):
+        return bias
+    if bias.shape[1] == 1:
+        return ops.repeat(bias, groups, axis=2)  # [b, 1, n · g, m]
+    batch, _, n, m = ops.shape(bias)
+    heads = bias.shape[1] // groups
+    split = ops.reshape(bias, (batch, heads, groups, n, m))  # [b, heads, g, n, m]
+    return ops.reshape(ops.transpose(split, (0, 1, 3, 2, 4)), (batch, heads, -1, m))  # [b, heads, n · g, m]

@@ -24,6 +24,8 @@ from b4k3.backend import (
 )
 from b4k3.backend.types import Initializer
 
+from .normalization import LayerNormalization
+
 ROTARY = ("rotary", "rotary_halves")  # which pairs are rotated: features 2i and 2i + 1, or i and i + key_size / 2
 POSITION_BIASES = (None,) + ROTARY + ("typical_relative", "t5_relative", "mpnet_relative")
 
@@ -47,18 +49,26 @@ class MultiHeadAttention(Layer):
         attention_dropout: float, or None. The rate of dropout on the weights.
         return_attention_scores: bool. True also returns the scaled scores before bias and mask.
         kernel_initializer: str or initializer. It is used for the kernels of the Dense layers.
+        key_value_heads: int, or None. The number of heads of the keys and values, a divisor of `heads`: each of them
+            serves a group of neighbouring heads of the queries. None means heads.
+        use_output_bias: bool, or None. Whether the output has a bias; None means use_bias.
+        query_key_epsilon: float, or None. A number normalises the queries and keys of each head by RMS normalisation
+            with this epsilon, as in Qwen3; None does not normalise them.
 
-    Weights: query, key, value, output; each has a kernel and a bias.
+    Weights: query, key, value, output; each has a kernel and a bias. With `query_key_epsilon` then the gamma of
+        query_norm and of key_norm.
 
     Raises:
-        ValueError: `attention_scale` is neither a bool nor a positive number.
+        ValueError: `attention_scale` is neither a bool nor a positive number, or `heads` is no multiple of
+            `key_value_heads`.
 
     Example:
         >>> x = keras.Input((None, 16))
         >>> layer = MultiHeadAttention(heads=2, head_size=8)
         >>> y = layer([x, x, x])  # [batch, n, 16]
 
-    Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762
+    Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762; for key_value_heads Ainslie
+        et al., GQA, https://arxiv.org/abs/2305.13245
     """
 
     def __init__(
@@ -73,6 +83,9 @@ class MultiHeadAttention(Layer):
         attention_dropout: float | None = None,
         return_attention_scores: bool = False,
         kernel_initializer: Initializer = "glorot_uniform",
+        key_value_heads: int | None = None,
+        use_output_bias: bool | None = None,
+        query_key_epsilon: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -86,23 +99,34 @@ class MultiHeadAttention(Layer):
         self.attention_dropout = attention_dropout
         self.return_attention_scores = return_attention_scores
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.q_dense = self._dense(self.key_size * heads, "query")
-        self.k_dense = self._dense(self.key_size * heads, "key")
-        self.v_dense = self._dense(self.head_size * heads, "value")
-        self.o_dense = self._dense(self.out_dim, "output")
+        self.key_value_heads = checked_groups(self.name, heads, key_value_heads)
+        self.use_output_bias = use_bias if use_output_bias is None else use_output_bias
+        self.query_key_epsilon = query_key_epsilon
+        self.q_dense = self._dense(self.key_size * heads, "query", use_bias)
+        self.k_dense = self._dense(self.key_size * self.key_value_heads, "key", use_bias)
+        self.v_dense = self._dense(self.head_size * self.key_value_heads, "value", use_bias)
+        self.o_dense = self._dense(self.out_dim, "output", self.use_output_bias)
+        self.q_norm = self.k_norm = None
+        if query_key_epsilon is not None:
+            self.q_norm = self._norm("query_norm", query_key_epsilon)
+            self.k_norm = self._norm("key_norm", query_key_epsilon)
         self.dropout = None
         if attention_dropout:
             self.dropout = Dropout(attention_dropout, name="dropout", dtype=self.sublayer_dtype)
 
-    def _dense(self, units: int, name: str) -> Dense:
+    def _dense(self, units: int, name: str, use_bias: bool) -> Dense:
         """Make one of the four projections."""
         return Dense(
             units,
-            use_bias=self.use_bias,
+            use_bias=use_bias,
             kernel_initializer=copy_initializer(self.kernel_initializer),
             name=name,
             dtype=self.sublayer_dtype,
         )
+
+    def _norm(self, name: str, epsilon: float) -> LayerNormalization:
+        """Make the RMS normalisation of the queries' or keys' heads."""
+        return LayerNormalization(zero_mean=False, offset=False, epsilon=epsilon, name=name, dtype=self.sublayer_dtype)
 
     def build(self, input_shape: Sequence[tuple[int | None, ...]]) -> None:
         """Build the four projections and the dropout for inputs of these shapes."""
@@ -111,6 +135,9 @@ class MultiHeadAttention(Layer):
         build_sublayer(self.k_dense, k)
         build_sublayer(self.v_dense, v)
         build_sublayer(self.o_dense, q[:-1] + (self.heads * self.head_size,))
+        if self.q_norm is not None and self.k_norm is not None:
+            build_sublayer(self.q_norm, q[:-1] + (self.heads, self.key_size))
+            build_sublayer(self.k_norm, k[:-1] + (self.key_value_heads, self.key_size))
         if self.dropout is not None:
             build_sublayer(self.dropout, (q[0], self.heads, q[1], k[1]))
         self.built = True
@@ -181,13 +208,14 @@ class MultiHeadAttention(Layer):
 
     def _queries(self, q: Tensor) -> Tensor:
         """Project the queries, and split them into heads."""
-        return split_heads(call_layer(self.q_dense, q), self.heads)  # [b, n, h, key_size]
+        qw = split_heads(call_layer(self.q_dense, q), self.heads)  # [b, n, h, key_size]
+        return qw if self.q_norm is None else call_layer(self.q_norm, qw)
 
     def _keys_and_values(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Project the keys and values, and split them into heads."""
-        kw = split_heads(call_layer(self.k_dense, k), self.heads)  # [b, m, h, key_size]
-        vw = split_heads(call_layer(self.v_dense, v), self.heads)  # [b, m, h, head_size]
-        return kw, vw
+        """Project the keys and values, and split them into their heads."""
+        kw = split_heads(call_layer(self.k_dense, k), self.key_value_heads)  # [b, m, kv, key_size]
+        vw = split_heads(call_layer(self.v_dense, v), self.key_value_heads)  # [b, m, kv, head_size]
+        return (kw if self.k_norm is None else call_layer(self.k_norm, kw)), vw
 
     def _attend(
         self,
@@ -214,7 +242,8 @@ class MultiHeadAttention(Layer):
 
         Arguments:
             inputs: list of tensors. [qw, kw, vw], then the attention bias and the position term as in `call`. qw is
-                [batch, n, heads, key_size], kw [batch, m, heads, key_size], vw [batch, m, heads, head_size].
+                [batch, n, heads, key_size], kw [batch, m, key_value_heads, key_size], vw
+                [batch, m, key_value_heads, head_size].
             mask: list of two masks. The mask of the queries, bool [batch, n] or None, and the mask of the values, bool
                 [batch, m] or None.
             a_bias: bool, or None. True if the inputs hold an attention bias.
@@ -271,6 +300,8 @@ class MultiHeadAttention(Layer):
         training: bool | None,
     ) -> tuple[Tensor, Tensor]:
         """Compute the scores one step at a time, for everything that no fused kernel offers."""
+        if self.key_value_heads != self.heads:
+            kw, vw = (ops.repeat(x, self.heads // self.key_value_heads, axis=2) for x in (kw, vw))  # [b, m, h, size]
         a = ops.einsum("bnhd,bmhd->bhnm", qw, kw)  # [b, h, n, m]
         distances = "nmd" if p_bias == "typical_relative" and len(position.shape) == 3 else "bnmd"
         if p_bias == "typical_relative":
@@ -311,6 +342,9 @@ class MultiHeadAttention(Layer):
             attention_dropout=self.attention_dropout,
             return_attention_scores=self.return_attention_scores,
             kernel_initializer=keras.initializers.serialize(self.kernel_initializer),
+            key_value_heads=self.key_value_heads,
+            use_output_bias=self.use_output_bias,
+            query_key_epsilon=self.query_key_epsilon,
         )
         return config
 
@@ -333,3 +367,23 @@ def checked_scale(name: str, scale: Any) -> bool | float:
     if not isinstance(scale, (int, float)) or not 0 < scale < float("inf"):
         raise ValueError(f"{name}: attention_scale={scale!r}, expected True, False or a positive number")
     return float(scale)
+
+
+def checked_groups(name: str, heads: int, key_value_heads: int | None) -> int:
+    """Check the `key_value_heads` that a layer was given.
+
+    Arguments:
+        name: str. The name of the layer, for the message.
+        heads: int. The number of heads of the queries.
+        key_value_heads: int or None. The argument of the layer; None means heads.
+
+    Returns:
+        int, a divisor of heads.
+
+    Raises:
+        ValueError: it is no divisor of heads.
+    """
+    found = heads if key_value_heads is None else key_value_heads
+    if found < 1 or heads % found:
+        raise ValueError(f"{name}: key_value_heads={found}, expected a divisor of heads={heads}")
+    return found
