@@ -223,3 +223,21 @@ def test_half_precision_is_kept():
 def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match="squared_relu"):
         attention_normalize(ops.convert_to_tensor(SCORES), method="softmin")
+
+
+@pytest.mark.parametrize("bias", [None] + sorted(BIASES))
+def test_a_key_head_serves_a_group_of_queries(bias):
+    """As if each key head stood once for each head of its group."""
+    groups = 3
+    query = rng.randn(B, N, H * groups, 4).astype("float32")
+    _, key, value = tensors()
+    term = BIASES.get(bias)
+    if term is not None and term.shape[1] == H:
+        term = rng.randn(len(term), H * groups, N, M).astype("float32")
+    given = [MASK] + ([] if term is None else [term])
+    repeated = [np.repeat(x, groups, axis=2) for x in (key, value)]
+    got, want = (
+        call_with_unknown_sizes(lambda *x: attention(*x, scale=0.5), query, *pair, *given)
+        for pair in ((key, value), repeated)
+    )
+    np.testing.assert_allclose(got, want, atol=1e-5)

@@ -42,6 +42,18 @@ def test_masks(cls, oracle, masked, tmp_path):
     check_layer(lambda: cls(name="layer"), segments, oracle, masked=masked, tmp=tmp_path)
 
 
+@pytest.mark.parametrize("window", [1, 2, 20])
+def test_a_language_model_mask_with_a_window(window, tmp_path):
+    def oracle(weights, arrays, masks):
+        out = lm_mask(weights, arrays, masks)
+        for query, key in np.ndindex(out.shape[2:]):
+            if query - key >= window:
+                out[0, 0, query, key] = HIDDEN
+        return out
+
+    check_layer(lambda: LanguageModelMask(window=window, name="layer"), segments, oracle, tmp=tmp_path)
+
+
 def test_a_language_model_mask_of_embeddings(tmp_path):
     """Only the length is read, so vectors will do as well as ids."""
     check_layer(

@@ -234,6 +234,52 @@ def test_a_sequence_known_to_be_longer_than_the_table():
         keras.Model(x, layer(x)).predict_on_batch(np.zeros((2, 6, 4), "float32"))
 
 
+TRAINED = {"factor": 4.0, "original_max_position_embeddings": 64}
+# scaling -> frequencies of the pairs of a head of size 8 with base 100, and the factor: by the papers' formulas
+SCALED = {
+    "default": ({}, [1, 1, 1, 1], 1),
+    "linear": ({"factor": 4.0}, [0.25, 0.25, 0.25, 0.25], 1),
+    "dynamic": ({"factor": 4.0, "max_position_embeddings": 8}, [1, 1, 1, 1], 1),
+    # the pairs turn 10.2, 3.2, 1.02 and 0.32 times in 64 positions: not divided above 4, divided below 1
+    "llama3": (
+        dict(TRAINED, low_freq_factor=1.0, high_freq_factor=4.0),
+        [1, 0.7403 + 0.2597 / 4, 0.0062 + 0.9938 / 4, 0.25],
+        1,
+    ),
+    # between the pairs 0 and 3, which floor and ceil make of -0.99 and 2.02
+    "yarn": (TRAINED, [1, 2 / 3 + 1 / 12, 1 / 3 + 2 / 12, 0.25], 1 + 0.1 * np.log(4)),
+    "yarn with a factor": (dict(TRAINED, attention_factor=0.5), [1, 2 / 3 + 1 / 12, 1 / 3 + 2 / 12, 0.25], 0.5),
+}
+
+
+@pytest.mark.parametrize("name", list(SCALED))
+def test_scaled_rotary_positions(name, tmp_path):
+    keys, shares, factor = SCALED[name]
+    scaling = dict(keys, rope_type=name.split()[0])
+
+    def oracle(weights, arrays, masks):
+        angles = np.arange(arrays[0].shape[1])[:, None] * 100.0 ** (-np.arange(4) / 4) * np.array(shares)
+        table = factor * np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(1, -1, 8)
+        return np.broadcast_to(table, arrays[0].shape[:2] + (8,))
+
+    check_layer(
+        lambda: RotaryPositionEmbedding(8, base=100.0, scaling=scaling, name="layer"),
+        vectors,
+        oracle,
+        atol=1e-3,
+        tmp=tmp_path,
+    )
+
+
+def test_unknown_scalings_and_lengths_that_change_the_angles():
+    with pytest.raises(ValueError, match="rope_type='longrope', expected default, linear, dynamic, llama3 or yarn"):
+        RotaryPositionEmbedding(8, scaling={"rope_type": "longrope"})
+    layer = RotaryPositionEmbedding(8, scaling={"rope_type": "dynamic", "max_position_embeddings": 5}, name="layer")
+    x = keras.Input((6, 4))
+    with pytest.raises(ValueError, match="layer: the sequence is longer than 5, from where on dynamic scaling"):
+        keras.Model(x, layer(x)).predict_on_batch(np.zeros((2, 6, 4), "float32"))
+
+
 # --------------------------------------------------------------------------------------------- ids without a row
 
 LEARNED = {

@@ -11,13 +11,14 @@ from .tensors import align, dtype
 from .types import Tensor
 
 
-def sinusoidal_embeddings(pos: Tensor, dim: int, base: float = 10000) -> Tensor:
+def sinusoidal_embeddings(pos: Tensor, dim: int, base: float = 10000, frequencies: Any = None) -> Tensor:
     """Compute sin(p·w₀), cos(p·w₀), sin(p·w₁), … for each position p, with wᵢ = base^(-2i/dim).
 
     Arguments:
         pos: int or float, [...]. The positions.
         dim: int. The number of features, which must be even.
         base: float. The longest wavelength is 2π·base.
+        frequencies: array of float, [dim / 2], or None. The frequencies wᵢ; None computes them from the base.
 
     Returns:
         float32, [..., dim]. Even features are sines, and odd ones cosines.
@@ -32,8 +33,10 @@ def sinusoidal_embeddings(pos: Tensor, dim: int, base: float = 10000) -> Tensor:
     """
     if dim % 2:
         raise ValueError(f"sinusoidal_embeddings: dim must be even, found {dim}.")
-    frequencies = np.power(float(base), -2.0 * np.arange(dim // 2) / dim).astype("float32")  # [dim / 2]
-    angles = ops.cast(pos, "float32")[..., None] * ops.convert_to_tensor(frequencies)  # [..., dim / 2]
+    if frequencies is None:
+        frequencies = np.power(float(base), -2.0 * np.arange(dim // 2) / dim)  # [dim / 2]
+    frequencies = ops.convert_to_tensor(np.asarray(frequencies, dtype="float32"))
+    angles = ops.cast(pos, "float32")[..., None] * frequencies  # [..., dim / 2]
     pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)  # [..., dim / 2, 2]
     return ops.reshape(pairs, tuple(ops.shape(angles)[:-1]) + (dim,))  # [..., dim]
 

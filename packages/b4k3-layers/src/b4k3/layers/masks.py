@@ -51,10 +51,20 @@ class LanguageModelMask(_AttentionBias):
 
     Mask in: it is ignored. Mask out: None.
 
+    Arguments:
+        window: int, or None. How many positions a position sees, itself included; None for all that it may see.
+
     Example:
         >>> ids = ops.ones((2, 5), "int32")
         >>> bias = LanguageModelMask()(ids)  # [1, 1, 5, 5]
+        >>> local = LanguageModelMask(window=3)(ids)  # [1, 1, 5, 5]
+
+    Reference: for the window Beltagy et al., Longformer, https://arxiv.org/abs/2004.05150
     """
+
+    def __init__(self, window: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.window = window
 
     def call(self, inputs: Tensor) -> Tensor:
         """Compute the bias.
@@ -67,7 +77,33 @@ class LanguageModelMask(_AttentionBias):
         """
         i = ops.arange(0, ops.shape(inputs)[1], dtype="int32")  # [n]
         visible = ops.expand_dims(i, 0) <= ops.expand_dims(i, 1)  # [n, n]
+        if self.window is not None:
+            visible = ops.logical_and(visible, ops.expand_dims(i, 1) - ops.expand_dims(i, 0) < self.window)  # [n, n]
         return bias_from_mask(visible, self.compute_dtype)[None, None]  # [1, 1, n, n]
+
+    def decode(self, inputs: Tensor, step: Any) -> Tensor | None:
+        """Compute the bias of whole prompts. A newer token sees all tokens before it, or those within the window.
+
+        Arguments:
+            inputs: [batch, n]. The inputs of `call`.
+            step: object. Its `positions` is None while the inputs are whole prompts; then `key_positions` tells where
+                the keys are.
+
+        Returns:
+            float, [1, 1, n, n] for whole prompts, [batch, 1, 1, m] for new tokens; None if they see all keys.
+        """
+        if step.positions is None or self.window is None:
+            return super().decode(inputs, step)
+        keys = step.key_positions  # [1 or b, m]
+        if keys.shape[1] is not None and keys.shape[1] <= self.window:
+            return None
+        return bias_from_mask(step.positions - keys < self.window, self.compute_dtype)[:, None, None]  # [b, 1, 1, m]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
+        config = super().get_config()
+        config.update(window=self.window)
+        return config
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the bias."""

@@ -18,6 +18,8 @@ from b4k3.backend import (
 )
 from b4k3.backend.types import Initializer
 
+from .rotary_scaling import rotary_frequencies
+
 
 def split_positions(inputs: Any, custom: bool) -> tuple[Tensor, Tensor | None]:
     """Split the inputs of a position layer.
@@ -393,8 +395,18 @@ class SinusoidalPositionEmbedding(_Positions):
         """
         if position_ids is None:
             position_ids = ops.expand_dims(ops.arange(0, ops.shape(x)[1], dtype="float32"), 0)  # [1, n]
-        positions = ops.cast(position_ids, "float32")  # [1 or b, n]
-        return sinusoidal_embeddings(positions, self.output_dim, self.base)  # [1 or b, n, output_dim]
+        return self.embeddings_of(ops.cast(position_ids, "float32"))  # [1 or b, n, output_dim]
+
+    def embeddings_of(self, positions: Tensor) -> Tensor:
+        """Compute the embeddings of given positions.
+
+        Arguments:
+            positions: float32, [1 or batch, n]. The positions.
+
+        Returns:
+            float32, [1 or batch, n, output_dim].
+        """
+        return sinusoidal_embeddings(positions, self.output_dim, self.base)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""
@@ -416,6 +428,8 @@ class RotaryPositionEmbedding(SinusoidalPositionEmbedding):
         merge_mode: str. 'zero' gives the sines and cosines alone, which is what the attention takes.
         custom_position_ids: bool. Whether the inputs are [x, position ids].
         base: float. The longest wavelength is 2π·base. It is called theta elsewhere.
+        scaling: dict, or None. How the frequencies are changed for sequences longer than those that the model was
+            trained with; `rotary_frequencies` explains the keys.
 
     Example:
         >>> x = keras.Input((None, 16))
@@ -432,9 +446,57 @@ class RotaryPositionEmbedding(SinusoidalPositionEmbedding):
         merge_mode: str = "zero",
         custom_position_ids: bool = False,
         base: float = 10000.0,
+        scaling: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(output_dim, merge_mode, custom_position_ids, base, **kwargs)
+        self.scaling = None if scaling is None else dict(scaling)
+        self.frequencies, self.factor = rotary_frequencies(output_dim, base, self.scaling)
+
+    @property
+    def position_limit(self) -> int | None:
+        """How long a sequence may be, in tokens; None if there is no limit."""
+        dynamic = self.scaling is not None and self.scaling.get("rope_type") == "dynamic"
+        return self.scaling["max_position_embeddings"] if dynamic and self.scaling is not None else None
+
+    def positions(self, x: Tensor, position_ids: Tensor | None) -> Tensor:
+        """Compute the sines and cosines of the positions.
+
+        Arguments:
+            x: float, [batch, n, d]. The embeddings of the tokens. Only their length is read.
+            position_ids: [batch, n], or None. The positions; None counts them from 0.
+
+        Returns:
+            float32, [1 or batch, n, output_dim].
+
+        Raises:
+            ValueError: the sequence is longer than `position_limit`.
+        """
+        found, limit = super().positions(x, position_ids), self.position_limit
+        if limit is None:
+            return found
+        message = f"{self.name}: the sequence is longer than {limit}, from where on dynamic scaling changes the angles"
+        return assert_at_most(found, ops.shape(x)[1], limit, message)
+
+    def embeddings_of(self, positions: Tensor) -> Tensor:
+        """Compute the sines and cosines of the scaled angles.
+
+        Arguments:
+            positions: float32, [1 or batch, n]. The positions.
+
+        Returns:
+            float32, [1 or batch, n, output_dim].
+        """
+        if self.scaling is None:
+            return super().embeddings_of(positions)
+        table = sinusoidal_embeddings(positions, self.output_dim, frequencies=self.frequencies)
+        return table if self.factor == 1 else table * self.factor  # [1 or b, n, output_dim]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
+        config = super().get_config()
+        config.update(scaling=self.scaling)
+        return config
 
 
 __all__ = [
