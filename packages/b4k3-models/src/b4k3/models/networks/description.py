@@ -336,9 +336,9 @@ class Network:
             config: dict under our names.
 
         Returns:
-            dict. A copy that also has `query_size` and `value_size`, the sizes of all heads together, and defaults for
-            embedding_size, attention_head_size, attention_key_size, num_decoder_layers, tie_word_embeddings and
-            pad_token_id.
+            dict. A copy that also has `query_size`, `value_size` and `group_size`, the sizes of all heads together, of
+            queries, values, and those of grouped queries' keys, and defaults for embedding_size, attention_head_size,
+            attention_key_size, num_decoder_layers, tie_word_embeddings and pad_token_id.
         """
         sizes = dict(config)
         hidden: Any = sizes.get("hidden_size")
@@ -354,6 +354,10 @@ class Network:
             sizes["num_decoder_layers"] = sizes.get("num_hidden_layers")
         for key, head in (("query_size", "attention_key_size"), ("value_size", "attention_head_size")):
             sizes[key] = heads * sizes[head] if sane and isinstance(sizes.get(head), int) else None
+        groups = sizes.get("num_key_value_heads") or heads
+        sizes["group_size"] = None
+        if sane and isinstance(groups, int) and isinstance(sizes["attention_head_size"], int):
+            sizes["group_size"] = groups * sizes["attention_head_size"]
         sizes.setdefault("tie_word_embeddings", self.settings.get("tie_word_embeddings", True))
         if sizes["tie_word_embeddings"] is None:
             sizes["tie_word_embeddings"] = self.settings.get("tie_word_embeddings", True)
