@@ -40,6 +40,10 @@ import time
 
 import numpy as np
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))  # the helpers beside
+from huggingface import decoders
+
 BATCH, LENGTH, DECODER_LENGTH = 3, 12, 7
 LENGTHS = (12, 9, 5)
 TOLERANCE = 1e-4
@@ -324,6 +328,7 @@ ARCHITECTURES["xlnet"] = (
     ["Model", "LMHeadModel"],
     ["ForSequenceClassification", "ForTokenClassification", "ForMultipleChoice", "ForQuestionAnsweringSimple"],
 )
+ARCHITECTURES.update((arch, (prefix, ["Model", "ForCausalLM"], [])) for arch, prefix in decoders.LLAMAS.items())
 ROBERTAS = ("roberta", "xlm-roberta", "camembert")
 DECODERS = ("bert", *ROBERTAS, "ernie", "megatron-bert", "electra", "roformer")  # those with is_decoder
 HIDDEN_ACT = {
@@ -349,6 +354,8 @@ def activation_of(r, arch):
 
 def sizes_of(r, arch):
     """Random sizes, and what else the numbers depend on, as arguments of the configuration."""
+    if arch in decoders.LLAMAS:
+        return decoders.sizes_of(r, arch)
     heads = r.choice([1, 2, 3, 4])
     head, vocab, layers = r.choice([4, 6, 8]), r.choice([60, 61, 97]), r.choice([1, 2, 3])
     inner = r.choice([20, 40, 64])
@@ -529,13 +536,13 @@ def random_case(seed, index):
     r = random.Random(f"{seed}/{index}")
     arch = list(ARCHITECTURES)[index % len(ARCHITECTURES)]
     prefix, heads, tasks = ARCHITECTURES[arch]
-    suffix = r.choice(heads) if r.random() < 0.8 else r.choice(tasks)
+    suffix = r.choice(heads) if r.random() < 0.8 or not tasks else r.choice(tasks)
     config = sizes_of(r, arch)
-    if arch not in T5S:
+    if arch not in (*T5S, *decoders.LLAMAS):
         act = activation_of(r, arch)
         if act is not None:
             config[HIDDEN_ACT.get(arch, "hidden_act")] = act
-    if arch not in T5S and r.random() < 0.2:
+    if arch not in (*T5S, *decoders.LLAMAS) and r.random() < 0.2:
         config["tie_word_embeddings"] = False
     if r.random() < 0.35:
         pads = [0, 1, 5, r.randrange(10)] + [None] * (arch not in ROBERTAS)
@@ -916,6 +923,8 @@ class Comparison:
             self.decoder()
         elif isinstance(first, (models.T5_Base, models.BART_Base)):
             self.two_halves(first, {"logit_scale": False} if isinstance(first, models.T5_Base) else {})
+        elif isinstance(first, models.Llama):
+            self.llama()
         else:
             self.encoder(first)
         return theirs, want
@@ -963,6 +972,15 @@ class Comparison:
         if logits is None:
             raise NotMade("no logits to compare with")
         self.check("logits", answers(model, self.inputs)[0], logits, self.inputs["mask"])
+
+    def llama(self):
+        """Hidden states and, of a class with an output, logits."""
+        want, mask = self.want, self.inputs["mask"]
+        bare = build(self.folder, with_lm=False)
+        self.check("hidden", answers(bare.model, self.inputs)[0], want.hidden, mask)
+        if want.logits is not None:
+            headed = build(self.folder, with_lm="linear")
+            self.check("logits", answers(headed.model, self.inputs)[0], want.logits, mask)
 
     def two_halves(self, first, unscaled):
         """The encoder's hidden states; the decoder's without a factor; the logits."""
@@ -1292,5 +1310,4 @@ def main():
 if __name__ == "__main__":
     for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))  # the helpers beside
     sys.exit(main())

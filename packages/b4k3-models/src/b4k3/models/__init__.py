@@ -29,6 +29,13 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .architectures.ernie import ERNIE as ERNIE
     from .architectures.gau import GAU_alpha as GAU_alpha
     from .architectures.gpt import GPT as GPT, GPT2 as GPT2, GPT2_ML as GPT2_ML
+    from .architectures.llama import (
+        Llama as Llama,
+        Mistral as Mistral,
+        Qwen2 as Qwen2,
+        Qwen3 as Qwen3,
+        SmolLM3 as SmolLM3,
+    )
     from .architectures.megatron_bert import MegatronBERT as MegatronBERT
     from .architectures.modernbert import ModernBERT as ModernBERT
     from .architectures.mpnet import MPNet as MPNet
@@ -77,16 +84,21 @@ _NAMES = {
     "GPT2": "architectures.gpt",
     "GPT2_ML": "architectures.gpt",
     "LM_Mask": "language_models",
+    "Llama": "architectures.llama",
     "LoadReport": "loading",
     "ModernBERT": "architectures.modernbert",
     "MPNet": "architectures.mpnet",
     "MegatronBERT": "architectures.megatron_bert",
+    "Mistral": "architectures.llama",
     "NEZHA": "architectures.nezha",
     "Network": "networks.description",
     "Predictor": "predictor",
+    "Qwen2": "architectures.llama",
+    "Qwen3": "architectures.llama",
     "RoBERTa": "architectures.roberta",
     "RoFormer": "architectures.roformer",
     "RoFormerV2": "architectures.roformer",
+    "SmolLM3": "architectures.llama",
     "T5": "architectures.t5",
     "T5_Base": "architectures.t5_base",
     "T5_Decoder": "architectures.t5",

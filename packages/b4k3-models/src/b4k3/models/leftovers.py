@@ -27,6 +27,7 @@ PATTERNS = (
     (r"(position_ids|token_type_ids)$", "position ids"),
     (r"(relative_positions_encoding|embed_positions)[./]", FIXED_POSITIONS),
     (r"^(model\.)?(shared|(en|de)coder\.embed_tokens)\.weight$", "tied embeddings"),
+    (r"rotary_emb\.inv_freq$", FIXED_POSITIONS),
     (r"\.attn\.(masked_)?bias$", "fixed causal mask"),
     (r"EncDecAttention\.relative_attention_bias\.weight$", "unused position bias"),
     (

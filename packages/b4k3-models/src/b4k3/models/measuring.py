@@ -7,7 +7,7 @@ from typing import Any
 from .dialects import Template, View
 from .networks.description import Network
 
-DERIVED = ("query_size", "value_size", "gau_size", "relative_rows")  # products of other sizes
+DERIVED = ("query_size", "value_size", "group_size", "gau_size", "relative_rows")  # products of other sizes
 
 
 def measure(network: Network, view: View) -> dict[str, int]:

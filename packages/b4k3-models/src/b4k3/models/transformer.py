@@ -468,6 +468,7 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining):
         bias: Tensor | None = None,
         position: Tensors | None = None,
         scale: Any = None,
+        **kwargs: Any,
     ) -> Any:
         """Apply multi-head attention.
 
@@ -478,10 +479,12 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining):
             bias: tensor or None. The attention bias.
             position: tensor, list of tensors, or None. The position inputs of the attention.
             scale: bool, float or None. `attention_scale` of `MultiHeadAttention`; None means the architecture's own.
+            kwargs: further arguments of `MultiHeadAttention`.
 
         Returns:
             float, [batch, n, hidden_size].
         """
+        kwargs.setdefault("use_bias", self.use_bias)
         return self.apply(
             self.simplify([x, keys, keys, bias] + as_list(position)),
             self.attention_layer,
@@ -493,12 +496,11 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining):
             head_size=self.attention_head_size,
             out_dim=self.hidden_size,
             key_size=self.attention_key_size,
-            use_bias=self.use_bias,
             attention_scale=self.attention_scale if scale is None else scale,
             attention_dropout=self.attention_dropout_rate,
             kernel_initializer=self.initializer,
             name=name,
-            **self.attention_options,
+            **dict(self.attention_options, **kwargs),
         )
 
     def feed_forward(self, x: Tensor, name: str) -> Any:
