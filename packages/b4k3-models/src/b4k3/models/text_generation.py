@@ -54,7 +54,7 @@ class TextGeneration:
 
         Arguments:
             ids: int, [batch, n]. The prompts, right-padded with the padding id, which is 0 unless the configuration has
-                another. For an encoder-decoder, the ids of the encoder.
+                another; or a list of lists of different lengths. For an encoder-decoder, the ids of the encoder.
             max_new_tokens: int. How many tokens are generated at most.
             start_id: int or None. For an encoder-decoder, the id that decoding starts from; None means its
                 `decoder_start_token_id` or, without it, the padding id. For another model, an id that is put after

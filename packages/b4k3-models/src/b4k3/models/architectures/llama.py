@@ -31,7 +31,7 @@ class Llama(LM_Mask, Transformer):
     [batch, n, vocab_size]; without with_lm the normalised last block, [batch, n, hidden_size].
 
     Arguments:
-        max_position: int. The length of the texts that the model was trained with. Only dynamic rotary scaling reads it.
+        max_position: int. The length of the texts that the model was trained with. It limits nothing.
         with_lm: bool, str or callable. Whether the output is projected to the vocabulary; True has the activation
             softmax, "linear" gives logits.
         num_key_value_heads: int or None. The number of heads of keys and values, a divisor of num_attention_heads; None
@@ -58,8 +58,8 @@ class Llama(LM_Mask, Transformer):
         (None, None, 20)
         >>> tokens = llama.generate([[5, 6, 7]], max_new_tokens=4)  # [1, 4]
 
-    Reference: Touvron et al., Llama 2, https://arxiv.org/abs/2307.09288; Grattafiori et al., The Llama 3 Herd of Models,
-        https://arxiv.org/abs/2407.21783
+    Reference: Touvron et al., Llama 2, https://arxiv.org/abs/2307.09288; Grattafiori et al., The Llama 3 Herd of
+        Models, https://arxiv.org/abs/2407.21783
     """
 
     model_key: str | None = "llama"

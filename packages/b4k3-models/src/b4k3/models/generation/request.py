@@ -201,7 +201,7 @@ class Prompts:
     """The prompts of a batch, checked.
 
     Arguments:
-        ids: int, [batch, n]. The prompts, right-padded with the padding id.
+        ids: int, [batch, n]. The prompts, right-padded with the padding id, or a list of lists of different lengths.
         segment_ids: int, [batch, n], or None. The segment ids; None means 0.
         start_id: int or None. An id that is put after each prompt; the outputs begin after it.
         vocab_size: int. Ids are below it.
@@ -237,6 +237,7 @@ class Prompts:
     ) -> None:
         self.padding_id = padding_id
         reason = f": the vocabulary has {vocab_size}"
+        ids = right_padded(ids, padding_id)
         self.ids = matrix("ids", ids, min(padding_id, 0), vocab_size - 1, max(padding_id, 0), reason)
         if padding_id == NO_PADDING and not (self.ids == NO_PADDING).any():
             self.ids = zeros_as_padding(self.ids)
@@ -288,6 +289,28 @@ class Prompts:
         for row, ids, length in zip(seen, self.ids, self.lengths):
             row[ids[:length]] = True
         return np.repeat(seen, copies, axis=0)
+
+
+def right_padded(rows: Any, padding_id: int) -> Any:
+    """Pad lists of different lengths to one length.
+
+    Arguments:
+        rows: array, or list of lists of int.
+        padding_id: int. The id that shorter lists are padded with.
+
+    Returns:
+        list of lists of one length; anything but lists of different lengths as it is.
+
+    Example:
+        >>> right_padded([[5, 6, 7], [8]], padding_id=0)
+        [[5, 6, 7], [8, 0, 0]]
+    """
+    if not isinstance(rows, (list, tuple)) or not all(isinstance(row, (list, tuple)) for row in rows):
+        return rows
+    lengths = {len(row) for row in rows}
+    if len(lengths) < 2 or 0 in lengths:  # an empty row is no prompt, and is refused
+        return rows
+    return [list(row) + [padding_id] * (max(lengths) - len(row)) for row in rows]
 
 
 def zeros_as_padding(ids: NDArray[np.int32]) -> NDArray[np.int32]:
