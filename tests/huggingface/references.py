@@ -161,6 +161,41 @@ GENERATIVE = {
 }
 
 
+LLAMA_SIZES = {
+    "vocab_size": 60,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 2,
+    "intermediate_size": 20,
+    "max_position_embeddings": 40,
+    "pad_token_id": 0,
+}
+LLAMA3 = {"factor": 4.0, "original_max_position_embeddings": 16, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+YARN = {"factor": 4.0, "original_max_position_embeddings": 10}
+WINDOW = {"use_sliding_window": True, "sliding_window": 4}
+# name -> (beginning of the class, what its configuration adds): each has a trait of its own
+LLAMAS = {
+    "llama": (
+        "Llama",
+        {
+            "rope_scaling": dict(LLAMA3, rope_type="llama3"),
+            "rope_theta": 100.0,
+            "attention_bias": True,
+            "mlp_bias": True,
+        },
+    ),
+    "qwen2": ("Qwen2", dict(WINDOW, max_window_layers=1, tie_word_embeddings=True, rope_theta=1000000.0)),
+    "qwen3": ("Qwen3", {"head_dim": 6, "rope_scaling": dict(YARN, rope_type="yarn"), "rope_theta": 50.0}),
+    "mistral": ("Mistral", {"sliding_window": 5, "rms_norm_eps": 1e-3}),
+    "smollm3": ("SmolLM3", dict(WINDOW, no_rope_layer_interval=2)),
+}
+GENERATIVE.update(
+    (name, (cls + "ForCausalLM", dict(LLAMA_SIZES, **extra), {"model": name, "with_lm": "linear"}))
+    for name, (cls, extra) in LLAMAS.items()
+)
+
+
 def kwargs_of(name):
     """The arguments of `build_transformer_model` for a model."""
     return dict((ENCODERS.get(name) or GENERATIVE[name])[2])

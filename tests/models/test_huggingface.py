@@ -31,6 +31,7 @@ HEADS = {
     "openai_gpt": ("gpt", {"final_activation": "linear"}, ["lm"]),
     "bart": ("bart", {"with_lm": "linear"}, ["lm"]),
     "cpt": ("cpt", {"with_lm": "linear"}, ["lm"]),
+    **{name: (name, {"with_lm": "linear"}, ["lm"]) for name in ("llama", "qwen2", "qwen3", "mistral", "smollm3")},
     "t5": ("t5.1.0", {"with_lm": "linear"}, ["lm"]),
     "mt5": ("mt5.1.1", {"with_lm": "linear"}, ["lm"]),
     "umt5": ("umt5", {"with_lm": "linear"}, ["lm"]),

@@ -165,9 +165,9 @@ BANNERS = {
     "embeddings": "apply_embeddings embed embed_tokens position_input embed_positions normalize_embeddings "
     "drop_embeddings map_embeddings compute_position_bias relative_positions",
     "blocks": "apply_main_layers apply_block apply_attention apply_feed_forward attention_scale_of residual normalize "
-    "compute_attention_bias group block_name add_convolution project_positions",
+    "compute_attention_bias group block_name add_convolution project_positions epsilon",
     "heads": "apply_final_layers apply_mlm apply_lm project",
-    "weights": "initializer load_variable written_description",
+    "weights": "initializer load_variable sizes written_description",
 }
 ARCHITECTURES = [path for path in sources("models") if path.parent.name == "architectures"]
 

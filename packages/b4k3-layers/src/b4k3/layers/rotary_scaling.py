@@ -8,8 +8,8 @@ factor:
     linear     all of them
     llama3     those that turn less than once in the length of training, and those in between by a part of the factor
     yarn       the same with other limits; sines and cosines are also multiplied by a number above 1
-    dynamic    none up to the length of training; `RotaryPositionEmbedding` refuses longer sequences, in which the angles
-               of the first tokens would depend on how many tokens follow
+    dynamic    none up to the length of training; `RotaryPositionEmbedding` refuses longer sequences, in which the
+               angles of the first tokens would depend on how many tokens follow
 """
 
 from __future__ import annotations

@@ -130,11 +130,17 @@ if TYPE_CHECKING:
         encoder_max_position: int | None
         encoder_segment: int
 
+        # --------------------------------------------------------------- Llama, Qwen2, Qwen3, Mistral, SmolLM3
+        num_key_value_heads: int | None
+        rope_parameters: dict[str, Any] | None
+        attention_bias: bool
+        attention_windows: Sequence[int | None] | None
+        unrotated_blocks: Sequence[int] | None
+
         # ------------------------------------------------------- the same under the names of published configs
         activation: Activation
         activation_function: Activation
         afn: Activation
-        attention_bias: bool
         attention_dropout: float | None
         attention_probs_dropout_prob: float | None
         attn_pdrop: float | None
@@ -156,6 +162,7 @@ if TYPE_CHECKING:
         feed_forward_proj: str
         hidden_activation: Activation
         ff_activation: Activation
+        head_dim: int | None
         hidden_dim: int
         hidden_dropout_prob: float | None
         layer_norm_epsilon: float | None
@@ -171,13 +178,13 @@ if TYPE_CHECKING:
         num_heads: int
         num_layers: int
         resid_pdrop: float | None
+        rms_norm_eps: float | None
         type_vocab_size: int
 
         # ----------------------------- keys of configs that may mean another network; None insists on this one
         model_type: str | None
         is_decoder: bool | None
         add_cross_attention: bool | None
-        head_dim: int | None
         mlp_dropout: float | None
         rope_scaling: Any
         add_final_layer_norm: bool | None
@@ -189,16 +196,21 @@ if TYPE_CHECKING:
         norm_type: str | None
         normalize_before: bool | None
         normalize_embedding: bool | None
+        partial_rotary_factor: float | None
         per_layer_config: Any
         position_embedding_type: str | None
         pruned_heads: Any
         quantization_config: Any
+        rope_interleaved: bool | None
         rotary_value: bool | None
         static_position_embeddings: bool | None
         tie_encoder_decoder: bool | None
         use_bias: bool | None
         conv_groups: int | None
         z_steps: int | None
+        sliding_window: int | None
+        use_mrope: bool | None
+        use_sliding_window: bool | None
 
 
 def accepted_arguments(of: type, *methods: str) -> set[str]:

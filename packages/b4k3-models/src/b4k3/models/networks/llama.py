@@ -11,13 +11,16 @@ Their files have the same names for the same matrices. They differ in these trai
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, short
 from ..keys import NO_PADDING
 from .bert import BLOCKS, WITHOUT_OUTPUT
 from .description import HuggingFace, Layer, Network, Part, Sizes, Variable, dense, untied
 from .rotary import ROPE_KEYS, rope_parameters
+
+if TYPE_CHECKING:
+    from ..recognition import Evidence
 
 _BLOCK = "llama/transformer/layer_{i}/"
 _WORDS, _OUTPUT = "llama/embeddings/word_embeddings", "llama/lm_head/weights"
@@ -236,6 +239,13 @@ def _complete_smollm3(config: dict[str, Any], ours: dict[str, Any]) -> None:
     config["no_rope_layers"] = [int(i not in unrotated) for i in range(config["num_hidden_layers"])]
 
 
+def _has_biases_of_qwen2(seen: Evidence) -> float:
+    """Rate whether a file is of Qwen2: it alone has biases of the queries and none of attention's output."""
+    scope = "llama/transformer/layer_0/attention/"
+    query, output = (f"{scope}{name}/bias" in seen.names for name in ("self/query", "output/dense"))
+    return 1.0 if query and not output else -1.0
+
+
 # ----------------------------------------------------------------------------------------------------------- networks
 
 KEYS = ["max_position", "with_lm", "num_key_value_heads", "rope_parameters"]
@@ -318,6 +328,7 @@ QWEN2 = LLAMA.but(
     interpret=reader("qwen2"),
     huggingface=theirs("qwen2", "Qwen2", _complete_windows, num_key_value_heads=32),
     kin=("qwen2",),
+    evidence=_has_biases_of_qwen2,
 )
 QWEN3 = QWEN2.but(
     "qwen3",
@@ -331,6 +342,7 @@ QWEN3 = QWEN2.but(
         "qwen3", "Qwen3", _complete_windows, BIASES[:1], num_key_value_heads=32, attention_head_size=128
     ),
     kin=("qwen3",),
+    evidence=None,
 )
 MISTRAL = QWEN2.but(
     "mistral",
@@ -342,6 +354,7 @@ MISTRAL = QWEN2.but(
     interpret=reader("mistral"),
     huggingface=theirs("mistral", "Mistral", _complete_mistral, num_key_value_heads=8),
     kin=("mistral",),
+    evidence=None,
 )
 SMOLLM3 = QWEN2.but(
     "smollm3",
@@ -356,4 +369,5 @@ SMOLLM3 = QWEN2.but(
     settings={"pad_token_id": NO_PADDING, "tie_word_embeddings": True},
     huggingface=theirs("smollm3", "SmolLM3", _complete_smollm3, BIASES, num_key_value_heads=4),
     kin=("smollm3",),
+    evidence=None,
 )
