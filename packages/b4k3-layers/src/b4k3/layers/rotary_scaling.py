@@ -23,7 +23,7 @@ import numpy as np
 def rotary_frequencies(size: int, base: float, scaling: Mapping[str, Any] | None = None) -> tuple[np.ndarray, float]:
     """Compute the frequencies of the feature pairs of a head, and the factor on the sines and cosines.
 
-    The keys of `scaling` are those of `rope_parameters` in Hugging Face transformers:
+    The keys of `scaling` have the names that `rope_parameters` has in Hugging Face transformers:
 
     - rope_type: "default", "linear", "llama3", "yarn", or "dynamic", whose frequencies are the default ones up to
       max_position_embeddings;

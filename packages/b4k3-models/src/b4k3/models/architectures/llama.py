@@ -333,7 +333,7 @@ class Mistral(Llama):
 
 
 class SmolLM3(Llama):
-    """SmolLM3: Llama of which some blocks do not rotate queries and keys, every fourth one in the published models.
+    """SmolLM3: Llama without rotation in some blocks, in every fourth one in the published models.
 
     Arguments:
         kwargs: the arguments of `Llama`.
