@@ -275,7 +275,7 @@ class Unread:
 
 def collect(
     transformer: Transformer, view: View, mapping: Mapping[str, list[str]]
-) -> tuple[list[tuple[Any, np.ndarray]], LoadReport]:
+) -> tuple[list[tuple[Any, Any]], LoadReport]:
     """Match the weights of layers with variables, and read the variables that match.
 
     Arguments:
@@ -313,7 +313,7 @@ def read(
     variable: str,
     shape: tuple[int, ...],
     report: LoadReport,
-) -> np.ndarray | None:
+) -> np.ndarray | ReadAgain | None:
     """Read the array for one weight, and write into the report what happened.
 
     Arguments:
@@ -326,7 +326,7 @@ def read(
         report: `LoadReport`, which is changed.
 
     Returns:
-        Array of that shape; None leaves the weight as it is.
+        Array of that shape, or `ReadAgain`; None leaves the weight as it is.
     """
     shape = tuple(int(size) for size in shape)
     if variable not in view:
@@ -345,8 +345,52 @@ def read(
             return None
         value = transformer.resize_variable(transformer.layers[layer], index, value, shape)
         report.resized.append((layer, variable, stored, shape))
+        report.loaded.append((layer, variable, shape))
+        return value
     report.loaded.append((layer, variable, shape))
-    return value
+    return ReadAgain(transformer, view, variable) if is_widened(view, variable) else value
+
+
+def is_widened(view: View, variable: str) -> bool:
+    """Tell whether reading a variable makes a copy that is larger than its bytes in the file, as of bfloat16.
+
+    Arguments:
+        view: `View` of the checkpoint.
+        variable: str. The canonical name of a variable that the file has.
+
+    Returns:
+        bool.
+    """
+    names = view.dialect.read_names(view.checkpoint, variable)
+    return all(view.checkpoint.stored_dtype(name) == "bfloat16" for name in names)
+
+
+class ReadAgain:
+    """The array of a variable, which is read once more when its weight is assigned.
+
+    All variables are read and checked before any weight is changed. Variables in float32 or float16 are views of the
+    mapped file. Those in bfloat16 become float32, and all of them together would be a second copy of the model.
+
+    Arguments:
+        transformer: a built `Transformer`.
+        view: `View` of the checkpoint.
+        variable: str. The canonical name of the variable.
+
+    Example:
+        >>> from b4k3.models import build_transformer_model
+        >>> config = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        ...           "intermediate_size": 24, "hidden_act": "gelu"}
+        >>> bert = build_transformer_model(config, return_keras_model=False)
+        >>> view = open_view(bert.checkpoint_variables(), bert.description)
+        >>> np.asarray(ReadAgain(bert, view, "bert/embeddings/word_embeddings")).shape
+        (20, 16)
+    """
+
+    def __init__(self, transformer: Transformer, view: View, variable: str) -> None:
+        self.transformer, self.view, self.variable = transformer, view, variable
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self.transformer.load_variable(self.view, self.variable), dtype=dtype)
 
 
 def require(report: LoadReport, transformer: Transformer, view: View) -> None:
@@ -459,7 +503,8 @@ def load_weights(transformer: Transformer, checkpoint: Any, mapping: Mapping[str
     report.notes += view.said
     require(report, transformer, view)
     report_untrained(report, pairs, transformer.description)
-    backend.assign_weights(pairs)  # the first line of this module that needs Keras
+    arrays = ((weight, np.asarray(value)) for weight, value in pairs)
+    backend.assign_weights(arrays)  # the first line of this module that needs Keras
     return report
 
 
@@ -476,7 +521,7 @@ def report_untrained(report: LoadReport, pairs: list[Any], of: Network) -> None:
         for (_, name, _), (_, value) in zip(report.loaded, pairs):
             entry = of.find(name)
             if entry is not None and entry[0] is part and not part.on:
-                found.append((name, value))
+                found.append((name, np.asarray(value)))
         if looks_untrained([value for _, value in found]):
             note = (
                 f"the {part.name} in {report.path} ({found[0][0]}, …) looks freshly initialised, not trained: what it "
