@@ -125,6 +125,7 @@ REFUSED = {
     "no object": ({"rope_scaling": "linear"}, "rope_scaling='linear', expected an object"),
     "partial, outside": ({"partial_rotary_factor": 0.5}, "partial_rotary_factor=0.5 is another network"),
     "interleaved": ({"rope_interleaved": True}, "rope_interleaved=True is another network"),
+    "biases of Qwen2": ({"model_type": "qwen2", "mlp_bias": True}, "mlp_bias: Qwen2 has no such biases"),
     "a window of Llama": ({"sliding_window": 5}, "sliding_window=5 is another network than model='llama'"),
 }
 
@@ -132,7 +133,7 @@ REFUSED = {
 @pytest.mark.parametrize("change, message", list(REFUSED.values()), ids=list(REFUSED))
 def test_configs_of_llama_that_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
-        build(dict(SIZES, model_type="llama", hidden_act="silu", **change))
+        build(dict(SIZES, hidden_act="silu", **dict({"model_type": "llama"}, **change)))
 
 
 WINDOW = {"sliding_window": 7, "use_sliding_window": True}

@@ -47,6 +47,11 @@ OWN = {
         "norm_rel_ebd": "layer_norm",
         "conv_kernel_size": 3,
     },
+    "llama": {"num_key_value_heads": 1, "attention_bias": True, "mlp_bias": True},
+    "qwen2": {"num_key_value_heads": 1},
+    "qwen3": {"num_key_value_heads": 1, "attention_bias": True, "attention_head_size": 6},
+    "mistral": {"num_key_value_heads": 1, "attention_head_size": 6},
+    "smollm3": {"num_key_value_heads": 1},
 }
 
 

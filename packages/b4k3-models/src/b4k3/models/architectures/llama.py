@@ -47,7 +47,8 @@ class Llama(LM_Mask, Transformer):
         kwargs: the arguments of `Transformer`. hidden_act is the activation of the gate; the default is "swish".
 
     Raises:
-        ConfigError: an argument is unknown, or `attention_windows` has too few elements.
+        ConfigError: an argument is unknown, `attention_windows` has too few elements, or biases are asked for that the
+            network does not have.
 
     Example:
         >>> from b4k3.models import Llama
@@ -68,6 +69,7 @@ class Llama(LM_Mask, Transformer):
     block_epsilon = 1e-6
     qkv_bias: bool | None = None  # whether queries, keys and values have biases; None asks `attention_bias`
     query_key_norm = False  # whether queries and keys are normalised
+    absent_biases: tuple[str, ...] = ()  # the arguments that the network cannot have
 
     def __init__(
         self,
@@ -93,6 +95,9 @@ class Llama(LM_Mask, Transformer):
         self.attention_bias_wanted = attention_bias
         self.mlp_bias = mlp_bias
         self.use_bias = mlp_bias  # of the feed-forward layers
+        for name in self.absent_biases:
+            if {"attention_bias": attention_bias, "mlp_bias": mlp_bias}[name]:
+                raise ConfigError(f"{name}: {type(self).__name__} has no such biases; insist with {name}=False")
         self.attention_windows = list(attention_windows or [])
         self.unrotated_blocks = list(unrotated_blocks or [])
         if self.attention_windows and len(self.attention_windows) < self.num_hidden_layers:
@@ -262,7 +267,7 @@ class Qwen2(Llama):
     """Qwen1.5, Qwen2 and Qwen2.5: Llama with biases of queries, keys and values.
 
     Arguments:
-        kwargs: the arguments of `Llama`, without attention_bias.
+        kwargs: the arguments of `Llama`, without attention_bias and mlp_bias.
 
     Raises:
         ConfigError: an argument is unknown.
@@ -281,13 +286,14 @@ class Qwen2(Llama):
     model_key = "qwen2"
     network = networks.QWEN2
     qkv_bias = True
+    absent_biases = ("attention_bias", "mlp_bias")
 
 
 class Qwen3(Llama):
     """Qwen3: Llama whose queries and keys are normalised, each head by itself.
 
     Arguments:
-        kwargs: the arguments of `Llama`.
+        kwargs: the arguments of `Llama`, without mlp_bias.
 
     Raises:
         ConfigError: an argument is unknown.
@@ -305,6 +311,7 @@ class Qwen3(Llama):
 
     model_key = "qwen3"
     network = networks.QWEN3
+    absent_biases = ("mlp_bias",)
     query_key_norm = True
 
 
@@ -330,6 +337,7 @@ class Mistral(Llama):
 
     model_key = "mistral"
     network = networks.MISTRAL
+    absent_biases = ("attention_bias", "mlp_bias")
 
 
 class SmolLM3(Llama):

@@ -196,8 +196,14 @@ def reader(of: str, theta: float = 10000.0) -> Any:
     return interpret
 
 
-def _complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
-    """Add the keys that all these classes of transformers need besides the sizes."""
+def _complete(config: dict[str, Any], ours: dict[str, Any], able: Any = ()) -> None:
+    """Add the keys that all these classes of transformers need besides the sizes.
+
+    `able` has the keys of ours which the class can express besides.
+    """
+    for key in ("attention_windows", "unrotated_blocks"):
+        if key not in able and ours.get(key):
+            raise ConfigError(f"{key}={short(ours[key])}: this class of transformers cannot compute it")
     config.setdefault("num_key_value_heads", config["num_attention_heads"])
     config.setdefault("head_dim", config["hidden_size"] // config["num_attention_heads"])
     config.setdefault("tie_word_embeddings", True)
@@ -208,9 +214,9 @@ def _complete(config: dict[str, Any], ours: dict[str, Any]) -> None:
     config["pad_token_id"] = None if ours.get("pad_token_id", NO_PADDING) == NO_PADDING else ours["pad_token_id"]
 
 
-def _complete_windows(config: dict[str, Any], ours: dict[str, Any]) -> None:
+def _complete_windows(config: dict[str, Any], ours: dict[str, Any], able: Any = ()) -> None:
     """Add the keys of Qwen2, Qwen3 and SmolLM3 for blocks with a window."""
-    _complete(config, ours)
+    _complete(config, ours, ("attention_windows",) + tuple(able))
     windows = list(ours.get("attention_windows") or [])
     widths = sorted({width for width in windows if width is not None})
     if len(widths) > 1:
@@ -223,7 +229,7 @@ def _complete_windows(config: dict[str, Any], ours: dict[str, Any]) -> None:
 
 def _complete_mistral(config: dict[str, Any], ours: dict[str, Any]) -> None:
     """Add the keys of Mistral, in which every block has the same window."""
-    _complete(config, ours)
+    _complete(config, ours, ("attention_windows",))
     windows = list(ours.get("attention_windows") or [])
     if len(set(windows)) > 1 or (windows and len(windows) < config["num_hidden_layers"]):
         raise ConfigError(
@@ -234,7 +240,7 @@ def _complete_mistral(config: dict[str, Any], ours: dict[str, Any]) -> None:
 
 def _complete_smollm3(config: dict[str, Any], ours: dict[str, Any]) -> None:
     """Add the keys of SmolLM3."""
-    _complete_windows(config, ours)
+    _complete_windows(config, ours, ("unrotated_blocks",))
     unrotated = ours.get("unrotated_blocks") or []
     config["no_rope_layers"] = [int(i not in unrotated) for i in range(config["num_hidden_layers"])]
 
@@ -248,7 +254,8 @@ def _has_biases_of_qwen2(seen: Evidence) -> float:
 
 # ----------------------------------------------------------------------------------------------------------- networks
 
-KEYS = ["max_position", "with_lm", "num_key_value_heads", "rope_parameters"]
+BIASES = ("attention_bias", "mlp_bias")
+KEYS = ("max_position", "with_lm", "num_key_value_heads", "rope_parameters", "attention_windows", "unrotated_blocks")
 SPELLINGS = {
     "layer_norm_eps": ("rms_norm_eps",),
     "attention_head_size": ("head_dim",),
@@ -276,7 +283,6 @@ FIXED = {
     "rope_interleaved": (None, False),
     "use_mrope": (None, False),
 }
-WITHOUT_MLP_BIAS = dict(FIXED, mlp_bias=(None, False))
 
 
 def theirs(model_type: str, name: str, complete: Any = _complete, own: Any = (), **defaults: Any) -> HuggingFace:
@@ -297,13 +303,12 @@ def theirs(model_type: str, name: str, complete: Any = _complete, own: Any = (),
     return HuggingFace({model_type: name}, CLASSES, keys, defaults=defaults, complete=complete, tokenizer=None)
 
 
-BIASES = ("attention_bias", "mlp_bias")
 LLAMA = Network(
     "llama",
     "b4k3.models.architectures.llama:Llama",
     "a Llama checkpoint",
     parts(_has_attention_bias, _has_attention_bias, _has_mlp_bias),
-    keys=KEYS + list(BIASES),
+    keys=KEYS + BIASES,
     spellings=SPELLINGS,
     ignored=("pretraining_tp", "is_llama_config"),
     fixed=dict(FIXED, sliding_window=(None,), use_sliding_window=(None, False), layer_types=(None,)),
@@ -321,9 +326,8 @@ QWEN2 = LLAMA.but(
     "b4k3.models.architectures.llama:Qwen2",
     what="a Qwen2 or Qwen2.5 checkpoint",
     parts=parts(True, False, False),
-    keys=tuple(KEYS) + ("attention_windows",),
-    ignored=frozenset(("attention_bias",)),
-    fixed=WITHOUT_MLP_BIAS,
+    fixed=FIXED,
+    ignored=frozenset(),
     interprets=ROPE_KEYS + WINDOW_KEYS,
     interpret=reader("qwen2"),
     huggingface=theirs("qwen2", "Qwen2", _complete_windows, num_key_value_heads=32),
@@ -335,8 +339,6 @@ QWEN3 = QWEN2.but(
     "b4k3.models.architectures.llama:Qwen3",
     what="a Qwen3 checkpoint",
     parts=parts(_has_attention_bias, _has_attention_bias, False, normed=True),
-    keys=tuple(KEYS) + ("attention_windows", "attention_bias"),
-    ignored=frozenset(),
     interpret=reader("qwen3"),
     huggingface=theirs(
         "qwen3", "Qwen3", _complete_windows, BIASES[:1], num_key_value_heads=32, attention_head_size=128
@@ -349,8 +351,6 @@ MISTRAL = QWEN2.but(
     "b4k3.models.architectures.llama:Mistral",
     what="a Mistral checkpoint",
     parts=parts(False, False, False),
-    fixed=dict(WITHOUT_MLP_BIAS, attention_bias=(None, False)),
-    ignored=frozenset(),
     interpret=reader("mistral"),
     huggingface=theirs("mistral", "Mistral", _complete_mistral, num_key_value_heads=8),
     kin=("mistral",),
@@ -361,9 +361,6 @@ SMOLLM3 = QWEN2.but(
     "b4k3.models.architectures.llama:SmolLM3",
     what="a SmolLM3 checkpoint",
     parts=LLAMA.parts,
-    keys=tuple(KEYS) + BIASES + ("attention_windows", "unrotated_blocks"),
-    fixed=FIXED,
-    ignored=frozenset(),
     interprets=ROPE_KEYS + WINDOW_KEYS + UNROTATED_KEYS,
     interpret=reader("smollm3", 2000000.0),
     settings={"pad_token_id": NO_PADDING, "tie_word_embeddings": True},
