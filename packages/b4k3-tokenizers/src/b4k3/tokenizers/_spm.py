@@ -369,6 +369,36 @@ def with_user_defined(data: bytes, pieces: Iterable[str], source: str = "<bytes>
     return append_pieces(b"".join(out + [data[end:]]), left)
 
 
+def replace_first(
+    data: bytes, known: Iterable[str], pieces: Iterable[Iterable[Any]], source: str = "<bytes>"
+) -> bytes:
+    """Return the bytes of a `.model` file with other first pieces. The ids of the later pieces follow theirs.
+
+    Arguments:
+        data: bytes. The bytes of a `.model` file.
+        known: list of str. The first pieces of the file.
+        pieces: iterable of (piece, score, type). What stands for them.
+        source: str. The name of the file, for messages.
+
+    Returns:
+        bytes.
+
+    Raises:
+        SentencePieceError: The file is broken, or begins with other pieces.
+    """
+    left, out, end = list(known), b"".join(encode_piece(*piece) for piece in pieces), 0
+    for index, (number, wire, value, at) in enumerate(_fields(data, 0, len(data), source)):
+        if number != 1 or wire != _BYTES:
+            continue
+        piece = _piece(data, value[0], value[1], source, index)["piece"]
+        if piece != left.pop(0):
+            break
+        out, end = out + data[end:at], value[1]
+        if not left:
+            return out + data[end:]
+    raise SentencePieceError(f"{source}: the first pieces are not {', '.join(known)}")
+
+
 def encode_piece(piece: str, score: float, type_: int) -> bytes:
     """Encode one entry of the field `pieces`.
 

@@ -84,6 +84,8 @@ class SpTokenizer(TokenizerBase):
         self._token_unk = model.id_to_piece(model.unk_id)
         if model.pad_id >= 0:
             self._token_pad = model.id_to_piece(model.pad_id)
+        if self._id_of_token("[MASK]") is None and self._id_of_token("<mask>") is not None:
+            self._token_mask = "<mask>"
         self._set_special_ids(self._id_of_token)
 
     def add_tokens(self, tokens: Iterable[str]) -> int:
