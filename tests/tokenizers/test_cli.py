@@ -1,10 +1,11 @@
+import base64
 import json
 import subprocess
 import sys
 
 import pytest
 
-from b4k3.tokenizers import Tokenizer, save_tokenizer_json, save_vocab
+from b4k3.tokenizers import BpeTokenizer, Tokenizer, save_tokenizer_json, save_vocab, save_vocab_and_merges
 from b4k3.tokenizers.__about__ import __version__
 from b4k3.tokenizers.cli import main
 from support.tokenizer_goldens import model_path
@@ -39,6 +40,29 @@ def test_tokens_and_offsets(capfd, files):
     assert run(capfd, *encode, "--output", "offsets")[1] == "0:2 2:3 4:5\n0:1 1:2\n\n0:5\n"
     assert run(capfd, *encode, "--output", "offsets", "--json")[1].split("\n")[0] == "[[0, 2], [2, 3], [4, 5]]"
     assert run(capfd, *encode, "--output", "tokens", "--maxlen", 1)[1].split("\n")[0] == "ab"
+
+
+def test_vocab_json_and_tiktoken(capfd, files):
+    tokens = [bytes([byte]) for byte in range(256)] + [b"he", b"ll", b"hell", b"hello"]
+    lines = [base64.b64encode(token) + b" %d" % rank for rank, token in enumerate(tokens)]
+    (files / "small.tiktoken").write_bytes(b"\n".join(lines))
+    path, text = files / "vocab.json", files / "lines.txt"
+    tokenizer = BpeTokenizer.from_tiktoken(files / "small.tiktoken", "qwen2")
+    save_vocab_and_merges(path, files / "merges.txt", tokenizer)
+    ids = "".join(" ".join(map(str, tokenizer.encode(line)[0])) + "\n" for line in ["Ab, c", "我们", "", "hello"])
+    options = ["--pattern", "qwen2", "--special", "<end>"]
+    assert run(capfd, "encode", files / "small.tiktoken", text, *options) == (0, ids, "")
+    assert run(capfd, "encode", path, text, *options) == (0, ids, "")
+    (files / "ids.txt").write_text("259 260\n")
+    assert run(capfd, "decode", path, files / "ids.txt", *options) == (0, "hello\n", "")
+    assert '"size": 261' in run(capfd, "inspect", path, "--json", *options)[1]
+    for wrong, message in (
+        ([path], "command line): gpt2, "),
+        ([files / "merges.txt"], "name vocab.json beside it"),
+        ([files / "vocab.txt", *options], "pattern and specials are for vocab.json and tiktoken files"),
+    ):
+        status, out, err = run(capfd, "inspect", *wrong)
+        assert (status, out) == (1, "") and message in err
 
 
 def test_decode(capfd, files):

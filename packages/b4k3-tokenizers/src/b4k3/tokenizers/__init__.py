@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .bpe_tokenizer import BpeTokenizer as BpeTokenizer
     from .encoding import Encoding as Encoding
     from .fairseq import load_fairseq as load_fairseq
+    from .opening import load_tokenizer as load_tokenizer
     from .sentencepiece_model import SentencePieceModel as SentencePieceModel
     from .sp_tokenizer import SpTokenizer as SpTokenizer
     from .tokenizer_json import load_tokenizer_json as load_tokenizer_json, save_tokenizer_json as save_tokenizer_json
@@ -31,6 +32,7 @@ _NAMES = {
     "TokenizerBase": "base",
     "VocabError": "vocab",
     "load_fairseq": "fairseq",
+    "load_tokenizer": "opening",
     "load_tokenizer_json": "tokenizer_json",
     "load_vocab": "vocab",
     "save_tiktoken": "bpe_files",

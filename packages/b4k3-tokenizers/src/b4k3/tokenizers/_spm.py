@@ -369,9 +369,7 @@ def with_user_defined(data: bytes, pieces: Iterable[str], source: str = "<bytes>
     return append_pieces(b"".join(out + [data[end:]]), left)
 
 
-def replace_first(
-    data: bytes, known: Iterable[str], pieces: Iterable[Iterable[Any]], source: str = "<bytes>"
-) -> bytes:
+def replace_first(data: bytes, known: Iterable[str], pieces: Iterable[Iterable[Any]], source: str = "<bytes>") -> bytes:
     """Return the bytes of a `.model` file with other first pieces. The ids of the later pieces follow theirs.
 
     Arguments:

@@ -9,13 +9,12 @@ import os
 import sys
 import warnings
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, Sequence
+from typing import Any, BinaryIO, Callable, Iterator, Sequence
 
 from . import _unicode, vocab
 from .__about__ import __version__
-
-if TYPE_CHECKING:
-    from .base import TokenizerBase
+from ._patterns import PATTERNS
+from .opening import load_tokenizer
 
 _LINES_AT_ONCE = 2000
 
@@ -23,42 +22,11 @@ _EXAMPLES = """examples:
   python -m b4k3.tokenizers encode vocab.txt --lower < lines.txt > ids.txt
   echo "Hello world" | python -m b4k3.tokenizers encode vocab.txt --lower --output tokens
   python -m b4k3.tokenizers encode tokenizer.json lines.txt --output offsets --json
+  python -m b4k3.tokenizers encode roberta-base/vocab.json lines.txt --output tokens
+  python -m b4k3.tokenizers encode qwen.tiktoken lines.txt --pattern qwen2 --special "<|endoftext|>"
   python -m b4k3.tokenizers decode vocab.txt ids.txt
   python -m b4k3.tokenizers inspect vocab.txt
 """
-
-
-def open_tokenizer(path: str, lower: bool = False, **kwargs: Any) -> TokenizerBase:
-    """Make the tokenizer of a file, by the end of its name.
-
-    `.json` is a tokenizer.json, `.model` is a model of SentencePiece, and anything else is a vocabulary of WordPiece.
-
-    Arguments:
-        path: str. The file.
-        lower: bool. Whether to lower-case text. Only vocabularies need this.
-        kwargs: Arguments of the class of the tokenizer.
-
-    Returns:
-        Tokenizer or SpTokenizer.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is broken, or `lower` was given for a file that says itself how text is normalised.
-    """
-    kind = os.path.splitext(path)[1].lower()
-    if kind in (".json", ".model") and lower:
-        raise ValueError(f"--lower is for vocabulary files; {path} says itself how text is normalised")
-    if kind == ".json":
-        from .tokenizer_json import load_tokenizer_json
-
-        return load_tokenizer_json(path, **kwargs)
-    if kind == ".model":
-        from . import SpTokenizer
-
-        return SpTokenizer(path, **kwargs)
-    from .wordpiece import Tokenizer
-
-    return Tokenizer(path, do_lower_case=lower, **kwargs)
 
 
 def encode(args: argparse.Namespace, lines: Iterator[str], write: Callable[[str], Any]) -> None:
@@ -70,7 +38,7 @@ def encode(args: argparse.Namespace, lines: Iterator[str], write: Callable[[str]
         write: function from str. It writes a line.
     """
     bare = {"token_start": None, "token_end": None} if args.no_specials else {}
-    tokenizer = open_tokenizer(args.tokenizer, args.lower, **bare)
+    tokenizer = load_tokenizer(args.tokenizer, args.lower or None, args.pattern, args.specials, **bare)
     limit = {} if args.maxlen is None else {"maxlen": args.maxlen}  # Otherwise a tokenizer.json may have a limit.
     while True:
         texts = [line.rstrip("\r\n") for line in islice(lines, _LINES_AT_ONCE)]
@@ -93,7 +61,7 @@ def decode(args: argparse.Namespace, lines: Iterator[str], write: Callable[[str]
         lines: iterator of str. The lines of ids.
         write: function from str. It writes a line.
     """
-    tokenizer = open_tokenizer(args.tokenizer)
+    tokenizer = load_tokenizer(args.tokenizer, None, args.pattern, args.specials)
     for number, line in enumerate(lines, 1):
         try:
             ids = [int(i) for i in line.replace("[", " ").replace("]", " ").replace(",", " ").split()]
@@ -112,7 +80,7 @@ def inspect(args: argparse.Namespace, lines: Iterator[str], write: Callable[[str
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        tokenizer = open_tokenizer(args.tokenizer)
+        tokenizer = load_tokenizer(args.tokenizer, None, args.pattern, args.specials)
     facts = tokenizer_facts(tokenizer)
     facts["warnings"] = [str(w.message) for w in caught]
     if args.json:
@@ -176,7 +144,22 @@ def parser() -> argparse.ArgumentParser:
         description = function.__doc__.split("\n")[0]
         command = commands.add_parser(function.__name__, help=text, description=description)
         command.set_defaults(function=function)
-        command.add_argument("tokenizer", help="vocab.txt, tokenizer.json or a .model of SentencePiece")
+        command.add_argument(
+            "tokenizer",
+            help="vocab.txt, tokenizer.json, vocab.json beside merges.txt, a .model of SentencePiece, a .tiktoken, "
+            "or the folder of one",
+        )
+        command.add_argument(
+            "--pattern",
+            help=f"for vocab.json and tiktoken: how words are cut, {', '.join(PATTERNS)} or a regular expression",
+        )
+        command.add_argument(
+            "--special",
+            dest="specials",
+            action="append",
+            metavar="TOKEN",
+            help="for vocab.json and tiktoken: a special token, once for each; new ones get the ids after the last",
+        )
         if function is not inspect:
             command.add_argument("file", nargs="?", default="-", help="UTF-8 text, standard input if not given")
         if function is not decode:

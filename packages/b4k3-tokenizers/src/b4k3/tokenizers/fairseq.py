@@ -93,8 +93,9 @@ def _check(spec: SpmModel) -> None:
             "SpTokenizer opens this one with its own ids"
         )
     for i in range(len(_FIRST_TOKENS), len(spec.pieces) - 1):
-        if spec.types[i] != NORMAL or SPACE in spec.pieces[i][1:]:
+        piece = spec.pieces[i]
+        if spec.types[i] != NORMAL or SPACE in piece[1:] or piece in _FIRST_TOKENS or piece == _MASK:
             raise SentencePieceError(
-                f"{spec.source}: the piece {spec.pieces[i]!r} is of type {spec.types[i]}, or has a space inside; the "
-                "models that fairseq trained have such pieces neither"
+                f"{spec.source}: the piece {piece!r} is of type {spec.types[i]}, has a space inside, or is a special "
+                "token; there are no such pieces in the models that fairseq trained"
             )
