@@ -20,6 +20,7 @@ from b4k3.models.cli.convert import shard_size
 from b4k3.models.cli.inspect import describe
 from b4k3.models.cli.subject import Subject
 from support import goldens
+from support.sentencepiece_models import build
 
 ENCODERS = "google_bert google_albert google_albert_groups google_electra nezha roformer roformer_v2 gau_alpha".split()
 
@@ -535,6 +536,26 @@ def test_features(capfd, tmp_path, pooling):
     assert found.dtype == "float32" and found.shape == (6, 32)
     assert np.abs(found - wanted).max() < 1e-5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lines.txt", "x.npy"]
+
+
+def test_features_and_convert_with_the_vocabulary_of_xlm_r(capfd, tmp_path):
+    """Neither the ids of the SentencePiece model nor those of a vocab.txt: fairseq's."""
+    from b4k3.models import build_transformer_model
+
+    folder = tmp_path / "xlm_roberta"
+    shutil.copytree(str(goldens.ROOT / "huggingface" / "xlm_roberta"), str(folder))
+    pieces = [(piece, -3.0) for piece in ["\u2581", "\u2581the", "我", "是"]]  # ids 4 to 7
+    (folder / "sentencepiece.bpe.model").write_bytes(build(pieces))
+    output = tmp_path / "x.npy"
+    options = ["--pooling", "mean", "--output", output, "--quiet"]
+    assert run(capfd, "features", folder, lines_file(tmp_path, ["the 我是", "x"]), *options)[0] == 0
+    model = build_transformer_model(str(folder))
+    for ids, found in zip(([0, 5, 4, 6, 7, 2], [0, 4, 3, 2]), np.load(str(output))):
+        hidden = np.asarray(model.predict([np.array([ids]), np.zeros((1, len(ids)))], verbose=0))[0]
+        np.testing.assert_allclose(found, hidden.mean(axis=0), atol=1e-5)
+    target, _ = converted(capfd, tmp_path, folder, "--to", "huggingface")
+    assert json.loads((target / "tokenizer_config.json").read_text()) == {"tokenizer_class": "XLMRobertaTokenizer"}
+    assert (target / "sentencepiece.bpe.model").read_bytes() == build(pieces)
 
 
 def exchange_the_padding(folder, other=3):

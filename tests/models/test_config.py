@@ -116,6 +116,20 @@ def test_aliases_fill_only_what_is_absent():
     assert "segment_vocab_size" not in given
 
 
+@pytest.mark.parametrize(
+    "given, padding",
+    [
+        ({"tokenizer_class": "XLMRobertaTokenizer", "pad_token_id": 0}, 1),  # as in multilingual-e5-small
+        ({"tokenizer_class": "XLMRobertaTokenizerFast"}, 1),
+        ({"tokenizer_class": "XLMRobertaTokenizer", "pad_token_id": 5}, 5),
+        ({"tokenizer_class": "BertTokenizer", "pad_token_id": 0}, 0),
+    ],
+)
+def test_padding_where_the_vocabulary_is_the_one_of_xlm_r(given, padding):
+    found = understand(network("bert"), given, "here")
+    assert found.values["pad_token_id"] == padding and not found.unknown
+
+
 def test_the_call_wins_and_defaults_fill_the_rest():
     assert Source({}, None, "bert").all_sizes["max_position"] == 512
     known = Source({"dropout_rate": 0.3, "type_vocab_size": 0}, None, "bert", {"hidden_dropout_prob": 0.1}).known

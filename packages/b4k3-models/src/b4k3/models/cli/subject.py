@@ -19,7 +19,17 @@ from ..networks.description import Layer, Part
 from ..source import MORE_BLOCKS, STACKS, Source, wrong_direction
 from ..untrained import looks_untrained
 
-VOCABULARIES = ("vocab.txt", "vocab_chinese.txt", "tokenizer.json", "spiece.model", "sentencepiece.model", "spm.model")
+FAIRSEQ = "sentencepiece.bpe.model"  # of XLM-R, BGE-M3 and multilingual E5, whose ids are not those of the model
+VOCABULARIES = (
+    "vocab.txt",
+    "vocab_chinese.txt",
+    "tokenizer.json",
+    FAIRSEQ,
+    "spiece.model",
+    "sentencepiece.model",
+    "spm.model",
+    "vocab.json",
+)
 VOCABULARY_ENDS = (".vocab", "_vocab.txt", ".model")
 LOADS = "loads"
 

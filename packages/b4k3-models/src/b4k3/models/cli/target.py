@@ -16,6 +16,7 @@ from ..checkpoints.saving import existing_files
 from ..errors import ConfigError
 from . import keras_files
 from .configs import google_config, huggingface_config
+from .subject import FAIRSEQ
 from .text_input import has_capitals
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ FORMATS = sorted({format for _, format in SUFFIXES})
 KERAS_FORMATS = ("weights.h5", "keras")
 USUAL = {"huggingface": "safetensors", "google": "tf"}  # dialect -> container
 FILES = {"safetensors": "model.safetensors", "tf": "MODEL_model.ckpt", "npz": "model.npz"}
-BESIDE = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+BESIDE = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
 # what looks like the suffix of a file: `.onnx`, `.pt`; not the `.0` or `.v2` of a version
 _FOREIGN = re.compile(r"(?!\.v\d+$)\.[a-z]\w*$", re.I)
 _STEP = re.compile(r"(?<=\.ckpt)-\d+$")  # `bert_model.ckpt-1000`, as TensorFlow numbers them
@@ -119,9 +120,8 @@ class Target:
         if args.to == "huggingface" and source.network.huggingface is None:
             raise ConfigError(f"transformers has no model for {source.model!r}")
         self.copies = self._vocabularies() if self.folder else {}
-        self.makes_tokenizer_config = (
-            args.to == "huggingface" and "vocab.txt" in self.copies and "tokenizer_config.json" not in self.copies
-        )
+        known = "vocab.txt" in self.copies or FAIRSEQ in self.copies
+        self.makes_tokenizer_config = args.to == "huggingface" and known and "tokenizer_config.json" not in self.copies
         self._check_what_is_there()
 
     def _check_what_is_there(self) -> None:
@@ -246,7 +246,7 @@ class Target:
         found = {name: os.path.join(self.source.folder, name) for name in BESIDE}
         if self.source.vocabulary:
             name = os.path.basename(self.source.vocabulary)
-            usual = {".txt": "vocab.txt", ".model": name if name == "spm.model" else "spiece.model"}
+            usual = {".txt": "vocab.txt", ".model": name if name in (FAIRSEQ, "spm.model") else "spiece.model"}
             found[usual.get(os.path.splitext(name)[1], name)] = self.source.vocabulary
         return {name: path for name, path in sorted(found.items()) if is_regular(path)}
 
@@ -256,9 +256,12 @@ class Target:
         if not self.source.vocabulary:
             self.notes.append(f"no vocabulary beside {self.source.path} to copy")
         elif self.makes_tokenizer_config:
-            config = {"do_lower_case": not has_capitals(self.source.vocabulary)}
-            if self.source.network.huggingface.tokenizer is not None:
-                config["tokenizer_class"] = self.source.network.huggingface.tokenizer
+            if FAIRSEQ in self.copies:
+                config: dict[str, Any] = {"tokenizer_class": "XLMRobertaTokenizer"}
+            else:
+                config = {"do_lower_case": not has_capitals(self.source.vocabulary)}
+                if self.source.network.huggingface.tokenizer is not None:
+                    config["tokenizer_class"] = self.source.network.huggingface.tokenizer
             written.append(write_json(os.path.join(folder, "tokenizer_config.json"), config))
         return written
 

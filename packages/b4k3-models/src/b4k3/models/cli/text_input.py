@@ -26,7 +26,7 @@ def open_tokenizer(path: str, case: str = "auto") -> Any:
     """Make the tokenizer of a vocabulary.
 
     Arguments:
-        path: str. A vocab.txt, a tokenizer.json or a SentencePiece model.
+        path: str. A vocab.txt, a tokenizer.json, a vocab.json beside its merges.txt, or a SentencePiece model.
         case: str. Whether text is lower-cased for a vocab.txt: "lower", "keep", or "auto", which lower-cases it unless
             the vocabulary has capitals. The other files say it themselves.
 
@@ -39,11 +39,13 @@ def open_tokenizer(path: str, case: str = "auto") -> Any:
         ValueError: the file is no vocabulary.
     """
     try:
-        from b4k3.tokenizers.cli import open_tokenizer as opened
+        from b4k3.tokenizers import load_tokenizer
     except ImportError as error:
         raise ImportError(f"reading text needs b4k3-tokenizers: pip install 'b4k3-models[cli]' ({error})") from None
     says_itself = path.endswith((".json", ".model"))
-    return opened(path, lower=not says_itself and case != "keep" and (case == "lower" or not has_capitals(path)))
+    return load_tokenizer(
+        path, lower=not says_itself and case != "keep" and (case == "lower" or not has_capitals(path))
+    )
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ These models differ only in their training. `docs/models.md` lists them.
 
 from __future__ import annotations
 
+from typing import Any
+
 from .description import Bias, Blocks, HuggingFace, Layer, Network, Part, Sizes, Variable, dense, norm, tied, untied
 
 BLOCKS = Blocks()
@@ -214,6 +216,22 @@ def mlm_head(
     )
 
 
+def padding_of_vocabulary(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Find out that the padding id is 1 where the vocabulary is the one of XLM-R.
+
+    The config of multilingual-e5-small says pad_token_id=0, like all of BERT, but 0 is `<s>` there. transformers does
+    not notice, because its tokenizer makes the mask.
+
+    Arguments:
+        config: dict. The config file.
+
+    Returns:
+        dict from our name to (value, the key that says it).
+    """
+    shifted = config.get("tokenizer_class") in ("XLMRobertaTokenizer", "XLMRobertaTokenizerFast")
+    return {"pad_token_id": (1, "tokenizer_class")} if shifted and not config.get("pad_token_id") else {}
+
+
 KEYS = (
     "max_position segment_vocab_size with_pool with_nsp with_mlm hierarchical_position custom_position_ids "
     "shared_segment_embeddings mlm_act embedding_mapping"
@@ -229,4 +247,6 @@ BERT = Network(
     absent=("segment_vocab_size",),
     huggingface=HuggingFace({"bert": "Bert"}, CLASSES, defaults={"layer_norm_eps": 1e-12, "hidden_act": "gelu"}),
     trained_with_tanh=True,
+    interprets=("tokenizer_class",),
+    interpret=padding_of_vocabulary,
 )
