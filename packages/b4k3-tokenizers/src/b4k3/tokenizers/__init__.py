@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .bpe_files import save_tiktoken as save_tiktoken, save_vocab_and_merges as save_vocab_and_merges
     from .bpe_tokenizer import BpeTokenizer as BpeTokenizer
     from .encoding import Encoding as Encoding
+    from .ernie_m import ErnieMTokenizer as ErnieMTokenizer
     from .fairseq import load_fairseq as load_fairseq
     from .opening import load_tokenizer as load_tokenizer
     from .sentencepiece_model import SentencePieceModel as SentencePieceModel
@@ -31,6 +32,7 @@ _NAMES = {
     "Tokenizer": "wordpiece",
     "TokenizerBase": "base",
     "VocabError": "vocab",
+    "ErnieMTokenizer": "ernie_m",
     "load_fairseq": "fairseq",
     "load_tokenizer": "opening",
     "load_tokenizer_json": "tokenizer_json",

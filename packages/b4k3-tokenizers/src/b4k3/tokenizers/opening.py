@@ -67,7 +67,7 @@ def load_tokenizer(
         kwargs: Arguments of the class of the tokenizer, which all kinds have: `token_start` and `token_end`.
 
     Returns:
-        Tokenizer, SpTokenizer or BpeTokenizer.
+        Tokenizer, SpTokenizer, BpeTokenizer or ErnieMTokenizer.
 
     Raises:
         FileNotFoundError: There is no such file, or no file of a tokenizer in the folder.
@@ -102,6 +102,10 @@ def load_tokenizer(
 
         return load_tokenizer_json(path, **kwargs)
     if name == _FAIRSEQ:
+        if _model_of(os.path.dirname(path)) in ("erniem", "ernie_m"):
+            from .ernie_m import ErnieMTokenizer
+
+            return ErnieMTokenizer(path, os.path.join(os.path.dirname(path), "vocab.txt"), **kwargs)
         from .fairseq import load_fairseq
 
         _check_fairseq(path)
