@@ -198,12 +198,14 @@ if TYPE_CHECKING:
         normalize_embedding: bool | None
         partial_rotary_factor: float | None
         per_layer_config: Any
+        pool_act: str | None
         position_embedding_type: str | None
         pruned_heads: Any
         quantization_config: Any
         rope_interleaved: bool | None
         rotary_value: bool | None
         static_position_embeddings: bool | None
+        task_id: int | None
         tie_encoder_decoder: bool | None
         use_bias: bool | None
         conv_groups: int | None
