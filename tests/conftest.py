@@ -39,6 +39,32 @@ def reason_in(table, nodeid, row):
     return None
 
 
+class LeftOut(pytest.Item):
+    """Stands for all tests of a file, which is not even imported."""
+
+    def runtest(self):
+        pytest.fail("it has a line in SKIPS")
+
+    def reportinfo(self):
+        return self.path, 0, self.name
+
+
+class LeftOutFile(pytest.File):
+    def collect(self):
+        yield LeftOut.from_parent(self, name="*")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path, parent):
+    """A file of which a row runs nothing is one skipped test: to read it and to skip each test of it takes seconds.
+    Who asks for a test by its name is told about this test."""
+    asked_for = any("::" in argument for argument in parent.config.args)
+    path = module_path.relative_to(parent.config.rootpath).as_posix()
+    if not asked_for and reason_in(SKIPS, path + "::*", current_row()):
+        return LeftOutFile.from_parent(parent, path=module_path)
+    return None
+
+
 def reason_to_skip(item, row):
     other_case = reason_in(FIRST_CASE_ONLY, item.nodeid, row) if item in item.session.other_cases else None
     return reason_in(SKIPS, item.nodeid, row) or other_case
