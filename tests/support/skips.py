@@ -72,6 +72,10 @@ SKIPS = [
     ),
     ("tests/models/test_adam_state.py::test_[!a]*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_adam_state.py::test_a_training_*", "keras35-jax keras3-jax-py313", ONCE_FOR_EACH),
+    *(
+        (f"tests/models/test_adam_state.py::{name}*", "keras231-tf115", "slow on TensorFlow 1.15, and about the file")
+        for name in ("test_kept_tokens", "test_layers_of_which", "test_what_does_not_fit")
+    ),
     ("tests/optimizers/test_*::test_a_schedule_of_keras_*", "keras231-*", "keras 2.3 has no schedules"),
     (
         "tests/optimizers/test_goldens.py::test_bare_variables*",
