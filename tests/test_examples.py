@@ -14,10 +14,10 @@ EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """That of the row, with a place where the examples leave compiled code for each other."""
-    cache = tmp_path_factory.mktemp("cache")
-    env = dict(os.environ, PYTHONPYCACHEPREFIX=str(cache / "python"), JAX_COMPILATION_CACHE_DIR=str(cache / "jax"))
-    env.update(JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0.1", PYTHONIOENCODING="utf-8", PYTHONWARNINGS="ignore")
+    """That of the row, with a place where the examples leave compiled code for each other if it has none."""
+    env = dict(os.environ, PYTHONIOENCODING="utf-8", PYTHONWARNINGS="ignore")
+    env.setdefault("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    env.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     env.update(OMP_NUM_THREADS="1")  # threads cost tiny models more than they bring
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     return env

@@ -51,7 +51,11 @@ NOT_RELOADED = {
 
 SKIPS = [
     ("tests/tokenizers/*", TOKENIZERS_ELSEWHERE, NO_KERAS),
-    ("tests/corrupt/*", SAME_PYTHON, NO_KERAS),
+    (
+        "tests/corrupt/*",
+        SAME_PYTHON + " keras3-jax-py313",
+        "has no Keras in it: run on the oldest and the default Python; the tests of the formats run on the newest too",
+    ),
     ("tests/models/checkpoints/test_[!t]*", SAME_PYTHON, NO_KERAS),
     ("tests/models/checkpoints/test_t[!e]*", SAME_PYTHON, NO_KERAS),
     ("tests/models/test_config.py::*", SAME_PYTHON, NO_KERAS),
@@ -191,6 +195,14 @@ SKIPS = [
         for name in ONE_ROW_EXAMPLES.split()
     ),
     ("tests/test_examples.py::test_example?mixed_objectives?", "keras3-torch keras231-tf22", "a third is enough here"),
+    *(
+        (
+            f"tests/test_examples.py::test_example?{name}?",
+            "keras3-torch keras231-tf22",
+            "tests/optimizers and tests/backend train by the same functions here",
+        )
+        for name in ("adversarial_training", "gradient_penalty", "optimizers", "sentence_embedding")
+    ),
     ("tests/corrupt/test_requests.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
     ("tests/snippets/test_serving.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
     (
