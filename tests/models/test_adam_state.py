@@ -10,11 +10,19 @@ from b4k3.models import CheckpointError, ConfigError, adam_variables, build_tran
 from b4k3.models.checkpoints import open_checkpoint, save_checkpoint
 from b4k3.optimizers import Adam, Lion, extend_with_lr_schedule, extend_with_weight_decay, warmup_linear
 from support.goldens import ROOT
+from support.harness import fresh_session
 from support.small_models import CONFIG
 
 FOLDER = ROOT / "adam_resumed"
 CHECKPOINT = str(FOLDER / "model.ckpt")
 BertAdam = extend_with_lr_schedule(extend_with_weight_decay(Adam, "AdamWeightDecay"), "BertAdam")
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    """Each test with a graph of its own, for what is trained in it is large."""
+    yield
+    fresh_session()
 
 
 def bert(**arguments):
