@@ -34,6 +34,12 @@ TRAINED_ELSEWHERE = SAME_NETWORK + " bert_lm google_albert_groups gpt2_cpm gpt2_
 # On rows that have a near relative google_bert, gau_alpha and t5_1_1 are left.
 TRAINED_ONCE = "google_albert google_electra gpt_openai_cdial nezha roformer roformer_v2 simbert_unilm zhuiyi_roberta"
 
+# adamw-warmup-lookahead, keras-adam-warmup-ga-ema, pretraining-lamb-ga, wd-outside-lazy and six more are left.
+OPTIMIZERS_ELSEWHERE = (
+    "adafactor-relative-step-no-scale adafactor-wd-warmup adam-epsilon adamw-warmup ema-adam ema-defaults ga-adam "
+    "la-sgd lamb-sgd lr-from-nonzero pw-sgd schedule-inside-lamb sgd-lamb-warmup wd-adam"
+)
+
 # Of these, serving wants bottle.
 ONE_ROW_EXAMPLES = (
     "features generation gibbs_sampling image_caption language_model masked_lm ner_global_pointer "
@@ -85,6 +91,14 @@ SKIPS = [
         "tests/optimizers/test_goldens.py::test_bare_variables*",
         "tfkeras-115 tfkeras-215 keras231-tf22 keras35-jax keras3-jax-py313",
         "another row has the same kind of optimizers on the same framework; each third case runs here, in a model",
+    ),
+    *(
+        (
+            f"tests/optimizers/test_goldens.py::test_in_a_model*?dev-{case}?",
+            "tfkeras-215 keras35-jax",
+            "other cases have its extensions here, and another row with this kind of optimizers runs all of them",
+        )
+        for case in OPTIMIZERS_ELSEWHERE.split()
     ),
     ("tests/optimizers/test_adversarial_models.py::*", SECOND + " keras231-tf22", ONCE_FOR_EACH),
     ("tests/optimizers/test_layer_wise.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
@@ -324,6 +338,7 @@ FIRST_CASE_ONLY = [
         "keras231-tf115",
         "slow on TensorFlow 1.15; keras231-tf22 and tf_keras-221 run all cases",
     ),
+    ("tests/optimizers/test_[!g]*", "tfkeras-215 keras35-jax", FIRST_CASE),
     ("tests/models/generation/*", SECOND, FIRST_CASE),
     *(
         (f"tests/models/test_{name}.py::*", SECOND, FIRST_CASE)
