@@ -1,7 +1,8 @@
 """Every skip of the test suite: (glob of the test id, space-separated globs of rows, reason).
 
 Row names are those of `hatch.toml`; `default` is the environment of `hatch run test`. `SKIPS` leaves tests out,
-`FIRST_CASE_ONLY` all cases of a test function but the first one. `LONG` and the lines with `short` are no skips: they
+`FIRST_CASE_ONLY` all cases of a test function but the first one. A file that a line leaves out as a whole is not
+imported, and counts as one test. `LONG` and the lines with `short` are no skips: they
 say what `hatch run test` leaves to the other part of the suite, `hatch run test --part long`.
 """
 
