@@ -165,6 +165,9 @@ class LocalMultiHeadAttention(MultiHeadAttention):
             a_bias: bool, or None. It is not read.
             p_bias: str, or None. It is not read.
 
+        Returns:
+            Nothing.
+
         Raises:
             NotImplementedError: always.
         """

@@ -130,7 +130,7 @@ class ModernBERT(BERT):
         """
         return x
 
-    def compute_position_bias(self, inputs: Tensor, index: int = 0) -> Tensor:
+    def compute_position_bias(self, inputs: Tensor | None = None, index: int = 0) -> Tensor:
         """Compute the sines and cosines by which queries and keys are rotated; blocks of one kind share them.
 
         Arguments:
