@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._environment import keras, ops, register
+from ._environment import fused, keras, ops, register
 from .tensors import align, dtype
 from .types import Tensor
 
@@ -90,6 +90,10 @@ def apply_rotary_position_embeddings(sinusoidal: Tensor, *tensors: Tensor, inter
     """
     if not tensors or len({len(t.shape) for t in tensors}) > 1:
         raise ValueError("apply_rotary_position_embeddings: give one or more tensors of the same number of axes.")
+    if not interleaved:
+        turned = [fused.rotated_halves(sinusoidal, t) for t in tensors]  # [b, n, h, d] or None
+        if all(t is not None for t in turned):
+            return turned[0] if len(turned) == 1 else turned
     ndim = len(tensors[0].shape)
     sinusoidal = align(sinusoidal, [0, 1, -1], ndim)  # [b, n, 1…, d]
     sin, cos = sinusoidal[..., 0::2], sinusoidal[..., 1::2]  # [b, n, 1…, d / 2]

@@ -394,6 +394,39 @@ def row_times_rows_in_blocks(x: Tensor, y: Tensor) -> Tensor | None:
     return jax.numpy.einsum("kd,kmd->km", rows, y.reshape(BLOCKS, m // BLOCKS, d)).reshape(x.shape[:-1] + (m,))
 
 
+def rotated_halves(sinusoidal: Tensor, x: Tensor) -> Tensor | None:
+    """Rotate each pair of features i and i + d / 2 by few operations of torch.
+
+    With c and s for the cosines and sines, (a, b) becomes (a · c - b · s, b · c + a · s): the features times (c, c),
+    plus the features with their halves exchanged times (-s, s).
+
+    Arguments:
+        sinusoidal: float, [1 or batch, n, d]. The sines and cosines, which alternate.
+        x: float, [batch, n, heads, d]. Queries or keys.
+
+    Returns:
+        float, [batch, n, heads, d], of the dtype of x; None where Keras' own operations are as fast.
+    """
+    if not is_torch_tensor(x) or x.dim() != 4:
+        return None
+    cos, sin = halves_of(sinusoidal)  # [b, n, 1, d]
+    return torch.addcmul(x * cos.to(x.dtype), x.roll(x.shape[-1] // 2, -1), sin.to(x.dtype))
+
+
+@found_once
+def halves_of(sinusoidal: Tensor) -> tuple[Tensor, Tensor]:
+    """Lay out sines and cosines for `rotated_halves`; all layers of a step share them.
+
+    Arguments:
+        sinusoidal: float, [1 or batch, n, d]. The sines and cosines, which alternate.
+
+    Returns:
+        The cosines twice, and the negative sines before the sines: [1 or batch, n, 1, d] each.
+    """
+    sin, cos = sinusoidal[:, :, None, 0::2], sinusoidal[:, :, None, 1::2]  # [b, n, 1, d / 2]
+    return torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
+
+
 def matmul_and_bias(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     """Multiply two matrices and add a bias. TensorFlow's optimizer fuses the two steps only for matrices.
 
