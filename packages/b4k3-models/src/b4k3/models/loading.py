@@ -352,7 +352,7 @@ def read(
 
 
 def is_widened(view: View, variable: str) -> bool:
-    """Tell whether reading a variable makes a copy that is larger than its bytes in the file, as of bfloat16.
+    """Tell whether reading a variable makes a copy larger than its bytes in the file, which bfloat16 needs.
 
     Arguments:
         view: `View` of the checkpoint.
