@@ -58,6 +58,11 @@ class DenseStep(NamedTuple):
         kernel: float, [inputs, outputs].
         bias: float, [outputs], or None.
         activation: str. A name of ours.
+
+    Example:
+        >>> from b4k3.tasks.sentence_modules import DenseStep
+        >>> DenseStep(np.ones((3, 2)), None, "tanh").activation
+        'tanh'
     """
 
     kernel: np.ndarray
@@ -71,6 +76,11 @@ class NormStep(NamedTuple):
     Attributes:
         gamma: float, [d].
         beta: float, [d].
+
+    Example:
+        >>> from b4k3.tasks.sentence_modules import NormStep
+        >>> NormStep(np.ones(3), np.zeros(3)).beta.shape
+        (3,)
     """
 
     gamma: np.ndarray
@@ -78,7 +88,13 @@ class NormStep(NamedTuple):
 
 
 class UnitStep(NamedTuple):
-    """The division of a vector by its length."""
+    """The division of a vector by its length.
+
+    Example:
+        >>> from b4k3.tasks.sentence_modules import UnitStep
+        >>> UnitStep()
+        UnitStep()
+    """
 
 
 Step = Union[DenseStep, NormStep, UnitStep]
