@@ -41,7 +41,7 @@ def bucket_starts(buckets: int, max_distance: int) -> np.ndarray:
     Example:
         >>> from b4k3.layers.disentangled import bucket_starts
         >>> bucket_starts(8, 20).tolist()
-        [1, 2, 3, 4, 5, 8, 12, 20]
+        [1, 2, 3, 4, 5, 7, 12, 20]
     """
     middle = buckets // 2
     wanted = np.arange(1, buckets + 1)
