@@ -20,6 +20,11 @@ ONCE_FOR_EACH = "slow, and not about the version: run once for each kind of Kera
 
 MINILM = "needs the MiniLM package, which only the default environment installs"
 
+# Their goldens run once for each kind of Keras.
+NEW_NETWORKS = (
+    "bart cpt deberta_v2 deberta_v3 llama megatron_bert mistral modernbert mpnet qwen2 qwen3 smollm3 umt5 xlnet"
+).split()
+
 SLOW_DECODING = "slow on TensorFlow 1.15: one system of each family"
 DECODING = "tests/models/generation/test_generation.py::test_tokens_of_*"
 DECODED_ELSEWHERE = "gpt2_cpm gpt_openai_cdial mt5 nezha_gen roformer_sim simbert_unilm t5_1_1 t5_1_1_ext t5_pegasus"
@@ -107,10 +112,15 @@ SKIPS = [
     ("tests/models/test_huggingface.py::*", "tfkeras-* keras231-tf22", ONCE_FOR_EACH),
     *(
         (f"tests/models/test_huggingface.py::*?{name}?", "keras35-jax keras3-jax-py313 keras3-numpy", ONCE_FOR_EACH)
-        for name in ("bart", "cpt", "megatron_bert", "mpnet")
+        for name in NEW_NETWORKS
     ),
     ("tests/models/test_huggingface.py::test_uie*", "keras35-jax keras3-jax-py313 keras3-numpy", ONCE_FOR_EACH),
-    ("tests/models/test_bart.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221", ONCE_FOR_EACH),
+    ("tests/models/test_bart.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221 keras3-numpy", ONCE_FOR_EACH),
+    (
+        "tests/models/test_bart.py::test_[!nt]*",
+        "keras231-tf115",
+        "slow on TensorFlow 1.15: the goldens alone run there",
+    ),
     ("tests/models/test_xlnet.py::*", SECOND + " keras231-tf22", ONCE_FOR_EACH),
     *(
         (f"tests/models/test_xlnet.py::{name}*", "keras231-tf115", "slow on TensorFlow 1.15: the authors' files alone")
@@ -118,10 +128,6 @@ SKIPS = [
     ),
     ("tests/models/test_torch_folders.py::*", "tfkeras-* keras231-tf22", ONCE_FOR_EACH),
     ("tests/models/test_llama.py::*", SECOND + " keras231-tf22 keras3-numpy", ONCE_FOR_EACH),
-    *(
-        (f"tests/models/test_huggingface.py::*?{name}?", "keras35-jax keras3-jax-py313 keras3-numpy", ONCE_FOR_EACH)
-        for name in ("llama", "qwen2", "qwen3", "mistral", "smollm3")
-    ),
     ("tests/models/test_truths.py::test_[!f]*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_architectures.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_generative.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221", ONCE_FOR_EACH),
