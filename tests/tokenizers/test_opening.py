@@ -60,10 +60,10 @@ def test_added_tokens_of_tokenizer_config(tmp_path):
     tokenizer = load_tokenizer(tmp_path)
     assert tokenizer.encode("the<|im_end|>12")[0] == [vocab["the"], 259, vocab["1"], vocab["2"]]
     assert tokenizer.encode("e\u0301")[0] == tokenizer.encode("\xe9")[0]  # NFC
-    config["added_tokens_decoder"] = {"last": token}
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
-    with pytest.raises(VocabError, match="added_tokens_decoder has the key 'last'; expected an id"):
-        load_tokenizer(tmp_path)
+    for wrong in ({"last": token}, {"259": "<|im_end|>"}):
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(dict(config, added_tokens_decoder=wrong)))
+        with pytest.raises(VocabError, match="added_tokens_decoder has .*; expected an id and a token"):
+            load_tokenizer(tmp_path)
 
 
 def test_pattern_and_specials(tmp_path):

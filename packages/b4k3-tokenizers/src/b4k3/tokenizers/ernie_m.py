@@ -43,7 +43,7 @@ class ErnieMTokenizer(TokenizerBase):
         >>> tokens = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]", "▁a", "12", "今", "天"]
         >>> tokenizer = ErnieMTokenizer("sentencepiece.bpe.model", {token: i for i, token in enumerate(tokens)})
         >>> tokenizer.tokenize("a12今天"), tokenizer.encode("a", "天")[0]
-        (['[CLS]', '▁a', '12', '今', '天', '[SEP]'], [0, 5, 2, 2, 3, 2])
+        (['[CLS]', '▁a', '12', '今', '天', '[SEP]'], [0, 5, 2, 2, 8, 2])
     """
 
     def __init__(

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Iterable, Mapping
 
+from ._checks import shown
 from ._json import MAX_FILE_SIZE, Node, read_json
 from ._patterns import PATTERNS
 from ._reading import read_file
@@ -175,7 +176,7 @@ def _open_bpe(path: str, ranks: bool, pattern: str | None, specials: Any, kwargs
     described: dict[str, Any] = {}
     if specials is None and not said.get("added_tokens_decoder", None).is_null and not ranks:
         listed = said["added_tokens_decoder"].object()
-        described["added_tokens"] = [dict(token, id=_id(said, i)) for i, token in listed.items()]
+        described["added_tokens"] = [_added(said, i, token) for i, token in listed.items()]
     usual, tokens, around = known or ("", (), False)
     if pattern is not None and pattern != usual:  # it is another model than the files say, or they say none
         tokens, around = (), False
@@ -197,10 +198,13 @@ def _open_bpe(path: str, ranks: bool, pattern: str | None, specials: Any, kwargs
     return from_json(node, **kwargs)
 
 
-def _id(said: Node, text: str) -> int:
-    if not re.match(r"\d{1,9}$", text):
-        raise VocabError(f"{said.path}: added_tokens_decoder has the key {text[:40]!r}; expected an id")
-    return int(text)
+def _added(said: Node, i: str, token: Any) -> dict[str, Any]:
+    """Return an added token of a tokenizer_config.json as a tokenizer.json has it."""
+    if not re.match(r"\d{1,9}$", i) or not isinstance(token, dict):
+        raise VocabError(
+            f"{said.path}: added_tokens_decoder has {i[:40]!r}: {shown(token)}; expected an id and a token"
+        )
+    return dict(token, id=int(i))
 
 
 def _around() -> dict[str, Any]:
