@@ -52,6 +52,7 @@ OWN = {
     "qwen3": {"num_key_value_heads": 1, "attention_bias": True, "attention_head_size": 6},
     "mistral": {"num_key_value_heads": 1, "attention_head_size": 6},
     "smollm3": {"num_key_value_heads": 1},
+    "xlnet": {"embedding_size": SMALL["hidden_size"]},
 }
 
 
