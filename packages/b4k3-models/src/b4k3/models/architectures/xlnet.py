@@ -112,14 +112,14 @@ class XLNet(Transformer):
 
     # ---------------------------------------------------------------------------------------------- embeddings
 
-    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> list[Tensor]:
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
         """Embed the tokens and drop out; begin the second stream.
 
         Arguments:
             inputs: list of tensors. What `get_inputs` returned.
 
         Returns:
-            The list of the streams, [batch, n, hidden_size] each.
+            Tensor, [batch, n, hidden_size]; with two_streams the list of both streams.
         """
         x = self.apply(  # [batch, n, hidden_size]
             as_list(inputs)[0],
@@ -136,7 +136,7 @@ class XLNet(Transformer):
         if self.two_streams:
             streams.append(self.apply(x, LearnedVector, initializer=self.initializer, name="Query-Mask"))
         names = ("Embedding-Dropout", "Query-Mask-Dropout")
-        return [self.drop(stream, name) for stream, name in zip(streams, names)]
+        return self.simplify([self.drop(stream, name) for stream, name in zip(streams, names)])
 
     def compute_position_bias(self, inputs: Tensor | None = None) -> Tensor:
         """Compute the vectors of the distances once; all blocks share them.
@@ -160,17 +160,18 @@ class XLNet(Transformer):
 
     # -------------------------------------------------------------------------------------------------- blocks
 
-    def apply_main_layers(self, inputs: list[Tensor], index: int) -> list[Tensor]:
+    def apply_main_layers(self, inputs: Tensor | list[Tensor], index: int) -> Tensor | list[Tensor]:
         """Apply one block to each stream; both attend to the first one.
 
         Arguments:
-            inputs: list of tensors, [batch, n, hidden_size] each. The streams.
+            inputs: tensor, [batch, n, hidden_size]; with two_streams the list of both streams.
             index: int. The number of the block.
 
         Returns:
-            The list of the new streams.
+            What `inputs` are, after the block.
         """
-        return [self.apply_block(x, inputs[0], f"Transformer-{index}", i) for i, x in enumerate(inputs)]
+        streams, block = as_list(inputs), f"Transformer-{index}"
+        return self.simplify([self.apply_block(x, streams[0], block, i) for i, x in enumerate(streams)])
 
     def apply_block(self, x: Tensor, keys: Tensor, block: str, stream: int) -> Tensor:
         """Apply attention, Dropout, Add and Norm, then feed-forward, Dropout, Add and Norm.
@@ -236,16 +237,16 @@ class XLNet(Transformer):
 
     # --------------------------------------------------------------------------------------------------- heads
 
-    def apply_final_layers(self, inputs: list[Tensor]) -> Tensor:
+    def apply_final_layers(self, inputs: Tensor | list[Tensor]) -> Tensor:
         """Drop out, and apply the head of the language model if it was asked for.
 
         Arguments:
-            inputs: list of tensors, [batch, n, hidden_size] each. The streams after the last block.
+            inputs: tensor, [batch, n, hidden_size]. The last block; with two_streams the list of both streams.
 
         Returns:
             Tensor, [batch, n, hidden_size]; with_lm [batch, n, vocab_size]. The last stream makes it.
         """
-        x = self.drop(inputs[-1], "Output-Dropout")  # [batch, n, hidden_size]
+        x = self.drop(as_list(inputs)[-1], "Output-Dropout")  # [batch, n, hidden_size]
         return self.apply_lm(x) if self.with_lm else x
 
     def apply_lm(self, x: Tensor) -> Tensor:
