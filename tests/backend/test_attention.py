@@ -234,10 +234,10 @@ def test_a_key_head_serves_a_group_of_queries(bias):
     term = BIASES.get(bias)
     if term is not None and term.shape[1] == H:
         term = rng.randn(len(term), H * groups, N, M).astype("float32")
-    given = [MASK] + ([] if term is None else [term])
+    rest = [ops.convert_to_tensor(x) for x in [MASK] + ([] if term is None else [term])]
     repeated = [np.repeat(x, groups, axis=2) for x in (key, value)]
     got, want = (
-        call_with_unknown_sizes(lambda *x: attention(*x, scale=0.5), query, *pair, *given)
+        evaluate(attention(*map(ops.convert_to_tensor, (query, *pair)), *rest, scale=0.5))
         for pair in ((key, value), repeated)
     )
     np.testing.assert_allclose(got, want, atol=1e-5)

@@ -179,7 +179,8 @@ def attention(
     Reference: Vaswani et al., Attention Is All You Need, https://arxiv.org/abs/1706.03762; for groups Ainslie et al.,
         GQA, https://arxiv.org/abs/2305.13245
     """
-    groups = query.shape[2] // key.shape[2]
+    heads, key_heads = (getattr(x.shape[2], "value", x.shape[2]) for x in (query, key))
+    groups = heads // key_heads if heads and key_heads else 1  # heads of an unknown number are not grouped
     if groups > 1:
         query, bias = group_queries(query, groups), group_bias(bias, groups)
         return ungroup(attention(query, key, value, mask, bias, scale, dropout, training), groups)

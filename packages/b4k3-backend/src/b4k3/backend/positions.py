@@ -111,6 +111,6 @@ def _rotate_neighbours(tensor: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
 
 def _rotate_halves(tensor: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     """Rotate each pair of a feature in the first half of one tensor and its partner in the second half."""
-    half = tensor.shape[-1] // 2
+    half = ops.shape(tensor)[-1] // 2
     first, second = tensor[..., :half], tensor[..., half:]  # [b, n, …, d / 2]
     return ops.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)  # [b, n, …, d]
