@@ -48,6 +48,22 @@ def test_broken(fault, tmp_path):
     assert str(path) in str(e.value) and len(str(e.value)) <= 2000
 
 
+def test_tokens_that_a_generation_config_forces(tmp_path):
+    """transformers moves them out of the config.json; a key that is in neither file forces nothing."""
+    path = tmp_path / "config.json"
+    path.write_text('{"is_encoder_decoder": true, "forced_eos_token_id": 2, "decoder_start_token_id": 5}')
+    assert read_config(str(path))["forced_eos_token_id"] == 2
+    (tmp_path / "generation_config.json").write_text('{"forced_bos_token_id": 9, "decoder_start_token_id": 7}')
+    config = read_config(str(path))
+    tokens = [config[key] for key in ("forced_bos_token_id", "forced_eos_token_id", "decoder_start_token_id")]
+    assert tokens == [9, None, 7]
+    (tmp_path / "generation_config.json").write_text("{")
+    with pytest.raises(ConfigError, match="generation_config.json"):
+        read_config(str(path))
+    path.write_text('{"vocab_size": 5}')
+    assert read_config(str(path)) == {"vocab_size": 5}
+
+
 def test_many_keys_take_linear_time(tmp_path):
     path = tmp_path / "config.json"
     text = ", ".join(f'"key {number}": {number}' for number in range(10**5))

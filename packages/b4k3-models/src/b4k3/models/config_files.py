@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 READY = os.path.join(os.path.dirname(__file__), "configs")
 MAX_CONFIG = 16 << 20  # bytes
+GENERATION = "generation_config.json"
+FORCED = ("forced_bos_token_id", "forced_eos_token_id")
 
 
 def ready_configs() -> dict[str, str]:
@@ -43,7 +45,8 @@ def read_config(path: Path | dict[str, Any]) -> dict[str, Any]:
         path: str or path-like, or a name of `ready_configs`; a dict is copied.
 
     Returns:
-        dict, the keys and values as the file has them. From a gin file, our names and the values of its bindings; from
+        dict, the keys and values as the file has them; of a model with a decoder, the first and last tokens that a
+        generation_config.json beside the file forces. From a gin file, our names and the values of its bindings; from
         a preset of keras-hub, the keys of a configuration of BERT.
 
     Raises:
@@ -65,7 +68,23 @@ def read_config(path: Path | dict[str, Any]) -> dict[str, Any]:
         return dict(path)
     name, file = _open(path)
     text = _decode(name, _read(name, file))
-    return read_gin(text, name) if name.endswith(".gin") else parse_config(text, name)
+    return read_gin(text, name) if name.endswith(".gin") else _with_generation(parse_config(text, name), name)
+
+
+def _with_generation(config: dict[str, Any], path: str) -> dict[str, Any]:
+    """Take the tokens that generation begins and ends with from the generation_config.json beside a config.json.
+
+    transformers moves them there when it saves a model with an encoder and a decoder, and then reads them there alone.
+    """
+    beside = os.path.join(os.path.dirname(path), GENERATION)
+    if os.path.basename(path) != "config.json" or not config.get("is_encoder_decoder") or not os.path.isfile(beside):
+        return config
+    _, file = _open(beside)
+    found = parse_config(_decode(beside, _read(beside, file)), beside)
+    tokens = {key: found.get(key) for key in FORCED}
+    if found.get("decoder_start_token_id") is not None:
+        tokens["decoder_start_token_id"] = found["decoder_start_token_id"]
+    return dict(config, **tokens)
 
 
 def _open(path: Path) -> tuple[str, BinaryIO]:
