@@ -361,6 +361,9 @@ def networks(
         list of three `Network`s.
     """
     of = VERSIONS[version]
+    defaults = {"layer_norm_eps": 1e-6}
+    if of.table_per_block:
+        defaults["tie_word_embeddings"] = True  # UMT5Config has it so, other than the configs of the published files
     found = []
     sides = {
         "": [embeddings(), stack("encoder", of), stack("decoder", of), output()],
@@ -375,7 +378,7 @@ def networks(
                 {model_types[0]: theirs},
                 both if not side else (("EncoderModel", ()),),
                 keys=THEIR_KEYS,
-                defaults={"layer_norm_eps": 1e-6},
+                defaults=defaults,
                 complete=complete,
             )
         found.append(
