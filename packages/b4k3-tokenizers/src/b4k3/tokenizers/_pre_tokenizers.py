@@ -11,6 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 
 from ._byte_level import origins_of_bytes, to_byte_chars
+from ._common_patterns import findall_of
 from ._patterns import PATTERNS, compile_pattern
 from ._text_steps import read_pattern
 from .added_tokens import SPACES
@@ -79,17 +80,18 @@ class Splitter(PreTokenizer):
 
     def __init__(self, pattern: Any, behavior: str, invert: bool = False) -> None:
         self._pattern, self._behavior, self._invert = pattern, behavior, invert
+        self._findall = findall_of(pattern)
         self._isolates = behavior == "Isolated"
         self._keeps_matches = behavior == "Removed" and invert
 
     def words(self, text: str, first: bool) -> Sequence[str]:
         """Cut a text; see `PreTokenizer.words`."""
         if self._isolates:
-            found = self._pattern.findall(text)
+            found = self._findall(text)
             if len("".join(found)) == len(text) and "" not in found:
                 return found
         elif self._keeps_matches:
-            return [word for word in self._pattern.findall(text) if word]
+            return [word for word in self._findall(text) if word]
         return [text[a:b] for a, b in self.ranges(text)]
 
     def _matches(self, text: str) -> Iterator[tuple[int, int, bool]]:
