@@ -65,7 +65,6 @@ def test_our_files_give_the_same_outputs(name, theirs, ours, tmp_path):
     again, info = type(theirs).from_pretrained(str(tmp_path), output_loading_info=True)
     # Sines and cosines, which they compute, and the vector that only XLNet's query stream begins with.
     spare = [key for key in info["missing_keys"] if "embed_positions" in key or key == "transformer.mask_emb"]
-    assert (
-        sorted(info["missing_keys"]) == sorted(spare) and not info["unexpected_keys"] and not info["mismatched_keys"]
-    ), info
+    assert sorted(info["missing_keys"]) == sorted(spare), info
+    assert not info["unexpected_keys"] and not info["mismatched_keys"], info
     compare(transformer, name, again.eval())
