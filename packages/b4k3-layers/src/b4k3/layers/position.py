@@ -495,7 +495,7 @@ class RotaryPositionEmbedding(SinusoidalPositionEmbedding):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""
         config = super().get_config()
-        config.update(scaling=self.scaling)
+        config.update(scaling=None if self.scaling is None else dict(self.scaling))  # Keras 2 wraps it
         return config
 
 
