@@ -168,10 +168,14 @@ def test_groups_of_queries_share_a_key(more, a_bias, tmp_path):
 
 
 def test_normalized_queries_and_keys(tmp_path):
-    """The weights of Qwen3, and with `use_output_bias` those of Qwen2."""
+    """The weights of Qwen3."""
     kernels = [name for name in WEIGHTS if name.endswith("kernel")]
     normed = {"query_key_epsilon": 0.1, "use_bias": False}
     check(dict(GROUPED, **normed), weights=kernels + ["query_norm/gamma", "key_norm/gamma"], tmp=tmp_path)
+
+
+def test_biases_of_all_but_the_output(tmp_path):
+    """The weights of Qwen2."""
     check(dict(GROUPED, use_output_bias=False), weights=WEIGHTS[:-1], tmp=tmp_path)
 
 
