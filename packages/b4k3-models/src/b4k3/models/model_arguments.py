@@ -189,6 +189,7 @@ if TYPE_CHECKING:
         rope_scaling: Any
         add_final_layer_norm: bool | None
         auto_map: Any
+        bi_data: bool | None
         do_blenderbot_90_layernorm: bool | None
         extra_pos_embeddings: int | None
         is_encoder_decoder: bool | None
