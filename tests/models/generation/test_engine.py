@@ -322,7 +322,7 @@ WRONG = [
     ({"stream": True, "return_scores": True}, "stream=True is possible .* or set return_scores=False"),
     ({"min_new_tokens": 9}, "more than max_new_tokens"),
     ({"repetition_penalty": 0}, "repetition_penalty=0"),
-    ({"prompts": [[1, 2], [3]]}, "right-padded with 0"),
+    ({"prompts": [[1, 2], []]}, "right-padded with 0"),
     ({"prompts": [1, 2]}, "right-padded with 0"),
     ({"prompts": [[1.5, 2.0]]}, "whole numbers"),
     ({"prompts": [[1, VOCABULARY]]}, r"ids: id 12 at \[0, 1\], .* from 0 to 11: the vocabulary has 12"),
@@ -371,6 +371,11 @@ WRONG = [
     ({"do_sample": "no"}, "do_sample='no'"),
     ({"return_scores": None}, "return_scores=None"),
 ]
+
+
+def test_lists_of_different_lengths_are_padded(engine):
+    padded = generate(engine, 4, np.array([[1, 2, 3], [4, 0, 0]]))
+    np.testing.assert_array_equal(generate(engine, 4, [[1, 2, 3], [4]]), padded)
 
 
 @pytest.mark.parametrize("arguments, message", WRONG, ids=str)
