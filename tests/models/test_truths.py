@@ -97,17 +97,17 @@ def loads_as_bert(tensors, bert_answer, config=CONFIG, **kwargs):
 
 
 def test_a_model_type_that_is_not_here(tmp_path, bert, bert_answer):
-    config = dict(CONFIG, model_type="deberta-v2")
+    config = dict(CONFIG, model_type="convbert")
     folder = folder_of(tmp_path, config, bert)
     for arguments in (
         {"config_path": folder},
         {"config_path": config, "checkpoint_path": bert},
         {"config_path": config},
     ):
-        with pytest.raises(ConfigError, match="model_type='deberta-v2' is a network that b4k3 does not have") as e:
+        with pytest.raises(ConfigError, match="model_type='convbert' is a network that b4k3 does not have") as e:
             build_transformer_model(**arguments)
         assert "xlm-roberta" in str(e.value) and "insist" in str(e.value)
-        with pytest.raises(ConfigError, match="deberta-v2.* is another network than model='bert'") as e:
+        with pytest.raises(ConfigError, match="convbert.* is another network than model='bert'") as e:
             build_transformer_model(model="bert", **arguments)
         assert "insist with model_type='bert'" in str(e.value)
     assert not loads_as_bert(None, bert_answer, folder, model="bert", model_type="bert").unread
