@@ -87,7 +87,7 @@ SPECIAL = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 CASES = {
     # the network
     "model='bort' is not known": lambda c: c.build({"model": "bort"}),
-    "model_type='mpnet' is a network that b4k3 does not have": lambda c: c.build(model_type="mpnet"),
+    "model_type='convbert' is a network that b4k3 does not have": lambda c: c.build(model_type="convbert"),
     "model_type='roberta' is another network than model='bert'": lambda c: c.build(
         {"model": "bert"}, model_type="roberta"
     ),
