@@ -233,6 +233,21 @@ def interpret(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
     return found
 
 
+def interpret_umt5(config: dict[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Do what `interpret` does, for a config of umT5 that may lack its model_type.
+
+    Arguments:
+        config: dict. The config file.
+
+    Returns:
+        dict from our name to (value, the key that says so).
+
+    Raises:
+        ConfigError: a switch is neither true nor false, or the activation is unknown.
+    """
+    return interpret(dict({"model_type": "umt5"}, **config))
+
+
 def _follows(values: dict[str, Any]) -> dict[str, Any]:
     """Return the dropout rate of the attention: T5 has one rate for everything."""
     return {"attention_dropout_rate": values.get("dropout_rate")}
@@ -391,7 +406,7 @@ def networks(
                 spellings=SPELLINGS,
                 interprets=INTERPRETED,
                 activation_keys=("hidden_act",) + INTERPRETED[:2],
-                interpret=interpret,
+                interpret=interpret_umt5 if of.table_per_block else interpret,
                 ignored=frozenset(("n_positions", "d_inner")) | frozenset(KEYS),
                 follows=_follows,
                 activation=meaning(of),
