@@ -24,8 +24,8 @@ def windowed_attention(
 ) -> Tensor:
     """Compute the attention of each position to the positions from `radius` before it to `radius` after it.
 
-    The queries are cut into blocks of `radius` positions. A block sees its own keys and those of the two blocks beside
-    it, which hold every window that begins in it. For example, 5 positions and radius 2:
+    The queries are cut into blocks of `radius` positions. A block sees its own keys and the keys of the two blocks
+    beside it, which hold every window that begins in it. For example, 5 positions and radius 2:
 
         queries     0 1        2 3            4 4      the last block is filled up
         keys    . . 0 1 2 3    0 1 2 3 4 .    2 3 4 . . .

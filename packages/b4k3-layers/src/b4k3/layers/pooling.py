@@ -135,7 +135,7 @@ class SequencePooling(_Pooling):
 
         Arguments:
             inputs: float, [batch, n, d]: the vectors of the tokens; or the list of these and of int, [batch, 1]: how
-                many tokens at the beginning of each row, those of a prompt, are left out.
+                many tokens of a prompt, at the beginning of each row, are left out.
             mask: bool, [batch, n], or None. False at padding. For two inputs, the list of this mask and None.
 
         Returns:

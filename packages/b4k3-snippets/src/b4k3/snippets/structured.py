@@ -93,7 +93,7 @@ def pointer_spans(starts: ArrayLike, ends: ArrayLike, threshold: float = 0.5) ->
         threshold: float. What a probability must exceed.
 
     Returns:
-        list of (first token, last token, probability). The probability is the product of those of start and end.
+        list of (first token, last token, probability). The probability is the product of the two probabilities.
 
     Raises:
         ValueError: the two have different shapes or more than one axis, or there is a NaN among the probabilities.

@@ -153,6 +153,7 @@ class TextEncoder:
         vectors = np.zeros((len(rows), self.size), dtype="float32")
 
         def compute(chosen: list[int]) -> Any:
+            """Compute the vectors of the rows with these numbers."""
             return self._predictor(self._inputs([rows[i] for i in chosen], [segments[i] for i in chosen], skipped))
 
         for chosen, result in run_batches([len(row) for row in rows], batch_size, compute, progress):
@@ -200,7 +201,7 @@ class TextEncoder:
         """Train on pairs of texts.
 
         Arguments:
-            texts: iterable of (str, str). Pairs; for the loss "simcse" also single texts, each of which is its own
+            texts: iterable of (str, str). Pairs; for the loss "simcse" also single texts; then each text is its own
                 partner under another dropout.
             labels: iterable of numbers, or None. How alike the two texts of each pair are; any numbers with an order.
             loss: str or None. "cosent", which needs labels; "multiple_negatives", where the other second texts of a

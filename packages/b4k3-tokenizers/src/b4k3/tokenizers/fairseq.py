@@ -7,8 +7,8 @@ another order, put the other pieces after them, and a mask token after the last 
     piece of the model     <unk>  <s>    </s>   ,      .    ▁    …
     token of fairseq       <s>    <pad>  </s>   <unk>  ,    .    …  (last)   <mask>
 
-The file does not say so. That is why `SpTokenizer` opens it with the ids of the model, and `load_fairseq` with those of
-XLM-R, BGE-M3 and multilingual E5. White space and special tokens are treated as their `tokenizer.json` says it.
+The file does not say so. That is why `SpTokenizer` opens it with the ids of the model, and `load_fairseq` with the ids
+of XLM-R, BGE-M3 and multilingual E5. White space and special tokens are treated as their `tokenizer.json` says it.
 """
 
 from __future__ import annotations

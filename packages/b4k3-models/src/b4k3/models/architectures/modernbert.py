@@ -28,7 +28,7 @@ class ModernBERT(BERT):
     """ModernBERT: blocks with rotary positions, gated feed-forward layers and hardly any bias.
 
     In a block with "full_attention" each position sees all positions. In a block with "sliding_attention" it sees
-    `local_attention` // 2 positions on either side, and in long texts the time of such a block grows with the length
+    `local_attention` // 2 positions on either side, and in long texts the time of this block grows with the length
     alone. The two kinds have angles of their own. Normalisation comes before each sublayer, except before the first
     attention, and once more after the last block:
 

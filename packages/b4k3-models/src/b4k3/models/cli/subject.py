@@ -19,7 +19,7 @@ from ..networks.description import Layer, Part
 from ..source import MORE_BLOCKS, STACKS, Source, wrong_direction
 from ..untrained import looks_untrained
 
-FAIRSEQ = "sentencepiece.bpe.model"  # of XLM-R, BGE-M3 and multilingual E5, whose ids are not those of the model
+FAIRSEQ = "sentencepiece.bpe.model"  # in XLM-R, BGE-M3 and multilingual E5; their ids are not the ids in the file
 VOCABULARIES = (
     "vocab.txt",
     "vocab_chinese.txt",

@@ -1,4 +1,4 @@
-"""Patterns of names with numbers in them, of which the rules of a dialect consist."""
+"""Patterns of names with numbers in them. A rule of a dialect has two patterns."""
 
 from __future__ import annotations
 
