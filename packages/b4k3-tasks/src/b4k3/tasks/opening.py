@@ -64,7 +64,7 @@ def open_folder(folder: str, arguments: Mapping[str, Any], vocab: str | None = N
     require_current_keras()
     subject = Subject(os.fspath(folder)).require()
     own = os.path.join(subject.folder, "tokenizer.json")
-    path = need_vocabulary(subject, vocab or (own if is_regular_file(own) else None))
+    path = need_vocabulary(subject, vocab or (own if is_regular(own) else None))
     tokenizer = open_tokenizer(path, case)
     compare_vocabulary(tokenizer, path, subject)
     transformer = build_transformer_model(**dict(subject.arguments, **arguments), return_keras_model=False)
@@ -75,21 +75,9 @@ def open_folder(folder: str, arguments: Mapping[str, Any], vocab: str | None = N
 def _said_length(folder: str) -> int | None:
     """Return the number of tokens at which tokenizer_config.json cuts texts; it writes 1e30 where it has no limit."""
     path = os.path.join(folder, "tokenizer_config.json")
-    said = read_json(path, dict).get("model_max_length") if is_regular_file(path) else None
+    said = read_json(path, dict).get("model_max_length") if is_regular(path) else None
     whole = isinstance(said, int) and not isinstance(said, bool) and 0 < said < NO_LIMIT
     return said if whole else None
-
-
-def is_regular_file(path: str) -> bool:
-    """Ask whether a path leads to a regular file.
-
-    Arguments:
-        path: str.
-
-    Returns:
-        bool.
-    """
-    return os.path.exists(path) and is_regular(path)
 
 
 def checked_texts(texts: Any, what: str = "texts") -> list[str]:

@@ -11,7 +11,7 @@ from b4k3.models import ConfigError
 from b4k3.models.checkpoints._files import is_regular
 from b4k3.models.checkpoints._staged_folder import exchange
 from b4k3.models.checkpoints._staging import sync_folder
-from b4k3.models.cli.target import BESIDE, copy_file, write_json
+from b4k3.models.cli.target import copy_file, vocabulary_files, write_json
 from b4k3.models.cli.text_input import has_capitals
 
 
@@ -80,14 +80,13 @@ def copy_tokenizer(source: str, vocabulary: str, target: str, tokenizer: Any) ->
     Raises:
         ConfigError: a file is no regular file, or cannot be read.
     """
-    end = os.path.splitext(vocabulary)[1]
-    copies = {name: os.path.join(source, name) for name in BESIDE}
-    copies[{".txt": "vocab.txt", ".model": "spiece.model"}.get(end, os.path.basename(vocabulary))] = vocabulary
-    copies.setdefault("vocab.txt", os.path.join(source, "vocab.txt"))
-    for name, path in copies.items():
-        if os.path.exists(path) and is_regular(path):
-            copy_file(path, os.path.join(target, name))
+    files = vocabulary_files(source, vocabulary)
+    beside = os.path.join(source, "vocab.txt")
+    if is_regular(beside):
+        files.setdefault("vocab.txt", beside)
+    for name, path in files.items():
+        copy_file(path, os.path.join(target, name))
     own = os.path.join(target, "tokenizer_config.json")
-    if end == ".txt" and not os.path.exists(own):
+    if vocabulary.endswith(".txt") and not os.path.exists(own):
         lower = getattr(tokenizer, "_do_lower_case", not has_capitals(vocabulary))
         write_json(own, {"do_lower_case": bool(lower), "tokenizer_class": "BertTokenizer"})

@@ -119,7 +119,7 @@ class Target:
         self.changes = dict(setting(text) for text in args.set)
         if args.to == "huggingface" and source.network.huggingface is None:
             raise ConfigError(f"transformers has no model for {source.model!r}")
-        self.copies = self._vocabularies() if self.folder else {}
+        self.copies = vocabulary_files(self.source.folder, self.source.vocabulary) if self.folder else {}
         known = "vocab.txt" in self.copies or FAIRSEQ in self.copies
         self.makes_tokenizer_config = args.to == "huggingface" and known and "tokenizer_config.json" not in self.copies
         self._check_what_is_there()
@@ -241,15 +241,6 @@ class Target:
             )
         return [write_json(os.path.join(folder, name), config)]
 
-    def _vocabularies(self) -> dict[str, str]:
-        """Find the files of the vocabulary, as a dict from the name in the target to the path."""
-        found = {name: os.path.join(self.source.folder, name) for name in BESIDE}
-        if self.source.vocabulary:
-            name = os.path.basename(self.source.vocabulary)
-            usual = {".txt": "vocab.txt", ".model": name if name in (FAIRSEQ, "spm.model") else "spiece.model"}
-            found[usual.get(os.path.splitext(name)[1], name)] = self.source.vocabulary
-        return {name: path for name, path in sorted(found.items()) if is_regular(path)}
-
     def _copy_vocabulary(self, folder: str) -> list[str]:
         """Copy the files of the vocabulary, add a tokenizer_config.json if it lacks, and return the paths."""
         written = [copy_file(path, os.path.join(folder, name)) for name, path in self.copies.items()]
@@ -267,6 +258,25 @@ class Target:
 
 
 # ---------------------------------------------------------------------------------------------------------- files
+
+
+def vocabulary_files(folder: str, vocabulary: str | None) -> dict[str, str]:
+    """Find the files of a vocabulary.
+
+    Arguments:
+        folder: str. The folder in which they are.
+        vocabulary: str or None. The path of the vocabulary itself.
+
+    Returns:
+        dict from the name that a file has in a copy of the folder to its path. The name of a SentencePiece model stays
+        where it says which ids its pieces have.
+    """
+    found = {name: os.path.join(folder, name) for name in BESIDE}
+    if vocabulary:
+        name = os.path.basename(vocabulary)
+        usual = {".txt": "vocab.txt", ".model": name if name in (FAIRSEQ, "spm.model") else "spiece.model"}
+        found[usual.get(os.path.splitext(name)[1], name)] = vocabulary
+    return {name: path for name, path in sorted(found.items()) if is_regular(path)}
 
 
 def identity(path: str) -> tuple[int, int] | str | None:
