@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from b4k3.models.cli.features import normalized
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -26,19 +28,12 @@ def similarity_matrix(first: NDArray[np.float32], second: NDArray[np.float32], m
         >>> similarity_matrix(np.array([[1.0, 0.0]]), np.array([[2.0, 0.0], [0.0, 3.0]]), "cosine").tolist()
         [[1.0, 0.0]]
     """
-    left, right = np.asarray(first, dtype="float64"), np.asarray(second, dtype="float64")
     if metric == "cosine":
-        left, right = _unit(left), _unit(right)
+        first, second = normalized(first), normalized(second)
+    left, right = np.asarray(first, dtype="float64"), np.asarray(second, dtype="float64")
     if metric in ("cosine", "dot"):
         return (left @ right.T).astype("float32")
     # Row by row: all differences at once would take n * m * d numbers.
-    if metric == "manhattan":
-        return np.array([-np.abs(right - row).sum(axis=1) for row in left], dtype="float32").reshape(len(left), -1)
-    return np.array([-np.sqrt(np.square(right - row).sum(axis=1)) for row in left], dtype="float32").reshape(
-        len(left), -1
-    )
-
-
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide each vector by its length; a vector of zeros stays as it is."""
-    return vectors / np.maximum(np.sqrt(np.square(vectors).sum(axis=1, keepdims=True)), 1e-12)
+    order = 1 if metric == "manhattan" else 2
+    distances = [np.linalg.norm(right - row, ord=order, axis=1) for row in left]
+    return -np.array(distances, dtype="float32").reshape(len(left), len(right))

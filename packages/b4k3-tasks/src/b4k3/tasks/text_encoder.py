@@ -11,6 +11,7 @@ from b4k3.backend import activations, keras
 from b4k3.layers import SequencePooling
 from b4k3.layers.pooling import POOLING_MODES
 from b4k3.models import ConfigError, Predictor
+from b4k3.models.cli.features import normalized
 from b4k3.models.errors import warn_caller
 
 from .batches import padded, run_batches
@@ -158,8 +159,7 @@ class TextEncoder:
 
         for chosen, result in run_batches([len(row) for row in rows], batch_size, compute, progress):
             vectors[chosen] = np.asarray(result, dtype="float32")
-        if normalize:
-            vectors /= np.maximum(np.sqrt(np.square(vectors).sum(axis=1, keepdims=True)), 1e-12)
+        vectors = normalized(vectors) if normalize else vectors
         return vectors[0] if isinstance(texts, str) else vectors
 
     def similarity(self, first: Any, second: Any = None, metric: str | None = None) -> Vectors:
