@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, short
 from ..keys import NO_PADDING
 from .bert import BLOCKS, WITHOUT_OUTPUT
-from .description import HuggingFace, Layer, Network, Part, Sizes, Variable, dense, untied
+from .description import HuggingFace, Layer, Network, Part, Sizes, Variable, dense, norm, untied
 from .rotary import ROPE_KEYS, rope_parameters
 
 if TYPE_CHECKING:
@@ -42,17 +42,9 @@ def _has_mlp_bias(sizes: Sizes) -> bool:
     return bool(sizes.get("mlp_bias"))
 
 
-def _dense(scope: str, rows: str, columns: str, bias: Any) -> list[Variable]:
-    """Describe a Dense layer. `bias` is True, False, or the function from sizes that tells whether it has one."""
-    variables = dense(_BLOCK + scope, rows, columns, bias is not False)
-    if callable(bias):
-        variables[1] = Variable(variables[1].name, variables[1].axes, when=bias)
-    return variables
-
-
 def _norm(name: str, scope: str, **kwargs: Any) -> Layer:
     """Describe an RMS normalisation."""
-    return Layer(name, [Variable(scope + "/gamma", ("hidden_size",))], **kwargs)
+    return Layer(name, norm(scope, "hidden_size", bias=False), **kwargs)
 
 
 def blocks(bias: Any, output_bias: Any, mlp_bias: Any, normed: bool = False) -> Part:
@@ -68,18 +60,18 @@ def blocks(bias: Any, output_bias: Any, mlp_bias: Any, normed: bool = False) -> 
         `Part`.
     """
     attention = (
-        _dense("attention/self/query", "hidden_size", "query_size", bias)
-        + _dense("attention/self/key", "hidden_size", "group_size", bias)
-        + _dense("attention/self/value", "hidden_size", "group_size", bias)
-        + _dense("attention/output/dense", "query_size", "hidden_size", output_bias)
+        dense(_BLOCK + "attention/self/query", "hidden_size", "query_size", bias)
+        + dense(_BLOCK + "attention/self/key", "hidden_size", "group_size", bias)
+        + dense(_BLOCK + "attention/self/value", "hidden_size", "group_size", bias)
+        + dense(_BLOCK + "attention/output/dense", "query_size", "hidden_size", output_bias)
     )
     if normed:
         for name in ("query", "key"):
             attention.append(Variable(f"{_BLOCK}attention/self/{name}_norm/gamma", ("attention_head_size",)))
     feed_forward = (
-        _dense("gate/dense", "hidden_size", "intermediate_size", mlp_bias)
-        + _dense("intermediate/dense", "hidden_size", "intermediate_size", mlp_bias)
-        + _dense("output/dense", "intermediate_size", "hidden_size", mlp_bias)
+        dense(_BLOCK + "gate/dense", "hidden_size", "intermediate_size", mlp_bias)
+        + dense(_BLOCK + "intermediate/dense", "hidden_size", "intermediate_size", mlp_bias)
+        + dense(_BLOCK + "output/dense", "intermediate_size", "hidden_size", mlp_bias)
     )
     return Part(
         "blocks",
