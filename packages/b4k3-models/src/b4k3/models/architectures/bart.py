@@ -10,9 +10,8 @@ from b4k3.layers import ScaleOffset, ZeroPadding
 from ..errors import ConfigError
 from ..keys import padding_id_after
 from ..networks import bart as networks
-from ..transformer import as_list
 from .bart_base import BART_Base
-from .two_halves import DecoderHalf, TwoHalves
+from .two_halves import DecoderHalf, EncoderHalf, TwoHalves
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from .bert import Head
 
 
-class BART_Encoder(BART_Base):  # noqa: N801
+class BART_Encoder(EncoderHalf, BART_Base):  # noqa: N801
     """The encoder of BART.
 
     The input is the token ids [batch, n]. The output is [batch, n, hidden_size], with zeros at the padding, by which
@@ -45,29 +44,6 @@ class BART_Encoder(BART_Base):  # noqa: N801
 
     model_key = "bart_encoder"
     network = networks.BART_ENCODER
-
-    # -------------------------------------------------------------------------------------------------- inputs
-
-    def get_inputs(self) -> Tensor | list[Tensor]:
-        """Make the input tensor.
-
-        Returns:
-            The token ids, [batch, n].
-        """
-        return self.input_ids("Encoder-Input-Token")
-
-    # ---------------------------------------------------------------------------------------------- embeddings
-
-    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
-        """Embed the tokens.
-
-        Arguments:
-            inputs: tensor, [batch, n]. The token ids.
-
-        Returns:
-            Tensor, [batch, n, hidden_size].
-        """
-        return self.embed(as_list(inputs)[0], "Encoder")
 
     # -------------------------------------------------------------------------------------------------- blocks
 
@@ -162,21 +138,6 @@ class BART_Decoder(DecoderHalf, BART_Base):  # noqa: N801
             ("forced_eos_token_id", forced_eos_token_id),
         ):
             setattr(self, name, kept_id(name, value, self.keep_tokens))
-
-    # ---------------------------------------------------------------------------------------------- embeddings
-
-    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
-        """Mask the padding of the encoder's output and embed the tokens.
-
-        Arguments:
-            inputs: list of tensors. What `get_inputs` returned.
-
-        Returns:
-            The list of the encoder's output, [batch, m, hidden_size], and the embeddings, [batch, n, hidden_size].
-        """
-        context, ids = inputs[:2]  # [batch, m, hidden_size], [batch, n]
-        context = self.apply(context, keras.layers.Masking, mask_value=0.0, name="Masked-Context")
-        return [context, self.embed(ids, "Decoder")]  # [batch, m, hidden_size], [batch, n, hidden_size]
 
     # -------------------------------------------------------------------------------------------------- blocks
 

@@ -9,9 +9,8 @@ from b4k3.layers import ScaleOffset, ZeroPadding
 
 from ..networks import t5 as networks
 from ..registry import network
-from ..transformer import as_list
 from .t5_base import T5_Base
-from .two_halves import DecoderHalf, TwoHalves
+from .two_halves import DecoderHalf, EncoderHalf, TwoHalves
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from .bert import Head
 
 
-class T5_Encoder(T5_Base):  # noqa: N801
+class T5_Encoder(EncoderHalf, T5_Base):  # noqa: N801
     """The encoder of T5.
 
     The input is the token ids [batch, n]. The output is [batch, n, hidden_size], with zeros at the padding, by which
@@ -45,28 +44,7 @@ class T5_Encoder(T5_Base):  # noqa: N801
     network = networks.T5_1_0_ENCODER
     side = "_encoder"
 
-    # -------------------------------------------------------------------------------------------------- inputs
-
-    def get_inputs(self) -> Tensor | list[Tensor]:
-        """Make the input tensor.
-
-        Returns:
-            The token ids, [batch, n].
-        """
-        return self.input_ids("Encoder-Input-Token")
-
     # ---------------------------------------------------------------------------------------------- embeddings
-
-    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
-        """Embed the tokens.
-
-        Arguments:
-            inputs: tensor, [batch, n]. The token ids.
-
-        Returns:
-            Tensor, [batch, n, hidden_size].
-        """
-        return self.embed(as_list(inputs)[0], "Encoder")
 
     def compute_position_bias(self, inputs: Tensor | None = None, index: int = 0) -> Tensor:
         """Compute the bias of the relative positions: in each block of umT5, otherwise once for all blocks.
@@ -176,19 +154,6 @@ class T5_Decoder(DecoderHalf, T5_Base):  # noqa: N801
         self.logit_scale = self.hidden_size**-0.5 if logit_scale is True else float(logit_scale or 1)
 
     # ---------------------------------------------------------------------------------------------- embeddings
-
-    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
-        """Mask the padding of the encoder's output and embed the tokens.
-
-        Arguments:
-            inputs: list of tensors. What `get_inputs` returned.
-
-        Returns:
-            The list of the encoder's output, [batch, m, hidden_size], and the embeddings, [batch, n, hidden_size].
-        """
-        context, ids = inputs[:2]  # [batch, m, hidden_size], [batch, n]
-        context = self.apply(context, keras.layers.Masking, mask_value=0.0, name="Masked-Context")
-        return [context, self.embed(ids, "Decoder")]  # [batch, m, hidden_size], [batch, n, hidden_size]
 
     def compute_position_bias(self, inputs: Any = None, index: int = 0) -> Any:
         """Compute the biases of the relative positions: in each block of umT5, otherwise once for all blocks.

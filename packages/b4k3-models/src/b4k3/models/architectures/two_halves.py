@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from b4k3.backend import keras
 
 from ..language_models import LM_Mask
+from ..transformer import as_list
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor
@@ -16,6 +17,42 @@ if TYPE_CHECKING:
     Mixin = Transformer
 else:
     Mixin = object
+
+
+class EncoderHalf(Mixin):
+    """A mixin for the encoder of a `TwoHalves`. The other base has a method `embed`, from ids and a side to vectors.
+
+    Example:
+        >>> from b4k3.models import T5_Encoder
+        >>> issubclass(T5_Encoder, EncoderHalf)
+        True
+    """
+
+    if TYPE_CHECKING:  # what the other base adds, for type checkers
+        embed: Any
+
+    # -------------------------------------------------------------------------------------------------- inputs
+
+    def get_inputs(self) -> Tensor | list[Tensor]:
+        """Make the input tensor.
+
+        Returns:
+            The token ids, [batch, n].
+        """
+        return self.input_ids("Encoder-Input-Token")
+
+    # ---------------------------------------------------------------------------------------------- embeddings
+
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Embed the tokens.
+
+        Arguments:
+            inputs: tensor, [batch, n]. The token ids.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
+        return self.embed(as_list(inputs)[0], "Encoder")
 
 
 class DecoderHalf(LM_Mask):
@@ -29,6 +66,9 @@ class DecoderHalf(LM_Mask):
 
     token_input = 1
 
+    if TYPE_CHECKING:  # what the other base adds, for type checkers
+        embed: Any
+
     # -------------------------------------------------------------------------------------------------- inputs
 
     def get_inputs(self) -> Tensor | list[Tensor]:
@@ -40,6 +80,21 @@ class DecoderHalf(LM_Mask):
         shape = (self.sequence_length, self.hidden_size)
         context = self.apply(layer=keras.layers.Input, shape=shape, name="Input-Context")  # [batch, m, hidden_size]
         return [context, self.input_ids("Decoder-Input-Token")]
+
+    # ---------------------------------------------------------------------------------------------- embeddings
+
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Mask the padding of the encoder's output and embed the tokens.
+
+        Arguments:
+            inputs: list of tensors. What `get_inputs` returned.
+
+        Returns:
+            The list of the encoder's output, [batch, m, hidden_size], and the embeddings, [batch, n, hidden_size].
+        """
+        context, ids = inputs[:2]  # [batch, m, hidden_size], [batch, n]
+        context = self.apply(context, keras.layers.Masking, mask_value=0.0, name="Masked-Context")
+        return [context, self.embed(ids, "Decoder")]  # [batch, m, hidden_size], [batch, n, hidden_size]
 
 
 class TwoHalves(Mixin):
