@@ -355,6 +355,42 @@ class BERT(Transformer):
         return self.apply(x, keras.layers.Activation, activation=activation, dtype="float32", name="MLM-Activation")
 
 
+class NormalizedFirst(BERT):
+    """The base of networks with BERT's layers in which a sublayer computes x + Dropout(sublayer(Norm(x))).
+
+    Arguments:
+        kwargs: the arguments of `BERT`.
+
+    Raises:
+        ConfigError: an argument is unknown.
+
+    Example:
+        >>> from b4k3.models import GPT2
+        >>> issubclass(GPT2, NormalizedFirst)
+        True
+    """
+
+    # -------------------------------------------------------------------------------------------------- blocks
+
+    def apply_block(self, x: Tensor, block: str, index: int) -> Tensor:
+        """Apply Norm, attention, Dropout and Add, then Norm, feed-forward, Dropout and Add.
+
+        Arguments:
+            x: tensor, [batch, n, hidden_size].
+            block: str. The beginning of the names of the block's layers.
+            index: int. The number of the block.
+
+        Returns:
+            Tensor, [batch, n, hidden_size].
+        """
+        name = f"{block}-MultiHeadSelfAttention"
+        y = self.normalize(x, f"{name}-Norm", self.block_epsilon)  # [batch, n, hidden_size]
+        x = self.add(x, self.apply_attention(y, name, index), name)  # [batch, n, hidden_size]
+        name = f"{block}-FeedForward"
+        y = self.normalize(x, f"{name}-Norm", self.block_epsilon)  # [batch, n, hidden_size]
+        return self.add(x, self.feed_forward(y, name), name)  # [batch, n, hidden_size]
+
+
 def refuse_heads(architecture: type[BERT], given: Mapping[str, Any]) -> None:
     """Refuse heads that a network does not have.
 

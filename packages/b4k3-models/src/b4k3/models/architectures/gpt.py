@@ -15,7 +15,7 @@ from b4k3.backend import activations, keras
 
 from ..language_models import LM_Mask
 from ..networks import gpt as networks
-from .bert import BERT, refuse_heads
+from .bert import BERT, NormalizedFirst, refuse_heads
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor
@@ -95,7 +95,7 @@ class GPT(LM_Mask, BERT):
         return self.apply(x, keras.layers.Activation, activation=activation, dtype="float32", name="LM-Activation")
 
 
-class GPT2(GPT):
+class GPT2(NormalizedFirst, GPT):
     """GPT-2: normalisation comes before attention and before the feed-forward layer, and once more after all blocks.
 
     The inputs are the token ids [batch, n] and, with custom_position_ids, the position ids [batch, n]. The output is
@@ -147,24 +147,6 @@ class GPT2(GPT):
         return x
 
     # -------------------------------------------------------------------------------------------------- blocks
-
-    def apply_block(self, x: Tensor, block: str, index: int) -> Tensor:
-        """Apply Norm, attention, Dropout and Add, then Norm, feed-forward, Dropout and Add.
-
-        Arguments:
-            x: tensor, [batch, n, hidden_size].
-            block: str. The beginning of the names of the block's layers.
-            index: int. The number of the block.
-
-        Returns:
-            Tensor, [batch, n, hidden_size].
-        """
-        name = f"{block}-MultiHeadSelfAttention"
-        y = self.normalize(x, f"{name}-Norm", self.block_epsilon)  # [batch, n, hidden_size]
-        x = self.add(x, self.apply_attention(y, name, index), name)  # [batch, n, hidden_size]
-        name = f"{block}-FeedForward"
-        y = self.normalize(x, f"{name}-Norm", self.block_epsilon)  # [batch, n, hidden_size]
-        return self.add(x, self.feed_forward(y, name), name)  # [batch, n, hidden_size]
 
     def attention_scale_of(self, index: int) -> Scale:
         """Choose the `attention_scale` argument of `MultiHeadAttention` for a block.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..networks.megatron_bert import MEGATRON_BERT as NETWORK
-from .bert import BERT
+from .bert import NormalizedFirst
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor
 
 
-class MegatronBERT(BERT):
+class MegatronBERT(NormalizedFirst):
     """MegatronBERT of NVIDIA, which is also Erlangshen-MegatronBert of IDEA: BERT that normalises before, not after.
 
     The inputs, outputs, heads and arguments are the same as in `BERT`. Each sublayer computes
@@ -50,26 +50,6 @@ class MegatronBERT(BERT):
             Tensor, [batch, n, embedding_size]: x.
         """
         return x
-
-    # -------------------------------------------------------------------------------------------------- blocks
-
-    def apply_block(self, x: Tensor, block: str, index: int) -> Tensor:
-        """Apply Norm, attention, Dropout and Add, then Norm, feed-forward, Dropout and Add.
-
-        Arguments:
-            x: tensor, [batch, n, hidden_size].
-            block: str. The beginning of the names of the block's layers.
-            index: int. The number of the block.
-
-        Returns:
-            Tensor, [batch, n, hidden_size].
-        """
-        name = f"{block}-MultiHeadSelfAttention"
-        y = self.normalize(x, f"{name}-Norm", self.block_epsilon)  # [batch, n, hidden_size]
-        x = self.add(x, self.apply_attention(y, name, index), name)  # [batch, n, hidden_size]
-        name = f"{block}-FeedForward"
-        y = self.normalize(x, f"{name}-Norm", self.block_epsilon)  # [batch, n, hidden_size]
-        return self.add(x, self.feed_forward(y, name), name)  # [batch, n, hidden_size]
 
     # --------------------------------------------------------------------------------------------------- heads
 
