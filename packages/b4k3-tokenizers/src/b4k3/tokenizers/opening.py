@@ -28,6 +28,7 @@ FILES = (
 )
 _MERGES = {"vocab.json": "merges.txt", "encoder.json": "vocab.bpe"}
 _FAIRSEQ = "sentencepiece.bpe.model"
+_CONFIG = "tokenizer_config.json"
 _RANKS = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
 # What is known of models whose files do not say it: the pattern that cuts words, special tokens, and whether they stand
 # around a text.
@@ -60,7 +61,7 @@ def load_tokenizer(
     Arguments:
         path: str or path-like. The file, or the folder.
         lower: bool or None. Whether a vocabulary of WordPiece is for lower-cased text; None asks
-            `tokenizer_config.json` of a folder, and means no without one.
+            `tokenizer_config.json` of a folder, where silence means yes, and means no without such a file.
         pattern: str or None. The regular expression that cuts words, or the name of one, for `vocab.json` and tiktoken;
             see `BpeTokenizer`. None takes the one of GPT-2, RoBERTa, BART or Qwen if the files say that it is one.
         specials: list of str, dict of str to int, or None. The special tokens for `vocab.json` and tiktoken; see
@@ -84,8 +85,9 @@ def load_tokenizer(
     path = os.fspath(path)
     if os.path.isdir(path):
         folder, path = path, _file_of(path)
-        if lower is None and path.endswith(".txt"):
-            lower = _said(folder, "tokenizer_config.json").get("do_lower_case", False).boolean()
+        if lower is None and path.endswith(".txt") and os.path.isfile(os.path.join(folder, _CONFIG)):
+            # transformers takes a config that does not say it for one of lower-cased text.
+            lower = _said(folder, _CONFIG).get("do_lower_case", True).boolean()
     name = os.path.basename(path)
     end = os.path.splitext(name)[1].lower()
     ranks = end == ".tiktoken" or name == "tokenizer.model" and _has_ranks(path)
@@ -137,7 +139,7 @@ def _said(folder: str, name: str) -> Node:
 
 def _model_of(folder: str) -> str:
     """Return 'roberta', 'xlmroberta' and so on, as tokenizer_config.json or config.json says it, '' if neither does."""
-    for name, key in (("tokenizer_config.json", "tokenizer_class"), ("config.json", "model_type")):
+    for name, key in ((_CONFIG, "tokenizer_class"), ("config.json", "model_type")):
         value = _said(folder, name).get(key, None).value
         if isinstance(value, str) and value not in ("PreTrainedTokenizerFast", "TokenizersBackend"):
             return re.sub("Tokenizer(Fast)?$", "", value).replace("-", "").lower()
@@ -172,7 +174,7 @@ def _open_bpe(path: str, ranks: bool, pattern: str | None, specials: Any, kwargs
             f"{path} does not say how a text is cut into words; say it by pattern (--pattern on the command line): "
             f"{', '.join(PATTERNS)}, or a regular expression"
         )
-    said = _said(folder, "tokenizer_config.json")
+    said = _said(folder, _CONFIG)
     described: dict[str, Any] = {}
     if specials is None and not said.get("added_tokens_decoder", None).is_null and not ranks:
         listed = said["added_tokens_decoder"].object()
