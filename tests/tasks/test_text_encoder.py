@@ -130,6 +130,15 @@ def test_texts_that_are_cut_are_counted(checkpoint):
         np.testing.assert_allclose(cut[1], encoder.encode("the dog runs"), atol=1e-5)
 
 
+@pytest.mark.parametrize("said, same", [({"do_lower_case": False}, False), ({"do_lower_case": True}, True), ({}, True)])
+def test_a_tokenizer_config_says_whether_text_is_lower_cased(checkpoint, tmp_path, said, same):
+    folder = tmp_path / "it"
+    TextEncoder.from_folder(checkpoint, pooling="mean").save(folder)
+    (folder / "tokenizer_config.json").write_text(json.dumps(said), encoding="utf-8")
+    vectors = TextEncoder.from_folder(folder).encode(["A CAT", "a cat"])
+    assert np.allclose(vectors[0], vectors[1], atol=1e-6) == same
+
+
 WRONG = {
     "a module of a repository": (
         "modules.json",

@@ -50,7 +50,8 @@ def open_folder(folder: str, arguments: Mapping[str, Any], vocab: str | None = N
         folder: str. What `b4k3 inspect` takes: a folder, or the path of a checkpoint with its files beside it.
         arguments: dict. The heads, and other arguments of `build_transformer_model`.
         vocab: str or None. The vocabulary; None takes a tokenizer.json or else the vocabulary in the folder.
-        case: str. Whether text is lower-cased for a vocab.txt: "lower", "keep" or "auto".
+        case: str. Whether text is lower-cased for a vocab.txt: "lower", "keep", or "auto", which asks
+            tokenizer_config.json, and otherwise lower-cases it unless the vocabulary has capitals.
 
     Returns:
         `Opened`.
@@ -65,17 +66,24 @@ def open_folder(folder: str, arguments: Mapping[str, Any], vocab: str | None = N
     subject = Subject(os.fspath(folder)).require()
     own = os.path.join(subject.folder, "tokenizer.json")
     path = need_vocabulary(subject, vocab or (own if is_regular(own) else None))
-    tokenizer = open_tokenizer(path, case)
+    said = os.path.join(subject.folder, "tokenizer_config.json")
+    config = read_json(said, dict) if is_regular(said) else {}
+    tokenizer = open_tokenizer(path, _case(config) if case == "auto" else case)
     compare_vocabulary(tokenizer, path, subject)
     transformer = build_transformer_model(**dict(subject.arguments, **arguments), return_keras_model=False)
-    limits = [limit for limit in (subject.longest, _said_length(subject.folder)) if limit is not None]
+    limits = [limit for limit in (subject.longest, _length(config)) if limit is not None]
     return Opened(transformer, tokenizer, subject, path, min(limits) if limits else None)
 
 
-def _said_length(folder: str) -> int | None:
-    """Return the number of tokens at which tokenizer_config.json cuts texts; it writes 1e30 where it has no limit."""
-    path = os.path.join(folder, "tokenizer_config.json")
-    said = read_json(path, dict).get("model_max_length") if is_regular(path) else None
+def _case(config: Mapping[str, Any]) -> str:
+    """Return whether a tokenizer_config.json says that text is lower-cased; "auto" if it does not."""
+    said = config.get("do_lower_case")
+    return ("lower" if said else "keep") if isinstance(said, bool) else "auto"
+
+
+def _length(config: Mapping[str, Any]) -> int | None:
+    """Return the number of tokens at which a tokenizer_config.json cuts texts; it writes 1e30 where it has no limit."""
+    said = config.get("model_max_length")
     whole = isinstance(said, int) and not isinstance(said, bool) and 0 < said < NO_LIMIT
     return said if whole else None
 

@@ -93,8 +93,8 @@ class TextEncoder:
                 what `modules.json` says.
             maxlen: int or None. Cut texts at so many tokens; None takes what the folder says.
             vocab: str or None. The vocabulary, if it is not in the folder.
-            case: str. Whether text is lower-cased for a vocab.txt: "lower", "keep", or "auto", which lower-cases it
-                unless the vocabulary has capitals.
+            case: str. Whether text is lower-cased for a vocab.txt: "lower", "keep", or "auto", which asks
+                tokenizer_config.json, and otherwise lower-cases it unless the vocabulary has capitals.
             arguments: further arguments of `build_transformer_model`.
 
         Returns:
