@@ -27,7 +27,7 @@ NEW_NETWORKS = (
     "bart cpt deberta_v2 deberta_v3 llama megatron_bert mistral modernbert mpnet qwen2 qwen3 smollm3 umt5 xlnet"
 ).split()
 
-SLOW_DECODING = "slow on TensorFlow 1.15: one system of each family"
+SLOW_DECODING = "slow on TensorFlow: one system of each family"
 DECODING = "tests/models/generation/test_generation.py::test_tokens_of_*"
 DECODED_ELSEWHERE = "gpt2_cpm gpt_openai_cdial mt5 nezha_gen roformer_sim simbert_unilm t5_1_1 t5_1_1_ext t5_pegasus"
 
@@ -104,13 +104,13 @@ SKIPS = [
     ("tests/optimizers/test_*::test_a_schedule_of_keras_*", "keras231-*", "keras 2.3 has no schedules"),
     (
         "tests/optimizers/test_goldens.py::test_bare_variables*",
-        "tfkeras-115 tfkeras-215 keras231-tf22 keras35-jax keras3-jax-py313",
-        "another row has the same kind of optimizers on the same framework; each third case runs here, in a model",
+        "tfkeras-115 tfkeras-215 keras231-tf22 keras35-jax keras3-jax-py313 keras3-tf",
+        "another row has the same kind of optimizers; each third case runs here, in a model",
     ),
     *(
         (
             f"tests/optimizers/test_goldens.py::test_in_a_model*?dev-{case}?",
-            "tfkeras-215 keras35-jax",
+            "tfkeras-215 keras35-jax keras3-tf",
             "other cases have its extensions here, and another row with this kind of optimizers runs all of them",
         )
         for case in OPTIMIZERS_ELSEWHERE.split()
@@ -150,7 +150,7 @@ SKIPS = [
     ("tests/models/test_architectures.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_generative.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221", ONCE_FOR_EACH),
     ("tests/models/generation/test_engine.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
-    *((f"{DECODING}?{system}-*", "keras231-tf115 tfkeras-115", SLOW_DECODING) for system in DECODED_ELSEWHERE.split()),
+    *((f"{DECODING}?{system}-*", "keras231-tf115 tfkeras-115 keras3-tf", SLOW_DECODING) for system in DECODED_ELSEWHERE.split()),
     *(
         (f"tests/models/generation/test_generation.py::{name}*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH)
         for name in ("test_another_padding_id", "test_where_the_decoder_starts", "test_padded_positions")
@@ -324,7 +324,7 @@ LONG = [
 
 # `short` is what `hatch run test` runs; `.ci/run` runs the other cases too.
 REST = "the first case of each test is enough for a short run; .ci/run runs all of them"
-FIRST_CASE = "the first case of each test is enough: another row has the same kind of Keras on the same framework"
+FIRST_CASE = "the first case of each test is enough: another row has the same kind of Keras"
 FIRST_CASE_ONLY = [
     *(
         (f"tests/{name}*", "short", REST)
@@ -359,16 +359,17 @@ FIRST_CASE_ONLY = [
             "test_llama.py::*",
         )
     ),
-    ("tests/layers/*", SECOND, FIRST_CASE),
+    ("tests/layers/*", SECOND + " keras3-tf", FIRST_CASE),
     (
         "tests/layers/*",
         "keras231-tf115",
         "slow on TensorFlow 1.15; keras231-tf22 and tf_keras-221 run all cases",
     ),
-    ("tests/optimizers/test_[!g]*", "tfkeras-215 keras35-jax", FIRST_CASE),
+    ("tests/optimizers/test_[!g]*", "tfkeras-215 keras35-jax keras3-tf", FIRST_CASE),
     ("tests/models/generation/*", SECOND, FIRST_CASE),
+    ("tests/models/generation/test_generation.py::test_[!t]*", "keras3-tf", FIRST_CASE),
     *(
-        (f"tests/models/test_{name}.py::*", SECOND, FIRST_CASE)
+        (f"tests/models/test_{name}.py::*", SECOND + " keras3-tf", FIRST_CASE)
         for name in (
             "bert",
             "builder",
@@ -376,6 +377,7 @@ FIRST_CASE_ONLY = [
             "errors",
             "folders",
             "gin",
+            "llama",
             "lora",
             "multi_device",
             "predictor",
