@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple
 
 from b4k3.models import ConfigError, build_transformer_model
 from b4k3.models.checkpoints._files import is_regular
@@ -43,12 +43,18 @@ class Opened(NamedTuple):
     longest: int | None
 
 
-def open_folder(folder: str, arguments: Mapping[str, Any], vocab: str | None = None, case: str = "auto") -> Opened:
+def open_folder(
+    folder: str,
+    arguments: Mapping[str, Any] | Callable[[Subject], Mapping[str, Any]],
+    vocab: str | None = None,
+    case: str = "auto",
+) -> Opened:
     """Open a folder with a checkpoint, its config and its vocabulary.
 
     Arguments:
         folder: str. What `b4k3 inspect` takes: a folder, or the path of a checkpoint with its files beside it.
-        arguments: dict. The heads, and other arguments of `build_transformer_model`.
+        arguments: dict, or function from a `Subject` to a dict. The heads, and other arguments of
+            `build_transformer_model`.
         vocab: str or None. The vocabulary; None takes a tokenizer.json or else the vocabulary in the folder.
         case: str. Whether text is lower-cased for a vocab.txt: "lower", "keep", or "auto", which asks
             tokenizer_config.json, and otherwise lower-cases it unless the vocabulary has capitals.
@@ -70,6 +76,7 @@ def open_folder(folder: str, arguments: Mapping[str, Any], vocab: str | None = N
     config = read_json(said, dict) if is_regular(said) else {}
     tokenizer = open_tokenizer(path, _case(config) if case == "auto" else case)
     compare_vocabulary(tokenizer, path, subject)
+    arguments = arguments(subject) if callable(arguments) else arguments
     transformer = build_transformer_model(**dict(subject.arguments, **arguments), return_keras_model=False)
     limits = [limit for limit in (subject.longest, _length(config)) if limit is not None]
     return Opened(transformer, tokenizer, subject, path, min(limits) if limits else None)
