@@ -130,7 +130,7 @@ def answers(model, task, ids):
     for row in ids:
         tensor = torch.tensor([[row]] if task == "MultipleChoice" else [row])
         with torch.no_grad():
-            out = model(input_ids=tensor)
+            out = model(input_ids=tensor, attention_mask=torch.ones_like(tensor))
         if task == "QuestionAnswering":
             found.append(torch.stack([out.start_logits, out.end_logits], -1)[0].numpy())
         else:
@@ -183,6 +183,8 @@ def main():
     """Compare every network and class."""
     failed = 0
     for prefix, task in cases():
+        if sys.argv[1:] and prefix not in sys.argv[1:]:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             try:
                 first, second = compare(prefix, task, folder + "/it")

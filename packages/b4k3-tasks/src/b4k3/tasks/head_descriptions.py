@@ -110,6 +110,9 @@ class Head(NamedTuple):
         end: str. What follows on the name of the task in the name of the class, "Simple" for example.
         scope: (str, str). The beginning of the names of the network in files, and what the class has in its place.
         half: str. "_encoder" if only the encoder of the network is used.
+        arguments: dict. Further arguments of `build_transformer_model`.
+        carried: tuple of str. Variables of the network that the class has and the head does not need, by their
+            canonical names; they are written as they were read.
 
     Example:
         >>> from b4k3.tasks.head_descriptions import head_of
@@ -123,6 +126,8 @@ class Head(NamedTuple):
     end: str = ""
     scope: tuple[str, str] = ("", "")
     half: str = ""
+    arguments: Mapping[str, Any] = {}
+    carried: tuple[str, ...] = ()
 
 
 CLASSIFIER = ("classifier_dropout", "hidden_dropout_prob")
@@ -193,18 +198,22 @@ XLNET_HEAD = Head(
     {"summary_type": "last", "summary_use_proj": True, "summary_activation": "tanh"},
 )
 XLNET = {
-    "SequenceClassification": XLNET_HEAD,
-    "TokenClassification": Head("every", (PROJECTED,)),
-    "QuestionAnswering": QUESTIONS._replace(end="Simple"),
-    "MultipleChoice": XLNET_HEAD,
+    task: head._replace(carried=("model/transformer/mask_emb/mask_emb",))
+    for task, head in {
+        "SequenceClassification": XLNET_HEAD,
+        "TokenClassification": Head("every", (PROJECTED,)),
+        "QuestionAnswering": QUESTIONS._replace(end="Simple"),
+        "MultipleChoice": XLNET_HEAD,
+    }.items()
 }
 DECODED = two_layers("tanh", ("classifier_dropout",), "classification_head", "end")
 BART = {"SequenceClassification": DECODED, "QuestionAnswering": QUESTIONS}
 INSIDE = ("", "transformer.")
+UNSCALED = {"logit_scale": 1.0}  # only the projection to the vocabulary scales the vectors
 T5 = {
-    "SequenceClassification": DECODED._replace(scope=INSIDE),
+    "SequenceClassification": DECODED._replace(scope=INSIDE, arguments=UNSCALED),
     "TokenClassification": tokens(("classifier_dropout",), 0.0)._replace(scope=INSIDE, half=ENCODER),
-    "QuestionAnswering": QUESTIONS,
+    "QuestionAnswering": QUESTIONS._replace(arguments=UNSCALED),
 }
 SCORE = Head("last", (Dense("score", LABELS, bias=False),))
 GPT2 = {

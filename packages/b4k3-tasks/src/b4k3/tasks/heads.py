@@ -172,14 +172,11 @@ def _refuse_settings(head: Head, settings: Mapping[str, Any], class_name: str) -
             raise ConfigError(f"{class_name}: {key}={settings[key]!r} is not implemented, only {value!r}")
 
 
-def _parameters(head: TaskHead) -> list[tuple[str, bool]]:
-    """List (name of a variable, whether the head must have it: False if the config file may leave it out)."""
-    found = []
-    for step in head.head.steps:
-        if isinstance(step, Drop):
-            continue
-        found += [step.name + ".weight"] + ([step.name + ".bias"] if head.said(step.bias) else [])
-    return [(name, True) for name in found]
+def _names_of(step: Any, head: TaskHead) -> list[str]:
+    """List the variables of a step by their names in files of transformers."""
+    if isinstance(step, Drop):
+        return []
+    return [step.name + ".weight"] + ([step.name + ".bias"] if head.said(step.bias) else [])
 
 
 def _last_name(head: TaskHead) -> str:
@@ -193,7 +190,7 @@ def _read_head(subject: Subject, head: TaskHead) -> dict[str, np.ndarray] | None
     if said is not None and said != head.class_name and said.endswith(_ends()):
         return None
     checkpoint = subject.checkpoint_read
-    names = [name for name, _ in _parameters(head)]
+    names = [name for step in head.head.steps for name in _names_of(step, head)]
     stored = {name: name for name in names}
     for begin in GOOGLE.get(head.task, ()) if len(names) == 2 else ():
         if begin + "weights" in checkpoint:
@@ -227,7 +224,7 @@ def _no_head(subject: Subject, head: TaskHead) -> str:
     said = _said_class(subject)
     advice = "new_head=True makes one" if head.task in FIXED_LABELS else "give labels= to make a new one"
     return (
-        f"{subject.path} has no head for {head.task} ({', '.join(name for name, _ in _parameters(head))})"
+        f"{subject.path} has no head for {head.task} ({_last_name(head)}.weight, …)"
         f"{'' if said is None else f'; its config names {said}'}; {advice}, which must be trained"
     )
 
@@ -275,6 +272,7 @@ def build_arguments(subject: Subject, head: TaskHead, given: Mapping[str, Any]) 
         dict.
     """
     arguments: dict[str, Any] = {part.argument: False for part in subject.network.heads if part.on}
+    arguments.update(head.head.arguments)
     if head.head.half == ENCODER and not subject.network.name.endswith(ENCODER):
         return dict({"model": network(subject.network.name + ENCODER)}, **given)
     if head.reads == "pooler":
@@ -305,22 +303,32 @@ def build_head(transformer: Transformer, head: TaskHead, name: str) -> Any:
     """
     x = _read_vectors(transformer, head, name)
     layers: list[tuple[Any, list[str]]] = []
-    steps = head.head.steps
-    for i, step in enumerate(steps):
-        layer = _layer(step, head, transformer, f"Head-{i}-{type(step).__name__}", i == len(steps) - 1)
+    for i, step in enumerate(head.head.steps):
+        layer = _layer(step, head, transformer, name_of_layer(i, step), i == len(head.head.steps) - 1)
         x = x if layer is None else layer(x)
-        if layer is not None and not isinstance(step, Drop):
-            layers.append((layer, [step.name + ".weight"] + ([step.name + ".bias"] if head.said(step.bias) else [])))
+        if not isinstance(step, Drop):
+            layers.append((layer, _in_order(step, _names_of(step, head))))
     model = keras.Model(transformer.inputs, x)
     for layer, names in layers if head.arrays is not None else ():
+        assert head.arrays is not None
         values = [np.asarray(head.arrays[n], dtype="float32") for n in names]
         values = [value.T if value.ndim == 2 else value for value in values]
-        wanted = [tuple(weight.shape) for weight in layer.weights]
-        for n, value, shape in zip(names, values, wanted):
-            if value.shape != shape:
-                raise CheckpointError(f"{n} is {list(value.shape)} in the file, the network makes it {list(shape)}")
+        for n, value, weight in zip(names, values, layer.weights):
+            if value.shape != tuple(weight.shape):
+                shape = list(map(int, weight.shape))
+                raise CheckpointError(f"{n} is {list(value.shape)} in the file, the network makes it {shape}")
         layer.set_weights(values)
     return model
+
+
+def name_of_layer(i: int, step: Any) -> str:
+    """Return the name of the layer of step number `i`."""
+    return f"Head-{i}-{type(step).__name__}"
+
+
+def _in_order(step: Any, names: list[str]) -> list[str]:
+    """Put the variables of a step into the order of the layer's weights: LayerNormalization has the bias first."""
+    return names[::-1] if isinstance(step, Norm) else names
 
 
 def _read_vectors(transformer: Transformer, head: TaskHead, name: str) -> Any:
@@ -392,11 +400,10 @@ def head_variables(model: Any, head: TaskHead) -> dict[str, np.ndarray]:
     """
     found = {}
     for i, step in enumerate(head.head.steps):
-        if isinstance(step, Drop):
-            continue
-        values = [np.asarray(value) for value in model.get_layer(f"Head-{i}-{type(step).__name__}").get_weights()]
-        values = [np.ascontiguousarray(value.T) if value.ndim == 2 else value for value in values]
-        found.update(zip([step.name + ".weight", step.name + ".bias"], values))
+        if not isinstance(step, Drop):
+            values = [np.asarray(value) for value in model.get_layer(name_of_layer(i, step)).get_weights()]
+            values = [np.ascontiguousarray(value.T) if value.ndim == 2 else value for value in values]
+            found.update(zip(_in_order(step, _names_of(step, head)), values))
     return found
 
 
@@ -431,9 +438,10 @@ def head_config(subject: Subject, transformer: Transformer, head: TaskHead) -> d
     read = [key for step in head.head.steps for key in _keys_of(step)]
     if isinstance(head.head.reads, Said):
         read.append(head.head.reads.key)
-    for key in [*read, *head.head.fixed, *TOKENS]:
+    for key in [*read, *head.head.fixed]:
         if subject.file_config.get(key) is not None:
             config.setdefault(key, subject.file_config[key])
+    config.update((key, subject.file_config[key]) for key in TOKENS if subject.file_config.get(key) is not None)
     if head.task not in FIXED_LABELS:
         config["id2label"] = {str(i): label for i, label in enumerate(head.labels)}
         config["label2id"] = {label: i for i, label in enumerate(head.labels)}

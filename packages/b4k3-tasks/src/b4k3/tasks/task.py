@@ -333,7 +333,8 @@ class Task:
         Returns:
             dict from a name of transformers to a float array.
         """
-        tensors = self.transformer.checkpoint_variables()
+        tensors, view = self.transformer.checkpoint_variables(), self.opened.subject.view
+        tensors.update((name, np.asarray(view[name])) for name in self.head.head.carried if name in view)
         named = in_dialect(tensors, "huggingface", self.transformer.description)
         return dict(in_scope_of_class(named, self.head), **head_variables(self.model, self.head))
 

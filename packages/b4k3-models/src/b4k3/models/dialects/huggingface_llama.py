@@ -60,7 +60,7 @@ LLAMA = Dialect(
     ]
     + blocks(),
     sign,
-    prefixes=("model.", ""),
+    prefixes=("model.", "", "transformer."),  # the last one in classes for QuestionAnswering
     family=FAMILY,
     models=("llama", "qwen2", "qwen3", "mistral", "smollm3"),
 )
