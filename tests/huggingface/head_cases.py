@@ -28,6 +28,7 @@ BART = dict(references.BART_SIZES, eos_token_id=3, max_position_embeddings=40, d
 T5 = dict(references.T5_SIZES, num_heads=3, relative_attention_num_buckets=8, eos_token_id=3, decoder_start_token_id=0)
 UMT5 = dict(T5, d_model=16, d_ff=24, num_heads=2)
 LLAMA = dict(references.LLAMA_SIZES, bos_token_id=1, eos_token_id=3)
+MODERNBERT = {"classifier_pooling": "mean", "norm_bias": True, "pad_token_id": 0}
 # beginning of the names of the classes -> (name of the network, configuration)
 NETWORKS = {
     "Bert": ("bert", SHORT),
@@ -41,7 +42,10 @@ NETWORKS = {
     "MegatronBert": ("megatron_bert", SHORT),
     "RoFormer": ("roformer", dict(SHORT, embedding_size=16, hidden_act="relu")),
     "Ernie": ("ernie", dict(SHORT, use_task_id=True)),
-    "ModernBert": ("modernbert", dict(references.MODERNBERT, classifier_pooling="mean", norm_bias=True, pad_token_id=0)),
+    "ModernBert": (
+        "modernbert",
+        dict(references.MODERNBERT, classifier_pooling="mean", norm_bias=True, pad_token_id=0),
+    ),
     "XLNet": ("xlnet", dict(references.XLNET, pad_token_id=5)),
     "Bart": ("bart", BART),
     "T5": ("t5.1.0", T5),

@@ -14,11 +14,13 @@ from b4k3.backend._missing import BackendError, missing
 from .__about__ import __version__
 
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
+    from .multiple_choice import MultipleChoice as MultipleChoice
     from .text_classifier import TextClassifier as TextClassifier
     from .text_encoder import TextEncoder as TextEncoder
 
 # public name -> the module that defines it
 _NAMES = {
+    "MultipleChoice": "multiple_choice",
     "TextClassifier": "text_classifier",
     "TextEncoder": "text_encoder",
 }

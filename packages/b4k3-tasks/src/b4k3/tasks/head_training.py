@@ -22,6 +22,7 @@ class TaskBatches(Dataset):
             or to (targets, weights).
         batch_size: int. The number of rows in a batch.
         seed: int or None. The seed of the orders; None keeps the order.
+        group: int. So many rows stay together, the choices of a question for example; `batch_size` counts groups.
 
     Example:
         >>> from b4k3.tasks.head_training import TaskBatches
@@ -34,18 +35,20 @@ class TaskBatches(Dataset):
         (2, (2, 2))
     """
 
-    def __init__(self, task: Task, rows: Rows, targets: Any, batch_size: int, seed: int | None) -> None:
+    def __init__(self, task: Task, rows: Rows, targets: Any, batch_size: int, seed: int | None, group: int = 1) -> None:
         super().__init__()
         self.task, self.rows, self.targets, self.batch_size = task, rows, targets, batch_size
         self.random = None if seed is None else np.random.RandomState(seed)
-        self.order = np.arange(len(rows.ids))
+        self.group = group
+        self.order = np.arange(len(rows.ids) // group)
         self.on_epoch_end()
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        groups = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        chosen = (groups[:, None] * self.group + np.arange(self.group)).reshape(-1)
         inputs = tuple(self.task.inputs(self.rows, chosen))
         targets = self.targets(chosen, inputs[0].shape[1]) if callable(self.targets) else self.targets[chosen]
         targets = targets if isinstance(targets, tuple) else (targets,)

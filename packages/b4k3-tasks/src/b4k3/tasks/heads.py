@@ -200,6 +200,10 @@ def _read_head(subject: Subject, head: TaskHead) -> dict[str, np.ndarray] | None
         raise CheckpointError(f"{subject.path}: {said} has {', '.join(missing)}, and the file has not")
     if missing:
         return None
+    layers = tuple(step.name + "." for step in head.head.steps if not isinstance(step, Drop))
+    unread = [name for name in checkpoint if name.startswith(layers) and name not in stored]
+    if unread:
+        raise CheckpointError(f"{subject.path}: {', '.join(unread)}: {head.class_name} with this config has no such")
     arrays = {}
     for name, other in stored.items():
         arrays[name] = np.asarray(checkpoint[other])

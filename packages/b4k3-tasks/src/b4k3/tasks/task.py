@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
+from b4k3.backend import keras
 from b4k3.models import ConfigError, Predictor
 from b4k3.models.checkpoints import save_checkpoint
 from b4k3.models.cli.target import write_json
@@ -221,7 +222,7 @@ class Task:
 
     @property
     def equal_lengths(self) -> bool:
-        """Whether a batch has rows of one length only: the network has no padding, and the head reads the last token."""
+        """Whether a batch needs rows of one length: the network has no padding, and the head reads the last token."""
         return self.transformer.pad_token_id < 0 and self.head.reads == "last"
 
     def run(
@@ -272,6 +273,7 @@ class Task:
         metrics: Sequence[Any],
         validation: tuple[Rows, Any] | None,
         kwargs: dict[str, Any],
+        group: int = 1,
     ) -> Any:
         """Train the model.
 
@@ -288,21 +290,25 @@ class Task:
             metrics: list of metrics of Keras.
             validation: (`Rows`, targets) or None.
             kwargs: further arguments of the method `fit` of Keras.
+            group: int. So many rows stay together; `batch_size` counts groups.
 
         Returns:
             The History of Keras.
-        """
-        from b4k3.backend import keras
 
+        Raises:
+            ConfigError: there are no rows, or the network has no padding.
+        """
         if not rows.ids:
             raise ConfigError("texts: there is nothing to train on")
         if self.equal_lengths:
             raise ConfigError("the network has no padding: give from_folder pad_token_id=, the id of an unused token")
+        if batch_size < 1:
+            raise ConfigError(f"batch_size={batch_size}, expected 1 or more")
         optimizer = keras.optimizers.Adam(learning_rate) if optimizer is None else optimizer
         self.model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics))
-        batches = TaskBatches(self, rows, targets, batch_size, seed)
+        batches = TaskBatches(self, rows, targets, batch_size, seed, group)
         if validation is not None:
-            kwargs = dict(kwargs, validation_data=TaskBatches(self, *validation, batch_size, None))
+            kwargs = dict(kwargs, validation_data=TaskBatches(self, *validation, batch_size, None, group))
         return self.model.fit(batches, epochs=epochs, shuffle=False, **kwargs)
 
     # ------------------------------------------------------------------------------------------------- files
@@ -371,3 +377,20 @@ def checked_rows(texts: Any, what: str = "texts") -> list[Any]:
             continue
         raise ConfigError(f"{what}[{i}]: expected a text or a pair of texts, got {short(text)}")
     return listed
+
+
+def checked_validation(data: Any) -> tuple[Any, Any]:
+    """Return the two parts of `validation_data`.
+
+    Arguments:
+        data: (texts, labels).
+
+    Returns:
+        (texts, labels).
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise ConfigError(f"validation_data: expected (texts, labels), got {short(data)}")
+    return data[0], data[1]

@@ -11,7 +11,8 @@ from b4k3.models import ConfigError
 from b4k3.models.errors import short
 
 from .heads import MULTI, REGRESSION, SINGLE
-from .task import Task, checked_rows
+from .probabilities import sigmoid, softmax
+from .task import Task, checked_rows, checked_validation
 
 if TYPE_CHECKING:
     import os
@@ -186,18 +187,14 @@ class TextClassifier(Task):
         data = self._examples(texts, labels, "")
         validation = kwargs.pop("validation_data", None)
         if validation is not None:
-            if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-                raise ConfigError(f"validation_data: expected (texts, labels), got {short(validation)}")
-            validation = self._examples(*validation, "validation_data: ")
+            validation = self._examples(*checked_validation(validation), "validation_data: ")
         loss: Any = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         metrics: list[Any] = ["accuracy"]
         if self.problem == MULTI:
             loss, metrics = keras.losses.BinaryCrossentropy(from_logits=True), []
         elif self.problem == REGRESSION:
             loss, metrics = "mse", []
-        return self.train(
-            *data, loss, batch_size, epochs, learning_rate, optimizer, seed, metrics, validation, kwargs
-        )
+        return self.train(*data, loss, batch_size, epochs, learning_rate, optimizer, seed, metrics, validation, kwargs)
 
     def _examples(self, texts: Any, labels: Any, what: str) -> tuple[Any, np.ndarray]:
         """Return the rows and targets of texts with labels."""
@@ -235,16 +232,3 @@ class TextClassifier(Task):
         if whole and 0 <= label < len(self.labels):
             return int(label)
         raise ConfigError(f"{what}labels: {label!r} is none of {short(self.labels)}")
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn logits into probabilities that add up to 1 along the last axis."""
-    logits = np.asarray(logits, dtype="float32")
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True)) if logits.size else logits
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn each logit into a probability, without overflow."""
-    smaller = np.exp(-np.abs(np.asarray(logits, dtype="float32")))
-    return np.where(logits >= 0, 1 / (1 + smaller), smaller / (1 + smaller)).astype("float32")
