@@ -2,6 +2,7 @@
 
     hatch run examples:sentiment english                     MiniLM on snippets of movie reviews, by b4k3
     hatch run examples:sentiment english --by transformers   the same by transformers
+    hatch run examples:sentiment english --by tasks          MiniLM by TextClassifier, in four lines
     hatch run examples:sentiment chinese                     a small model made of b4k3-layers, on reviews in Chinese
     hatch run examples:sentiment plot                        docs/sentiment-*.png from the results
 
@@ -194,6 +195,23 @@ class Transformers:
 # ------------------------------------------------------------------------------------------------------------- training
 
 
+def run_tasks():
+    """Train MiniLM in four lines; its head reads the pooler, where the other scripts take the mean of the tokens."""
+    from b4k3.backend import keras
+    from b4k3.tasks import TextClassifier
+
+    _, epochs, maxlen, rate = SETTINGS["english"]
+    (texts, labels), (asked, right) = (zip(*reviews) for reviews in split("english"))
+    keras.utils.set_random_seed(SEED)
+    begin = time.monotonic()
+    classifier = TextClassifier.from_folder(minilm_folder(), labels=["blame", "praise"], maxlen=maxlen)
+    history = classifier.fit(texts, labels, BATCH_SIZE, epochs, rate, seed=SEED, verbose=2)
+    found = classifier.predict(asked)
+    accuracy = np.mean([classifier.labels[label] == answer for label, answer in zip(right, found)])
+    print(f"english by tasks: loss {history.history['loss'][-1]:.3f}, accuracy {accuracy:.3f}", flush=True)
+    print(f"{time.monotonic() - begin:.0f} s", flush=True)
+
+
 def run(language, by):
     """Train, and write {losses, accuracies, seconds} to build/sentiment."""
     _, epochs, maxlen, rate = SETTINGS[language]
@@ -238,6 +256,11 @@ def plot():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["english", "chinese", "plot"])
-    parser.add_argument("--by", choices=["b4k3", "transformers"], default="b4k3")
+    parser.add_argument("--by", choices=["b4k3", "transformers", "tasks"], default="b4k3")
     options = parser.parse_args()
-    plot() if options.what == "plot" else run(options.what, options.by)
+    if options.by == "tasks" and options.what != "english":
+        parser.error("--by tasks is for english alone: the Chinese model has no checkpoint")
+    if options.what == "plot":
+        plot()
+    else:
+        run_tasks() if options.by == "tasks" else run(options.what, options.by)

@@ -1,6 +1,7 @@
 """The heads of transformers on tiny networks: what its classes answer, and what b4k3.tasks does.
 
-    python tests/huggingface/head_cases.py            # every network and class, one line each
+    python tests/huggingface/head_cases.py                # every network and class, one line each
+    python tests/huggingface/head_cases.py Bert XLNet     # these networks
 
 Needs transformers 5 and torch. Each row of ids goes through transformers alone and without padding, and through b4k3 in
 one padded batch, so an answer that depends on padding shows too.
@@ -183,15 +184,50 @@ def compare(prefix, task, folder, **settings):
     return first, difference(answers(again.eval(), task, ids), want)
 
 
+# Classes of pretraining, which `build_transformer_model` has: end of the name -> (argument, networks)
+PRETRAINING = {
+    "MaskedLM": (
+        {"with_mlm": "linear"},
+        "Bert Roberta XLMRoberta Albert Electra DistilBert DebertaV2 MPNet MegatronBert RoFormer Ernie "
+        "ModernBert".split(),
+    ),
+    "NextSentencePrediction": ({"with_nsp": True}, ["Bert", "MegatronBert", "Ernie"]),
+}
+
+
+def compare_pretraining(prefix, task, folder):
+    """Compare a class of pretraining; return the difference of logits, or of probabilities for sentence pairs."""
+    import torch
+
+    from b4k3.models import build_transformer_model
+    from support import goldens
+
+    model = write(prefix, task, folder)
+    transformer = build_transformer_model(str(folder), return_keras_model=False, model="auto", **PRETRAINING[task][0])
+    got, want = [], answers(model, task, rows())
+    pad = max(transformer.pad_token_id, 0)
+    ids = np.array([row + [pad] * (max(LENGTHS) - len(row)) for row in rows()])
+    inputs = [ids] + [np.zeros_like(ids)] * (len(transformer.inputs) - 1)
+    outputs = goldens.predict(transformer.model, inputs)[-1]
+    if task == "NextSentencePrediction":
+        return difference(list(outputs), [torch.softmax(torch.tensor(x), -1).numpy() for x in want])
+    got = [row[:length] for row, length in zip(outputs, LENGTHS)]
+    return difference(got, want)
+
+
 def main():
     """Compare every network and class."""
     failed = 0
-    for prefix, task in cases():
+    pretraining = [(prefix, task) for task, (_, prefixes) in PRETRAINING.items() for prefix in prefixes]
+    for prefix, task in cases() + pretraining:
         if sys.argv[1:] and prefix not in sys.argv[1:]:
             continue
         with tempfile.TemporaryDirectory() as folder:
             try:
-                first, second = compare(prefix, task, folder + "/it")
+                if task in PRETRAINING:
+                    first = second = compare_pretraining(prefix, task, folder + "/it")
+                else:
+                    first, second = compare(prefix, task, folder + "/it")
                 text, wrong = f"{first:.1e}, saved {second:.1e}", max(first, second) > 1e-5
             except Exception as e:
                 text, wrong = f"{type(e).__name__}: {e}"[:600], True
