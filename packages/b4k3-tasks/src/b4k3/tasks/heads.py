@@ -129,6 +129,8 @@ def find_head(
     empty = TaskHead(task, head, [], problem, None, settings, class_name)
     arrays = None if new_head else _read_head(subject, empty)
     if arrays is None:
+        if problem == REGRESSION and names is None:
+            names = ["LABEL_0"]
         names = FIXED_LABELS.get(task, names)
         if names is None or (task in FIXED_LABELS and not new_head):
             raise ConfigError(_no_head(subject, empty))

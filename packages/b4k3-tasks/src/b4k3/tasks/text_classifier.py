@@ -75,7 +75,7 @@ class TextClassifier(Task):
                 tokenizer_config.json, and otherwise lower-cases it unless the vocabulary has capitals.
             new_head: bool. Whether a new head is made although the folder has one.
             multi_label: bool. Whether a text may have any number of labels.
-            regression: bool. Whether the head gives numbers: one, or one for each label.
+            regression: bool. Whether the head gives numbers: one for each label, or one if there are no labels.
             arguments: further arguments of `build_transformer_model`.
 
         Returns:
@@ -90,8 +90,6 @@ class TextClassifier(Task):
         if multi_label and regression:
             raise ConfigError("give either multi_label=True or regression=True")
         problem = MULTI if multi_label else REGRESSION if regression else None
-        if regression and labels is None and new_head:
-            labels = ["LABEL_0"]
         return cls._open(folder, labels, maxlen, vocab, case, new_head, problem, arguments)
 
     @property
