@@ -130,6 +130,22 @@ def test_texts_that_are_cut_are_counted(checkpoint):
         np.testing.assert_allclose(cut[1], encoder.encode("the dog runs"), atol=1e-5)
 
 
+def test_the_mean_of_windows(checkpoint):
+    """A long text has the mean of the vectors of its windows; other texts have the vectors that they always have."""
+    encoder = TextEncoder.from_folder(checkpoint, pooling="mean", maxlen=6)
+    got = encoder.encode(TEXTS, windows="mean", stride=1)
+    windows = ["the dog runs and", "and runs and runs", "runs here and there"]
+    np.testing.assert_allclose(got[1], encoder.encode(windows).mean(0), atol=1e-5)
+    np.testing.assert_allclose(got[[0, 2, 3, 4]], encoder.encode([TEXTS[i] for i in (0, 2, 3, 4)]), atol=1e-6)
+    for arguments, message in [
+        ({"windows": "merge"}, "windows='merge', expected one of cut, mean"),
+        ({"stride": 2}, "'cut' makes no windows"),
+        ({"windows": "mean", "stride": 4}, "maxlen=6, stride=4"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            encoder.encode(TEXTS, **arguments)
+
+
 @pytest.mark.parametrize("said, same", [({"do_lower_case": False}, False), ({"do_lower_case": True}, True), ({}, True)])
 def test_a_tokenizer_config_says_whether_text_is_lower_cased(checkpoint, tmp_path, said, same):
     folder = tmp_path / "it"

@@ -20,6 +20,7 @@ from .opening import Opened, checked_texts, open_folder
 from .pair_training import LOSSES, fit_pairs
 from .sentence_modules import SIMILARITIES, DenseStep, NormStep, SentenceModules, UnitStep, read_modules
 from .similarities import similarity_matrix
+from .windows import checked_windows, make_windows, mean_of_windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,6 +128,8 @@ class TextEncoder:
         prompt: str | None = None,
         prompt_name: str | None = None,
         progress: bool = False,
+        windows: str = "cut",
+        stride: int | None = None,
     ) -> Vectors:
         """Compute the vectors of texts.
 
@@ -138,18 +141,30 @@ class TextEncoder:
             prompt_name: str or None. The name of a prompt in `prompts`. None takes the default of the folder, if it has
                 one and there is no `prompt`.
             progress: bool. Whether a progress bar is shown, on a terminal only.
+            windows: str. What becomes of texts with more than `maxlen` tokens: "cut"; or "mean", the mean of the
+                vectors of windows, where a prompt is in the first window only.
+            stride: int or None. How many tokens a window repeats from the one before; None means a quarter of maxlen.
 
         Returns:
             float32 array, [n, d]; for one str [d]. If texts were cut, one warning says how many.
 
         Raises:
-            ConfigError: something is no text, or there is no prompt of this name.
+            ConfigError: something is no text, or there is no prompt of this name; or a prompt that the pooling leaves
+                out would be in one window only.
         """
         if batch_size < 1:
             raise ConfigError(f"batch_size={batch_size}, expected 1 or more")
         listed = checked_texts([texts] if isinstance(texts, str) else texts)
         prompt = self._prompt(prompt, prompt_name)
-        rows, segments = self._rows([prompt + text for text in listed] if prompt else listed)
+        whole = [prompt + text for text in listed] if prompt else listed
+        owners = None
+        if checked_windows(windows, stride, ("cut", "mean")):
+            rows, segments = self._rows(whole)
+        else:
+            if prompt and not self.modules.include_prompt:
+                raise ConfigError("windows='mean' needs windows that are alike, and the pooling leaves out a prompt")
+            owners, encoded = make_windows(self.tokenizer, self._lowered(whole), None, self.maxlen, stride)
+            rows, segments = [row.ids for row in encoded], [row.type_ids for row in encoded]
         skipped = self._length_of_prompt(prompt) if prompt and not self.modules.include_prompt else 0
         vectors = np.zeros((len(rows), self.size), dtype="float32")
 
@@ -159,6 +174,9 @@ class TextEncoder:
 
         for chosen, result in run_batches([len(row) for row in rows], batch_size, compute, progress):
             vectors[chosen] = np.asarray(result, dtype="float32")
+        if owners is not None:
+            vectors = mean_of_windows(vectors, owners, len(listed))
+            normalize = normalize or any(isinstance(step, UnitStep) for step in self.modules.steps)
         vectors = normalized(vectors) if normalize else vectors
         return vectors[0] if isinstance(texts, str) else vectors
 
@@ -259,13 +277,15 @@ class TextEncoder:
 
     def _rows(self, texts: Sequence[str], warn: bool = True) -> tuple[list[list[int]], list[list[int]]]:
         """Tokenize texts, and return their ids and segment ids."""
-        if self.modules.lowercase:
-            texts = ["".join(map(str.lower, text)) for text in texts]  # letter by letter, as normalizers do
-        encoded = self.tokenizer.encode_batch(texts, maxlen=self.maxlen, stride=0, padding=False)
+        encoded = self.tokenizer.encode_batch(self._lowered(texts), maxlen=self.maxlen, stride=0, padding=False)
         if warn and self.maxlen is not None and len(encoded.overflowing):
             count = len(set(encoded.overflowing.sample_index))
             warn_caller(f"{count} of {len(texts)} texts have more than {self.maxlen} tokens and were cut")
         return encoded.ids, encoded.type_ids
+
+    def _lowered(self, texts: Sequence[str]) -> Sequence[str]:
+        """Lower-case texts if the module of the network does it: letter by letter, as normalizers do."""
+        return ["".join(map(str.lower, text)) for text in texts] if self.modules.lowercase else texts
 
     def _length_of_prompt(self, prompt: str) -> int:
         """Return the number of tokens of a prompt, with the special tokens before it."""

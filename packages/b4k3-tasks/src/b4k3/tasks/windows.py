@@ -124,19 +124,27 @@ def mean_of_windows(values: Any, owners: Sequence[int], texts: int) -> NDArray[n
     return (sums / counts.reshape((-1,) + (1,) * (values.ndim - 1))).astype("float32")
 
 
-def checked_windows(windows: str, known: Sequence[str]) -> str:
-    """Return what is done with long texts.
+def checked_windows(windows: str, stride: int | None, known: Sequence[str]) -> bool:
+    """Check what is done with long texts.
 
     Arguments:
-        windows: str. "cut", "merge" or "mean".
-        known: sequence of str. Those that the task has.
+        windows: str. "cut", or what the task does with the windows: "merge" or "mean".
+        stride: int or None. How many tokens a window repeats from the window before.
+        known: sequence of str. What the task has.
 
     Returns:
-        str. The same.
+        bool. Whether long texts are cut.
 
     Raises:
-        ConfigError: the task has no such thing.
+        ConfigError: the task has no such thing, or there are no windows for the stride.
+
+    Example:
+        >>> from b4k3.tasks.windows import checked_windows
+        >>> checked_windows("cut", None, ("merge", "cut"))
+        True
     """
     if windows not in known:
         raise ConfigError(f"windows={windows!r}, expected one of {', '.join(known)}")
-    return windows
+    if stride is not None and (windows == "cut" or stride < 0):
+        raise ConfigError(f"stride={stride}, windows={windows!r}: a stride is 0 or more, and 'cut' makes no windows")
+    return windows == "cut"
