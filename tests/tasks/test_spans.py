@@ -71,7 +71,7 @@ def test_spans_within_tokens_are_counted():
 @pytest.mark.parametrize(
     "spans, message",
     [
-        ([], "expected 1 lists"),
+        ([], "expected 1, one for each text, got 0"),
         ([[(0, 9, "A")]], r"spans\[0\] has \(0, 9, 'A'\), expected 0 <= start < end <= 3"),
         ([[(1, 1, "A")]], "expected 0 <= start < end"),
         ([["abc"]], r"expected \(start, end, label\)"),

@@ -15,14 +15,18 @@ from .__about__ import __version__
 
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
     from .multiple_choice import MultipleChoice as MultipleChoice
+    from .spans import Span as Span
     from .text_classifier import TextClassifier as TextClassifier
     from .text_encoder import TextEncoder as TextEncoder
+    from .token_tagger import TokenTagger as TokenTagger
 
 # public name -> the module that defines it
 _NAMES = {
     "MultipleChoice": "multiple_choice",
+    "Span": "spans",
     "TextClassifier": "text_classifier",
     "TextEncoder": "text_encoder",
+    "TokenTagger": "token_tagger",
 }
 
 

@@ -82,12 +82,13 @@ def without_repetitions(spans: Iterable[Span]) -> list[Span]:
     return [best[key] for key in sorted(best)]
 
 
-def checked_spans(spans: Iterable[Any], texts: Sequence[str]) -> list[list[Span]]:
+def checked_spans(spans: Iterable[Any], texts: Sequence[str], what: str = "spans") -> list[list[Span]]:
     """Check the spans that a user gives for training.
 
     Arguments:
         spans: iterable of lists. The spans of each text: `Span`, or (start, end, label).
         texts: list of str.
+        what: str. The name of the argument, for the message.
 
     Returns:
         list of lists of `Span`.
@@ -102,8 +103,8 @@ def checked_spans(spans: Iterable[Any], texts: Sequence[str]) -> list[list[Span]
     """
     listed = list(spans)
     if len(listed) != len(texts):
-        raise ConfigError(f"spans: expected {len(texts)} lists, one for each text, got {len(listed)}")
-    return [[_checked(span, text, f"spans[{i}]") for span in row] for i, (row, text) in enumerate(zip(listed, texts))]
+        raise ConfigError(f"{what}: expected {len(texts)}, one for each text, got {len(listed)}")
+    return [[_checked(span, text, f"{what}[{i}]") for span in row] for i, (row, text) in enumerate(zip(listed, texts))]
 
 
 def _checked(span: Any, text: str, where: str) -> Span:

@@ -151,6 +151,25 @@ def group_tags(tags: Sequence[str], scheme: str) -> list[tuple[int, int, str]]:
     return groups
 
 
+def tokens_of(span: Span, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """Find the tokens that have characters of a span.
+
+    Arguments:
+        span: `Span`.
+        offsets: list of (start, end). The characters of each token.
+
+    Returns:
+        list of int. The indices of the tokens.
+
+    Example:
+        >>> from b4k3.tasks.spans import Span
+        >>> from b4k3.tasks.tagging_schemes import tokens_of
+        >>> tokens_of(Span(1, 3, "LOC"), [(0, 0), (0, 1), (1, 2), (2, 3), (0, 0)])
+        [2, 3]
+    """
+    return [i for i, (start, end) in enumerate(offsets) if start < end and start < span.end and end > span.start]
+
+
 def tag_tokens(spans: Sequence[Span], offsets: Sequence[tuple[int, int]], scheme: str) -> tuple[list[str], int]:
     """Make the tags of tokens from the spans of their text.
 
@@ -175,7 +194,7 @@ def tag_tokens(spans: Sequence[Span], offsets: Sequence[tuple[int, int]], scheme
     begin, inside, end, single = SCHEMES[scheme]
     tags, inexact = [OUTSIDE] * len(offsets), 0
     for span in spans:
-        tokens = [i for i, (a, b) in enumerate(offsets) if a < b and a < span.end and b > span.start]
+        tokens = tokens_of(span, offsets)
         if not tokens:
             continue
         inexact += offsets[tokens[0]][0] < span.start or offsets[tokens[-1]][1] > span.end

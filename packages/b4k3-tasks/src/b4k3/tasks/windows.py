@@ -37,6 +37,35 @@ class Windows(NamedTuple):
     owners: list[int]
     rows: list[Any]
 
+    def places(self, i: int, sequence: int = 0) -> list[tuple[int, int]]:
+        """Return the characters of each token of a window that belongs to the text, and (0, 0) for other tokens.
+
+        Arguments:
+            i: int. The number of the window.
+            sequence: int. 0 for the first text, 1 for the second text of a pair.
+
+        Returns:
+            list of (start, end).
+        """
+        row = self.rows[i]
+        return [place if s == sequence else (0, 0) for place, s in zip(row.offsets, row.sequence_ids)]
+
+    def part_of_text(self, i: int, length: int, sequence: int = 0) -> tuple[int, int]:
+        """Return the characters that a window has: up to the beginning or end of the text if no window comes there.
+
+        Arguments:
+            i: int. The number of the window.
+            length: int. The number of characters of the text.
+            sequence: int. 0 for the first text, 1 for the second text of a pair.
+
+        Returns:
+            (start, end).
+        """
+        there = [place for place in self.places(i, sequence) if place[0] < place[1]]
+        is_first = i == 0 or self.owners[i - 1] != self.owners[i]
+        is_last = i + 1 == len(self.owners) or self.owners[i + 1] != self.owners[i]
+        return (0 if is_first or not there else there[0][0]), (length if is_last or not there else there[-1][1])
+
 
 def make_windows(
     tokenizer: Any,
