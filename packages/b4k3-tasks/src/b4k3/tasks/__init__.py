@@ -15,6 +15,7 @@ from .__about__ import __version__
 
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
     from .multiple_choice import MultipleChoice as MultipleChoice
+    from .span_extractor import SpanExtractor as SpanExtractor
     from .spans import Span as Span
     from .text_classifier import TextClassifier as TextClassifier
     from .text_encoder import TextEncoder as TextEncoder
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
 _NAMES = {
     "MultipleChoice": "multiple_choice",
     "Span": "spans",
+    "SpanExtractor": "span_extractor",
     "TextClassifier": "text_classifier",
     "TextEncoder": "text_encoder",
     "TokenTagger": "token_tagger",
