@@ -15,6 +15,7 @@ from .__about__ import __version__
 
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
     from .multiple_choice import MultipleChoice as MultipleChoice
+    from .question_answering import QuestionAnswering as QuestionAnswering
     from .span_extractor import SpanExtractor as SpanExtractor
     from .spans import Span as Span
     from .text_classifier import TextClassifier as TextClassifier
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
 # public name -> the module that defines it
 _NAMES = {
     "MultipleChoice": "multiple_choice",
+    "QuestionAnswering": "question_answering",
     "Span": "spans",
     "SpanExtractor": "span_extractor",
     "TextClassifier": "text_classifier",
