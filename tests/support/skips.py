@@ -308,6 +308,15 @@ SKIPS = [
     ("tests/tasks/test_text_classifier.py::*", "keras231-* tfkeras-115 tfkeras-22", "the tasks need tf.keras 2.15"),
     ("tests/tasks/test_text_classifier.py::*", "tfkeras-215 keras3-tf keras35-jax keras3-jax-py313", ONCE_FOR_EACH),
     ("tests/tasks/test_text_classifier.py::*", "keras3-numpy", "the numpy backend cannot train"),
+    *(
+        line
+        for name in ("token_tagger", "span_extractor", "question_answering")
+        for line in (
+            (f"tests/tasks/test_{name}.py::*", "keras231-* tfkeras-115 tfkeras-22", "the tasks need tf.keras 2.15"),
+            (f"tests/tasks/test_{name}.py::*", "tfkeras-215 keras3-tf keras35-jax keras3-jax-py313", ONCE_FOR_EACH),
+            (f"tests/tasks/test_{name}.py::*", "keras3-numpy", "the numpy backend cannot train"),
+        )
+    ),
     ("tests/tasks/test_text_encoder.py::test_training_*", "keras3-numpy", "the numpy backend cannot train"),
     ("tests/optimizers/test_losses.py::test_gradients_*", "keras3-numpy", "the numpy backend has no gradients"),
     ("tests/optimizers/test_losses.py::test_training_*", "keras3-numpy", "the numpy backend cannot train"),

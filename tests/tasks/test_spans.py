@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from b4k3.models import ConfigError
-from b4k3.tasks.aggregation import continues_word, make_spans, softmax, tag_words
+from b4k3.tasks.aggregation import continues_word, make_spans, tag_words
 from b4k3.tasks.spans import Span, checked_spans, without_overlaps, without_repetitions
 from b4k3.tasks.tagging_schemes import SCHEMES, allowed_moves, find_scheme, group_tags, make_tags, tag_tokens
 from b4k3.tokenizers import Tokenizer
@@ -129,7 +129,3 @@ def test_aggregation(how, expected):
     spans = make_spans(tagged, ["O", "B-A", "B-B"], "BIO", text, ["O"])
     assert [(s.start, s.end, s.label, round(s.score, 6)) for s in spans] == expected
     assert all(span.text == text[span.start : span.end] for span in spans)
-
-
-def test_softmax_of_large_logits():
-    np.testing.assert_allclose(softmax([[1000.0, 1000.0, -1000.0]]), [[0.5, 0.5, 0.0]])

@@ -51,25 +51,6 @@ class Tagged(NamedTuple):
     offsets: list[tuple[int, int]]
 
 
-def softmax(logits: Any) -> NDArray[np.float32]:
-    """Turn logits into probabilities.
-
-    Arguments:
-        logits: float array, [..., n].
-
-    Returns:
-        float32 array, [..., n].
-
-    Example:
-        >>> from b4k3.tasks.aggregation import softmax
-        >>> softmax([0.0, 0.0]).tolist()
-        [0.5, 0.5]
-    """
-    logits = np.asarray(logits, dtype="float32")
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
 def continues_word(tokenizer: Any, text: str, ids: Sequence[int], offsets: Offsets) -> list[bool]:
     """Ask of each token whether it belongs to the word of the token before.
 

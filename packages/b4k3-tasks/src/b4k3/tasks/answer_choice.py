@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 import numpy as np
 
-from .aggregation import softmax
+from .probabilities import softmax
 from .spans import Span
 
 if TYPE_CHECKING:

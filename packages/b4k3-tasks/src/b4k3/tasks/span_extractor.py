@@ -20,6 +20,7 @@ from b4k3.models.loading import in_dialect
 from .head_descriptions import Head
 from .heads import TaskHead, build_arguments, build_head, checked_labels, head_config
 from .opening import checked_texts, open_folder
+from .probabilities import sigmoid
 from .sentence_modules import read_json
 from .spans import Span, checked_spans, without_repetitions
 from .tagging_schemes import tokens_of
@@ -179,7 +180,7 @@ class SpanExtractor(Task):
                 for label, first, last in np.argwhere(scores > np.log(threshold / (1 - threshold))).tolist():
                     (start, a), (b, end) = places[first], places[last]
                     if start < a and b < end:  # both are tokens of the text
-                        score = float(1 / (1 + np.exp(-scores[label, first, last])))
+                        score = float(sigmoid(scores[label, first, last]))
                         spans[found.owners[i]].append(Span(start, end, self.labels[label], score, text[start:end]))
         return [without_repetitions(row) for row in spans]
 

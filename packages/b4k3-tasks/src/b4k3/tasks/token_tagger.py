@@ -12,10 +12,11 @@ from b4k3.models import ConfigError
 from b4k3.models.checkpoints import CheckpointError
 from b4k3.models.errors import short, warn_caller
 
-from .aggregation import Tagged, checked_aggregation, continues_word, make_spans, softmax, tag_words
+from .aggregation import Tagged, checked_aggregation, continues_word, make_spans, tag_words
 from .heads import checked_labels
 from .label_chains import NEVER, best_labels, label_probabilities
 from .opening import checked_texts
+from .probabilities import softmax
 from .spans import Span, checked_spans, without_overlaps
 from .tagging_schemes import OUTSIDE, allowed_moves, checked_scheme, find_scheme, make_tags, tag_tokens
 from .task import Rows, Task
