@@ -10,7 +10,7 @@ from support.task_folders import google_folder, tagged_texts
 TEXTS = [text for text, _ in zip(*tagged_texts(96))]
 PAIRS = [("who ?", text) for text in TEXTS]
 ANSWERS = [(text.index("cat"), text.index("cat") + 3) if "cat" in text else None for text in TEXTS]
-LONG = "here and there " * 4 + "the cat " + "here and there " * 4
+LONG = "here and there " * 8 + "the cat " + "here and there " * 2
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +31,13 @@ def test_training_finds_the_answers(checkpoint, tmp_path):
         for span, answer in zip(found, ANSWERS[64:])
     )
     assert right >= 22
-    alone = [asked.answer(*pair, no_answer=True) for pair in PAIRS[64:67]]  # padding changes nothing
-    assert [span[:3] for span in alone] == [span[:3] for span in found[:3]]
-    np.testing.assert_allclose([span.score for span in alone], [span.score for span in found[:3]], atol=1e-5)
+    alone = [asked.answer(*pair, no_answer=True) for pair in PAIRS[64:66]]  # padding changes nothing
+    assert [span[:3] for span in alone] == [span[:3] for span in found[:2]]
+    np.testing.assert_allclose([span.score for span in alone], [span.score for span in found[:2]], atol=1e-5)
     long = asked.answer("who ?", LONG, stride=4)
-    assert long.text == LONG[long.start : long.end]
+    assert long.text == LONG[long.start : long.end] and long.start >= 100
     with pytest.warns(UserWarning, match="1 of 1 texts have more than 24 tokens and were cut"):
-        assert asked.answer("who ?", LONG, windows="cut", stride=None).end < 60
+        assert asked.answer("who ?", LONG, windows="cut").end < 100
     best = asked.answer("who ?", PAIRS[64][1], top=4)
     assert len(best) == 4 and [span.score for span in best] == sorted((span.score for span in best), reverse=True)
     asked.save(tmp_path / "it")
@@ -62,7 +62,7 @@ def test_wrong_arguments(checkpoint):
         asked.answer("who", "a cat", max_answer_len=0)
     with pytest.raises(ConfigError, match="answers: expected 1, one for each text, got 0"):
         asked.fit([("who", "a cat")], [])
-    asked.maxlen = 8
+    asked.maxlen = 12
     with pytest.warns(UserWarning, match="1 answers have no tokens, or are in no window whole"):
         asked._examples([("who", LONG)], [(0, 60)])
     assert asked.answer("who", "") == (0, 0, "no answer", 0.0, "")

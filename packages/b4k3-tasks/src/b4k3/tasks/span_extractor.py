@@ -293,7 +293,8 @@ def _find_head(subject: Subject, labels: Any, new_head: bool, new: Mapping[str, 
     names = None if labels is None else checked_labels(labels)
     theirs = subject.network.huggingface
     class_name = "" if theirs is None else next(iter(theirs.types.values())) + "Model"
-    empty = TaskHead(SpanExtractor.task, Head("every", ()), names or [], None, None, dict(new), class_name)
+    said = dict(subject.file_config, **new)
+    empty = TaskHead(SpanExtractor.task, Head("every", ()), names or [], None, None, said, class_name)
     if new_head or not is_regular(path):
         if names is None:
             raise ConfigError(
@@ -311,7 +312,7 @@ def _find_head(subject: Subject, labels: Any, new_head: bool, new: Mapping[str, 
         )
     checkpoint = subject.checkpoint_read
     arrays = {name: np.asarray(checkpoint[name]) for name in checkpoint if name.startswith(SCOPE)}
-    return empty._replace(labels=own, arrays=arrays, settings=settings)
+    return empty._replace(labels=own, arrays=arrays, settings=dict(subject.file_config, **settings))
 
 
 def _names_of(layer: Any) -> list[str]:

@@ -179,7 +179,7 @@ class TokenTagger(Task):
         found = make_windows(self.tokenizer, listed, None, self.maxlen, stride, cut)
         rows = Rows([row.ids for row in found.rows], [row.type_ids for row in found.rows])
         spans: list[list[Span]] = [[] for _ in listed]
-        for chosen, scores in self.run(rows, batch_size, progress):
+        for chosen, scores in self.run(rows, batch_size, progress, "windows"):
             numbers, probabilities = self._decode([found.rows[i] for i in chosen], scores)
             for k, i in enumerate(chosen):
                 text = listed[found.owners[i]]
