@@ -1,7 +1,9 @@
 """`b4k3`, or `python -m b4k3.models`: look into checkpoints, convert and compare them, and use them on lines of text.
 
 A command is a module of this package with EXAMPLES, `add_arguments(add)` and `run(args, out)`, which returns the exit
-code.
+code. Other packages add commands by entry points of the group `b4k3.commands`: the name of an entry point is the
+command, and its value is the module, which also has HELP, what the command does. Such a module is imported only when
+its command is asked for, or the help that lists all commands.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ import importlib
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Any, Mapping
 
 from ..__about__ import __version__
+from ..registry import entry_points
 
 # command -> what it does
 COMMANDS = {
@@ -22,6 +25,7 @@ COMMANDS = {
     "verify": "check whether a checkpoint is whole, and whether two checkpoints hold and compute the same",
     "features": "read lines of text and write a vector for each of them",
 }
+_PARTS = ("HELP", "EXAMPLES", "add_arguments", "run")  # of the module of a command of another package
 _DESCRIPTION = "Look into checkpoints, convert and compare them, and use them on lines of text."
 _EPILOG = """Each command explains itself and gives examples: b4k3 inspect --help
 
@@ -30,37 +34,102 @@ exit codes: 0 done; 1 wrong input, said in one line on standard error; 2 wrong c
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(command: str | None = None, others: Mapping[str, str] | None = None) -> argparse.ArgumentParser:
     """Make the parser of the command line.
 
+    Arguments:
+        command: str or None. The command that is asked for; None asks for the help that lists all commands.
+        others: dict from a command to its module, for the commands of other packages. None takes the entry points of
+            the group `b4k3.commands`.
+
     Returns:
-        `argparse.ArgumentParser`.
+        `argparse.ArgumentParser`. It has the arguments of our commands, and of the other package's command that is
+        asked for.
+
+    Raises:
+        ImportError: the module of the command that is asked for cannot be used. The message names both.
     """
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(prog="b4k3", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
     top.add_argument("--version", action="version", version=f"b4k3-models {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    for name, text in COMMANDS.items():
-        module = importlib.import_module("." + name, __name__)
+
+    def add(name: str, text: str, module: Any = None) -> None:
+        """Add a command, with its arguments if its module is given."""
+        if module is None:
+            commands.add_parser(name, help=text)
+            return
         sentence = f"{text[0].upper()}{text[1:]}."
-        command = commands.add_parser(
-            name, help=text, description=sentence, epilog=module.EXAMPLES, formatter_class=raw
-        )
-        module.add_arguments(command.add_argument)
-        command.set_defaults(run=module.run)
+        added = commands.add_parser(name, help=text, description=sentence, epilog=module.EXAMPLES, formatter_class=raw)
+        module.add_arguments(added.add_argument)
+        added.set_defaults(run=module.run)
+
+    for name, text in COMMANDS.items():
+        add(name, text, importlib.import_module("." + name, __name__))
+    for name, target in sorted((entry_points("b4k3.commands") if others is None else others).items()):
+        if name in COMMANDS:
+            continue  # a command of ours stays what it is
+        if name == command:
+            module = imported(name, target)
+            add(name, module.HELP, module)
+        elif command is None:
+            add(name, _help(name, target))
+        else:
+            add(name, target)  # argparse knows its name, for the message about a command that is not there
     return top
 
 
-def main(argv: list[str] | None = None) -> int:
+def imported(name: str, target: str) -> Any:
+    """Import the module of a command of another package.
+
+    Arguments:
+        name: str. The command.
+        target: str. The module.
+
+    Returns:
+        The module.
+
+    Raises:
+        ImportError: the module cannot be imported, or is no command. The message names it.
+    """
+    try:
+        module: Any = importlib.import_module(target)
+    except (Exception, SystemExit) as error:  # whatever another package raises is said by name
+        raise ImportError(
+            f"the command {name} cannot be used: {target} fails with {type(error).__name__}: {error}"
+        ) from error
+    missing = [part for part in _PARTS if not hasattr(module, part)]
+    if missing:
+        raise ImportError(f"the command {name} cannot be used: {target} has no {', '.join(missing)}")
+    return module
+
+
+def _help(name: str, target: str) -> str:
+    """Return what a command of another package does; for one that cannot be used, why not."""
+    try:
+        return imported(name, target).HELP
+    except ImportError as error:
+        return str(error).replace("%", "%%")
+
+
+def main(argv: list[str] | None = None, others: Mapping[str, str] | None = None) -> int:
     """Run the command line.
 
     Arguments:
         argv: list of str. The arguments without the program's name; None takes the arguments of the process.
+        others: dict from a command to its module, for the commands of other packages. None takes the entry points of
+            the group `b4k3.commands`.
 
     Returns:
         int, the exit code; the help says what each means.
     """
-    top = parser()
+    argv = sys.argv[1:] if argv is None else argv
+    command = next((word for word in argv if not word.startswith("-")), None)  # no option before it takes a value
+    try:
+        top = parser(command, others)
+    except ImportError as e:
+        print(f"error: {' '.join(said(e).split())}", file=sys.stderr)
+        return 1
     args = top.parse_args(argv)
     if args.command is None:
         top.print_help()
