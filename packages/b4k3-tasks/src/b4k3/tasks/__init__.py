@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .text_classifier import TextClassifier as TextClassifier
     from .text_encoder import TextEncoder as TextEncoder
     from .token_tagger import TokenTagger as TokenTagger
+    from .text_generator import TextGenerator as TextGenerator
 
 # public name -> the module that defines it
 _NAMES = {
@@ -31,6 +32,7 @@ _NAMES = {
     "TextClassifier": "text_classifier",
     "TextEncoder": "text_encoder",
     "TokenTagger": "token_tagger",
+    "TextGenerator": "text_generator",
 }
 
 
