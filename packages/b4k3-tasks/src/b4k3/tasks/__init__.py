@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .span_extractor import SpanExtractor as SpanExtractor
     from .spans import Span as Span
     from .text_classifier import TextClassifier as TextClassifier
+    from .fill_mask import FillMask as FillMask
     from .text_encoder import TextEncoder as TextEncoder
     from .token_tagger import TokenTagger as TokenTagger
     from .text_generator import TextGenerator as TextGenerator
@@ -30,6 +31,7 @@ _NAMES = {
     "Span": "spans",
     "SpanExtractor": "span_extractor",
     "TextClassifier": "text_classifier",
+    "FillMask": "fill_mask",
     "TextEncoder": "text_encoder",
     "TokenTagger": "token_tagger",
     "TextGenerator": "text_generator",

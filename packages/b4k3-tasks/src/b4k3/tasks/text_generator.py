@@ -14,7 +14,7 @@ from .batches import run_batches
 from .generator_files import end_ids_of, read_generation_config, save_generator
 from .opening import Opened, checked_texts, open_folder
 from .prompts import Answer, Continuation, SecondSegment
-from .text_streams import TextStream
+from .text_streams import TextStream, ids_without_text
 from .token_training import NO_LABEL, RowBatches, fit_rows
 
 SEEDS = 1 << 32  # how far the seeds of two batches are from each other
@@ -68,7 +68,7 @@ class TextGenerator:
         form: type[Continuation] = SecondSegment if application == "unilm" else Continuation
         form = Answer if hasattr(opened.transformer, "_decoder") else form
         self._form = form(opened, self.end_ids[0] if self.end_ids else None)
-        self._hidden = _ids_without_text(self.tokenizer) | set(self.end_ids)
+        self._hidden = ids_without_text(self.tokenizer) | set(self.end_ids)
 
     @classmethod
     def from_folder(
@@ -346,13 +346,6 @@ def _ids_of(tokens: Sequence[str], tokenizer: Any) -> list[int]:
     if None in found:
         raise ConfigError(f"end: the vocabulary has no token {tokens[found.index(None)]!r}")
     return found
-
-
-def _ids_without_text(tokenizer: Any) -> set[int]:
-    """Return the ids of special tokens."""
-    names = [f"_token_{name}_id" for name in ("pad", "unk", "start", "end")]
-    special = {token.id for token in getattr(tokenizer, "_added_tokens", ()) if token.special}
-    return special | {getattr(tokenizer, name) for name in names if hasattr(tokenizer, name)}
 
 
 def _checked_stop(stop: str | Sequence[str] | None) -> list[str]:

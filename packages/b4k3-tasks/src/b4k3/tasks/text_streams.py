@@ -111,3 +111,17 @@ class TextStream:
             return self.tokenizer.decode(ids)
         whole: str = self.tokenizer.decode(self.prompt + ids)
         return whole[len(self.before) :] if whole.startswith(self.before) else self.tokenizer.decode(ids)
+
+
+def ids_without_text(tokenizer: Any) -> set[int]:
+    """Find the special tokens of a tokenizer.
+
+    Arguments:
+        tokenizer: a tokenizer of b4k3-tokenizers.
+
+    Returns:
+        set of int. The ids that stand for no text.
+    """
+    names = [f"_token_{name}_id" for name in ("pad", "unk", "mask", "start", "end")]
+    special = {token.id for token in getattr(tokenizer, "_added_tokens", ()) if token.special}
+    return special | {getattr(tokenizer, name) for name in names if hasattr(tokenizer, name)}
