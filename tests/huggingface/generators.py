@@ -11,7 +11,6 @@ import random
 import sys
 import tempfile
 
-
 TEXTS = [
     "The cat sleeps in the park, and the dog runs home.",
     "今天天气很好，我们去公园散步。",
@@ -55,7 +54,7 @@ def tokenizer_of(name):
         trainer = trainers.UnigramTrainer(vocab_size=150, special_tokens=specials, unk_token="<unk>")
         it.train_from_iterator(TEXTS, trainer)
         around = [("</s>", 1)]
-        it.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=around)
+        it.post_processor = processors.TemplateProcessing("$A </s>", "$A </s> $B </s>", around)
         return it
     if name == "llama":
         it = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
@@ -165,10 +164,10 @@ def differences(name, folder, prompts, **options):
 def main():
     generator = random.Random(0)
     letters = sorted(set("".join(TEXTS)))
-    prompts = PROMPTS + ["".join(generator.choices(letters, k=generator.randint(1, 20))) for _ in range(int(sys.argv[2]))]
+    more = ["".join(generator.choices(letters, k=generator.randint(1, 20))) for _ in range(int(sys.argv[2]))]
     for name in sys.argv[1].split(","):
-        found = differences(name, pathlib.Path(tempfile.mkdtemp()), prompts)
-        print(name, f"{len(found)} differ of {3 * len(prompts)}")
+        found = differences(name, pathlib.Path(tempfile.mkdtemp()), PROMPTS + more)
+        print(name, f"{len(found)} differ of {3 * len(PROMPTS + more)}")
         for entry in found[:3]:
             print(*map(repr, entry), sep="\n    ")
 

@@ -85,8 +85,8 @@ class TextGenerator:
 
         Arguments:
             folder: path. A folder with checkpoint, config and vocabulary, or a checkpoint with these beside it.
-            application: str or None. For an encoder such as BERT: "unilm" answers a text, "lm" continues it. None is for
-                networks that generate anyway, and for what `save` wrote.
+            application: str or None. For an encoder such as BERT: "unilm" answers a text, "lm" continues it. None is
+                for networks that generate anyway, and for what `save` wrote.
             maxlen: int or None. Cut texts at so many tokens; None takes what the network can read.
             vocab: str or None. The vocabulary, if it is not in the folder.
             case: str. Whether text is lower-cased for a vocab.txt: "lower", "keep", or "auto", which asks

@@ -113,6 +113,7 @@ class OutputFile:
 
     Attributes:
         rows: int. The number of rows so far; above 0 from the start if an interrupted run is continued.
+        wrong: int. How many of them say what is wrong with their line; a command that has such rows counts them.
         header: int. How many bytes a subclass writes before the rows.
 
     Raises:
@@ -137,6 +138,7 @@ class OutputFile:
     def __init__(self, path: str, settings: dict[str, Any], restart: bool) -> None:
         self.path, self.part, self.state_path = path, path + ".part", path + ".part.json"
         self.settings, self.rows, self.crc, self.part_crc, self.size = settings, 0, 0, 0, None
+        self.wrong = 0
         for existing in (self.path, self.part, self.state_path):
             if os.path.lexists(existing) and special_kind(existing) is not None or os.path.isdir(existing):
                 raise ConfigError(f"--output {path}: {existing} is there and is not a regular file; name another")
@@ -171,6 +173,7 @@ class OutputFile:
     def _go_on(self, state: dict[str, Any]) -> None:
         """Continue the file of an interrupted run after the last row that its state knows."""
         self.rows, self.crc, self.part_crc, self.size = (state[key] for key in ("rows", "crc", "part_crc", "size"))
+        self.wrong = state["wrong"]
         self.file.close()
         self.file = open(self.part, "r+b")
         self.file.truncate(state["bytes"])
@@ -223,7 +226,7 @@ class OutputFile:
         """Flush the rows and write the state, which replaces the one before it in one step."""
         self.file.flush()
         state = {"settings": self.settings, "rows": self.rows, "crc": self.crc, "bytes": self.file.tell()}
-        state.update(part_crc=self.part_crc, size=self.size)
+        state.update(part_crc=self.part_crc, size=self.size, wrong=self.wrong)
         temporary = self.state_path + ".tmp"
         try:
             with open(temporary, "w", encoding="utf-8") as f:
@@ -304,10 +307,19 @@ class OutputFile:
             vectors: float32, [n, d]. The vectors.
             texts: list of str. The n lines of the text that the vectors belong to.
         """
-        data = self.encoded(vectors)
+        self.size = vectors.shape[1]
+        self.append(self.encoded(vectors), texts)
+
+    def append(self, data: bytes, texts: Sequence[str]) -> None:
+        """Append the bytes of rows and write the state.
+
+        Arguments:
+            data: bytes. One row for each line of the text.
+            texts: list of str. The lines of the text that the rows belong to.
+        """
         self.file.write(data)
         self.part_crc = zlib.crc32(data, self.part_crc)
-        self.rows, self.size = self.rows + len(vectors), vectors.shape[1]
+        self.rows += len(texts)
         for text in texts:
             self.crc = zlib.crc32(text.encode("utf-8"), self.crc)
         self.write_state()
@@ -347,7 +359,8 @@ def parsed_state(path: str) -> dict[str, Any]:
             state = parse_json(f.read(MAX_STATE + 1))
         if not isinstance(state, dict) or not isinstance(state.get("settings"), dict):
             raise ValueError("it is no JSON object with settings")
-        for key in ("rows", "bytes", "crc", "part_crc", "size"):
+        state.setdefault("wrong", 0)
+        for key in ("rows", "bytes", "crc", "part_crc", "size", "wrong"):
             if type(state.get(key)) is not int or state[key] < 0:
                 raise ValueError(f"{key} is {short(state.get(key))}, expected an integer from 0")
     except (ValueError, OSError) as error:

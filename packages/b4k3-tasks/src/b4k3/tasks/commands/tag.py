@@ -1,0 +1,72 @@
+"""`b4k3 tag`: lines of text in, the spans in each out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Sequence
+
+from .lines import fragment, number_of
+from .running import LINES, add_common_arguments, run_lines
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "read lines of text and write the spans that a tagger finds in each of them"
+EXAMPLES = f"""examples:
+  b4k3 tag my_tagger lines.txt --output spans.jsonl
+  b4k3 tag my_tagger documents.jsonl > spans.jsonl
+
+A row is {{"id": …, "spans": [{{"start": 3, "end": 6, "label": "LOC", "score": 0.99, "text": …}}]}}, where start and
+end count characters.
+{LINES}"""
+
+
+def add_arguments(add: Callable[..., Any]) -> None:
+    """Declare the arguments of the command.
+
+    Arguments:
+        add: the method `add_argument` of a parser.
+    """
+    add_common_arguments(add, ".jsonl", 32, 1024)
+
+
+def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
+    """Run the command.
+
+    Arguments:
+        args: the parsed command line.
+        out: function that writes a line of the output.
+
+    Returns:
+        int, the exit code.
+
+    Raises:
+        ConfigError: an argument is wrong, or the interrupted run that is to be continued had other settings.
+        CheckpointError: the checkpoint cannot be read.
+        FileNotFoundError: there is no checkpoint or no vocabulary.
+    """
+    return run_lines(args, out, lambda: _Tagging(args), {})
+
+
+class _Tagging:
+    """Find the spans of texts."""
+
+    size = 0
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        from ..token_tagger import TokenTagger
+
+        self.args = args
+        self.tagger = TokenTagger.from_folder(args.folder, maxlen=args.maxlen, vocab=args.vocab, case=args.case)
+
+    def answers(self, texts: list[Any], first: int) -> Sequence[Any]:
+        """Return what a row of JSON says of each text."""
+        return [
+            fragment({"spans": [_plain(span) for span in spans]})
+            for spans in self.tagger.predict(texts, self.args.batch_size)
+        ]
+
+
+def _plain(span: Any) -> dict[str, Any]:
+    """Return a span as JSON has it."""
+    place = {"start": int(span.start), "end": int(span.end)}
+    return dict(place, label=span.label, score=number_of(span.score), text=span.text)
