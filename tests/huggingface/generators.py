@@ -51,7 +51,7 @@ def tokenizer_of(name):
     if name in ("t5", "umt5"):
         it = Tokenizer(models.Unigram())
         it.pre_tokenizer, it.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
-        trainer = trainers.UnigramTrainer(vocab_size=150, special_tokens=specials, unk_token="<unk>")
+        trainer = trainers.UnigramTrainer(vocab_size=100, special_tokens=specials, unk_token="<unk>")
         it.train_from_iterator(TEXTS, trainer)
         around = [("</s>", 1)]
         it.post_processor = processors.TemplateProcessing("$A </s>", "$A </s> $B </s>", around)
@@ -151,7 +151,7 @@ def differences(name, folder, prompts, **options):
     ours = TextGenerator.from_folder(folder)
     beams = {"num_beams": 3, "length_penalty": 1.0, "max_new_tokens": 12}
     found = []
-    for options in ({"max_new_tokens": 24}, {"max_new_tokens": 12, "min_new_tokens": 12}, beams):
+    for options in ({"max_new_tokens": 16}, {"max_new_tokens": 12, "min_new_tokens": 12}, beams):
         got = ours.predict(prompts, **options)
         for prompt, text in zip(prompts, got):
             want = answer(model, tokenizer, prompt, **options)

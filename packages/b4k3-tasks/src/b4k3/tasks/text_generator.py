@@ -166,6 +166,8 @@ class TextGenerator:
         if batch_size < 1:
             raise ConfigError(f"batch_size={batch_size}, expected 1 or more")
         listed, stops = checked_texts(texts), _checked_stop(stop)
+        if not listed:
+            return []
         rows = self._prompts(listed, max_new_tokens)
         answers = [""] * len(rows)
         done = 0
