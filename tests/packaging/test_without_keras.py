@@ -20,7 +20,7 @@ NEED_KERAS = {
     "models": ("build_transformer_model", "BERT", "Dense", "LayerNormalization", "Model", "keras"),
     "layers": ("MultiHeadAttention", "Dense", "Model", "K", "custom_objects"),
     "backend": ("keras", "ops", "K", "Layer", "custom_objects", "activations"),
-    "tasks": ("TextEncoder",),
+    "tasks": ("FillMask", "TextEncoder", "TextGenerator"),
 }
 
 

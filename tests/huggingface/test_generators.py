@@ -1,0 +1,10 @@
+"""`TextGenerator` gives the texts that transformers generates, and streams them."""
+
+import pytest
+
+from huggingface import generators
+
+
+@pytest.mark.parametrize("name", sorted(generators.MODELS))
+def test_texts(name, tmp_path):
+    assert generators.differences(name, tmp_path, generators.PROMPTS[:3]) == []
