@@ -131,7 +131,7 @@ async def fill_mask(state: State, fields: Fields) -> dict[str, Any]:
         Refusal: a field is wrong, a text has no mask token, or the server has no such task.
     """
     state.check_model(fields.take("model", str, None))
-    mask = state.task("fill-mask").task.tokenizer._token_mask
+    mask = state.task("fill-mask").task.mask_token
     texts, top = fields.texts("input"), fields.number("top", int, 5, 1, 100)
     fields.finish()
     for i, text in enumerate(texts):

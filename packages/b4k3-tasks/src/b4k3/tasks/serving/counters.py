@@ -13,19 +13,20 @@ class Counters:
 
     Arguments:
         waiting: function that returns the number of texts that wait for the model.
+        unprepared: function that returns the number of shapes that are compiled when the model is idle.
 
     Raises:
         ImportError: prometheus-client is not installed.
 
     Example:
         >>> from b4k3.tasks.serving.counters import Counters
-        >>> counters = Counters(lambda: 3)
+        >>> counters = Counters(lambda: 3, lambda: 0)
         >>> counters.request("/v1/embeddings", 200, 0.01)
         >>> b"b4k3_queue_texts 3.0" in counters.text()
         True
     """
 
-    def __init__(self, waiting: Callable[[], int]) -> None:
+    def __init__(self, waiting: Callable[[], int], unprepared: Callable[[], int]) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self.registry = CollectorRegistry()
@@ -42,6 +43,7 @@ class Counters:
             "b4k3_queue_seconds", "Seconds that the oldest text of a batch waited", buckets=BUCKETS, **here
         )
         Gauge("b4k3_queue_texts", "Texts that wait for the model", **here).set_function(waiting)
+        Gauge("b4k3_unprepared", "Shapes of batches that are not compiled yet", **here).set_function(unprepared)
 
     def request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request.

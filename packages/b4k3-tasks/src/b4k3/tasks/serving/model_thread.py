@@ -197,6 +197,11 @@ class ModelThread:
         return len(self._waiting) + len(self._new_streams)
 
     @property
+    def unprepared(self) -> int:
+        """The number of functions of `prepare` that have not begun."""
+        return len(self._preparations)
+
+    @property
     def busy(self) -> bool:
         """Whether anything waits or is computed."""
         return bool(self._waiting or self._new_streams or self._running or self._computing)

@@ -195,7 +195,7 @@ def fill_mask(texts: list[str], task: Any, top: int) -> list[Any]:
     Returns:
         list with a list for each text, of lists for each mask, of {"token": …, "token_id": …, "score": …, "text": …}.
     """
-    return [[[plain(one) for one in mask] for mask in masks] for masks in task.predict(texts, top=top)]
+    return [[[plain(one) for one in mask] for mask in masks] for masks in task.predict(texts, top, len(texts))]
 
 
 def attention(texts: list[str], task: Any, layer: int) -> list[Any]:

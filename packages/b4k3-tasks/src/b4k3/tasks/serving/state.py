@@ -49,7 +49,7 @@ class State:
 
         self.name, self.tasks, self.limits, self.api_key = name, tasks, limits, api_key
         self.thread = ModelThread(limits, lambda *batch: self.counters.batch(*batch))
-        self.counters = Counters(lambda: self.thread.waiting)
+        self.counters = Counters(lambda: self.thread.waiting, lambda: self.thread.unprepared)
         self.draining = False
         self.open_requests = 0
         self.created = int(time.time())
@@ -208,7 +208,7 @@ class State:
             "tasks": list(self.tasks),
             "maxlen": task.maxlen,
             "labels": labelled,
-            "mask_token": task.task.tokenizer._token_mask if "fill-mask" in self.tasks else None,
+            "mask_token": self.tasks["fill-mask"].task.mask_token if "fill-mask" in self.tasks else None,
             "attention": _attention_sizes(task.task),
         }
 
