@@ -185,9 +185,8 @@ def compare(folder, args):
         row(f"--max-batch {size}", len(times), seconds, times, errors)
     rates = {size: len(times) / used[size] for size, (times, _) in found.items()}
     print(f"factor {len(found['16'][0]) / len(found['1'][0]):.2f}", end="; ")
-    print(
-        f"requests for each second of CPU: {rates['16']:.0f} and {rates['1']:.0f}, factor {rates['16'] / rates['1']:.2f}"
-    )
+    factor = rates["16"] / rates["1"]
+    print(f"requests for each second of CPU: {rates['16']:.0f} and {rates['1']:.0f}, factor {factor:.2f}", flush=True)
     return not any(errors for _, errors in found.values())
 
 

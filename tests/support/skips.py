@@ -301,6 +301,7 @@ SKIPS = [
             "optimizers/test_tiger.py::test_rule",
         )
     ),
+    ("tests/tasks/serving/*", "default keras* tf*", "has an environment of its own: hatch run serve:test"),
     (
         "tests/tasks/test_text_encoder.py::*",
         "keras231-* tfkeras-115 tfkeras-22",

@@ -147,13 +147,14 @@ class Fields:
         return taken
 
     def finish(self) -> None:
-        """Refuse what is left over.
+        """Refuse what is left over. A field that is null counts as one that is not there.
 
         Raises:
             Refusal: a field is left. The message names it.
         """
-        if self.rest:
-            name = min(self.rest)[:80]
+        rest = [name for name, value in self.rest.items() if value is not None]
+        if rest:
+            name = min(rest)[:80]
             raise Refusal(400, f"{name!r} is not understood; leave it out", "unknown_field", name)
 
     def _listed(self, name: str, default: Any) -> list[Any]:
