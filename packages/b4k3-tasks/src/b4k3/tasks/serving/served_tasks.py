@@ -243,12 +243,12 @@ def plain(answer: Any) -> dict[str, Any]:
 
 
 class Opening(NamedTuple):
-    """What is said of a folder beside its path.
+    """How a folder is opened, beside its path.
 
     Attributes:
         tasks: list of str, of `TASKS`. Empty takes what the folder is for.
         pooling: str or None. The pooling of "encode", for a folder that does not say it.
-        application: str or None. The `application` of "generate", for a BERT and the like.
+        application: str or None. The `application` of "generate", for a BERT, RoFormer or NEZHA.
         arguments: dict. Further arguments of each `from_folder`.
 
     Example:
