@@ -4,6 +4,7 @@ hatch run demo                                      takes MiniLM, a small Englis
 hatch run demo "A cat sleeps." "The cat dreams."    takes sentences of yours
 hatch run demo --chinese                            takes multilingual-e5-small, and finds answers in two languages
 hatch run demo --checkpoint FOLDER "…" "…"          takes a BERT of yours: config, vocabulary and checkpoint
+hatch run demo --page                               shows the model on a page in the browser, instead of numbers here
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import shutil
 import sys
 import time
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
@@ -140,6 +142,36 @@ def show_answers(encoder: SentenceEncoder, questions: Sequence[str]) -> None:
         print(f"{question}\n{row.max():7.2f}  {ANSWERS[row.argmax()]}")
 
 
+def serve_page(folder: Path, cased: bool = False, port: int = 0) -> None:
+    """Serve the model with its page, as `b4k3 serve` does, until Ctrl-C; open the page if there is a browser."""
+    from b4k3.tasks.serving.command import require_packages
+    from b4k3.tasks.serving.limits import Limits
+    from b4k3.tasks.serving.served_tasks import Opening, open_tasks
+    from b4k3.tasks.serving.server import run_server
+    from b4k3.tasks.serving.state import State
+
+    require_packages()
+    opening = Opening(["encode"], "mean", arguments={"case": "keep" if cased else "auto", "maxlen": 128})
+    tasks = open_tasks(str(folder), opening)
+
+    def announce(line: str) -> None:
+        """Print where the server listens, and open its page there."""
+        print(line, flush=True)
+        open_browser(line.split(" at ")[1].split()[0])
+
+    run_server(State(folder.name, tasks, Limits(), None), "127.0.0.1", port, announce)
+
+
+def open_browser(address: str) -> None:
+    """Open a page in a browser that has windows of its own. One that needs the terminal is not started."""
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return
+    if type(browser) is not webbrowser.GenericBrowser:
+        browser.open(address)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, load the model, and show the features."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -147,6 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, metavar="FOLDER", help="a BERT of yours, instead of MiniLM")
     parser.add_argument("--cased", action="store_true", help="the vocabulary distinguishes upper and lower case")
     parser.add_argument("--chinese", action="store_true", help="multilingual-e5-small; SENTENCES are questions")
+    parser.add_argument("--page", action="store_true", help="show the model on a page in the browser")
     options = parser.parse_args(arguments)
 
     start = time.monotonic()
@@ -165,6 +198,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"Writing MiniLM as a TensorFlow 1 checkpoint of Google's kind to {folder}", flush=True)
         write_google_checkpoint(minilm_folder(), folder)
     print(f"Loading {folder}", flush=True)
+    if options.page:
+        serve_page(folder, options.cased)
+        return
     encoder = SentenceEncoder(folder, options.cased)
     if options.chinese:
         show_answers(encoder, options.sentences or QUESTIONS)

@@ -54,50 +54,51 @@ function sentence({ tokens, weights }, i) {
 function drawLines(panel, answer, state) {
   const { tokens, weights } = answer;
   const n = tokens.length;
-  const lines = makeSvg("svg", { viewBox: `0 0 100 ${n}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-  const paths = weights.map((row, i) =>
-    row.map((weight, j) => {
-      if (weight < FAINT) return null;
-      const path = makeSvg("path", { d: `M0 ${i + 0.5}C45 ${i + 0.5} 55 ${j + 0.5} 100 ${j + 0.5}` });
-      path.style.strokeWidth = `${0.8 + 3.2 * weight}px`;
-      return path;
-    }),
-  );
-  lines.append(...paths.flat().filter(Boolean));
+  const paths = weights.map((row, i) => row.map((weight, j) => (weight < FAINT ? null : line(i, j, weight))));
+  const attributes = { viewBox: `0 0 100 ${n}`, preserveAspectRatio: "none", "aria-hidden": "true" };
+  const lines = makeSvg("svg", attributes, ...paths.flat().filter(Boolean));
   const left = tokens.map((token) => make("button", { type: "button", class: "token", text: token }));
   const right = tokens.map((token) => make("li", {}, make("span", { class: "token", text: token })));
-  const choose = (chosen) => {
-    state.row = chosen;
+  const point = (chosen) => {
     left.forEach((button, i) => button.setAttribute("aria-pressed", String(i === chosen)));
     paths.forEach((row, i) =>
       row.forEach((path, j) => {
-        if (path) path.style.strokeOpacity = chosen === null ? weights[i][j] : i === chosen ? 0.15 + 0.85 * weights[i][j] : 0.03;
+        if (path) path.style.strokeOpacity = chosen === null || i === chosen ? Math.sqrt(weights[i][j]) : 0.04;
       }),
     );
     right.forEach((item, j) => {
       while (item.children.length > 1) item.lastChild.remove();
       if (chosen !== null) item.append(...bar(weights[chosen][j], rounded(weights[chosen][j])));
     });
+    panel.show(() => (chosen === null ? "" : sentence(answer, chosen)), null);
   };
   const select = (i) => {
-    choose(i);
-    panel.show(() => sentence(answer, i), null);
+    state.row = i;
+    point(i);
   };
   moveWithArrows(left.map((button) => [button]), select);
   left.forEach((button, i) => {
-    button.addEventListener("pointerenter", () => choose(i));
+    button.addEventListener("pointerenter", () => point(i));
     button.addEventListener("click", () => select(i));
   });
-  choose(state.row);
-  const picture = make("div", { class: "lines" });
   const from = make("div", { class: "from", role: "group", "aria-label": t("attention_from") }, ...left);
-  picture.append(from, lines, make("ol", { class: "to", "aria-label": t("attention_to") }, ...right));
+  from.addEventListener("pointerleave", () => point(state.row));
+  point(state.row);
+  const to = make("ol", { class: "to", "aria-label": t("attention_to") }, ...right);
+  const picture = make("div", { class: "lines" }, from, lines, to);
   picture.style.setProperty("--tokens", n);
   return picture;
 }
 
+function line(i, j, weight) {
+  const path = makeSvg("path", { d: `M0 ${i + 0.5}C45 ${i + 0.5} 55 ${j + 0.5} 100 ${j + 0.5}` });
+  path.style.strokeWidth = `${0.8 + 4.5 * weight}px`;
+  return path;
+}
+
 function drawMatrix(panel, answer, state) {
   const { tokens, weights, layer, head } = answer;
+  const largest = Math.max(...weights.flat());
   const top = make("tr", {}, make("td"), ...tokens.map((token) => make("th", { scope: "col" }, make("span", { text: token }))));
   const headers = tokens.map((token) => make("th", { scope: "row", text: token }));
   const rows = weights.map((row, i) =>
@@ -105,7 +106,7 @@ function drawMatrix(panel, answer, state) {
       const label = `${tokens[i]} → ${tokens[j]}: ${rounded(weight)}`;
       const cell = make("td", { "aria-label": label, title: label });
       if (tokens.length <= 16) cell.textContent = rounded(weight).replace(/^0\./, ".");
-      paint(cell, weight);
+      paint(cell, weight / largest);
       return cell;
     }),
   );
@@ -116,7 +117,7 @@ function drawMatrix(panel, answer, state) {
     panel.show(() => sentence(answer, i), null);
   };
   moveWithArrows(rows, point);
-  const caption = make("caption", { class: "quiet", text: t("attention_matrix", layer + 1, head + 1) });
+  const caption = make("caption", { class: "quiet", text: t("attention_matrix", layer + 1, head + 1, rounded(largest)) });
   const body = make("tbody", {}, ...rows.map((cells, i) => make("tr", {}, headers[i], ...cells)));
   const table = make("table", { class: "matrix" }, caption, make("thead", {}, top), body);
   return table;

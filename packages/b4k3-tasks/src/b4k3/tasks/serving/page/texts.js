@@ -92,7 +92,8 @@ const ENGLISH = {
   attention_to: "Tokens that are looked at",
   attention_says: (token, best) => `“${token}” looks most at ${best}`,
   attention_best: (token, weight) => `“${token}” (${weight})`,
-  attention_matrix: (layer, head) => `Attention weights of layer ${layer}, head ${head}: each row adds up to 1`,
+  attention_matrix: (layer, head, largest) =>
+    `Attention weights of layer ${layer}, head ${head}. Each row adds up to 1; the largest weight is ${largest}.`,
 };
 
 const CHINESE = {
@@ -186,7 +187,7 @@ const CHINESE = {
   attention_to: "被关注的 token",
   attention_says: (token, best) => `“${token}”最关注${best}`,
   attention_best: (token, weight) => `“${token}”（${weight}）`,
-  attention_matrix: (layer, head) => `第 ${layer} 层第 ${head} 头的注意力权重：每行之和为 1`,
+  attention_matrix: (layer, head, largest) => `第 ${layer} 层第 ${head} 头的注意力权重。每行之和为 1，最大权重为 ${largest}。`,
 };
 
 const LANGUAGES = { en: ENGLISH, zh: CHINESE };
