@@ -1,4 +1,4 @@
-"""Take the pictures of the page of `b4k3 serve` that docs/serving.md shows: page.png, page-attention.png, page.zh-CN.png.
+"""Take the pictures of the page of `b4k3 serve` in docs/serving.md: page.png, page-attention.png, page.zh-CN.png.
 
     hatch run serve:python docs/figures/page.py
 
@@ -31,7 +31,7 @@ Which medicine helps against a headache?"""
 
 def save(png: bytes, name: str) -> None:
     """Write a picture with few colours, so that it is small."""
-    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(220, dither=Image.Dither.NONE)
+    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
     image.save(FIGURES / name, optimize=True)
     print(f"{name}: {image.width} x {image.height}, {(FIGURES / name).stat().st_size / 1000:.0f} kB")
 

@@ -55,6 +55,9 @@ def tokenizer_of(name):
         it.train_from_iterator(TEXTS, trainer)
         around = [("</s>", 1)]
         it.post_processor = processors.TemplateProcessing("$A </s>", "$A </s> $B </s>", around)
+        it.post_processor = processors.TemplateProcessing(
+            single="$A </s>", pair="$A </s> $B </s>", special_tokens=around
+        )
         return it
     if name == "llama":
         it = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
@@ -165,6 +168,9 @@ def main():
     generator = random.Random(0)
     letters = sorted(set("".join(TEXTS)))
     more = ["".join(generator.choices(letters, k=generator.randint(1, 20))) for _ in range(int(sys.argv[2]))]
+    prompts = PROMPTS + [
+        "".join(generator.choices(letters, k=generator.randint(1, 20))) for _ in range(int(sys.argv[2]))
+    ]
     for name in sys.argv[1].split(","):
         found = differences(name, pathlib.Path(tempfile.mkdtemp()), PROMPTS + more)
         print(name, f"{len(found)} differ of {3 * len(PROMPTS + more)}")

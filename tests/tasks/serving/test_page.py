@@ -5,13 +5,15 @@ import json
 import os
 import pathlib
 import re
-import sys
+import types
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from page_stub import NEXT, PAGE, Stub
+from b4k3.models import build_transformer_model
+from support import servers
+from support.page_stub import NEXT, PAGE, Stub
+from support.small_models import CONFIG, spread
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 OPTIONS = (
@@ -63,7 +65,7 @@ def compute(page, part, text=None):
     if text is not None:
         section.locator("textarea").fill(text)
     section.locator("button.main").click()
-    expect(section).to_have_attribute("aria-busy", "false")
+    expect(section).to_have_attribute("aria-busy", "false", timeout=60_000)
     return section
 
 
@@ -321,3 +323,33 @@ def test_the_wheel_has_the_page():
     spec = importlib.util.find_spec("b4k3.tasks")
     folder = pathlib.Path(spec.origin).parent / "serving" / "page"
     assert {path.name for path in folder.iterdir()} >= {"index.html", "page.css", "app.js", "icon.svg"}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Where `b4k3 serve` serves a small BERT."""
+    folder = tmp_path_factory.mktemp("bert")
+    bert = build_transformer_model(CONFIG, with_mlm=True, return_keras_model=False)
+    spread(bert).save_weights_as_checkpoint(str(folder / "bert_model.ckpt"))
+    (folder / "bert_config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] a cat sleeps the dog runs here and there 我 们 he she it is".split()
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    tasks = [f"--task={name}" for name in ("encode", "fill-mask", "generate")]
+    with servers.running(folder, "--pooling=mean", "--application=lm", *tasks) as server:
+        yield server.url
+
+
+def test_the_real_server(opened, address):
+    page = opened(types.SimpleNamespace(address=address))
+    page.set_default_timeout(60_000)
+    expect(page.locator("#attention")).to_be_visible()
+    assert compute(page, "similarity", "a cat\nthe dog runs\n" + HOSTILE).locator("tbody td").count() == 9
+    assert compute(page, "fill-mask", "[MASK] cat sleeps").locator(".bars button").count() == 5
+    page.locator(".max-tokens").fill("3")
+    section = compute(page, "generate", "the dog")
+    expect(section.locator(".status")).to_contain_text("tokens")
+    assert section.locator(".written").text_content().startswith("the dog")
+    section = compute(page, "attention", "the cat sleeps")
+    assert section.locator(".from button").all_text_contents() == ["[CLS]", "the", "cat", "sleeps", "[SEP]"]
+    section = compute(page, "attention", "cat " * 40)
+    expect(section.locator(".error")).to_contain_text("refused the request. It says: ")

@@ -1,6 +1,6 @@
 """A server that answers the page of b4k3.tasks.serving with made-up numbers, so that the page can be tested alone.
 
-    python tests/tasks/serving/page_stub.py 8000
+    python tests/support/page_stub.py 8000
 
 It takes and gives what `API.md` says, as far as the page asks. Some texts have answers of their own: see `CODES`.
 """
@@ -15,7 +15,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "packages" / "b4k3-tasks" / "src" / "b4k3" / "tasks" / "serving" / "page"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
