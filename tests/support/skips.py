@@ -227,7 +227,6 @@ SKIPS = [
         "measures under load, once, in the default environment; each backend's own tests are elsewhere",
     ),
     ("tests/huggingface/*", "default keras* tf*", "has an environment of its own: hatch run transformers4:test"),
-    ("tests/tasks/serving/test_page.py::*", "default keras* tf*", "needs Chromium: hatch run serve:test"),
     (
         "tests/models/checkpoints/test_tensorflow.py::*",
         "default keras3-jax* keras3-torch keras3-numpy keras35-jax",

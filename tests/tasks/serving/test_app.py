@@ -22,15 +22,15 @@ LIMITS = Limits(max_body=20000, max_texts=5, max_tokens=60, max_new_tokens=20, m
 
 
 class Tagger:
-    """A stand-in for `TokenTagger`: the first letter of each text is a span."""
+    """A stand-in for `TokenTagger`, which says how long a text is and what was asked."""
 
     labels, maxlen = ["FIRST"], 32
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
 
-    def predict(self, texts, batch_size):
-        return [[Row(1, text[0])] for text in texts]
+    def predict(self, texts, batch_size, windows):
+        return [[Row(len(text), windows)] for text in texts]
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,10 @@ def test_classify(client, state):
 
 
 def test_tag(client):
-    found = asked(client, "/tag", input=TEXTS[:2])["results"]
-    assert found == [[{"length": 1, "payload": "a"}], [{"length": 1, "payload": "t"}]]
+    long = "a cat " * 20  # is read in windows, or cut if that is asked
+    found = asked(client, "/tag", input=[TEXTS[0], long])["results"]
+    assert found == [[{"length": 12, "payload": "merge"}], [{"length": 120, "payload": "merge"}]]
+    assert asked(client, "/tag", input=long, truncate=True)["results"][0][0]["payload"] == "cut"
 
 
 def test_fill_mask(client, state):

@@ -114,7 +114,7 @@ async def tag(state: State, fields: Fields) -> dict[str, Any]:
     state.check_model(fields.take("model", str, None))
     texts, truncate = fields.texts("input"), fields.take("truncate", bool, False)
     fields.finish()
-    return {"model": state.name, "results": await state.answers("tag", texts, truncate)}
+    return {"model": state.name, "results": await state.answers("tag", texts, truncate, "cut" if truncate else "merge")}
 
 
 async def fill_mask(state: State, fields: Fields) -> dict[str, Any]:

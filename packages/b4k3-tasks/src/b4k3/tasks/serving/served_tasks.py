@@ -87,7 +87,7 @@ class ServedTask:
 
         Arguments:
             texts: list of str and of (str, str).
-            truncate: bool. Whether long texts are cut; else they are refused.
+            truncate: bool. Whether long texts are cut; else they are refused, or read in windows by "tag".
 
         Returns:
             list of `Row`.
@@ -98,7 +98,7 @@ class ServedTask:
         rows = []
         for i, (text, length) in enumerate(zip(texts, self.lengths(texts))):
             if self.maxlen is not None and length > self.maxlen:
-                if not truncate:
+                if not truncate and self.name != "tag":
                     raise Refusal(
                         400,
                         f"text {i} has {length} tokens, and the model takes {self.maxlen}; shorten it, or send "
@@ -171,17 +171,18 @@ def classify(texts: list[Any], task: Any) -> list[dict[str, Any]]:
     return results
 
 
-def tag(texts: list[str], task: Any) -> list[list[dict[str, Any]]]:
+def tag(texts: list[str], task: Any, windows: str = "merge") -> list[list[dict[str, Any]]]:
     """Find the spans of a batch of texts.
 
     Arguments:
         texts: list of str.
         task: `TokenTagger`.
+        windows: str. "merge" or "cut": what becomes of texts with more tokens than the model takes.
 
     Returns:
         list of lists of {"start": …, "end": …, "label": …, "score": …, "text": …}.
     """
-    return [[plain(span) for span in spans] for spans in task.predict(texts, batch_size=len(texts))]
+    return [[plain(span) for span in spans] for spans in task.predict(texts, batch_size=len(texts), windows=windows)]
 
 
 def fill_mask(texts: list[str], task: Any, top: int) -> list[Any]:
