@@ -167,7 +167,7 @@ def row(name, count, seconds, times, errors):
 
 def compare(folder, args):
     """Measure both servers in turn; return whether there was no error."""
-    options = ("--max-queue", "1024", "--timeout", "60")
+    options = ("--maxlen", str(args.maxlen), "--timeout", "60")
     found, used = {size: ([], []) for size in ("16", "1")}, {"16": 0.0, "1": 0.0}
     with running(folder, "--max-batch", "16", *options) as many, running(folder, "--max-batch", "1", *options) as one:
         servers = {"16": many, "1": one}
@@ -201,7 +201,7 @@ def prepare(server):
 
 def abuse(folder, args):
     """Abuse a server under load; return whether all went as it should."""
-    options = ("--max-queue", "1024", "--timeout", "60", "--read-timeout", "3")
+    options = ("--maxlen", str(args.maxlen), "--timeout", "60", "--read-timeout", "3")
     right = True
     with running(folder, *options) as server:
         prepare(server)
@@ -244,6 +244,7 @@ def main():
     parser.add_argument("--warm-up", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--words", type=int, nargs=2, default=(3, 12), help="words in a text, from and to")
+    parser.add_argument("--maxlen", type=int, default=32, help="tokens in a text: fewer shapes are compiled before")
     parser.add_argument("--only", choices=("compare", "abuse"))
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)  # this is the process of the clients
     args = parser.parse_args()

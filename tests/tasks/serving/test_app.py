@@ -216,6 +216,7 @@ REFUSED = [  # path, body, status, param, code
     ("/v1/completions", {"prompt": "a", "stop": ["a"] * 5}, 400, "stop", None),
     ("/v1/completions", {"prompt": "a", "stream_options": {"x": 1}}, 400, "stream_options", None),
     ("/v1/completions", {"prompt": ["a", "b"], "stream": True}, 400, "stream", None),
+    ("/v1/completions", {"prompt": "a cat " * 7, "max_tokens": 20}, 400, "prompt", "context_length_exceeded"),
     ("/nothing", {}, 404, None, None),
     ("/health", {}, 405, None, None),
 ]

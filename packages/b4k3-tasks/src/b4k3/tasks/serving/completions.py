@@ -12,7 +12,7 @@ from typing import Any, AsyncIterator, NamedTuple
 from .fields import Fields, refuse
 from .model_thread import Call, Row
 from .refusals import Refusal
-from .served_generation import Finish, Prompt, generate, stream
+from .served_generation import Finish, Prompt, check_room, generate, stream
 from .served_tasks import ServedTask
 from .state import State
 
@@ -79,6 +79,7 @@ async def asked_for(state: State, fields: Fields) -> Completion:
     if streamed and len(texts) > 1:
         refuse("stream", True, "false for several prompts")
     rows = await state.rows(task, texts, False, "prompt")
+    check_room(texts, task.task, max_tokens)
     options: tuple[tuple[str, Any], ...] = ()
     if temperature > 0 and top_p > 0:
         options = (("do_sample", True), ("temperature", float(temperature)), ("seed", seed))

@@ -37,8 +37,8 @@ class Limits(NamedTuple):
     max_texts: int = 512
     max_tokens: int = 65536
     max_new_tokens: int = 1024
-    max_body: int = 4 << 20
-    max_connections: int = 1000
+    max_body: int = 1 << 20
+    max_connections: int = 512
     timeout: float = 30.0
     read_timeout: float = 10.0
     shutdown_timeout: float = 30.0

@@ -353,14 +353,15 @@ class ModelThread:
     def _compute(self, batch: list[_Item]) -> None:
         """Compute a batch, and give the results away."""
         begin = time.monotonic()
+        waited = begin - batch[0].work.arrived
         if getattr(batch[0].work.compute, "stepwise", False):
             self._begin_steps(batch)
-        else:
-            _give(batch, self._results(batch))
+            return
+        _give(batch, self._results(batch))
         seconds = time.monotonic() - begin
         self._seconds_per_text += 0.1 * (seconds / len(batch) - self._seconds_per_text)
         if self.on_batch is not None:
-            self.on_batch(len(batch), begin - batch[0].work.arrived, seconds)
+            self.on_batch(len(batch), waited, seconds)
 
     def _begin_steps(self, batch: list[_Item]) -> None:
         """Begin a batch that is computed step by step."""

@@ -61,6 +61,32 @@ class _Tokens:
         self.reason = "length"
 
 
+def check_room(texts: Sequence[str], task: Any, max_tokens: int) -> None:
+    """Refuse prompts that leave no room for an answer, as they would be cut.
+
+    Arguments:
+        texts: list of str.
+        task: `TextGenerator`.
+        max_tokens: int. How many tokens are generated at most.
+
+    Raises:
+        Refusal: a prompt is too long. The message says which one.
+    """
+    try:
+        kept = task._prompts(texts, max_tokens)
+    except ConfigError as error:
+        raise Refusal(400, str(error)) from None
+    for i, (row, whole) in enumerate(zip(kept, task._form.prompts(texts, None).rows)):
+        if len(row) < len(whole):
+            raise Refusal(
+                400,
+                f"prompt {i} has {len(whole)} tokens, and with {max_tokens} new ones the model takes {len(row)}; "
+                "shorten it, or lower max_tokens",
+                "context_length_exceeded",
+                "prompt",
+            )
+
+
 def generate(prompts: list[Prompt], task: Any, max_tokens: int, options: tuple[tuple[str, Any], ...]) -> Iterator[None]:
     """Answer a batch of prompts, token by token.
 
