@@ -86,7 +86,7 @@ def running(folder, *options, **environment):
     reader = threading.Thread(target=lambda: said.extend(process.stderr), daemon=True)
     reader.start()
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while not any("is served at" in line for line in said):
             assert process.poll() is None and time.monotonic() < end, "".join(said)
             time.sleep(0.02)
