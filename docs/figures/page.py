@@ -20,7 +20,6 @@ from playwright.sync_api import sync_playwright
 FIGURES = pathlib.Path(__file__).resolve().parent
 DEMO = FIGURES.parents[1] / "demo" / "demo.py"
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-TEXT = "The animal didn't cross the street because it was too tired."
 SENTENCES = """大熊猫几乎只吃竹子。
 What do pandas eat?
 从上海坐高铁到杭州大约需要一个小时。
@@ -49,7 +48,6 @@ def show_english(page) -> None:
     compute(page, "similarity")
     page.set_viewport_size({"width": 900, "height": 860})
     save(page.screenshot(), "page.png")
-    page.fill("#attention textarea", TEXT)
     page.select_option("#attention .layer", index=2)
     compute(page, "attention")
     page.select_option("#attention .head", index=5)
@@ -57,6 +55,7 @@ def show_english(page) -> None:
     page.click("#attention .from button:text-is('it')")
     page.evaluate("document.querySelector('.top').hidden = true")  # it would cover a part of the picture
     page.set_viewport_size({"width": 900, "height": 1000})
+    page.mouse.move(1, 1)
     save(page.locator("#attention").screenshot(), "page-attention.png")
 
 

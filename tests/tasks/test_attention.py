@@ -8,7 +8,8 @@ import pytest
 from b4k3.backend import ops
 from b4k3.layers import MultiHeadAttention
 from b4k3.models import ConfigError, build_transformer_model
-from b4k3.tasks.attention import attention_weights, weights_of
+from b4k3.tasks import attention_weights
+from b4k3.tasks.attention import weights_of
 from support.small_models import SMALL, spread
 
 TEXT = "2 5 9 7 7 12 3"

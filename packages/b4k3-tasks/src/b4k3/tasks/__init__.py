@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .question_answering import QuestionAnswering as QuestionAnswering
     from .span_extractor import SpanExtractor as SpanExtractor
     from .spans import Span as Span
+    from .attention import attention_weights as attention_weights
+    from .fill_mask import FillMask as FillMask
     from .text_classifier import TextClassifier as TextClassifier
     from .fill_mask import FillMask as FillMask
     from .text_encoder import TextEncoder as TextEncoder
@@ -35,6 +37,7 @@ _NAMES = {
     "TextEncoder": "text_encoder",
     "TokenTagger": "token_tagger",
     "TextGenerator": "text_generator",
+    "attention_weights": "attention",
 }
 
 

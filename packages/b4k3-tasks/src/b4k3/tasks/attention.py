@@ -49,7 +49,7 @@ def attention_weights(task: Any, text: str | tuple[str, str], layer: int) -> tup
             is longer than the network can read.
 
     Example:
-        >>> from b4k3.tasks.attention import attention_weights
+        >>> from b4k3.tasks import attention_weights
         >>> attention_weights(None, "a text", 0)
         Traceback (most recent call last):
         ...
