@@ -82,8 +82,8 @@ def test_similarities(opened, stub):
         assert page.evaluate("document.activeElement.ariaLabel") == label
     assert section.locator(".pair span").all_text_contents() == ["a red box", "the sea"]
     assert section.locator("tbody td[tabindex='0']").count() == 1  # Tab leaves the table
-    section = compute(page, "similarity", "one")
-    expect(section.locator(".error")).to_have_text("Write at least two sentences, each on a line of its own.")
+    for text, said in (("one", "Write at least two sentences, each on a line of its own."), ("a\n" * 51, "at most 50")):
+        expect(compute(page, "similarity", text).locator(".error")).to_contain_text(said)
 
 
 def test_contrast(opened, stub):
@@ -177,6 +177,7 @@ def test_attention(opened, stub):
     assert section.locator("tbody td").count() == 36
     section.locator("tbody td").nth(20).focus()
     expect(section.locator(".status")).to_contain_text("“too” looks most at")
+    expect(compute(page, "attention", "x " * 200).locator(".error")).to_contain_text("202 tokens, and the picture")
 
 
 def test_only_what_the_model_can_do_is_shown(opened):

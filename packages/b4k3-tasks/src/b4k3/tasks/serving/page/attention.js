@@ -3,9 +3,10 @@
 import { ask } from "./api.js";
 import { onDark, paint } from "./colours.js";
 import { bar, make, makeSvg, moveWithArrows, rounded } from "./dom.js";
-import { Panel } from "./panel.js";
+import { InputError, Panel } from "./panel.js";
 import { onLanguage, t } from "./texts.js";
 
+const MOST = 128; // tokens that a picture can show
 const FAINT = 0.02; // lines of smaller weights are left out
 
 export function addAttention(model) {
@@ -15,6 +16,7 @@ export function addAttention(model) {
     const body = { input: panel.text(), layer: Number(layer.value), head: Number(head.value) };
     panel.showRequest("/attention", body);
     const answer = await ask("/attention", body, signal);
+    if (answer.tokens.length > MOST) throw new InputError("attention_long", answer.tokens.length, MOST);
     if (!drawn || drawn.tokens.join("\n") !== answer.tokens.join("\n")) state.row = null;
     drawn = answer;
     return draw(panel, drawn, state);
@@ -119,6 +121,6 @@ function drawMatrix(panel, answer, state) {
   moveWithArrows(rows, point);
   const caption = make("caption", { class: "quiet", text: t("attention_matrix", layer + 1, head + 1, rounded(largest)) });
   const body = make("tbody", {}, ...rows.map((cells, i) => make("tr", {}, headers[i], ...cells)));
-  const table = make("table", { class: "matrix" }, caption, make("thead", {}, top), body);
+  const table = make("table", { class: "matrix", role: "grid" }, caption, make("thead", {}, top), body);
   return table;
 }

@@ -6,11 +6,14 @@ import { make, moveWithArrows, rounded } from "./dom.js";
 import { InputError, Panel } from "./panel.js";
 import { onLanguage, t } from "./texts.js";
 
+const MOST = 50; // sentences that a table can show
+
 export function addSimilarity(model) {
   let drawn = null;
   const panel = new Panel("similarity", model, async (signal) => {
     const input = panel.input.value.split("\n").map((line) => line.trim()).filter(Boolean);
     if (input.length < 2) throw new InputError("similarity_few");
+    if (input.length > MOST) throw new InputError("similarity_many", MOST);
     panel.showRequest("/similarity", { input });
     const { similarities } = await ask("/similarity", { input }, signal);
     drawn = { input, similarities };
@@ -38,6 +41,7 @@ function draw(panel, { input, similarities }) {
   const high = Math.max(...all);
   const share = (value) => (high > low ? (value - low) / (high - low) : 1);
   const table = panel.find(".heat");
+  table.setAttribute("role", "grid"); // the arrow keys move within it
   const pair = panel.find(".pair");
   const head = make("tr", {}, make("td"), ...input.map((text, i) => make("th", { scope: "col", title: text, text: i + 1 })));
   const rows = similarities.map((values, i) =>
