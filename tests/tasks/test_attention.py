@@ -1,4 +1,4 @@
-"""Attention weights of a layer. tests/huggingface/test_attention_weights.py compares them with transformers."""
+"""Attention weights of a layer. tests/huggingface/tasks/test_attention_weights.py compares them with transformers."""
 
 import types
 

@@ -1,6 +1,6 @@
 """Texts with masks to tokens: `FillMask` on an original checkpoint.
 
-tests/huggingface/test_mask_fillers.py compares its numbers with the pipeline of transformers.
+tests/huggingface/tasks/test_mask_fillers.py compares its numbers with the pipeline of transformers.
 """
 
 import json

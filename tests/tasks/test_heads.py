@@ -1,6 +1,6 @@
 """The heads of transformers: each one is found, computed, independent of padding, and written back.
 
-The oracle computes a head in numpy from the vectors of the network. tests/huggingface/test_heads.py compares all
+The oracle computes a head in numpy from the vectors of the network. tests/huggingface/tasks/test_heads.py compares all
 classes with transformers itself.
 """
 

@@ -1,4 +1,4 @@
-"""Questions to answers: `QuestionAnswering`. tests/huggingface/test_tagging.py compares it with transformers."""
+"""Questions to answers: `QuestionAnswering`. tests/huggingface/tasks/test_tagging.py compares it with transformers."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,6 @@
 """Texts to labels: `TextClassifier` and `MultipleChoice`, from folder to training and back into a folder.
 
-tests/huggingface/test_heads.py compares with the classes and the pipeline of transformers.
+tests/huggingface/tasks/test_heads.py compares with the classes and the pipeline of transformers.
 """
 
 import json

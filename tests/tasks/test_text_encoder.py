@@ -1,6 +1,6 @@
 """Texts to vectors: `TextEncoder` on folders of sentence-transformers and on checkpoints of other projects.
 
-tests/huggingface/test_sentence_transformers.py compares more layouts with sentence-transformers itself.
+tests/huggingface/tasks/test_sentence_transformers.py compares more layouts with sentence-transformers itself.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Texts to texts: `TextGenerator` as a language model, a UniLM and an encoder-decoder.
 
-tests/huggingface/test_generators.py compares its texts with transformers.
+tests/huggingface/tasks/test_generators.py compares its texts with transformers.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Texts to spans by tags: `TokenTagger` with and without a conditional random field.
 
-tests/huggingface/test_tagging.py compares it with the pipeline of transformers.
+tests/huggingface/tasks/test_tagging.py compares it with the pipeline of transformers.
 """
 
 import json

@@ -14,30 +14,29 @@ from b4k3.backend._missing import BackendError, missing
 from .__about__ import __version__
 
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
+    from .attention import attention_weights as attention_weights
+    from .fill_mask import FillMask as FillMask
     from .multiple_choice import MultipleChoice as MultipleChoice
     from .question_answering import QuestionAnswering as QuestionAnswering
     from .span_extractor import SpanExtractor as SpanExtractor
     from .spans import Span as Span
-    from .attention import attention_weights as attention_weights
-    from .fill_mask import FillMask as FillMask
     from .text_classifier import TextClassifier as TextClassifier
-    from .fill_mask import FillMask as FillMask
     from .text_encoder import TextEncoder as TextEncoder
-    from .token_tagger import TokenTagger as TokenTagger
     from .text_generator import TextGenerator as TextGenerator
+    from .token_tagger import TokenTagger as TokenTagger
 
 # public name -> the module that defines it
 _NAMES = {
+    "attention_weights": "attention",
+    "FillMask": "fill_mask",
     "MultipleChoice": "multiple_choice",
     "QuestionAnswering": "question_answering",
     "Span": "spans",
     "SpanExtractor": "span_extractor",
     "TextClassifier": "text_classifier",
-    "FillMask": "fill_mask",
     "TextEncoder": "text_encoder",
-    "TokenTagger": "token_tagger",
     "TextGenerator": "text_generator",
-    "attention_weights": "attention",
+    "TokenTagger": "token_tagger",
 }
 
 

@@ -1,6 +1,6 @@
 """Folders of transformers with heads for tags and answers, and what its pipelines say.
 
-    python tests/huggingface/tagging_cases.py            # every case, strategy and option, one line each
+    python tests/huggingface/tasks/tagging_cases.py            # every case, strategy and option, one line each
 
 Needs torch and transformers. transformers 5 has no pipeline "question-answering" any more: with transformers 4 the
 answers are compared with this pipeline, and with transformers 5 with `answers_of`, which is slow and obvious.
@@ -15,7 +15,7 @@ import tempfile
 import numpy as np
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 TEXTS = [
     "Angela Merkel visited the Eiffel Tower in Paris.",

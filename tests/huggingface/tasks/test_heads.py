@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from huggingface import head_cases
+from huggingface.tasks import head_cases
 
 SHORT = {
     "SequenceClassification": "Bert Roberta Albert Electra DebertaV2 ModernBert XLNet T5 GPT2 Qwen2".split(),

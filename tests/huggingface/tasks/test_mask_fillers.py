@@ -2,7 +2,7 @@
 
 import pytest
 
-from huggingface import mask_fillers
+from huggingface.tasks import mask_fillers
 
 
 @pytest.mark.parametrize("name", sorted(mask_fillers.MODELS))

@@ -1,6 +1,6 @@
 """Small generative models of transformers with random weights and tokenizers that were trained on a few sentences.
 
-Needs transformers 5 and torch. `python -m huggingface.generators gpt2,llama 40` in `tests` compares models on 40 more
+Needs transformers 5 and torch. `python -m huggingface.tasks.generators gpt2,llama 40` in `tests` compares models on 40 more
 prompts than the test does, and prints what differs.
 """
 
@@ -55,9 +55,6 @@ def tokenizer_of(name):
         it.train_from_iterator(TEXTS, trainer)
         around = [("</s>", 1)]
         it.post_processor = processors.TemplateProcessing("$A </s>", "$A </s> $B </s>", around)
-        it.post_processor = processors.TemplateProcessing(
-            single="$A </s>", pair="$A </s> $B </s>", special_tokens=around
-        )
         return it
     if name == "llama":
         it = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
@@ -168,9 +165,6 @@ def main():
     generator = random.Random(0)
     letters = sorted(set("".join(TEXTS)))
     more = ["".join(generator.choices(letters, k=generator.randint(1, 20))) for _ in range(int(sys.argv[2]))]
-    prompts = PROMPTS + [
-        "".join(generator.choices(letters, k=generator.randint(1, 20))) for _ in range(int(sys.argv[2]))
-    ]
     for name in sys.argv[1].split(","):
         found = differences(name, pathlib.Path(tempfile.mkdtemp()), PROMPTS + more)
         print(name, f"{len(found)} differ of {3 * len(PROMPTS + more)}")

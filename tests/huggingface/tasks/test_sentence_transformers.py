@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from huggingface import sentence_layouts
+from huggingface.tasks import sentence_layouts
 
 
 @pytest.mark.parametrize("name", sorted(sentence_layouts.LAYOUTS))

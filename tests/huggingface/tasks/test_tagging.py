@@ -1,12 +1,12 @@
 """Tags and answers are those of the pipelines of transformers: offsets and labels equal, scores to 1e-5.
 
-`python tests/huggingface/tagging_cases.py` compares more networks, strategies and options.
+`python tests/huggingface/tasks/tagging_cases.py` compares more networks, strategies and options.
 """
 
 import numpy as np
 import pytest
 
-from huggingface import tagging_cases
+from huggingface.tasks import tagging_cases
 
 NAMES = ["bert", "albert", "distilbert", "roberta", "deberta_v2"]
 OPTIONS = [{"aggregation": "simple"}, {"aggregation": "average", "stride": 8}, {"aggregation": "max"}]

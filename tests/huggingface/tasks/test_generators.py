@@ -2,7 +2,7 @@
 
 import pytest
 
-from huggingface import generators
+from huggingface.tasks import generators
 
 
 @pytest.mark.parametrize("name", sorted(generators.MODELS))

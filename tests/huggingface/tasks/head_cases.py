@@ -1,7 +1,7 @@
 """The heads of transformers on tiny networks: what its classes answer, and what b4k3.tasks does.
 
-    python tests/huggingface/head_cases.py                # every network and class, one line each
-    python tests/huggingface/head_cases.py Bert XLNet     # these networks
+    python tests/huggingface/tasks/head_cases.py                # every network and class, one line each
+    python tests/huggingface/tasks/head_cases.py Bert XLNet     # these networks
 
 Needs transformers 5 and torch. Each row of ids goes through transformers alone and without padding, and through b4k3 in
 one padded batch, so an answer that depends on padding shows too.
@@ -17,7 +17,7 @@ import tempfile
 import numpy as np
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from huggingface import references
 
 LENGTHS = (12, 9, 5)
