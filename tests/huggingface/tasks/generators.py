@@ -1,7 +1,7 @@
 """Small generative models of transformers with random weights and tokenizers that were trained on a few sentences.
 
-Needs transformers 5 and torch. `python -m huggingface.tasks.generators gpt2,llama 40` in `tests` compares models on 40 more
-prompts than the test does, and prints what differs.
+Needs transformers 5 and torch. `python -m huggingface.tasks.generators gpt2,llama 40` in `tests` compares models on 40
+more prompts than the test does, and prints what differs.
 """
 
 from __future__ import annotations

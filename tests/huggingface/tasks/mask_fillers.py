@@ -1,6 +1,7 @@
 """Small masked language models of transformers with random weights and with tokenizers of the kinds that they have.
 
-Needs transformers 5 and torch. `python -m huggingface.tasks.mask_fillers` in `tests` prints the largest difference of each.
+Needs transformers 5 and torch. `python -m huggingface.tasks.mask_fillers` in `tests` prints the largest difference
+of each.
 """
 
 from __future__ import annotations

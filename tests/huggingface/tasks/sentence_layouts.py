@@ -1,7 +1,7 @@
 """Tiny folders of sentence-transformers with random weights, one for each thing that such a folder can say.
 
-Needs sentence-transformers, transformers 5 and torch. `python tests/huggingface/tasks/sentence_layouts.py` compares every
-layout, and a folder that is named on the command line, with b4k3, and prints the largest difference.
+Needs sentence-transformers, transformers 5 and torch. `python tests/huggingface/tasks/sentence_layouts.py` compares
+every layout, and a folder that is named on the command line, with b4k3, and prints the largest difference.
 """
 
 from __future__ import annotations
