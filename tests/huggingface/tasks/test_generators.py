@@ -5,6 +5,6 @@ import pytest
 from huggingface.tasks import generators
 
 
-@pytest.mark.parametrize("name", sorted(generators.MODELS))
+@pytest.mark.parametrize("name", sorted(set(generators.MODELS) - {"umt5"}))
 def test_texts(name, tmp_path):
     assert generators.differences(name, tmp_path, generators.PROMPTS[:3]) == []

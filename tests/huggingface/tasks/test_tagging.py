@@ -16,7 +16,7 @@ OPTIONS = [{"aggregation": "simple"}, {"aggregation": "average", "stride": 8}, {
 @pytest.mark.filterwarnings("ignore:. of 7 texts have more than", "ignore:Tokenizer does not support real words")
 def test_tags(name, tmp_path):
     worst, count = tagging_cases.compare_tags(name, tmp_path / "it", OPTIONS if name == "bert" else OPTIONS[:2])
-    assert worst <= 1e-5 and count > 50
+    assert worst <= 1e-5 and count > 40
 
 
 @pytest.mark.parametrize("name", NAMES)
