@@ -1,4 +1,4 @@
-"""The heads that transformers puts on each network, as data.
+"""Describe the heads that transformers puts on each network, as data.
 
 A head reads vectors of the network, and has a few steps. For example, this is the classifier of RoBERTa, which reads
 the first token; its last step has as many units as there are labels:
@@ -134,12 +134,12 @@ CLASSIFIER = ("classifier_dropout", "hidden_dropout_prob")
 PROJECTED = Dense("classifier", LABELS)
 
 
-def pooled(keys: tuple[str, ...] = CLASSIFIER) -> Head:
+def _pooled(keys: tuple[str, ...] = CLASSIFIER) -> Head:
     """Return a Dense layer on the pooler."""
     return Head("pooler", (Drop(keys), PROJECTED))
 
 
-def two_layers(
+def _two_layers(
     activation: str | Said, keys: tuple[str, ...] = CLASSIFIER, name: str = "classifier", reads: str = "first"
 ) -> Head:
     """Return two Dense layers on one vector."""
@@ -147,7 +147,7 @@ def two_layers(
     return Head(reads, (Drop(keys), dense, Drop(keys), Dense(f"{name}.out_proj", LABELS)))
 
 
-def tokens(keys: tuple[str, ...] = CLASSIFIER, default: float = 0.1) -> Head:
+def _tokens(keys: tuple[str, ...] = CLASSIFIER, default: float = 0.1) -> Head:
     """Return a Dense layer on each token."""
     return Head("every", (Drop(keys, default), PROJECTED))
 
@@ -155,16 +155,16 @@ def tokens(keys: tuple[str, ...] = CLASSIFIER, default: float = 0.1) -> Head:
 QUESTIONS = Head("every", (Dense("qa_outputs", 2),))
 
 
-def of_encoder(classifier: Head, choice: Head, keys: tuple[str, ...] = CLASSIFIER) -> dict[str, Head]:
+def _of_encoder(classifier: Head, choice: Head, keys: tuple[str, ...] = CLASSIFIER) -> dict[str, Head]:
     """Return the four heads of an encoder."""
-    return dict(zip(TASKS, (classifier, tokens(keys), QUESTIONS, choice)))
+    return dict(zip(TASKS, (classifier, _tokens(keys), QUESTIONS, choice)))
 
 
-BERT = of_encoder(pooled(), pooled())
+BERT = _of_encoder(_pooled(), _pooled())
 DISTILBERT_STEPS = (Dense("pre_classifier", activation="relu"), Drop(("seq_classif_dropout",), 0.2), PROJECTED)
 DISTILBERT = {
     "SequenceClassification": Head("first", DISTILBERT_STEPS),
-    "TokenClassification": tokens(("dropout",)),
+    "TokenClassification": _tokens(("dropout",)),
     "QuestionAnswering": Head("every", (Drop(("qa_dropout",)), Dense("qa_outputs", 2))),
     "MultipleChoice": Head("first", DISTILBERT_STEPS),
 }
@@ -183,7 +183,7 @@ MODERNBERT_STEPS = (
     Drop(("classifier_dropout",), 0.0),
     PROJECTED,
 )
-MODERNBERT = of_encoder(
+MODERNBERT = _of_encoder(
     Head(Said("classifier_pooling", "cls"), MODERNBERT_STEPS), Head(Said("classifier_pooling", "cls"), MODERNBERT_STEPS)
 )
 MODERNBERT["TokenClassification"] = Head("every", MODERNBERT_STEPS)
@@ -206,19 +206,19 @@ XLNET = {
         "MultipleChoice": XLNET_HEAD,
     }.items()
 }
-DECODED = two_layers("tanh", ("classifier_dropout",), "classification_head", "end")
+DECODED = _two_layers("tanh", ("classifier_dropout",), "classification_head", "end")
 BART = {"SequenceClassification": DECODED, "QuestionAnswering": QUESTIONS}
 INSIDE = ("", "transformer.")
 UNSCALED = {"logit_scale": 1.0}  # only the projection to the vocabulary scales the vectors
 T5 = {
     "SequenceClassification": DECODED._replace(scope=INSIDE, arguments=UNSCALED),
-    "TokenClassification": tokens(("classifier_dropout",), 0.0)._replace(scope=INSIDE, half=ENCODER),
+    "TokenClassification": _tokens(("classifier_dropout",), 0.0)._replace(scope=INSIDE, half=ENCODER),
     "QuestionAnswering": QUESTIONS._replace(arguments=UNSCALED),
 }
 SCORE = Head("last", (Dense("score", LABELS, bias=False),))
 GPT2 = {
     "SequenceClassification": SCORE,
-    "TokenClassification": tokens(("classifier_dropout",)),
+    "TokenClassification": _tokens(("classifier_dropout",)),
     "QuestionAnswering": QUESTIONS,
 }
 LLAMA = {
@@ -233,23 +233,23 @@ HEADS: dict[str, dict[str, Head]] = {
     "ernie": BERT,
     "megatron_bert": BERT,
     "nezha": BERT,
-    "albert": of_encoder(
-        pooled(("classifier_dropout_prob",)),
-        pooled(("classifier_dropout_prob",)),
+    "albert": _of_encoder(
+        _pooled(("classifier_dropout_prob",)),
+        _pooled(("classifier_dropout_prob",)),
         ("classifier_dropout_prob", "hidden_dropout_prob"),
     ),
-    "roberta": of_encoder(two_layers("tanh"), pooled(("hidden_dropout_prob",))),
-    "electra": of_encoder(two_layers("gelu"), ELECTRA_CHOICE),
+    "roberta": _of_encoder(_two_layers("tanh"), _pooled(("hidden_dropout_prob",))),
+    "electra": _of_encoder(_two_layers("gelu"), ELECTRA_CHOICE),
     "distilbert": DISTILBERT,
-    "deberta_v2": of_encoder(
-        pooled(("cls_dropout", "hidden_dropout_prob")),
-        pooled(("cls_dropout", "hidden_dropout_prob")),
+    "deberta_v2": _of_encoder(
+        _pooled(("cls_dropout", "hidden_dropout_prob")),
+        _pooled(("cls_dropout", "hidden_dropout_prob")),
         ("hidden_dropout_prob",),
     ),
-    "mpnet": of_encoder(
-        two_layers("tanh", ("hidden_dropout_prob",)), pooled(("hidden_dropout_prob",)), ("hidden_dropout_prob",)
+    "mpnet": _of_encoder(
+        _two_layers("tanh", ("hidden_dropout_prob",)), _pooled(("hidden_dropout_prob",)), ("hidden_dropout_prob",)
     ),
-    "roformer": of_encoder(two_layers(Said("hidden_act", "gelu"), ("hidden_dropout_prob",)), ROFORMER_CHOICE),
+    "roformer": _of_encoder(_two_layers(Said("hidden_act", "gelu"), ("hidden_dropout_prob",)), ROFORMER_CHOICE),
     "modernbert": MODERNBERT,
     "xlnet": XLNET,
     "bart": BART,

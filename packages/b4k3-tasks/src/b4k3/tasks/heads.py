@@ -122,7 +122,7 @@ def find_head(
         CheckpointError: a variable of the head is missing or does not fit.
     """
     head = head_of(subject.network.name, task)
-    class_name = class_of(subject, task, head)
+    class_name = _class_of(subject, task, head)
     settings = subject.file_config
     _refuse_settings(head, settings, class_name)
     names = None if labels is None else checked_labels(labels)
@@ -146,7 +146,7 @@ def find_head(
     return empty._replace(labels=own, problem=problem or said, arrays=arrays)
 
 
-def class_of(subject: Subject, task: str, head: Head) -> str:
+def _class_of(subject: Subject, task: str, head: Head) -> str:
     """Return the name of the class of transformers that has this network with this head."""
     theirs = subject.network.huggingface
     said = subject.file_config.get("model_type")
@@ -155,7 +155,22 @@ def class_of(subject: Subject, task: str, head: Head) -> str:
 
 
 def checked_labels(labels: Sequence[str]) -> list[str]:
-    """Return the labels as a list; raise ConfigError if they are not different texts."""
+    """Check the names of labels.
+
+    Arguments:
+        labels: iterable of str.
+
+    Returns:
+        list of str.
+
+    Raises:
+        ConfigError: it is one text, it is empty, or its elements are not different texts.
+
+    Example:
+        >>> from b4k3.tasks.heads import checked_labels
+        >>> checked_labels(("bad", "good"))
+        ['bad', 'good']
+    """
     if isinstance(labels, (str, bytes)) or not hasattr(labels, "__iter__"):
         raise ConfigError(f"labels: expected a list of names, got {type(labels).__name__}")
     listed = list(labels)
@@ -310,7 +325,7 @@ def build_head(transformer: Transformer, head: TaskHead, name: str) -> Any:
     x = _read_vectors(transformer, head, name)
     layers: list[tuple[Any, list[str]]] = []
     for i, step in enumerate(head.head.steps):
-        layer = _layer(step, head, transformer, name_of_layer(i, step), i == len(head.head.steps) - 1)
+        layer = _layer(step, head, transformer, _name_of_layer(i, step), i == len(head.head.steps) - 1)
         x = x if layer is None else layer(x)
         if not isinstance(step, Drop):
             layers.append((layer, _in_order(step, _names_of(step, head))))
@@ -327,7 +342,7 @@ def build_head(transformer: Transformer, head: TaskHead, name: str) -> Any:
     return model
 
 
-def name_of_layer(i: int, step: Any) -> str:
+def _name_of_layer(i: int, step: Any) -> str:
     """Return the name of the layer of step number `i`."""
     return f"Head-{i}-{type(step).__name__}"
 
@@ -380,10 +395,11 @@ def _layer(step: Any, head: TaskHead, transformer: Transformer, name: str, is_la
     if isinstance(step, Norm):
         bias = bool(head.said(step.bias))
         return LayerNormalization(epsilon=float(head.said(step.epsilon)), offset=bias, name=name)
+    activation = spelled_activation("hidden_act", head.said(step.activation))
     units = {HIDDEN: transformer.hidden_size, LABELS: head.units}.get(step.units, step.units)
     return keras.layers.Dense(
         units,
-        activations.get(spelled_activation("hidden_act", head.said(step.activation))),
+        activations.get("gelu_erf" if activation == "gelu" else activation),  # whatever `set_gelu` says
         use_bias=bool(head.said(step.bias)),
         kernel_initializer=getattr(transformer, "initializer", "glorot_uniform"),
         name=name,
@@ -407,7 +423,7 @@ def head_variables(model: Any, head: TaskHead) -> dict[str, np.ndarray]:
     found = {}
     for i, step in enumerate(head.head.steps):
         if not isinstance(step, Drop):
-            values = [np.asarray(value) for value in model.get_layer(name_of_layer(i, step)).get_weights()]
+            values = [np.asarray(value) for value in model.get_layer(_name_of_layer(i, step)).get_weights()]
             values = [np.ascontiguousarray(value.T) if value.ndim == 2 else value for value in values]
             found.update(zip(_in_order(step, _names_of(step, head)), values))
     return found
