@@ -75,7 +75,14 @@ class TaskHead(NamedTuple):
     class_name: str
 
     def said(self, value: Any) -> Any:
-        """Return a value, or what the config file says if the value is a `Said`."""
+        """Look up what the config file says, if a value is a `Said`.
+
+        Arguments:
+            value: `Said`, or any other value, which is returned.
+
+        Returns:
+            The value.
+        """
         if not isinstance(value, Said):
             return value
         found = self.settings.get(value.key)
