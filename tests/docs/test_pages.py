@@ -67,6 +67,7 @@ INSTALLS = "it installs packages"
 NOT_RUN = {
     "sentence-vectors": ["the next block is the same for a folder that the tests have"],
     "models": ["it needs the folder of a model"],
+    "serving": [INSTALLS, "it needs the server", "it needs the server"],
     "quick-start": [INSTALLS, INSTALLS, "it installs the model, and the tests make the same folder"],
 }
 
