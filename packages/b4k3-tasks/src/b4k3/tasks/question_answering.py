@@ -113,8 +113,8 @@ class QuestionAnswering(Task):
                 most 128.
 
         Returns:
-            list of `Span`, or of lists of them with `top`; one for each question. Its score is the probability of its
-            first token times that of its last token, summed over equal answers.
+            list of `Span`, or of lists of them with `top`; one for each question. Its score is the product of the
+            probabilities of its first and its last token, summed over equal answers.
 
         Raises:
             ConfigError: something is no pair of texts, a question leaves no room for the text, or an argument has a

@@ -92,7 +92,7 @@ def token_accuracy(y_true: Tensor, y_pred: Tensor) -> Tensor:
 
 
 def span_crossentropy(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    """Compute the loss of a GlobalPointer: each label classifies all spans, of which several may be right.
+    """Compute the loss of a GlobalPointer: each label classifies all spans, and several may be right.
 
     Arguments:
         y_true: [batch, labels, n, n]. 1 for the spans of each label, 0 for others.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Windows(NamedTuple):
-    """The windows of texts, those of one text one after the other.
+    """The windows of texts. The windows of one text come one after the other.
 
     Attributes:
         owners: list of int. The index of the text of each window.
