@@ -15,6 +15,7 @@ import numpy as np
 from b4k3 import backend
 
 from .checkpoints import CheckpointError, open_checkpoint
+from .describing import DescribedReport
 from .dialects import Template, View, written
 from .errors import ConfigError, warn_caller
 from .fitting import Evidence, Scope
@@ -32,7 +33,7 @@ NOT_USED = "not used"
 NOT_FLOATS = "biuc"  # the `kind` of numpy's dtypes of booleans, signed and unsigned integers, and complex numbers
 
 
-class LoadReport:
+class LoadReport(DescribedReport):
     """What happened to every variable of a checkpoint and to every weight of a model while loading.
 
     Arguments:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 from b4k3.backend import TruncatedNormal, activations, keras, skip_initialization
 from b4k3.layers import Add, Concatenate1D, Embedding, FeedForward, LayerNormalization, MultiHeadAttention
 
+from .describing import DescribedNetwork
 from .keys import checked_padding_id, padding_id_after, refuse_unknown
 from .model_arguments import accepted_arguments
 from .partial_training import PartialTraining
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 Dropout = keras.layers.Dropout
 
 
-class Transformer(CheckpointWeights, TextGeneration, PartialTraining):
+class Transformer(CheckpointWeights, TextGeneration, PartialTraining, DescribedNetwork):
     """The base class of all architectures, yours included.
 
     A subclass says what the network computes in four methods: `get_inputs`, `apply_embeddings`, `apply_main_layers` and
