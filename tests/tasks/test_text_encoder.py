@@ -78,6 +78,9 @@ def test_a_pooling_that_is_named(checkpoint, hidden, pooling, oracle):
     np.testing.assert_allclose(encoder.encode(TEXTS, normalize=True), unit(want), atol=1e-5)
     np.testing.assert_allclose(encoder.encode(TEXTS[1]), want[1], atol=2e-5)
     assert encoder.encode([]).shape == (0, encoder.size)
+    joined = " + ".join([pooling] if isinstance(pooling, str) else pooling)
+    facts = f"BERT, 2 blocks, {joined} pooling, vectors of {encoder.size} numbers, at most 32 tokens"
+    assert repr(encoder) == f"<TextEncoder: {facts}>"
 
 
 def test_the_pooler(checkpoint):

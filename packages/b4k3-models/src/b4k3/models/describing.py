@@ -94,17 +94,29 @@ def as_html(facts: Facts) -> str:
 def _checked(facts: Facts) -> Facts:
     """Cut what is too long, and escape what a terminal would not print."""
     title, rows = facts
-    shown = [(label, _printable(text)) for label, text in rows]
+    shown = [(label, printable(text)) for label, text in rows]
     if len(shown) > MAX_ROWS:
         left_out = ("…", f"{len(shown) - MAX_ROWS + 1} more")
         shown = shown[: MAX_ROWS - 1] + [left_out]
-    return _printable(title), shown
+    return printable(title), shown
 
 
-def _printable(text: str) -> str:
-    """Cut a text that is too long in the middle, and escape control characters, which file names may have."""
+def printable(text: str, limit: int = MAX_TEXT) -> str:
+    """Escape control characters, which file names may have, and cut a text that is too long in the middle.
+
+    Arguments:
+        text: str.
+        limit: int. The largest number of characters.
+
+    Returns:
+        str of one line.
+
+    Example:
+        >>> printable("a\\nb")
+        'a\\\\nb'
+    """
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return shorten(escaped, MAX_TEXT)
+    return shorten(escaped, limit)
 
 
 # ------------------------------------------------------------------------------------------------- a load report
@@ -131,7 +143,7 @@ def verdict(report: LoadReport) -> str:
     ]
     if not wrong and report.initialized:
         wrong = [f"only the model has {_first([f'{layer} {weight}' for layer, weight in report.initialized])}"]
-    loaded = _counted(len(report.loaded), "variable")
+    loaded = counted(len(report.loaded), "variable")
     return "; ".join([f"incomplete: {loaded}", *wrong]) if wrong or not report.loaded else f"complete: {loaded}"
 
 
@@ -229,13 +241,25 @@ def _network(transformer: Any) -> str:
     decoder = getattr(transformer, "num_decoder_layers", None)
     if decoder is not None and decoder != transformer.num_hidden_layers:
         blocks += f" + {decoder}"
-    counts = [_counted(blocks, "block"), _counted(transformer.num_attention_heads, "head")]
+    counts = [counted(blocks, "block"), counted(transformer.num_attention_heads, "head")]
     sizes = [(key, getattr(transformer, key, None)) for key in _SIZES]
     return ", ".join(counts + [f"{key} {size}" for key, size in sizes if size])
 
 
-def _counted(count: object, what: str) -> str:
-    """Write a count with its noun: "1 block", "2 blocks"."""
+def counted(count: object, what: str) -> str:
+    """Write a count with its noun.
+
+    Arguments:
+        count: int, or str that is no number.
+        what: str. The noun.
+
+    Returns:
+        str.
+
+    Example:
+        >>> counted(1, "block"), counted(2, "block")
+        ('1 block', '2 blocks')
+    """
     return f"{count} {what}{'' if str(count) == '1' else 's'}"
 
 

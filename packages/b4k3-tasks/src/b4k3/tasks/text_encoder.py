@@ -16,6 +16,7 @@ from b4k3.models.errors import warn_caller
 
 from .batches import padded, run_batches
 from .encoder_files import save_encoder
+from .one_line import one_line
 from .opening import Opened, checked_texts, open_folder
 from .pair_training import LOSSES, fit_pairs
 from .sentence_modules import SIMILARITIES, DenseStep, NormStep, SentenceModules, UnitStep, read_modules
@@ -261,6 +262,9 @@ class TextEncoder:
         save_encoder(self, os.fspath(folder), overwrite)
 
     # ------------------------------------------------------------------------------------------------ helpers
+
+    def __repr__(self) -> str:
+        return one_line(self, [f"{' + '.join(self.modules.modes)} pooling", f"vectors of {self.size} numbers"])
 
     def _prompt(self, prompt: str | None, name: str | None) -> str:
         """Return the text that is put before each text."""
