@@ -30,6 +30,7 @@ OPTIONAL = {
     "models": {"h5py", "google_crc32c", "crc32c"},
     "snippets": {"bottle"},
     "tasks": {"prometheus_client", "starlette", "uvicorn"},
+    "tasks": {"matplotlib"},
     "tokenizers": {"sentencepiece"},
 }
 # Type checkers know these without an installation. They are imported under `if TYPE_CHECKING:` alone.

@@ -21,6 +21,13 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .span_extractor import SpanExtractor as SpanExtractor
     from .spans import Span as Span
     from .text_classifier import TextClassifier as TextClassifier
+    from .plotting import (
+        Confusion as Confusion,
+        confusion_matrix as confusion_matrix,
+        plot_confusion as plot_confusion,
+        plot_history as plot_history,
+        plot_similarity as plot_similarity,
+    )
     from .text_encoder import TextEncoder as TextEncoder
     from .text_generator import TextGenerator as TextGenerator
     from .token_tagger import TokenTagger as TokenTagger
@@ -37,6 +44,11 @@ _NAMES = {
     "TextEncoder": "text_encoder",
     "TextGenerator": "text_generator",
     "TokenTagger": "token_tagger",
+    "Confusion": "plotting",
+    "confusion_matrix": "plotting",
+    "plot_confusion": "plotting",
+    "plot_history": "plotting",
+    "plot_similarity": "plotting",
 }
 
 
