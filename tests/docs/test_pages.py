@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import environment
-from support import pages
+from support import page_folders, pages
 from support.goldens import ROOT as GOLDENS
 from support.workspace import folder as folder_of, read_toml
 
@@ -31,6 +31,7 @@ def folder(minilm, tmp_path, monkeypatch):
         shutil.copy(str(GOLDENS / "bert4keras_files" / name), name)
     with tarfile.open(str(GOLDENS / "sentencepiece" / "models.tar.xz")) as models:
         (tmp_path / "spiece.model").write_bytes(models.extractfile("t5_like.model").read())
+    page_folders.write_folders(tmp_path)
     (tmp_path / "lines.txt").write_text("The stock market fell sharply.\nShares lost value.\n", encoding="utf-8")
     return tmp_path
 
@@ -68,6 +69,12 @@ NOT_RUN = {
     "sentence-vectors": ["the next block is the same for a folder that the tests have"],
     "models": ["it needs the folder of a model"],
     "serving": [INSTALLS, "it needs the server", "it needs the server"],
+    "tasks": [
+        "it needs the folder of a model that was trained on questions",
+        "it needs matplotlib",
+        "it needs keras-hub",
+        "it needs transformers",
+    ],
     "quick-start": [INSTALLS, INSTALLS, "it installs the model, and the tests make the same folder"],
 }
 
@@ -108,6 +115,22 @@ def test_the_page_on_environments_has_all_of_them(path):
         (line,) = re.findall(rf"^\| `{extra}` \|.*", text, re.M)
         for requirement in requirements:
             assert f"`{requirement.partition(';')[0].strip()}`" in line
+
+
+def test_lines_beside_other_projects():
+    """The table of docs/tasks.md counts the lines of the blocks on the page."""
+    page, blocks = ENGLISH["tasks"].read_text(encoding="utf-8"), pages.blocks(ENGLISH["tasks"])
+    tasks = ["classify", "embed", "tag", "generate"]
+    ours = [re.search(rf"^## {task.title()}\n.*?```python\n(.*?)```", page, re.M | re.S).group(1) for task in tasks]
+    rows = [[str(len(code.splitlines()))] for code in ours]
+    for name in ("keras-hub", "transformers"):
+        (code,) = [block.code for block in blocks if block.reason == f"it needs {name}"]
+        parts = dict(re.findall(r"^# (\w+)\n(.*?)(?=\n\n|\Z)", code, re.M | re.S))
+        assert set(parts) <= set(tasks)
+        for row, task in zip(rows, tasks):
+            row.append(str(len(parts[task].splitlines())) if task in parts else "it has no such task")
+    assert [re.search(rf"^\| {task}.*? \| (.*) \|$", page, re.M).group(1).split(" | ") for task in tasks] == rows
+    assert [int(row[0]) for row in rows] == [4, 3, 4, 3]
 
 
 DOCUMENTS = [
