@@ -141,7 +141,7 @@ def plot_similarity(
     Arguments:
         texts: sequence of str. The texts of the rows.
         matrix: float array, [n, m]. What `TextEncoder.similarity` returns.
-        columns: sequence of str, or None. The texts of the columns; None takes those of the rows.
+        columns: sequence of str, or None. The texts of the columns; None takes the rows again.
         figure: matplotlib Figure or None. The figure to draw on, `plt.figure()` for example. None makes one.
 
     Returns:
