@@ -19,8 +19,11 @@ ROWS_OF_EXTRA = {
     "tf2": "tfkeras-2*",
     "tf1": "keras231-tf115",
 }
-OWN_EXTRAS = {"models": {"cli"}, "snippets": {"serving"}, "tasks": {"serve"}}  # of one package, not a choice of Keras
-OWN_EXTRAS = {"models": {"cli"}, "snippets": {"serving"}, "tasks": {"plot"}}  # of one package, not a choice of Keras
+OWN_EXTRAS = {
+    "models": {"cli"},
+    "snippets": {"serving"},
+    "tasks": {"plot", "serve"},
+}  # of one package, not a choice of Keras
 NEWEST = (float("inf"),)  # of a row that takes whatever is the newest release
 ADDRESS = "https://github.com/b4k3/b4k3"
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"

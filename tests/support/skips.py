@@ -310,11 +310,7 @@ SKIPS = [
         for name in ("[!et]", "text_[!e]", "token", "text_encoder.py::test_training")
     ),
     ("tests/tasks/test_commands.py::*", "tf* keras3-*", "is about lines and files: run in the default environment"),
-    ("tests/tasks/test_text_encoder.py::*", "keras35-jax keras3-jax-py313", ONCE_FOR_EACH),
     ("tests/tasks/test_plotting.py::*", "default keras* tf*", "matplotlib is in the environment serve"),
-    ("tests/tasks/test_confusion_matrix.py::*", SAME_PYTHON, NO_KERAS),
-    ("tests/tasks/test_one_line.py::*", SAME_PYTHON, NO_KERAS),
-    ("tests/tasks/test_text_encoder.py::test_training_*", "keras3-numpy", "the numpy backend cannot train"),
     ("tests/optimizers/test_losses.py::test_gradients_*", "keras3-numpy", "the numpy backend has no gradients"),
     ("tests/optimizers/test_losses.py::test_training_*", "keras3-numpy", "the numpy backend cannot train"),
     ("tests/optimizers/test_adversarial*.py::*", "keras3-numpy", "the numpy backend cannot train"),

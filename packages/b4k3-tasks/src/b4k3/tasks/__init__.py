@@ -17,10 +17,6 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .attention import attention_weights as attention_weights
     from .fill_mask import FillMask as FillMask
     from .multiple_choice import MultipleChoice as MultipleChoice
-    from .question_answering import QuestionAnswering as QuestionAnswering
-    from .span_extractor import SpanExtractor as SpanExtractor
-    from .spans import Span as Span
-    from .text_classifier import TextClassifier as TextClassifier
     from .plotting import (
         Confusion as Confusion,
         confusion_matrix as confusion_matrix,
@@ -28,13 +24,17 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         plot_history as plot_history,
         plot_similarity as plot_similarity,
     )
+    from .question_answering import QuestionAnswering as QuestionAnswering
+    from .span_extractor import SpanExtractor as SpanExtractor
+    from .spans import Span as Span
+    from .text_classifier import TextClassifier as TextClassifier
     from .text_encoder import TextEncoder as TextEncoder
     from .text_generator import TextGenerator as TextGenerator
     from .token_tagger import TokenTagger as TokenTagger
 
 # public name -> the module that defines it
 _NAMES = {
-    "attention_weights": "attention",
+    "Confusion": "plotting",
     "FillMask": "fill_mask",
     "MultipleChoice": "multiple_choice",
     "QuestionAnswering": "question_answering",
@@ -44,7 +44,7 @@ _NAMES = {
     "TextEncoder": "text_encoder",
     "TextGenerator": "text_generator",
     "TokenTagger": "token_tagger",
-    "Confusion": "plotting",
+    "attention_weights": "attention",
     "confusion_matrix": "plotting",
     "plot_confusion": "plotting",
     "plot_history": "plotting",
