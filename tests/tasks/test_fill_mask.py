@@ -45,6 +45,7 @@ def test_tokens_are_the_ones_of_the_network(folder, tmp_path):
             assert [one.token_id for one in best] == order.tolist()
             assert [one.token for one in best] == [WORDS[i] for i in order]
             np.testing.assert_allclose([one.score for one in best], probabilities[place][order], atol=1e-5)
+    assert repr(filler) == f"<FillMask: BERT, 2 blocks, at most {filler.maxlen} tokens>"
     filler.save(tmp_path / "saved")
     again = FillMask.from_folder(tmp_path / "saved").predict(TEXTS[:1], top=3)[0][0]
     assert [one[:2] for one in again] == [one[:2] for one in found[0][0]]

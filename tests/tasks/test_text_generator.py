@@ -68,6 +68,7 @@ def test_texts_are_the_tokens_of_generate(folders, form, tmp_path):
         ]
     assert "".join(generator.stream(TEXTS[1], max_new_tokens=6)) == got[1]
     assert generator.predict([]) == []
+    assert repr(generator).startswith("<TextGenerator: ") and ("'unilm'" in repr(generator)) == (form == "unilm")
 
 
 def test_the_draws_of_a_stream_are_the_ones_of_predict(folders):

@@ -15,6 +15,7 @@ from b4k3.tokenizers import Tokenizer
 
 from .batches import padded, run_batches
 from .generator_files import write_network
+from .one_line import one_line
 from .opening import Opened, checked_texts, open_folder
 from .saving import write_folder
 from .text_streams import ids_without_text
@@ -160,6 +161,9 @@ class FillMask:
                 places = [place for place, token in enumerate(rows[i]) if token == self._mask_id]
                 found[i] = self._best(listed[i], np.asarray(scores)[places], top)
         return found
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     # ------------------------------------------------------------------------------------------------ training
 

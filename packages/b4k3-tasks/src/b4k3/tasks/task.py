@@ -26,6 +26,7 @@ from .heads import (
     in_scope_of_class,
     special_tokens,
 )
+from .one_line import one_line, shown_labels
 from .opening import Opened, open_folder
 from .saving import copy_tokenizer, write_folder
 
@@ -159,6 +160,9 @@ class Task:
             keras.Model.
         """
         return build_head(self.transformer, self.head, self.opened.subject.network.name)
+
+    def __repr__(self) -> str:
+        return one_line(self, [shown_labels(self.labels)])
 
     # ------------------------------------------------------------------------------------------------- batches
 

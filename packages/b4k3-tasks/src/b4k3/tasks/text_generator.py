@@ -12,6 +12,7 @@ from b4k3.models.errors import warn_caller
 
 from .batches import run_batches
 from .generator_files import end_ids_of, read_generation_config, save_generator
+from .one_line import one_line
 from .opening import Opened, checked_texts, open_folder
 from .prompts import Answer, Continuation, SecondSegment
 from .text_streams import TextStream, ids_without_text
@@ -224,6 +225,9 @@ class TextGenerator:
         row = self._prompts(checked_texts([text], "text"), max_new_tokens)[0]
         tokens = self._generate([row], max_new_tokens, dict(given, stream=True))
         return self._stream(row, stops).pieces(_until((step[0] for step in tokens), self.end_ids))
+
+    def __repr__(self) -> str:
+        return one_line(self, [f"application={self.application!r}" if self.application else ""])
 
     # ------------------------------------------------------------------------------------------------ training
 
