@@ -101,7 +101,12 @@ def checked_spans(spans: Iterable[Any], texts: Sequence[str], what: str = "spans
         >>> checked_spans([[(1, 3, "LOC")]], ["在上海"])
         [[Span(start=1, end=3, label='LOC', score=1.0, text='上海')]]
     """
+    if isinstance(spans, (str, bytes)) or not hasattr(spans, "__iter__"):
+        raise ConfigError(f"{what}: expected a list of lists, one for each text, got {type(spans).__name__}")
     listed = list(spans)
+    for i, row in enumerate(listed):
+        if isinstance(row, (str, bytes)) or not hasattr(row, "__iter__"):
+            raise ConfigError(f"{what}[{i}]: expected a list of spans, got {type(row).__name__}")
     if len(listed) != len(texts):
         raise ConfigError(f"{what}: expected {len(texts)}, one for each text, got {len(listed)}")
     return [[_checked(span, text, f"{what}[{i}]") for span in row] for i, (row, text) in enumerate(zip(listed, texts))]
@@ -109,7 +114,7 @@ def checked_spans(spans: Iterable[Any], texts: Sequence[str], what: str = "spans
 
 def _checked(span: Any, text: str, where: str) -> Span:
     """Return a span that a user gives."""
-    if isinstance(span, str) or not hasattr(span, "__len__") or len(span) < 3 or not isinstance(span[2], str):
+    if not isinstance(span, (tuple, list)) or len(span) < 3 or not isinstance(span[2], str):
         raise ConfigError(f"{where} has {span!r:.80}, expected (start, end, label)")
     start, end, label = span[:3]
     if not all(hasattr(x, "__index__") for x in (start, end)) or not 0 <= start < end <= len(text):

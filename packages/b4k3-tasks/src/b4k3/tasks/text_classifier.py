@@ -196,6 +196,8 @@ class TextClassifier(Task):
 
     def _examples(self, texts: Any, labels: Any, what: str) -> tuple[Any, np.ndarray]:
         """Return the rows and targets of texts with labels."""
+        if isinstance(labels, (str, bytes)) or not hasattr(labels, "__iter__"):
+            raise ConfigError(f"{what}labels: expected a list, one for each text, got {type(labels).__name__}")
         listed, given = checked_rows(texts, what + "texts"), list(labels)
         if len(listed) != len(given):
             raise ConfigError(f"{what}{len(listed)} texts and {len(given)} labels, expected one for each text")
