@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple
 
 from b4k3.models import ConfigError, build_transformer_model
 from b4k3.models.checkpoints._files import is_regular
 from b4k3.models.cli.subject import Subject
 from b4k3.models.cli.text_input import compare_vocabulary, need_vocabulary, open_tokenizer
+from b4k3.tokenizers import SpTokenizer
 
 from ._environment import require_current_keras
 from .sentence_modules import read_json
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from b4k3.models import Transformer
     from b4k3.tokenizers import TokenizerBase
 
+BEGIN_WITH_BOS = ("llama", "mistral")  # networks whose texts begin with <s> unless tokenizer_config.json says otherwise
 NO_LIMIT = 10**6  # a model_max_length of at least so much means no limit
 
 
@@ -74,12 +77,27 @@ def open_folder(
     path = need_vocabulary(subject, vocab or (own if is_regular(own) else None))
     said = os.path.join(subject.folder, "tokenizer_config.json")
     config = read_json(said, dict) if is_regular(said) else {}
-    tokenizer = open_tokenizer(path, _case(config) if case == "auto" else case)
+    tokenizer = _open_tokenizer(path, _case(config) if case == "auto" else case, subject, config)
     compare_vocabulary(tokenizer, path, subject)
     arguments = arguments(subject) if callable(arguments) else arguments
     transformer = build_transformer_model(**dict(subject.arguments, **arguments), return_keras_model=False)
     limits = [limit for limit in (subject.longest, _length(config)) if limit is not None]
     return Opened(transformer, tokenizer, subject, path, min(limits) if limits else None)
+
+
+def _open_tokenizer(path: str, case: str, subject: Subject, config: Mapping[str, Any]) -> TokenizerBase:
+    """Open the tokenizer. A SentencePiece model does not say which pieces stand around a text, but its network does."""
+    if not path.endswith(".model"):
+        return open_tokenizer(path, case)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "token_(start|end)=", UserWarning)  # the pieces are looked for here
+        tokenizer = open_tokenizer(path, case)
+    if not isinstance(tokenizer, SpTokenizer) or tokenizer._id_of_token(str(tokenizer._token_start)) is not None:
+        return tokenizer
+    begins = config.get("add_bos_token", subject.network.name in BEGIN_WITH_BOS)
+    ends = "num_decoder_layers" in subject.network.keys or config.get("add_eos_token", False)
+    start, end = ("<s>" if begins else None), ("</s>" if ends else None)  # Llama and T5
+    return SpTokenizer(tokenizer.sp_model, start, end)
 
 
 def _case(config: Mapping[str, Any]) -> str:
