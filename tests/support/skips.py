@@ -344,9 +344,18 @@ FIRST_CASE = "the first case of each test is enough: another row has the same ki
 FIRST_CASE_ONLY = [
     *(
         (f"tests/{name}*", "short", REST)
-        for name in ("layers/", "models/", "optimizers/test_a", "snippets/", "test_examples.py")
+        for name in (
+            "layers/",
+            "models/",
+            "optimizers/test_a",
+            "snippets/",
+            "tasks/test_commands",
+            "tasks/test_text_generator",
+            "test_examples.py",
+        )
     ),
     ("tests/docs/test_readme.py::test_blocks_in_the_readme_of_a_package_run*", "short", REST),
+    ("tests/tasks/test_text_generator.py::*", "keras3-torch tf_keras-221", FIRST_CASE),
     # What is not here runs in full everywhere: the goldens, and the padding of every architecture.
     ("tests/tasks/*", "tfkeras-215 keras3-tf", "tf_keras, JAX and PyTorch run all cases"),
     *(

@@ -67,7 +67,7 @@ def lines(tmp_path_factory):
     return str(path)
 
 
-@pytest.mark.parametrize("command, suffix", [("encode", "npy"), ("encode", "jsonl"), ("generate", "jsonl")])
+@pytest.mark.parametrize("command, suffix", [("encode", "npy"), ("generate", "jsonl")])
 def test_a_killed_command_goes_on(folders, lines, tmp_path, command, suffix, capfd):
     whole, killed = tmp_path / f"whole.{suffix}", tmp_path / f"killed.{suffix}"
     assert run(*arguments(folders, command, lines, whole)) == 3

@@ -67,7 +67,7 @@ class _Classification:
         return [fragment(self._answer(row)) for row in self.classifier.scores(texts, self.args.batch_size).tolist()]
 
     def _answer(self, row: list[float]) -> dict[str, Any]:
-        """Return the answer of which these are the scores."""
+        """Return what a row of JSON says of a text with these scores."""
         labels, problem = self.classifier.labels, self.classifier.problem
         scores = [number_of(score) for score in row]
         if problem == "regression":

@@ -195,7 +195,7 @@ def _window(lines: list[Line], task: LineTask, first: int) -> tuple[list[Line], 
 
 
 class _Notes:
-    """Warnings, of which the ones that count texts are added up."""
+    """The sums of the warnings that count texts."""
 
     def __init__(self) -> None:
         self.counts: dict[str, list[int]] = {}
