@@ -76,21 +76,26 @@ class RowBatches(Dataset):
             raise ConfigError(f"batch_size={batch_size}, expected 1 or more")
         self.columns, self.batch_size, self.change = list(columns), batch_size, change
         self.random = np.random.RandomState(seed)
-        self.on_epoch_end()
+        self._next_order()
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Any]:
+        # Keras looks at the first batch and calls `on_epoch_end` before an epoch, how often depends on its version and
+        # backend. So the order changes when a batch is read after the last one was.
+        if self._complete:
+            self._next_order()
+        self._complete = index == len(self) - 1
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         arrays = [padded([rows[i] for i in chosen], value, longest=limit) for rows, value, limit in self.columns]
         return (tuple(arrays),)
 
-    def on_epoch_end(self) -> None:
-        """Choose the order of the next epoch."""
+    def _next_order(self) -> None:
+        """Choose the order of an epoch."""
         if self.change is not None:
             self.columns = list(self.change(self.random))
-        self.order = self.random.permutation(len(self.columns[0][0]))
+        self.order, self._complete = self.random.permutation(len(self.columns[0][0])), False
 
 
 def fit_rows(model: Any, batches: RowBatches, epochs: int, optimizer: Any, kwargs: dict[str, Any]) -> Any:
