@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from b4k3 import tasks
 from b4k3.models import build_transformer_model
 from b4k3.models.cli import main
 from b4k3.tasks.commands import COMMANDS, rows
@@ -46,11 +47,26 @@ def folders(tmp_path_factory):
     return found
 
 
+@pytest.fixture(scope="module")
+def with_heads(folders, tmp_path_factory):
+    """Folders of a classifier and of a tagger, whose heads are new, beside the others."""
+    found = dict(folders)
+    for name, task, labels in (
+        ("classifier", "TextClassifier", ["bad", "good"]),
+        ("tagger", "TokenTagger", ["O", "B-LOC", "I-LOC"]),
+    ):
+        found[name] = str(tmp_path_factory.mktemp("heads") / name)
+        getattr(tasks, task).from_folder(folders["bert"], labels=labels).save(found[name])
+    return found
+
+
 def arguments(folders, command, lines, output):
     options = {
-        "encode": [folders["bert"], "--pooling", "mean"],
-        "generate": [folders["gpt2"], "--max-new-tokens", "4"],
-    }[command]
+        "encode": lambda: [folders["bert"], "--pooling", "mean"],
+        "generate": lambda: [folders["gpt2"], "--max-new-tokens", "4"],
+        "classify": lambda: [folders["classifier"], "--all-scores"],
+        "tag": lambda: [folders["tagger"]],
+    }[command]()
     return [command, options[0], lines, *options[1:], "--batch-size", "2", "--window", "2", "--output", str(output)]
 
 
@@ -102,6 +118,12 @@ main(sys.argv[1:], COMMANDS)
 """
     died = subprocess.run([sys.executable, "-c", source, *args], capture_output=True)
     assert died.returncode == -signal.SIGKILL, died.stderr
+
+
+@pytest.mark.skipif(not hasattr(tasks, "TokenTagger"), reason="needs TextClassifier and TokenTagger")
+@pytest.mark.parametrize("command", ["classify", "tag"])
+def test_a_killed_command_with_a_head_goes_on(with_heads, lines, tmp_path, command, capfd):
+    test_a_killed_command_goes_on(with_heads, lines, tmp_path, command, "jsonl", capfd)
 
 
 def test_rows_keep_the_ids(folders, lines, tmp_path, capfd):
