@@ -22,6 +22,9 @@ class TokenLoss(Loss):
 
     Masks in: any, not read. Masks out: the mask of the logits.
 
+    Arguments:
+        output_axis: int. Which of the inputs is returned; 1 is the logits.
+
     Example:
         >>> from b4k3.tasks.token_training import TokenLoss
         >>> labels, logits = keras.Input((2,), dtype="int32"), keras.Input((2, 5))

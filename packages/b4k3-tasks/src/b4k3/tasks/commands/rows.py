@@ -16,7 +16,10 @@ from .lines import Line, row_of
 class JsonRows(JsonlFile):
     """A file with a JSON object for each line.
 
-    Arguments: as `b4k3.models.cli.vectors.OutputFile`.
+    Arguments:
+        path: str. The name that the file gets when it is complete.
+        settings: dict that JSON can hold. The settings that an interrupted run must share with this one.
+        restart: bool. Whether to forget an interrupted run.
 
     Example:
         >>> import os, tempfile
@@ -55,7 +58,10 @@ class JsonRows(JsonlFile):
 class NpyRows(NpyFile):
     """A file with a vector for each line; the vector of a line that is wrong is NaN.
 
-    Arguments: as `b4k3.models.cli.vectors.OutputFile`.
+    Arguments:
+        path: str. The name that the file gets when it is complete.
+        settings: dict that JSON can hold. The settings that an interrupted run must share with this one.
+        restart: bool. Whether to forget an interrupted run.
 
     Example:
         >>> import os, tempfile

@@ -27,12 +27,33 @@ if TYPE_CHECKING:
     from typing_extensions import Protocol
 
     class LineTask(Protocol):
-        """What a command does with texts."""
+        """What a command does with texts.
+
+        Attributes:
+            size: int. The number of numbers in an answer that is a vector; 0 for other answers.
+
+        Example:
+            >>> class Length:
+            ...     size = 0
+            ...
+            ...     def answers(self, texts, first):
+            ...         return [len(text) for text in texts]
+            >>> Length().answers(["a cat"], first=0)
+            [5]
+        """
 
         size: int
 
         def answers(self, texts: list[Any], first: int) -> Sequence[Any]:
-            """Return an answer for each text; `first` is the number of rows before them."""
+            """Answer texts.
+
+            Arguments:
+                texts: list of str, or of (str, str).
+                first: int. The number of rows before them.
+
+            Returns:
+                sequence with an answer for each text.
+            """
             ...
 
 
