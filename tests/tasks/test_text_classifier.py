@@ -126,8 +126,8 @@ def test_any_number_of_labels(checkpoint, tmp_path):
     labels = [[word for word in made.labels if word in text] for text in TRAINING]
     assert made._targets(labels, "")[:2].tolist() == [[1, 0, 1], [0, 1, 0]]
     validation = {"validation_data": (TRAINING, labels), "verbose": 0}
-    history = made.fit(TRAINING, labels, batch_size=6, epochs=9, learning_rate=1e-2, **validation).history
-    assert history["loss"][-1] < 0.8 * history["loss"][0] and len(history["val_loss"]) == 9
+    history = made.fit(TRAINING, labels, batch_size=6, epochs=20, learning_rate=1e-2, **validation).history
+    assert history["loss"][-1] < 0.8 * history["loss"][0] and len(history["val_loss"]) == 20
     scores = made.scores(TRAINING)
     assert -np.log(np.where(made._targets(labels, ""), scores, 1 - scores)).mean() == pytest.approx(
         history["val_loss"][-1], rel=1e-4
@@ -227,3 +227,22 @@ def test_wrong_arguments(checkpoint, classifier):
 def test_probabilities():
     assert sigmoid(np.array([-1e4, 0, 1e4])).tolist() == [0.0, 0.5, 1.0]
     np.testing.assert_allclose(softmax(np.array([[1e4, 1e4], [0.0, -1e4]])), [[0.5, 0.5], [1.0, 0.0]])
+
+
+def test_labels_that_are_refused(checkpoint):
+    for arguments, message in [
+        ({"labels": ["good"]}, "every text would have it; give multi_label=True or regression=True"),
+        ({"labels": ["good", ""]}, "expected different names"),
+        ({"labels": "good"}, "expected a list of names, got str"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            TextClassifier.from_folder(checkpoint, **arguments)
+    made = TextClassifier.from_folder(checkpoint, LABELS, **PLAIN)
+    for labels, arguments, message in [
+        (None, {}, "labels"),
+        ("good", {}, "labels"),
+        (["good"], {"validation_split": 0.5}, "validation_split is not for texts: give validation_data="),
+        (["good"], {"validation_data": (["a"], ["bad"], [1])}, r"expected \(texts, labels\)"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            made.fit(["a cat"], labels, verbose=0, **arguments)

@@ -107,6 +107,8 @@ def test_wrong_arguments(checkpoint):
         ([[(2, 5, "CITY")]], "the model has no tag 'B-CITY'"),
         ([[(2, 9, "PLACE")]], "expected 0 <= start < end <= 5"),
         ([[(2, 5, "PLACE"), (4, 5, "ANIMAL")]], "overlaps another span"),
+        (None, "expected a list of lists, one for each text, got NoneType"),
+        ([None], r"spans\[0\]: expected a list of spans, got NoneType"),
     ]:
         with pytest.raises(ConfigError, match=message):
             tagger.fit(["a cat"], spans)

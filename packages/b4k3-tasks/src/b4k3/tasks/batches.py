@@ -1,4 +1,4 @@
-"""Rows of ids as batches: grouped by length, padded to few shapes, and put back into their order.
+"""Rows of ids as batches: grouped by length, padded to few shapes, put back into their order, and trained on.
 
 For example, rows of 5, 30, 6 and 7 ids with a batch size of 2 become the batches (1, 3) and (2, 0), the longest first:
 a batch that is too large for the memory fails at once. The first batch is padded to 32 columns, the second one to 8,
@@ -7,12 +7,14 @@ because a network is compiled for each shape.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from b4k3.backend._progress import ProgressBar
+from b4k3.models import ConfigError
 from b4k3.models.cli.features import rounded
+from b4k3.models.errors import short
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,3 +97,50 @@ def run_batches(
             yield rows, compute(rows)
             done += len(rows)
             bar.show(done)
+
+
+# Arguments of Keras' `fit` for arrays, which these data sets are not, and what to give instead.
+NOT_FOR_BATCHES = {
+    "sample_weight": "repeat texts that count more",
+    "shuffle": "seed= gives the order, which differs from epoch to epoch",
+    "validation_split": "give validation_data=, of the same form as what is trained on",
+    "x": "the texts are the first argument",
+    "y": "the labels are the second argument",
+}
+
+
+def fit_batches(model: Any, batches: Any, epochs: int, kwargs: Mapping[str, Any]) -> Any:
+    """Train a model on a data set by the method `fit` of Keras.
+
+    Arguments:
+        model: keras.Model, compiled.
+        batches: a data set of Keras.
+        epochs: int.
+        kwargs: dict. Further arguments of `fit`.
+
+    Returns:
+        The History of Keras.
+
+    Raises:
+        ConfigError: an argument of `fit` is for arrays only.
+    """
+    for name in sorted(set(kwargs).intersection(NOT_FOR_BATCHES)):
+        raise ConfigError(f"{name} is not for texts: {NOT_FOR_BATCHES[name]}")
+    return model.fit(batches, epochs=epochs, shuffle=False, **kwargs)
+
+
+def checked_validation(data: Any) -> tuple[Any, Any]:
+    """Return the two parts of `validation_data`.
+
+    Arguments:
+        data: (texts, labels).
+
+    Returns:
+        (texts, labels).
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise ConfigError(f"validation_data: expected (texts, labels), got {short(data)}")
+    return data[0], data[1]

@@ -141,6 +141,8 @@ def find_head(
         names = FIXED_LABELS.get(task, names)
         if names is None or (task in FIXED_LABELS and not new_head):
             raise ConfigError(_no_head(subject, empty))
+        if task == TASKS[0] and len(names) == 1 and problem in (None, SINGLE):
+            raise ConfigError(f"labels={names}: every text would have it; give multi_label=True or regression=True")
         return empty._replace(labels=names, problem=problem or SINGLE if task == TASKS[0] else None)
     own = _labels_of(subject, task, arrays[_last_name(empty) + ".weight"].shape[0])
     if names is not None:
@@ -184,7 +186,7 @@ def checked_labels(labels: Sequence[str]) -> list[str]:
     wrong = [label for label in listed if not isinstance(label, str)]
     if wrong:
         raise ConfigError(f"labels: expected names, got {wrong[0]!r}, which is {type(wrong[0]).__name__}")
-    if not listed or len(set(listed)) < len(listed):
+    if not listed or len(set(listed)) < len(listed) or "" in listed:
         raise ConfigError(f"labels: expected different names, got {short(listed)}")
     return listed
 

@@ -10,8 +10,9 @@ from b4k3.backend import keras, ops
 from b4k3.models import ConfigError
 from b4k3.models.errors import short
 
+from .batches import checked_validation
 from .probabilities import softmax
-from .task import Rows, Task, checked_validation
+from .task import Rows, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from b4k3.backend import keras
 from b4k3.models import ConfigError
 from b4k3.optimizers import cosent_loss, multiple_negatives_ranking_loss, simcse_loss
 
-from .batches import padded
+from .batches import fit_batches, padded
 
 if TYPE_CHECKING:
     from .text_encoder import TextEncoder
@@ -97,7 +97,7 @@ def fit_pairs(
         inputs.append(np.zeros((height, 1), dtype="int32"))
     encoder.model.compile(optimizer=optimizer, loss=LOSSES[loss])
     batches = PairBatches(inputs, np.repeat(numbers, 2).reshape(-1, 1), batch_size, seed)
-    return encoder.model.fit(batches, epochs=epochs, shuffle=False, **kwargs)
+    return fit_batches(encoder.model, batches, epochs, kwargs)
 
 
 def _sides(texts: Iterable[Any], loss: str) -> list[str]:

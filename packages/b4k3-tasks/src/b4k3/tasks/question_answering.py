@@ -11,6 +11,7 @@ from b4k3.models import ConfigError
 from b4k3.models.errors import short, warn_caller
 
 from .answer_choice import NO_ANSWER, choose_answers
+from .batches import checked_validation
 from .spans import Span, checked_spans
 from .tagging_schemes import tokens_of
 from .task import Rows, Task
@@ -182,7 +183,7 @@ class QuestionAnswering(Task):
         """
         data = self._examples(pairs, answers)
         validation = kwargs.pop("validation_data", None)
-        validation = None if validation is None else self._examples(*validation)
+        validation = None if validation is None else self._examples(*checked_validation(validation))
         return self.train(
             *data, pointer_crossentropy, batch_size, epochs, learning_rate, optimizer, seed, [], validation, kwargs
         )

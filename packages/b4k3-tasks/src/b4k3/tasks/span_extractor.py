@@ -17,6 +17,7 @@ from b4k3.models.cli.target import write_json
 from b4k3.models.errors import short, warn_caller
 from b4k3.models.loading import in_dialect
 
+from .batches import checked_validation
 from .head_descriptions import Head
 from .heads import TaskHead, build_arguments, build_head, checked_labels, head_config
 from .opening import checked_texts, open_folder
@@ -218,7 +219,7 @@ class SpanExtractor(Task):
         """
         data = self._examples(texts, spans)
         validation = kwargs.pop("validation_data", None)
-        validation = None if validation is None else self._examples(*validation)
+        validation = None if validation is None else self._examples(*checked_validation(validation))
         return self.train(
             *data, span_crossentropy, batch_size, epochs, learning_rate, optimizer, seed, [], validation, kwargs
         )

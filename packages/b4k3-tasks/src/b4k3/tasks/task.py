@@ -14,7 +14,7 @@ from b4k3.models.cli.target import write_json
 from b4k3.models.errors import short, warn_caller
 from b4k3.models.loading import in_dialect
 
-from .batches import padded, run_batches
+from .batches import fit_batches, padded, run_batches
 from .head_training import TaskBatches
 from .heads import (
     TaskHead,
@@ -313,7 +313,7 @@ class Task:
         batches = TaskBatches(self, rows, targets, batch_size, seed, group)
         if validation is not None:
             kwargs = dict(kwargs, validation_data=TaskBatches(self, *validation, batch_size, None, group))
-        return self.model.fit(batches, epochs=epochs, shuffle=False, **kwargs)
+        return fit_batches(self.model, batches, epochs, kwargs)
 
     # ------------------------------------------------------------------------------------------------- files
 
@@ -381,20 +381,3 @@ def checked_rows(texts: Any, what: str = "texts") -> list[Any]:
             continue
         raise ConfigError(f"{what}[{i}]: expected a text or a pair of texts, got {short(text)}")
     return listed
-
-
-def checked_validation(data: Any) -> tuple[Any, Any]:
-    """Return the two parts of `validation_data`.
-
-    Arguments:
-        data: (texts, labels).
-
-    Returns:
-        (texts, labels).
-
-    Raises:
-        ConfigError: it is something else.
-    """
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise ConfigError(f"validation_data: expected (texts, labels), got {short(data)}")
-    return data[0], data[1]

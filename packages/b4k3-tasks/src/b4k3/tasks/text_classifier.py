@@ -10,9 +10,10 @@ from b4k3.backend import keras
 from b4k3.models import ConfigError
 from b4k3.models.errors import short
 
+from .batches import checked_validation
 from .heads import MULTI, REGRESSION, SINGLE
 from .probabilities import sigmoid, softmax
-from .task import Task, checked_rows, checked_validation
+from .task import Task, checked_rows
 
 if TYPE_CHECKING:
     import os

@@ -10,7 +10,7 @@ from b4k3.models import ConfigError
 from b4k3.models.cli.subject import Subject
 from b4k3.models.errors import warn_caller
 
-from .batches import run_batches
+from .batches import checked_validation, run_batches
 from .generator_files import end_ids_of, read_generation_config, save_generator
 from .one_line import one_line
 from .opening import Opened, checked_texts, open_folder
@@ -264,7 +264,7 @@ class TextGenerator:
         """
         batches = RowBatches(self._columns(texts, targets), batch_size, seed)
         if kwargs.get("validation_data") is not None:
-            columns = self._columns(*kwargs["validation_data"])
+            columns = self._columns(*checked_validation(kwargs["validation_data"]))
             kwargs = dict(kwargs, validation_data=RowBatches(columns, batch_size, seed))
         optimizer = keras.optimizers.Adam(learning_rate) if optimizer is None else optimizer
         return fit_rows(self.model, batches, epochs, optimizer, kwargs)

@@ -13,6 +13,7 @@ from b4k3.models.checkpoints import CheckpointError
 from b4k3.models.errors import short, warn_caller
 
 from .aggregation import Tagged, checked_aggregation, continues_word, make_spans, tag_words
+from .batches import checked_validation
 from .heads import checked_labels
 from .label_chains import NEVER, best_labels, label_probabilities
 from .opening import checked_texts
@@ -253,7 +254,7 @@ class TokenTagger(Task):
         """
         data = self._examples(texts, spans)
         validation = kwargs.pop("validation_data", None)
-        validation = None if validation is None else self._examples(*validation)
+        validation = None if validation is None else self._examples(*checked_validation(validation))
         loss = token_crossentropy if self.crf is None else self.crf.sparse_loss
         metrics = [token_accuracy if self.crf is None else self.crf.sparse_accuracy]
         return self.train(*data, loss, batch_size, epochs, learning_rate, optimizer, seed, metrics, validation, kwargs)
@@ -274,6 +275,8 @@ class TokenTagger(Task):
             if unknown:
                 raise ConfigError(f"spans: the model has no tag {unknown[0]!r}; its tags are {short(self.labels)}")
             targets.append([ignored if skipped else numbers[tag] for tag, skipped in zip(tags, special)])
+        if all(all(row.special_tokens_mask) for row in found.rows):
+            raise ConfigError("texts: none of them has a token, so there is nothing to train on")
         if inexact:
             warn_caller(f"{inexact} spans begin or end within a token; they were widened to whole tokens")
 

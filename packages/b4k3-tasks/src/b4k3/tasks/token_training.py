@@ -10,7 +10,7 @@ from b4k3.backend import Tensor, keras, ops, register
 from b4k3.layers import Loss
 from b4k3.models import ConfigError
 
-from .batches import padded
+from .batches import fit_batches, padded
 from .pair_training import Dataset
 
 NO_LABEL = -1  # the label of a token that does not count
@@ -118,4 +118,4 @@ def fit_rows(model: Any, batches: RowBatches, epochs: int, optimizer: Any, kwarg
     outputs = TokenLoss(name="Token-Loss")([labels, model.outputs[0]])
     trained = keras.Model([*model.inputs, labels], outputs)
     trained.compile(optimizer=optimizer)
-    return trained.fit(batches, epochs=epochs, shuffle=False, **kwargs)
+    return fit_batches(trained, batches, epochs, kwargs)
