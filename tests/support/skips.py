@@ -158,7 +158,7 @@ SKIPS = [
     ("tests/models/test_generative.py::*", SECOND + " keras231-tf22 keras3-tf tf_keras-221", ONCE_FOR_EACH),
     ("tests/models/generation/test_engine.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     *(
-        (f"{DECODING}?{system}-*", "keras231-tf115 tf*keras-* keras3-tf", SLOW_DECODING)
+        (f"{DECODING}?{system}-*", "keras231-* tf*keras-* keras3-tf", SLOW_DECODING)
         for system in DECODED_ELSEWHERE.split()
     ),
     *(
@@ -388,12 +388,12 @@ FIRST_CASE_ONLY = [
     ("tests/models/test_huggingface.py::*", "keras231-tf115", "slow on TensorFlow 1.15; tf_keras-221 runs all cases"),
     (
         "tests/layers/*",
-        "keras231-tf115 tf_keras-221",
-        "slow on TensorFlow 1.15 and when compiled; of Keras 2, keras231-tf22 runs all cases",
+        "keras231-*",
+        "slow where all is a graph; of Keras 2, tf_keras-221 runs all cases",
     ),
     ("tests/optimizers/test_[!g]*", "tfkeras-215 keras35-jax keras3-tf", FIRST_CASE),
     ("tests/models/generation/*", SECOND, FIRST_CASE),
-    ("tests/models/generation/test_generation.py::test_[!t]*", "keras3-tf", FIRST_CASE),
+    ("tests/models/generation/test_generation.py::test_[!t]*", "keras3-tf keras231-tf22", FIRST_CASE),
     *(
         (f"tests/models/test_{name}.py::*", SECOND + " keras3-tf", FIRST_CASE)
         for name in (

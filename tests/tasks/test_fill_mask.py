@@ -61,7 +61,7 @@ def test_training_fills_masks(folder):
     filler = FillMask.from_folder(folder, dropout_rate=0.0, attention_dropout_rate=0.0)
     texts = ["a cat sleeps here", "the dog runs there"] * 8
     data = {"validation_data": texts[:2]}
-    history = filler.fit(texts, batch_size=8, epochs=20, learning_rate=0.01, share=0.3, verbose=0, **data)
+    history = filler.fit(texts, batch_size=8, epochs=40, learning_rate=0.01, share=0.3, verbose=0, **data)
     assert history.history["val_loss"][-1] < 0.5 * history.history["val_loss"][0]
     assert filler.predict(["a [MASK] sleeps here"], top=1)[0][0][0].token == "cat"
 

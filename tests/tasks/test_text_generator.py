@@ -175,7 +175,7 @@ def test_wrong_arguments(folders, tmp_path):
         (lambda: TextGenerator.from_folder(folders["unilm"]), "does not predict the next token; if it was trained"),
         (lambda: opened(folders, "lm", application="unilm"), "application='unilm' is for encoders"),
         (lambda: opened(folders, "lm", end="[END]"), r"end: the vocabulary has no token '\[END\]'"),
-        (lambda: generator.predict(["a"], top_k=5), "top_k=5 applies only to sampling"),
+        (lambda: generator.predict(["a"], max_new_tokens=4, top_k=5), "top_k=5 applies only to sampling"),
         (lambda: generator.predict(["a", 5]), r"texts\[1\] is int, expected str"),
         (lambda: generator.predict(["a"], stop=""), "an empty text would end every answer"),
         (lambda: generator.fit(["a"], ["b", "c"]), "1 texts and 2 targets"),

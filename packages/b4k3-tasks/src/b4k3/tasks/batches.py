@@ -129,18 +129,19 @@ def fit_batches(model: Any, batches: Any, epochs: int, kwargs: Mapping[str, Any]
     return model.fit(batches, epochs=epochs, shuffle=False, **kwargs)
 
 
-def checked_validation(data: Any) -> tuple[Any, Any]:
+def checked_validation(data: Any, optional: bool = False) -> tuple[Any, Any]:
     """Return the two parts of `validation_data`.
 
     Arguments:
         data: (texts, labels).
+        optional: bool. Whether the labels may be left out: (texts,).
 
     Returns:
-        (texts, labels).
+        (texts, labels); the labels are None if they were left out.
 
     Raises:
         ConfigError: it is something else.
     """
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
+    if not isinstance(data, (tuple, list)) or not (len(data) == 2 or (optional and len(data) == 1)):
         raise ConfigError(f"validation_data: expected (texts, labels), got {short(data)}")
-    return data[0], data[1]
+    return data[0], data[1] if len(data) == 2 else None

@@ -264,7 +264,7 @@ class TextGenerator:
         """
         batches = RowBatches(self._columns(texts, targets), batch_size, seed)
         if kwargs.get("validation_data") is not None:
-            columns = self._columns(*checked_validation(kwargs["validation_data"]))
+            columns = self._columns(*checked_validation(kwargs["validation_data"], optional=True))
             kwargs = dict(kwargs, validation_data=RowBatches(columns, batch_size, seed))
         optimizer = keras.optimizers.Adam(learning_rate) if optimizer is None else optimizer
         return fit_rows(self.model, batches, epochs, optimizer, kwargs)

@@ -84,6 +84,8 @@ class TextStream:
             if _IS_BYTE(self.tokenizer.id_to_token(i)):
                 continue  # a run of bytes is text only when it is complete
             text = self._decoded(read)
+            if text == last:
+                continue  # a token without text does not show that the text before it is final
             final = text[: len(os.path.commonprefix([last, text]))].rstrip(UNKNOWN)
             if any(end in final for end in self.stop):
                 break
