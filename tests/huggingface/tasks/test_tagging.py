@@ -1,4 +1,4 @@
-"""Tags and answers are those of the pipelines of transformers: offsets and labels equal, scores to 1e-5.
+"""Tags are those of the pipeline of transformers: offsets and labels equal, scores to 1e-5.
 
 `python tests/huggingface/tasks/tagging_cases.py` compares more networks, strategies and options.
 """
@@ -16,13 +16,7 @@ OPTIONS = [{"aggregation": "simple"}, {"aggregation": "average", "stride": 8}, {
 @pytest.mark.filterwarnings("ignore:. of 7 texts have more than", "ignore:Tokenizer does not support real words")
 def test_tags(name, tmp_path):
     worst, count = tagging_cases.compare_tags(name, tmp_path / "it", OPTIONS if name == "bert" else OPTIONS[:2])
-    assert worst <= 1e-5 and count > 40
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_answers(name, tmp_path):
-    worst, count = tagging_cases.compare_answers(name, tmp_path / "it")
-    assert worst <= 1e-5 and count >= 16
+    assert worst <= 1e-5 and count > 20
 
 
 def test_transformers_loads_a_tagger_that_was_trained(tmp_path):

@@ -107,7 +107,7 @@ def tag_words(probabilities: NDArray[np.float32], offsets: Offsets, continues: S
         rows = [probabilities[word[0]] for word in words]
     tags = [int(row.argmax()) for row in rows]
     places = [(offsets[word[0]][0], offsets[word[-1]][1]) for word in words]
-    return Tagged(tags, [row[tag] for row, tag in zip(rows, tags)], places)
+    return Tagged(tags, [float(row[tag]) for row, tag in zip(rows, tags)], places)
 
 
 def make_spans(tagged: Tagged, labels: Sequence[str], scheme: str, text: str, ignore: Sequence[str]) -> list[Span]:

@@ -30,8 +30,8 @@ class TokenLoss(Loss):
         >>> labels, logits = keras.Input((2,), dtype="int32"), keras.Input((2, 5))
         >>> model = keras.Model([labels, logits], TokenLoss()([labels, logits]))  # [batch, 2, 5]
         >>> model.compile(optimizer="sgd")
-        >>> float(model.evaluate([np.array([[3, -1]]), np.zeros((1, 2, 5))], verbose=0)) - np.log(5) < 1e-6
-        True
+        >>> round(float(model.evaluate([np.array([[3, -1]]), np.zeros((1, 2, 5))], verbose=0)), 4)  # log(5)
+        1.6094
     """
 
     def __init__(self, output_axis: Any = 1, **kwargs: Any) -> None:
