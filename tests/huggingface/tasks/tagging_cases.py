@@ -11,8 +11,6 @@ import pathlib
 import sys
 import tempfile
 
-import numpy as np
-
 if __name__ == "__main__":
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 

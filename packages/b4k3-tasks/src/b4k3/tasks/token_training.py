@@ -28,9 +28,9 @@ class TokenLoss(Loss):
     Example:
         >>> from b4k3.tasks.token_training import TokenLoss
         >>> labels, logits = keras.Input((2,), dtype="int32"), keras.Input((2, 5))
-        >>> model = keras.Model([labels, logits], TokenLoss()([labels, logits]))  # [batch, 2, 5]
+        >>> model = keras.Model([labels, logits], TokenLoss()([labels, logits]))
         >>> model.compile(optimizer="sgd")
-        >>> round(float(model.evaluate([np.array([[3, -1]]), np.zeros((1, 2, 5))], verbose=0)), 4)  # log(5)
+        >>> round(float(model.evaluate([np.array([[3, -1]]), np.zeros((1, 2, 5))], verbose=0)), 4)
         1.6094
     """
 
