@@ -344,7 +344,8 @@ def test_the_real_server(opened, address):
     page = opened(types.SimpleNamespace(address=address))
     page.set_default_timeout(60_000)
     expect(page.locator("#attention")).to_be_visible()
-    assert compute(page, "similarity", "a cat\nthe dog runs\n" + HOSTILE).locator("tbody td").count() == 9
+    section = compute(page, "similarity", "a cat\nthe dog runs\n<b>a cat</b>")
+    assert section.locator("tbody td").count() == 9, section.locator(".error").text_content()
     assert compute(page, "fill-mask", "[MASK] cat sleeps").locator(".bars button").count() == 5
     page.locator(".max-tokens").fill("3")
     section = compute(page, "generate", "the dog")
