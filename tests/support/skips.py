@@ -310,6 +310,10 @@ SKIPS = [
         for name in ("[!et]", "text_[!e]", "token", "text_encoder.py::test_training")
     ),
     ("tests/tasks/test_commands.py::*", "tf* keras3-*", "is about lines and files: run in the default environment"),
+    *(
+        (f"tests/tasks/test_{name}", "tfkeras-215 keras3-tf", ONCE_FOR_EACH)
+        for name in ("[!t]*::test_training_*", "t*r.py::test_training_[!bi]*", "*::test_a_language_model_learns_*")
+    ),
     ("tests/tasks/test_plotting.py::*", "default keras* tf*", "matplotlib is in the environment serve"),
     ("tests/optimizers/test_losses.py::test_gradients_*", "keras3-numpy", "the numpy backend has no gradients"),
     ("tests/optimizers/test_losses.py::test_training_*", "keras3-numpy", "the numpy backend cannot train"),
@@ -336,6 +340,8 @@ LONG = [
     ("tests/models/test_truths.py::test_messages_stay_short_*", "short", "several seconds for one message"),
     ("tests/test_real_e5.py::*", "short", "writes and loads half a gigabyte"),
     ("tests/stress/*", "short", "measures under load, which is no first look at the code"),
+    ("tests/tasks/test_commands.py::test_a_killed_*", "short", "starts and kills several processes"),
+    ("tests/tasks/test_text_classifier.py::test_training_in_*", "short", "loads what it saved in another process"),
 ]
 
 # `short` is what `hatch run test` runs; `.ci/run` runs the other cases too.
@@ -357,7 +363,7 @@ FIRST_CASE_ONLY = [
     ("tests/docs/test_readme.py::test_blocks_in_the_readme_of_a_package_run*", "short", REST),
     ("tests/tasks/test_text_generator.py::*", "keras3-torch tf_keras-221", FIRST_CASE),
     # What is not here runs in full everywhere: the goldens, and the padding of every architecture.
-    ("tests/tasks/*", "tfkeras-215 keras3-tf", "tf_keras, JAX and PyTorch run all cases"),
+    ("tests/tasks/*", "tfkeras-215 tf_keras-221 keras3-tf", "JAX and PyTorch run all cases"),
     *(
         (f"tests/{name}/*", "keras3-jax-py313", "differs from keras3-jax in its Python alone")
         for name in ("layers", "models", "optimizers")
