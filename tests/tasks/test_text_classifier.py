@@ -246,3 +246,16 @@ def test_labels_that_are_refused(checkpoint):
     ]:
         with pytest.raises(ConfigError, match=message):
             made.fit(["a cat"], labels, verbose=0, **arguments)
+
+
+def test_the_windows_of_a_long_text(checkpoint):
+    made = TextClassifier.from_folder(checkpoint, LABELS, maxlen=6, **PLAIN)
+    long, short = "a cat sleeps here and the dog runs there", "a cat"
+    got = made.scores([long, short], windows="mean", stride=0)
+    parts = [made.scores([part])[0] for part in ("a cat sleeps here", "and the dog runs", "there")]
+    np.testing.assert_allclose(got, [np.mean(parts, axis=0), made.scores([short])[0]], atol=1e-5)
+    assert made.predict([long], windows="mean", stride=0) == [LABELS[got[0].argmax()]]
+    with pytest.warns(UserWarning, match="1 of 2 texts have more than 6 tokens and were cut"):
+        made.scores([long, short])
+    with pytest.raises(ConfigError, match="windows='mean' is for single texts"):
+        made.scores([(long, short)], windows="mean")

@@ -13,7 +13,8 @@ from b4k3.models.errors import short
 from .batches import checked_validation
 from .heads import MULTI, REGRESSION, SINGLE
 from .probabilities import sigmoid, softmax
-from .task import Task, checked_rows
+from .task import Rows, Task, checked_rows
+from .windows import checked_windows, make_windows, mean_of_windows
 
 if TYPE_CHECKING:
     import os
@@ -102,31 +103,55 @@ class TextClassifier(Task):
 
     # ------------------------------------------------------------------------------------------------- answers
 
-    def scores(self, texts: Iterable[Any], batch_size: int = 32, progress: bool = False) -> NDArray[np.float32]:
+    def scores(
+        self,
+        texts: Iterable[Any],
+        batch_size: int = 32,
+        progress: bool = False,
+        windows: str = "cut",
+        stride: int | None = None,
+    ) -> NDArray[np.float32]:
         """Compute the probability of each label for each text, or the numbers of a regression.
 
         Arguments:
             texts: iterable of str, or of (str, str).
             batch_size: int. The number of texts that go through the network together.
             progress: bool. Whether a progress bar is shown, on a terminal only.
+            windows: str. What becomes of texts with more than `maxlen` tokens: "cut"; or "mean", the mean of the scores
+                of windows.
+            stride: int or None. How many tokens a window repeats from the window before; None means a quarter of
+                `maxlen`.
 
         Returns:
             float32 array, [n, labels]. Each row adds up to 1 if a text has one label. If texts were cut, one warning
             says how many.
 
         Raises:
-            ConfigError: something is neither a text nor a pair of texts.
+            ConfigError: something is neither a text nor a pair of texts; or windows of pairs are asked for.
         """
-        rows = self.tokenize(checked_rows(texts))
+        listed, owners = checked_rows(texts), None
+        if checked_windows(windows, stride, ("cut", "mean")):
+            rows = self.tokenize(listed)
+        elif any(not isinstance(text, str) for text in listed):
+            raise ConfigError("windows='mean' is for single texts: it is not clear which text of a pair to cut")
+        else:
+            owners, encoded = make_windows(self.tokenizer, listed, None, self.maxlen, stride)
+            rows = Rows([row.ids for row in encoded], [row.type_ids for row in encoded])
         logits = np.zeros((len(rows.ids), len(self.labels)), dtype="float32")
         for chosen, result in self.run(rows, batch_size, progress):
             logits[chosen] = result
-        if self.problem == REGRESSION:
-            return logits
-        return softmax(logits) if self.problem == SINGLE else sigmoid(logits)
+        activation = {SINGLE: softmax, MULTI: sigmoid}.get(self.problem)
+        scores = logits if activation is None else activation(logits)
+        return scores if owners is None else mean_of_windows(scores, owners, len(listed))
 
     def predict(
-        self, texts: Iterable[Any], batch_size: int = 32, progress: bool = False, threshold: float = 0.5
+        self,
+        texts: Iterable[Any],
+        batch_size: int = 32,
+        progress: bool = False,
+        threshold: float = 0.5,
+        windows: str = "cut",
+        stride: int | None = None,
     ) -> Any:
         """Find the labels of texts.
 
@@ -135,6 +160,8 @@ class TextClassifier(Task):
             batch_size: int. The number of texts that go through the network together.
             progress: bool. Whether a progress bar is shown, on a terminal only.
             threshold: float. If a text may have any number of labels, it has the labels of at least this probability.
+            windows: str. "cut" or "mean", as for `scores`.
+            stride: int or None. How many tokens a window repeats from the window before.
 
         Returns:
             list of str, one label for each text; list of lists of str if a text may have any number of labels; float32
@@ -143,7 +170,7 @@ class TextClassifier(Task):
         Raises:
             ConfigError: something is neither a text nor a pair of texts.
         """
-        scores = self.scores(texts, batch_size, progress)
+        scores = self.scores(texts, batch_size, progress, windows, stride)
         if self.problem == REGRESSION:
             return scores[:, 0] if len(self.labels) == 1 else scores
         if self.problem == MULTI:
