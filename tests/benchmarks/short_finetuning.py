@@ -1,10 +1,10 @@
-"""Fine-tune in four lines what three examples fine-tune in long, on the same data, and print the same figures.
+"""Fine-tune in four lines what five examples fine-tune in long, on the same data, and print the same figures.
 
     python tests/benchmarks/short_finetuning.py            # the data of --quick
     python tests/benchmarks/short_finetuning.py --full
 
-Beside it run `python examples/ner_crf.py --quick`, `examples/ner_global_pointer.py --quick` and
-`examples/reading_comprehension.py --quick`, or all of them without --quick.
+Beside it run `python examples/NAME.py --quick` with the names sentence_classification, ner_crf, ner_global_pointer,
+reading_comprehension and title_generation_unilm, or all of them without --quick.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "examples")
 import common
 
 from b4k3.models import build_transformer_model
-from b4k3.tasks import QuestionAnswering, SpanExtractor, TokenTagger
+from b4k3.tasks import QuestionAnswering, SpanExtractor, TextClassifier, TextGenerator, TokenTagger
 
 KINDS = ["PER", "LOC", "ORG"]
 
@@ -26,12 +26,32 @@ KINDS = ["PER", "LOC", "ORG"]
 def folder():
     """The tiny model of the examples, with the weights that its seed gives."""
     path = pathlib.Path(tempfile.mkdtemp())
-    build_transformer_model(common.TINY_CONFIG, return_keras_model=False).save_weights_as_checkpoint(
-        str(path / "bert_model.ckpt")
-    )
+    bert = build_transformer_model(common.TINY_CONFIG, with_mlm=True, return_keras_model=False)
+    bert.save_weights_as_checkpoint(str(path / "bert_model.ckpt"))
     (path / "bert_config.json").write_text(json.dumps(common.TINY_CONFIG), encoding="utf-8")
     (path / "vocab.txt").write_text("\n".join(common.VOCABULARY) + "\n", encoding="utf-8")
     return str(path)
+
+
+def reviews(full):
+    """Train on reviews; return how many of 64 are told to be praise or blame."""
+    common.seed(2026)
+    samples = [common.review() for _ in range((4096 if full else 256) + 64)]
+    texts, labels = map(list, zip(*samples))
+    model = TextClassifier.from_folder(folder(), labels=["0", "1"])
+    model.fit(texts[64:], labels[64:], batch_size=16, epochs=4 if full else 2, learning_rate=1e-3, verbose=0)
+    return sum(a == b for a, b in zip(model.predict(texts[:64]), labels)) / 64
+
+
+def titles(full):
+    """Train on news with titles; return how many of 64 titles are right."""
+    common.seed(2026)
+    samples = [common.news() for _ in range((8192 if full else 1024) + 64)]
+    texts, wanted = map(list, zip(*samples))
+    model = TextGenerator.from_folder(folder(), application="unilm")
+    model.fit(texts[64:], wanted[64:], batch_size=32, epochs=8 if full else 3, learning_rate=3e-3, verbose=0)
+    found = model.predict(texts[:64], max_new_tokens=8)
+    return sum(a == b for a, b in zip(found, wanted)) / 64
 
 
 def names(full, cls, quick, **arguments):
@@ -70,6 +90,8 @@ def questions(full):
 
 def main(arguments):
     full = "--full" in arguments
+    print(f"reviews    accuracy {reviews(full):.3f}", flush=True)
+    print(f"titles     accuracy {titles(full):.3f}", flush=True)
     print(f"softmax          F1 {names(full, TokenTagger, 768):.3f}", flush=True)
     print(f"CRF              F1 {names(full, TokenTagger, 768, crf=True, crf_lr_multiplier=1):.3f}", flush=True)
     print(f"GlobalPointer    F1 {names(full, SpanExtractor, 1024, head_size=16):.3f}", flush=True)
