@@ -126,6 +126,15 @@ SKIPS = [
         "keras231-tf115",
         "slow on TensorFlow 1.15: saving, loading and padding alone",
     ),
+    (
+        "tests/models/test_architectures.py::test_whole_models_*",
+        "keras231-tf115",
+        "slow on TensorFlow 1.15: the goldens are saved and loaded whole",
+    ),
+    *(
+        (f"tests/models/generation/{name}", "keras231-tf115", "slow on TensorFlow 1.15: keras231-tf22 runs them")
+        for name in ("test_generation.py::test_[!t]*", "test_generation.py::test_the_*")
+    ),
     # on every Keras 3: it has the goldens of the newest architectures
     ("tests/models/test_huggingface.py::*", "tfkeras-* keras231-tf22", ONCE_FOR_EACH),
     *(
@@ -162,11 +171,11 @@ SKIPS = [
         for system in DECODED_ELSEWHERE.split()
     ),
     *(
-        (f"tests/models/generation/test_generation.py::{name}*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH)
+        (f"tests/models/generation/test_generation.py::{name}*", SECOND + " keras3-tf", ONCE_FOR_EACH)
         for name in ("test_another_padding_id", "test_where_the_decoder_starts", "test_padded_positions")
     ),
     *(
-        (f"tests/models/generation/test_generation.py::{name}*", SECOND + " keras231-tf22", ONCE_FOR_EACH)
+        (f"tests/models/generation/test_generation.py::{name}*", SECOND, ONCE_FOR_EACH)
         for name in (
             "test_half_precision",
             "test_segments",
@@ -176,7 +185,6 @@ SKIPS = [
             "test_what_cannot",
         )
     ),
-    ("tests/models/generation/test_generation.py::test_another_padding_id?[!b]*", "keras231-tf115", SLOW_DECODING),
     (
         "tests/models/test_predictor.py::test_a_tied_model_called_*",
         "keras231-* tfkeras-115",
