@@ -72,7 +72,6 @@ NOT_RELOADED = {
 
 SKIPS = [
     ("tests/tokenizers/*", TOKENIZERS_ELSEWHERE, NO_KERAS),
-    ("tests/optimizers/*", "tfkeras-115 keras3-jax-py313", ONCE_FOR_EACH),
     (
         "tests/corrupt/*",
         SAME_PYTHON + " keras3-jax-py313",
@@ -320,7 +319,7 @@ SKIPS = [
     ),
     ("tests/tasks/test_commands.py::*", "tf* keras3-*", "is about lines and files: run in the default environment"),
     *(
-        (f"tests/tasks/test_{name}", "tfkeras-215 keras3-tf", ONCE_FOR_EACH)
+        (f"tests/tasks/test_{name}", "tf*keras-2* keras3-tf", ONCE_FOR_EACH)
         for name in (
             "[!t]*.py::test_training_*",
             "token_tagger.py::test_training_*",
