@@ -389,13 +389,17 @@ FIRST_CASE_ONLY = [
     *(
         (
             f"tests/models/test_{name}.py::*",
-            "keras231-tf115 tf_keras-221 keras3-numpy",
-            "is about files and descriptions more than about Keras: default and keras3-torch run all cases",
+            "default keras231-tf115 tf_keras-221 keras3-numpy",
+            "is about files and descriptions more than about Keras: keras3-torch runs all cases",
         )
         for name in ("adam_state", "dialects", "loading", "networks", "recognition", "truths")
     ),
     *(
-        (f"tests/models/{name}", "keras231-tf115 tf_keras-221", "slow on TensorFlow; Keras 3 on JAX and torch runs all")
+        (
+            f"tests/models/{name}",
+            "default keras231-tf115 tf_keras-221",
+            "slow where it is compiled: keras3-torch runs all",
+        )
         for name in (
             "generation/test_generation.py::test_[!t]*",
             "test_architectures.py::*",
