@@ -1,7 +1,7 @@
 """Describe the heads that transformers puts on each network, as data.
 
 A head reads vectors of the network, and has a few steps. For example, this is the classifier of RoBERTa, which reads
-the first token; its last step has as many units as there are labels:
+the first token; its last step has one unit for each label:
 
     Head("first", (Drop(CLASSIFIER), Dense("classifier.dense", activation="tanh"), Drop(CLASSIFIER),
                    Dense("classifier.out_proj", LABELS)))
