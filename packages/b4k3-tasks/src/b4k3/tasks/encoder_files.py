@@ -9,11 +9,9 @@ import numpy as np
 
 from b4k3.models import ConfigError
 from b4k3.models.checkpoints import save_checkpoint
-from b4k3.models.cli.configs import google_config, huggingface_config
 from b4k3.models.cli.target import write_json
-from b4k3.models.loading import in_dialect
 
-from .saving import copy_tokenizer, write_folder
+from .saving import write_folder, write_network
 from .sentence_modules import ACTIVATIONS, GENERAL, MODULES, DenseStep, NormStep, Step, UnitStep
 
 if TYPE_CHECKING:
@@ -42,14 +40,7 @@ def save_encoder(encoder: TextEncoder, folder: str, overwrite: bool) -> None:
 
 def _write(encoder: TextEncoder, folder: str) -> None:
     """Write all files into a new folder."""
-    transformer, subject = encoder.transformer, encoder.opened.subject
-    theirs = subject.network.huggingface is not None
-    tensors = transformer.checkpoint_variables()
-    named = in_dialect(tensors, "huggingface" if theirs else None, transformer.description)
-    save_checkpoint(os.path.join(folder, "model.safetensors"), named, format="safetensors")
-    config = huggingface_config(subject, ()) if theirs else google_config(subject)
-    write_json(os.path.join(folder, "config.json"), config)
-    copy_tokenizer(subject.folder, encoder.opened.vocabulary, folder, encoder.tokenizer)
+    write_network(encoder.opened, folder, ())
     _write_modules(encoder, folder)
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Mapping
 
-from b4k3.models.checkpoints import save_checkpoint
 from b4k3.models.checkpoints._files import is_regular
-from b4k3.models.cli.configs import google_config, huggingface_config
 from b4k3.models.cli.target import write_json
-from b4k3.models.loading import in_dialect
 
 from .opening import Opened
-from .saving import copy_tokenizer, write_folder
+from .saving import write_folder, write_network
 from .sentence_modules import read_json
 
 if TYPE_CHECKING:
@@ -89,29 +86,6 @@ def save_generator(generator: TextGenerator, folder: str, overwrite: bool) -> No
         write_json(os.path.join(path, GENERATION), {key: value for key, value in said.items() if value is not None})
 
     write_folder(folder, overwrite, write)
-
-
-def write_network(opened: Opened, folder: str) -> None:
-    """Write checkpoint, config and vocabulary of a network into a folder, under the names of transformers if it can.
-
-    Arguments:
-        opened: `Opened`.
-        folder: str.
-
-    Raises:
-        ConfigError: a file of the tokenizer cannot be read.
-        CheckpointError: a variable cannot be stored.
-        OSError: a file cannot be written.
-    """
-    transformer, subject = opened.transformer, opened.subject
-    theirs = subject.network.huggingface is not None
-    tensors = transformer.checkpoint_variables()
-    named = in_dialect(tensors, "huggingface" if theirs else None, transformer.description)
-    save_checkpoint(os.path.join(folder, "model.safetensors"), named, format="safetensors")
-    parts = [part.name for part in subject.network.parts if part.name in subject.parts_present()]
-    config = huggingface_config(subject, parts) if theirs else google_config(subject)
-    write_json(os.path.join(folder, "config.json"), config)
-    copy_tokenizer(subject.folder, opened.vocabulary, folder, opened.tokenizer)
 
 
 def _read(folder: str, name: str) -> dict[str, Any]:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from b4k3.models import ConfigError
+from b4k3.models.checkpoints import save_checkpoint
 from b4k3.models.checkpoints._files import is_regular
 from b4k3.models.checkpoints._staged_folder import exchange
 from b4k3.models.checkpoints._staging import sync_folder
+from b4k3.models.cli.configs import google_config, huggingface_config
 from b4k3.models.cli.target import copy_file, vocabulary_files, write_json
 from b4k3.models.cli.text_input import has_capitals
+from b4k3.models.loading import in_dialect
+
+if TYPE_CHECKING:
+    from .opening import Opened
 
 
 def write_folder(folder: str, overwrite: bool, write: Callable[[str], Any]) -> None:
@@ -66,6 +72,32 @@ def _refuse_foreign(folder: str, target: str, new: str) -> None:
             if not os.path.lexists(os.path.join(new, inside, name)):
                 lost = os.path.normpath(os.path.join(inside, name))
                 raise ConfigError(f"{folder} has {lost}, which save did not write and would delete; name another")
+
+
+def write_network(opened: Opened, folder: str, parts: Sequence[str] | None = None) -> None:
+    """Write checkpoint, config and vocabulary of a network into a folder, under the names of transformers if it can.
+
+    Arguments:
+        opened: `Opened`.
+        folder: str.
+        parts: list of str, or None. The parts that the config names, heads for example; None takes the parts that the
+            checkpoint had.
+
+    Raises:
+        ConfigError: a file of the tokenizer cannot be read.
+        CheckpointError: a variable cannot be stored.
+        OSError: a file cannot be written.
+    """
+    transformer, subject = opened.transformer, opened.subject
+    theirs = subject.network.huggingface is not None
+    tensors = transformer.checkpoint_variables()
+    named = in_dialect(tensors, "huggingface" if theirs else None, transformer.description)
+    save_checkpoint(os.path.join(folder, "model.safetensors"), named, format="safetensors")
+    if parts is None:
+        parts = [part.name for part in subject.network.parts if part.name in subject.parts_present()]
+    config = huggingface_config(subject, parts) if theirs else google_config(subject)
+    write_json(os.path.join(folder, "config.json"), config)
+    copy_tokenizer(subject.folder, opened.vocabulary, folder, opened.tokenizer)
 
 
 def copy_tokenizer(source: str, vocabulary: str, target: str, tokenizer: Any) -> None:
