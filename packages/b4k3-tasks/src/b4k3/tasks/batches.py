@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from b4k3.backend import keras
 from b4k3.backend._progress import ProgressBar
 from b4k3.models import ConfigError
 from b4k3.models.cli.features import rounded
@@ -18,6 +19,9 @@ from b4k3.models.errors import short
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Keras 3 has given its class of data sets another name.
+Dataset: Any = getattr(keras.utils, "PyDataset", None) or keras.utils.Sequence
 
 
 def by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
@@ -97,6 +101,58 @@ def run_batches(
             yield rows, compute(rows)
             done += len(rows)
             bar.show(done)
+
+
+class ShuffledBatches(Dataset):
+    """Batches of numbered elements, in another order in each epoch. A subclass gives the arrays of a batch.
+
+    Keras looks at the first batch and calls `on_epoch_end` before an epoch, how often depends on its version and
+    backend. So the order changes when a batch is read after the last one was, and a seed means the same orders
+    everywhere.
+
+    Arguments:
+        count: int. The number of elements.
+        batch_size: int. The number of elements in a batch.
+        seed: int or None. The seed of the orders; None keeps the order.
+
+    Example:
+        >>> from b4k3.tasks.batches import ShuffledBatches
+        >>> batches = ShuffledBatches(3, 2, seed=None)
+        >>> len(batches), batches.chosen(0).tolist(), batches.chosen(1).tolist()
+        (2, [0, 1], [2])
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int | None) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ConfigError(f"batch_size={batch_size}, expected 1 or more")
+        self.batch_size = batch_size
+        self.random = None if seed is None else np.random.RandomState(seed)
+        self.order = np.arange(count)
+        self._next_order()
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.batch_size)
+
+    def chosen(self, index: int) -> NDArray[np.int64]:
+        """Return the numbers of the elements of a batch.
+
+        Arguments:
+            index: int. The number of the batch.
+
+        Returns:
+            int array, [elements].
+        """
+        if self._complete:
+            self._next_order()
+        self._complete = index == len(self) - 1
+        return self.order[index * self.batch_size : (index + 1) * self.batch_size]
+
+    def _next_order(self) -> None:
+        """Choose the order of an epoch."""
+        self._complete = False
+        if self.random is not None:
+            self.order = self.random.permutation(len(self.order))
 
 
 # Arguments of Keras' `fit` for arrays, which these data sets are not, and what to give instead.

@@ -14,12 +14,13 @@ from b4k3.models.errors import warn_caller
 from b4k3.tokenizers import Tokenizer
 
 from .batches import padded, run_batches
-from .generator_files import write_network
 from .one_line import one_line
 from .opening import Opened, checked_texts, open_folder
-from .saving import write_folder
+from .probabilities import softmax
+from .saving import write_folder, write_network
 from .text_streams import ids_without_text
-from .token_training import NO_LABEL, RowBatches, fit_rows
+from .token_losses import IGNORED
+from .token_training import RowBatches, fit_rows
 
 LM_HEAD = "MLM head"
 REPLACED, RANDOM = 0.8, 0.1  # the shares of chosen tokens that become the mask, and that become any token
@@ -272,12 +273,9 @@ class FillMask:
 
     def _best(self, text: str, logits: np.ndarray, top: int) -> list[list[Filled]]:
         """Return the best tokens for each mask of a text, from the logits at the masks, [masks, vocabulary]."""
-        logits = logits.astype("float32")
-        scores = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        scores = scores / scores.sum(axis=-1, keepdims=True)
         parts = text.split(self.mask_token)
         found = []
-        for k, row in enumerate(scores):
+        for k, row in enumerate(softmax(logits)):
             left, right = self.mask_token.join(parts[: k + 1]), self.mask_token.join(parts[k + 1 :])
             best = np.argsort(-row, kind="stable")[:top]
             found.append([self._filled(left, int(i), float(row[i]), right) for i in best])
@@ -308,7 +306,7 @@ class FillMask:
             ids, labels = [row for row, _ in masked], [row for _, row in masked]
             longest = self.opened.longest
             segments = [([[0] * len(row) for row in rows], 0, longest)] if len(self.model.inputs) > 1 else []
-            return [(ids, self._padding_id, longest), *segments, (labels, NO_LABEL, longest)]
+            return [(ids, self._padding_id, longest), *segments, (labels, IGNORED, longest)]
 
         fixed = columns(np.random.RandomState(seed))
         return RowBatches(fixed, batch_size, seed, columns if anew else None)
@@ -319,7 +317,7 @@ class FillMask:
         """Mask tokens of a row at random, and return it with its labels."""
         places = np.arange(ends[0], len(row) - ends[1])
         count = min(len(places), max(1, int(round(share * len(places)))))
-        ids, labels = list(row), [NO_LABEL] * len(row)
+        ids, labels = list(row), [IGNORED] * len(row)
         for place in random.permutation(places)[:count]:
             labels[place], drawn = row[place], random.rand()
             if drawn < REPLACED:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 import numpy as np
 
-from .pair_training import Dataset
+from .batches import ShuffledBatches
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .task import Rows, Task
 
 
-class TaskBatches(Dataset):
+class TaskBatches(ShuffledBatches):
     """Batches of rows with their targets.
 
     Arguments:
@@ -36,25 +38,39 @@ class TaskBatches(Dataset):
     """
 
     def __init__(self, task: Task, rows: Rows, targets: Any, batch_size: int, seed: int | None, group: int = 1) -> None:
-        super().__init__()
-        self.task, self.rows, self.targets, self.batch_size = task, rows, targets, batch_size
-        self.random = None if seed is None else np.random.RandomState(seed)
-        self.group = group
-        self.order = np.arange(len(rows.ids) // group)
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
+        super().__init__(len(rows.ids) // group, batch_size, seed)
+        self.task, self.rows, self.targets, self.group = task, rows, targets, group
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        groups = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        groups = self.chosen(index)
         chosen = (groups[:, None] * self.group + np.arange(self.group)).reshape(-1)
         inputs = tuple(self.task.inputs(self.rows, chosen))
         targets = self.targets(chosen, inputs[0].shape[1]) if callable(self.targets) else self.targets[chosen]
         targets = targets if isinstance(targets, tuple) else (targets,)
         return (inputs if len(inputs) > 1 else inputs[0], *targets)
 
-    def on_epoch_end(self) -> None:
-        """Choose the order of the next epoch."""
-        if self.random is not None:
-            self.order = self.random.permutation(len(self.order))
+
+def padded_targets(targets: Sequence[Sequence[int]], padding: int) -> Callable[[Sequence[int], int], NDArray[np.int32]]:
+    """Make the function that gives the targets of a batch, one for each token.
+
+    Arguments:
+        targets: list of lists of int. The targets of each row.
+        padding: int. The target of padding.
+
+    Returns:
+        function from (numbers of the rows, number of columns) to an int32 array, [batch, columns].
+
+    Example:
+        >>> from b4k3.tasks.head_training import padded_targets
+        >>> padded_targets([[5], [7, 8]], -1)([1, 0], 3).tolist()
+        [[7, 8, -1], [5, -1, -1]]
+    """
+
+    def of_batch(chosen: Sequence[int], columns: int) -> NDArray[np.int32]:
+        """Return the targets of a batch."""
+        array = np.full((len(chosen), columns), padding, dtype="int32")
+        for line, i in zip(array, chosen):
+            line[: len(targets[i])] = targets[i]
+        return array
+
+    return of_batch

@@ -6,21 +6,18 @@ from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
 import numpy as np
 
-from b4k3.backend import keras
 from b4k3.models import ConfigError
 from b4k3.optimizers import cosent_loss, multiple_negatives_ranking_loss, simcse_loss
 
-from .batches import fit_batches, padded
+from .batches import ShuffledBatches, fit_batches, padded
 
 if TYPE_CHECKING:
     from .text_encoder import TextEncoder
 
 LOSSES = {"cosent": cosent_loss, "multiple_negatives": multiple_negatives_ranking_loss, "simcse": simcse_loss}
-# Keras 3 has given its class of data sets another name.
-Dataset: Any = getattr(keras.utils, "PyDataset", None) or keras.utils.Sequence
 
 
-class PairBatches(Dataset):
+class PairBatches(ShuffledBatches):
     """Batches of pairs, in another order in each epoch. Rows 2i and 2i + 1 of a batch are a pair.
 
     Arguments:
@@ -37,23 +34,14 @@ class PairBatches(Dataset):
     """
 
     def __init__(self, inputs: Sequence[np.ndarray], labels: np.ndarray, batch_size: int, seed: int) -> None:
-        super().__init__()
-        self.inputs, self.labels, self.batch_size = list(inputs), labels, batch_size
-        self.random = np.random.RandomState(seed)
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
+        super().__init__(len(labels) // 2, batch_size, seed)
+        self.inputs, self.labels = list(inputs), labels
 
     def __getitem__(self, index: int) -> tuple[Any, np.ndarray]:
-        pairs = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        pairs = self.chosen(index)
         rows = np.stack([2 * pairs, 2 * pairs + 1], axis=1).reshape(-1)
         inputs = tuple(array[rows] for array in self.inputs)
         return inputs if len(inputs) > 1 else inputs[0], self.labels[rows]
-
-    def on_epoch_end(self) -> None:
-        """Choose the order of the next epoch."""
-        self.order = self.random.permutation(len(self.labels) // 2)
 
 
 def fit_pairs(

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Sequence
 from b4k3.models import ConfigError
 from b4k3.models.generation.engine import start_of
 
-from .token_training import NO_LABEL
+from .token_losses import IGNORED
 
 
 class Prompts(NamedTuple):
@@ -122,7 +122,7 @@ class Continuation:
                 answer = answer[: maxlen - len(self.before)]
                 prompt = _keep_end(prompt, len(self.before), max(maxlen + 1 - len(answer), 1))
             ids.append((prompt + answer)[:-1])
-            labels.append([NO_LABEL] * (len(prompt) - 1) + answer if prompt else answer[1:])
+            labels.append([IGNORED] * (len(prompt) - 1) + answer if prompt else answer[1:])
         return [*self._inputs(ids), labels], cut
 
     def _inputs(self, ids: list[list[int]]) -> list[Any]:
@@ -189,7 +189,7 @@ class SecondSegment(Continuation):
             pairs = [self.tokenizer.encode(text, target, maxlen=maxlen) for text, target in zip(texts, targets)]
         if not all(any(segments) for _, segments in pairs):
             raise ConfigError("this tokenizer gives no second segment to a target, which application='unilm' needs")
-        labels = [[i if s else NO_LABEL for i, s in zip(ids[1:], segments[1:])] for ids, segments in pairs]
+        labels = [[i if s else IGNORED for i, s in zip(ids[1:], segments[1:])] for ids, segments in pairs]
         return [[ids[:-1] for ids, _ in pairs], [segments[:-1] for _, segments in pairs], labels], sum(long)
 
 

@@ -16,7 +16,8 @@ from .one_line import one_line
 from .opening import Opened, checked_texts, open_folder
 from .prompts import Answer, Continuation, SecondSegment
 from .text_streams import TextStream, ids_without_text
-from .token_training import NO_LABEL, RowBatches, fit_rows
+from .token_losses import IGNORED
+from .token_training import RowBatches, fit_rows
 
 SEEDS = 1 << 32  # how far the seeds of two batches are from each other
 APPLICATIONS = ("lm", "unilm")
@@ -323,7 +324,7 @@ class TextGenerator:
             warn_caller(f"{cut} of {len(listed)} texts or targets have more than {self.maxlen} tokens and were cut")
         padding = max(self.opened.subject.all_sizes["pad_token_id"], 0)
         of_second = 0 if self._form.shares_limit else padding  # segment ids, or the ids of the decoder
-        values = [padding, *[of_second] * (len(rows) - 2), NO_LABEL]
+        values = [padding, *[of_second] * (len(rows) - 2), IGNORED]
         return [(column, value, self.opened.longest) for column, value in zip(rows, values)]
 
 

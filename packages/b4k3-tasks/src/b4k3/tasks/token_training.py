@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Callable, Sequence
 
-import numpy as np
-
-from b4k3.backend import Tensor, keras, ops, register
+from b4k3.backend import Tensor, keras, register
 from b4k3.layers import Loss
-from b4k3.models import ConfigError
 
-from .batches import fit_batches, padded
-from .pair_training import Dataset
-
-NO_LABEL = -1  # the label of a token that does not count
+from .batches import ShuffledBatches, fit_batches, padded
+from .token_losses import token_crossentropy
 
 
 @register
@@ -47,14 +42,10 @@ class TokenLoss(Loss):
         Returns:
             float32, scalar.
         """
-        labels, logits = inputs
-        labels, logits = ops.cast(labels, "int32"), ops.cast(logits, "float32")
-        counts = ops.cast(labels >= 0, "float32")  # [b, n]
-        losses = ops.sparse_categorical_crossentropy(ops.maximum(labels, 0), logits, from_logits=True)  # [b, n]
-        return ops.sum(losses * counts) / ops.maximum(ops.sum(counts), 1.0)
+        return token_crossentropy(*inputs)
 
 
-class RowBatches(Dataset):
+class RowBatches(ShuffledBatches):
     """Batches of rows of ids, in another order in each epoch.
 
     Arguments:
@@ -74,31 +65,19 @@ class RowBatches(Dataset):
     def __init__(
         self, columns: Sequence[Any], batch_size: int, seed: int, change: Callable[[Any], Sequence[Any]] | None = None
     ) -> None:
-        super().__init__()
-        if batch_size < 1:
-            raise ConfigError(f"batch_size={batch_size}, expected 1 or more")
-        self.columns, self.batch_size, self.change = list(columns), batch_size, change
-        self.random = np.random.RandomState(seed)
-        self._next_order()
-
-    def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
+        self.columns, self.change = list(columns), change
+        super().__init__(len(self.columns[0][0]), batch_size, seed)
 
     def __getitem__(self, index: int) -> tuple[Any]:
-        # Keras looks at the first batch and calls `on_epoch_end` before an epoch, how often depends on its version and
-        # backend. So the order changes when a batch is read after the last one was.
-        if self._complete:
-            self._next_order()
-        self._complete = index == len(self) - 1
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        chosen = self.chosen(index)
         arrays = [padded([rows[i] for i in chosen], value, longest=limit) for rows, value, limit in self.columns]
         return (tuple(arrays),)
 
     def _next_order(self) -> None:
-        """Choose the order of an epoch."""
+        """Choose the order of an epoch, and make its columns."""
         if self.change is not None:
             self.columns = list(self.change(self.random))
-        self.order, self._complete = self.random.permutation(len(self.columns[0][0])), False
+        super()._next_order()
 
 
 def fit_rows(model: Any, batches: RowBatches, epochs: int, optimizer: Any, kwargs: dict[str, Any]) -> Any:
