@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
-import numpy as np
-
 from b4k3.backend import keras
 from b4k3.models import ConfigError
 from b4k3.models.errors import short, warn_caller
 
 from .answer_choice import NO_ANSWER, choose_answers
 from .batches import checked_validation
+from .head_training import padded_targets
 from .spans import Span, checked_spans
 from .tagging_schemes import tokens_of
 from .task import Rows, Task
@@ -19,8 +18,6 @@ from .token_losses import BOTH, EXCLUDED, FIRST, INCLUDED, LAST, MaskRemoval, po
 from .windows import Windows, checked_windows, make_windows
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from .heads import TaskHead
     from .opening import Opened
 
@@ -127,7 +124,7 @@ class QuestionAnswering(Task):
             if number < 1:
                 raise ConfigError(f"{name}={number}, expected 1 or more")
         found = self._windows(listed, stride, cut)
-        rows = Rows([row.ids for row in found.rows], [row.type_ids for row in found.rows])
+        rows = Rows.of(found.rows)
         logits: list[Any] = [None] * len(found.rows)
         for chosen, scores in self.run(rows, batch_size, progress, "windows"):
             for i, score in zip(chosen, scores):
@@ -205,14 +202,7 @@ class QuestionAnswering(Task):
         if lost:
             warn_caller(f"{lost} answers have no tokens, or are in no window whole; they are learned as no answer")
 
-        def padded_targets(chosen: Sequence[int], columns: int) -> NDArray[np.int32]:
-            """Return the targets of a batch."""
-            array = np.full((len(chosen), columns), EXCLUDED, dtype="int32")
-            for line, i in zip(array, chosen):
-                line[: len(targets[i])] = targets[i]
-            return array
-
-        return Rows([row.ids for row in found.rows], [row.type_ids for row in found.rows]), padded_targets
+        return Rows.of(found.rows), padded_targets(targets, EXCLUDED)
 
     def _kinds(self, found: Windows, i: int, spans: Sequence[Span], length: int) -> tuple[list[int], bool]:
         """Return what each token of a window is to the two pointers, and whether the answer is in the window."""

@@ -173,7 +173,7 @@ class SpanExtractor(Task):
         if not 0 < threshold < 1:
             raise ConfigError(f"threshold={threshold}, expected a number between 0 and 1")
         found = make_windows(self.tokenizer, listed, None, self.maxlen, stride, cut)
-        rows = Rows([row.ids for row in found.rows], [row.type_ids for row in found.rows])
+        rows = Rows.of(found.rows)
         spans: list[list[Span]] = [[] for _ in listed]
         for chosen, logits in self.run(rows, batch_size, progress, "windows"):
             for i, scores in zip(chosen, logits):
@@ -254,7 +254,7 @@ class SpanExtractor(Task):
                     row[place] = 1
             return array
 
-        return Rows([row.ids for row in found.rows], [row.type_ids for row in found.rows]), dense_targets
+        return Rows.of(found.rows), dense_targets
 
     # ------------------------------------------------------------------------------------------------- files
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
@@ -54,6 +54,19 @@ class Rows(NamedTuple):
 
     ids: Sequence[Sequence[int]]
     segments: Sequence[Sequence[int]]
+
+    @classmethod
+    def of(cls, encoded: Iterable[Any]) -> Rows:
+        """Take the ids and segment ids of rows of an `Encoding`.
+
+        Arguments:
+            encoded: iterable of rows of an `Encoding`.
+
+        Returns:
+            `Rows`.
+        """
+        listed = list(encoded)
+        return cls([row.ids for row in listed], [row.type_ids for row in listed])
 
 
 class Task:
@@ -306,11 +319,9 @@ class Task:
             raise ConfigError("texts: there is nothing to train on")
         if self.equal_lengths:
             raise ConfigError("the network has no padding: give from_folder pad_token_id=, the id of an unused token")
-        if batch_size < 1:
-            raise ConfigError(f"batch_size={batch_size}, expected 1 or more")
+        batches = TaskBatches(self, rows, targets, batch_size, seed, group)
         optimizer = keras.optimizers.Adam(learning_rate) if optimizer is None else optimizer
         self.model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics))
-        batches = TaskBatches(self, rows, targets, batch_size, seed, group)
         if validation is not None:
             kwargs = dict(kwargs, validation_data=TaskBatches(self, *validation, batch_size, None, group))
         return fit_batches(self.model, batches, epochs, kwargs)

@@ -136,7 +136,7 @@ class TextClassifier(Task):
             raise ConfigError("windows='mean' is for single texts: it is not clear which text of a pair to cut")
         else:
             owners, encoded = make_windows(self.tokenizer, listed, None, self.maxlen, stride)
-            rows = Rows([row.ids for row in encoded], [row.type_ids for row in encoded])
+            rows = Rows.of(encoded)
         logits = np.zeros((len(rows.ids), len(self.labels)), dtype="float32")
         for chosen, result in self.run(rows, batch_size, progress):
             logits[chosen] = result

@@ -14,6 +14,7 @@ from b4k3.models.errors import short, warn_caller
 
 from .aggregation import Tagged, checked_aggregation, continues_word, make_spans, tag_words
 from .batches import checked_validation
+from .head_training import padded_targets
 from .heads import checked_labels
 from .label_chains import NEVER, best_labels, label_probabilities
 from .opening import checked_texts
@@ -178,7 +179,7 @@ class TokenTagger(Task):
         if checked_aggregation(aggregation) != "simple" and self.crf is not None:
             raise ConfigError(f"aggregation={aggregation!r}: a conditional random field has only 'simple'")
         found = make_windows(self.tokenizer, listed, None, self.maxlen, stride, cut)
-        rows = Rows([row.ids for row in found.rows], [row.type_ids for row in found.rows])
+        rows = Rows.of(found.rows)
         spans: list[list[Span]] = [[] for _ in listed]
         for chosen, scores in self.run(rows, batch_size, progress, "windows"):
             numbers, probabilities = self._decode([found.rows[i] for i in chosen], scores)
@@ -280,14 +281,7 @@ class TokenTagger(Task):
         if inexact:
             warn_caller(f"{inexact} spans begin or end within a token; they were widened to whole tokens")
 
-        def padded_targets(chosen: Sequence[int], columns: int) -> NDArray[np.int32]:
-            """Return the targets of a batch."""
-            array = np.full((len(chosen), columns), ignored, dtype="int32")
-            for line, i in zip(array, chosen):
-                line[: len(targets[i])] = targets[i]
-            return array
-
-        return Rows([row.ids for row in found.rows], [row.type_ids for row in found.rows]), padded_targets
+        return Rows.of(found.rows), padded_targets(targets, ignored)
 
     # ------------------------------------------------------------------------------------------------- files
 
