@@ -319,7 +319,7 @@ SKIPS = [
     ),
     ("tests/tasks/test_commands.py::*", "tf* keras3-*", "is about lines and files: run in the default environment"),
     *(
-        (f"tests/tasks/test_{name}", "tf*keras-2* keras3-tf", ONCE_FOR_EACH)
+        (f"tests/tasks/test_{name}", "tf*keras-2* keras3-tf", "slow: the encoder and the classifier train here")
         for name in (
             "[!t]*.py::test_training_*",
             "token_tagger.py::test_training_*",
