@@ -37,10 +37,17 @@ def whole_model_suffix():
 
 
 def fresh_session():
-    """Forget every model: a graph of TensorFlow 1 only grows. To optimise one takes longer than what tests compute."""
+    """Forget every model: a graph of TensorFlow 1 only grows. To optimise one takes longer than what tests compute.
+
+    Keras 3 has no such graph, but would look for garbage each time, in all that JAX and torch keep of earlier tests: a
+    third of a second after 200 tests. Python looks for it often enough.
+    """
     from b4k3.backend import keras, row
 
-    keras.backend.clear_session()
+    if row.is_keras3:
+        keras.backend.clear_session(free_memory=False)
+    else:
+        keras.backend.clear_session()
     if row.backend == "tensorflow":
         import tensorflow as tf
 
