@@ -95,6 +95,11 @@ SKIPS = [
         (f"tests/models/test_{name}.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH)
         for name in ("dialects", "loading", "networks", "recognition", "truths")
     ),
+    (
+        "tests/models/test_truths.py::test_messages_stay_short_*",
+        "keras3-torch keras3-numpy",
+        "several seconds for a message, and no Keras in it: run in the default environment",
+    ),
     ("tests/models/test_adam_state.py::test_[!a]*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_adam_state.py::test_a_training_*", "keras35-jax keras3-jax-py313", ONCE_FOR_EACH),
     *(
@@ -104,7 +109,7 @@ SKIPS = [
     ("tests/optimizers/test_*::test_a_schedule_of_keras_*", "keras231-*", "keras 2.3 has no schedules"),
     (
         "tests/optimizers/test_goldens.py::test_bare_variables*",
-        "tfkeras-115 tfkeras-215 keras231-tf22 keras35-jax keras3-jax-py313 keras3-tf",
+        "default tfkeras-115 tfkeras-215 keras231-tf22 keras35-jax keras3-jax-py313 keras3-tf",
         "another row has the same kind of optimizers; each third case runs here, in a model",
     ),
     *(
@@ -245,7 +250,7 @@ SKIPS = [
     (
         "tests/test_examples.py::*",
         "keras231-tf115 tfkeras-* tf_keras-221 keras3-tf keras3-jax* keras35-jax keras3-numpy",
-        "the examples run in the default environment, a third of them on keras3-torch and keras231-tf22",
+        "the examples run in the default environment, some of them on keras3-torch and keras231-tf22",
     ),
     *(
         (f"tests/test_examples.py::test_example?{name}?", "keras3-torch keras231-tf22", "a third is enough here")
@@ -259,6 +264,10 @@ SKIPS = [
             "tests/optimizers and tests/backend train by the same functions here",
         )
         for name in ("adversarial_training", "gradient_penalty", "optimizers", "sentence_embedding")
+    ),
+    *(
+        (f"tests/test_examples.py::test_example?{name}?", "default", "keras3-torch runs it")
+        for name in ("ner_crf", "pretraining", "relations_global_pointer", "title_generation_unilm")
     ),
     ("tests/corrupt/test_requests.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
     ("tests/snippets/test_serving.py::*", "keras* tf*", "needs bottle, which only the default environment installs"),
@@ -347,7 +356,6 @@ SKIPS = [
 
 # What `hatch run test` leaves to `.ci/run`, beside what the next table says of `short`.
 LONG = [
-    ("tests/optimizers/test_goldens.py::test_bare_variables*", "short", "the others run in a model"),
     ("tests/corrupt/test_torch_file.py::*", "short", "thousands of broken files, which is no first look at the code"),
     ("tests/models/test_goldens.py::test_weights_and_models_survive_a_new_process", "short", "a minute by itself"),
     ("tests/models/test_truths.py::test_messages_stay_short_*", "short", "several seconds for one message"),
