@@ -63,6 +63,15 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from ._keras3.optimizers import Optimizer as Optimizer, UpdateMixin as UpdateMixin
     from ._keras3.perturbed import PerturbedModel as PerturbedModel
     from ._keras3.prediction import model_scope as model_scope
+    from ._keras3.ranks import (
+        all_rows as all_rows,
+        check_ranks as check_ranks,
+        group_rank as group_rank,
+        group_size as group_size,
+        on_first as on_first,
+        start_group as start_group,
+    )
+    from ._keras3.ranks_model import ranks_model as ranks_model
     from ._keras3.recompute import Dropout as Dropout
     from ._keras3.replaying import weight_value as weight_value
     from ._normalization import layer_normalization as layer_normalization
@@ -134,6 +143,7 @@ _NAMES = {
     "UpdateMixin": "_keras3.optimizers",
     "add_weight_later": "_keras3.lora",
     "align": "tensors",
+    "all_rows": "_keras3.ranks",
     "apply_rotary_position_embeddings": "positions",
     "assert_at_most": "tensors",
     "assign_weights": "_keras3.layer",
@@ -144,6 +154,7 @@ _NAMES = {
     "bias_from_mask": "_attention",
     "build_sublayer": "_keras3.layer",
     "cache_orders": "_keras3.compiling",
+    "check_ranks": "_keras3.ranks",
     "checked_ids": "tables",
     "call_layer": "_keras3.compiling",
     "compiled": "_keras3.compiling",
@@ -164,6 +175,8 @@ _NAMES = {
     "get_available_gpus": "recomputing",
     "gradient": "_keras3.gradients",
     "graph_mode_decorator": "recomputing",
+    "group_rank": "_keras3.ranks",
+    "group_size": "_keras3.ranks",
     "is_tf_keras": "_runtime",
     "keras": "_environment",
     "layer_normalization": "_normalization",
@@ -183,12 +196,14 @@ _NAMES = {
     "multilabel_categorical_crossentropy": "losses",
     "model_scope": "_keras3.prediction",
     "nan_unless": "tables",
+    "on_first": "_keras3.ranks",
     "ops": "_environment",
     "orthogonally_resize": "_resize",
     "piecewise_linear": "tensors",
     "predict_function": "prediction",
     "pool1d": "tensors",
     "prepared_optimizer": "_keras3.optimizer_state",
+    "ranks_model": "_keras3.ranks_model",
     "recompute_grad": "recomputing",
     "register": "_keras3.layer",
     "reset_lora": "_keras3.lora",
@@ -203,6 +218,7 @@ _NAMES = {
     "skip_initialization": "_initialization",
     "sparse_multilabel_categorical_crossentropy": "losses",
     "split_heads": "_heads",
+    "start_group": "_keras3.ranks",
     "swish": "activations",
     "symbolic": "recomputing",
     "take_rows": "tables",

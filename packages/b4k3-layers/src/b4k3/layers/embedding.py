@@ -10,6 +10,7 @@ from b4k3.backend import (
     Layer,
     Tensor,
     add_weight_later,
+    check_ranks,
     keras,
     low_rank_of,
     matmul_transposed,
@@ -131,7 +132,9 @@ class Embedding(Layer):
 
         Raises:
             ValueError: an id has no row, in an eager call. The message names the id, its place and the limits.
+            RuntimeError: several ranks of torch train the model without exchanging gradients, or FSDP2 split it.
         """
+        check_ranks(self)
         table = weight_value(self.embeddings)
         if self._checked(mode) == "dense":
             inputs = ops.cast(inputs, self.compute_dtype)  # [..., output_dim]

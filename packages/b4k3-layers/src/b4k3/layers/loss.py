@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
-from b4k3.backend import MetricLayer, Tensor, keras, ops, register
+from b4k3.backend import MetricLayer, Tensor, all_rows, keras, ops, register
 
 
 @register
@@ -13,7 +13,7 @@ class Loss(MetricLayer):
 
     A subclass overrides `compute_loss`, and the model is compiled without a loss. `self.add_metric(number, name="…")`
     in `compute_loss` shows a part of the loss in the history of `fit`, as the average over the steps of an epoch.
-    Keras 3 on JAX knows it only at the end of the epoch.
+    Keras 3 on JAX knows it only at the end of the epoch. Several ranks of torch compute the loss of all their rows together.
 
     Masks in: any; `compute_loss` gets them. Masks out: the masks of the tensors that are returned. Inputs are not cast
     under a mixed dtype policy, because they may be ids.
@@ -35,6 +35,7 @@ class Loss(MetricLayer):
     """
 
     reads_ids = True
+    loss_of_all_rows = True  # read by the ranks of torch
 
     def __init__(self, output_axis: int | Sequence[int] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -65,7 +66,7 @@ class Loss(MetricLayer):
         Returns:
             The inputs that `output_axis` names: a tensor, or a list of tensors.
         """
-        self.add_loss(ops.mean(self.compute_loss(inputs, mask)), inputs=inputs)
+        self.add_loss(ops.mean(self.compute_loss(all_rows(inputs), all_rows(mask))), inputs=inputs)
         return self._pick(inputs)
 
     def _pick(self, values: Any) -> Any:
