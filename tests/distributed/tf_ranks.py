@@ -11,17 +11,19 @@ shuffled.
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
 import pathlib
-import socket
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 
 HERE = pathlib.Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parents[1])]
+
+from support.ranks import run_ranks  # noqa: E402
+
 GOLDEN = HERE.parents[1] / "golden"
 STRATEGIES = ("mirrored", "workers")
 OPTIMIZERS = (
@@ -114,105 +116,73 @@ def strategy_of(name):
     return None
 
 
+def in_scope(strategy):
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
+
+
 def predicted(model, x):
     """The answers for 13 rows, which two devices do not divide."""
     return model.predict([part[:13] for part in x], batch_size=BATCH, verbose=0)
 
 
 def train(strategy, optimizer, folder):
-    """Do everything with one strategy; return the arrays to compare."""
-    import contextlib
-
+    """Do everything with one strategy; return the arrays to compare, and the error of what was refused."""
     x, y = data()
-    with contextlib.nullcontext() if strategy is None else strategy.scope():
+    with in_scope(strategy):
         model = built(optimizer)
-    found = {"before": predicted(model, x)}
-    history = model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0)
-    found["losses"] = history.history["loss"]
-    found["evaluated"] = model.evaluate(x, y, batch_size=BATCH, verbose=0)
-    found["after"] = predicted(model, x)
-    found["weights"] = np.concatenate([w.ravel() for w in model.get_weights()])
-    model.save_weights(os.path.join(folder, "model.weights.h5"))
+    found = {}
+
+    def attempt(name, action):
+        try:
+            found[name] = action()
+        except Exception as error:
+            found[f"{name} error"] = f"{type(error).__name__}: {error}"
+
+    attempt("before", lambda: predicted(model, x))
+    attempt(
+        "losses", lambda: model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0).history["loss"]
+    )
+    attempt("evaluated", lambda: model.evaluate(x, y, batch_size=BATCH, verbose=0))
+    attempt("after", lambda: predicted(model, x))
+    attempt("weights", lambda: np.concatenate([w.ravel() for w in model.get_weights()]))
+    attempt("saved", lambda: model.save_weights(os.path.join(folder, "model.weights.h5")) or 0)
     return found
 
 
 def generated(strategy):
-    import contextlib
-
-    with contextlib.nullcontext() if strategy is None else strategy.scope():
+    with in_scope(strategy):
         model = language_model()
     return model.generate([[7, 8, 9, 10], [11, 12]], max_new_tokens=5)
 
 
 def child(arguments):
-    """One process: the strategy `arguments.child`, all optimizers, one file of arrays."""
+    """One process: one strategy, all optimizers."""
     strategy = strategy_of(arguments.child)
     found = {}
     for optimizer in arguments.optimizers:
-        folder = tempfile.mkdtemp(dir=arguments.folder)
-        try:
-            results = train(strategy, optimizer, folder)
-        except Exception as error:  # shown in the table
-            if arguments.verbose:
-                raise
-            found[f"{optimizer}:error"] = f"{type(error).__name__}: {error}"
-            continue
-        found.update({f"{optimizer}:{key}": value for key, value in results.items()})
+        results = train(strategy, optimizer, tempfile.mkdtemp(dir=arguments.folder))
+        found.update({f"{optimizer}:{key}": np.array(value) for key, value in results.items()})
     if not arguments.without_generate:
         found["generated"] = generated(strategy)
-    np.savez(arguments.output, **found)
+    return found
 
 
 # ------------------------------------------------------------------------------------------------- all processes
 
 
-def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
 def run(strategy, folder, arguments):
     """Run a strategy in its processes; return the arrays of each."""
-    workers = 2 if strategy == "workers" else 1
-    hosts = [f"127.0.0.1:{port}" for port in free_ports(workers)]
-    processes, outputs = [], []
-    for index in range(workers):
-        environ = dict(os.environ)
-        if strategy == "workers":
-            environ["TF_CONFIG"] = json.dumps(
-                {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
-            )
-        outputs.append(os.path.join(folder, f"{strategy}-{index}.npz"))
-        command = [sys.executable, str(HERE), "--child", strategy, "--output", outputs[-1], "--folder", folder]
-        command += ["--verbose"] * arguments.verbose + ["--without-generate"] * arguments.without_generate
-        processes.append(subprocess.Popen(command + ["--optimizers", *arguments.optimizers], env=environ))
-    try:
-        codes = [process.wait(timeout=arguments.timeout) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    if any(codes):
-        raise RuntimeError(f"{strategy}: the processes ended with {codes}")
-    return [dict(np.load(output)) for output in outputs]
+    command = [str(HERE), "--child", strategy, "--folder", folder, "--optimizers", *arguments.optimizers]
+    command += ["--without-generate"] * arguments.without_generate
+    return run_ranks([command] * (2 if strategy == "workers" else 1), folder, arguments.timeout)
 
 
 def differences(found, wanted):
-    """{key: the greatest difference, or what went wrong}"""
-    answers = {}
-    for key, value in wanted.items():
-        name = key.partition(":")[0]
-        if f"{name}:error" in found:
-            answers[f"{name}:error"] = str(found[f"{name}:error"])
-        elif key.endswith("error"):
-            answers[key] = f"one device: {value}"
-        else:
-            answers[key] = float(np.abs(np.asarray(found[key], "float64") - value).max())
+    """{key: the greatest difference, or the error}"""
+    answers = {key: str(value) for key, value in found.items() if key.endswith("error")}
+    for key in found:
+        if key in wanted and key not in answers:
+            answers[key] = float(np.abs(np.asarray(found[key], "float64") - wanted[key]).max())
     return answers
 
 
@@ -233,9 +203,7 @@ def parse(arguments=None):
     parser.add_argument("--optimizers", nargs="+", default=OPTIMIZERS, choices=OPTIMIZERS)
     parser.add_argument("--without-generate", action="store_true")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for the processes of one strategy")
-    parser.add_argument("--verbose", action="store_true", help="end at the first error, with its traceback")
     parser.add_argument("--child", help=argparse.SUPPRESS)
-    parser.add_argument("--output", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -243,7 +211,7 @@ def parse(arguments=None):
 if __name__ == "__main__":
     asked = parse()
     if asked.child:
-        child(asked)
+        np.savez(os.environ["RANKS_OUTPUT"], **child(asked))
     else:
         for (strategy, index), answers in compare(asked).items():
             for key, value in answers.items():

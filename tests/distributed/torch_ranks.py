@@ -217,6 +217,7 @@ CASES = {
 def refusals(rank):
     """{what was tried: the error}; '' where there was none"""
     import torch
+
     from b4k3.backend import keras
     from b4k3.models.distribution import distributed_data_parallel as parallel
 
@@ -279,9 +280,9 @@ def refusals(rank):
 
 def child(cases, folder):
     """What one process does: all cases, with the wrapper if it is one of several ranks."""
-    from b4k3.models.distribution import distributed_data_parallel, init_process_group
-
     import torch
+
+    from b4k3.models.distribution import distributed_data_parallel, init_process_group
 
     torch.set_num_threads(1)
     rank, ranks = init_process_group()
@@ -300,7 +301,7 @@ def child(cases, folder):
 
 
 def compare(cases, ranks=2, timeout=600):
-    """({"rank case:value": greatest difference from one process, relative above 1}, the refusals of each rank)"""
+    """({"rank case:value": greatest difference from one process, by the greatest number}, the refusals of each rank)"""
     with tempfile.TemporaryDirectory() as folder:
         command = [str(HERE), "--cases", *cases, "--folder", folder]
         compared = [case for case in cases if case != "refusals"]
@@ -312,8 +313,8 @@ def compare(cases, ranks=2, timeout=600):
             case = key.partition(":")[0]
             if case != "refusals":
                 wanted = found[0][key] if case == "dropout" else one[0][key]
-                difference = np.abs(np.asarray(value, "float64") - wanted) / np.maximum(np.abs(wanted), 1)
-                differences[f"{rank} {key}"] = float(difference.max())
+                difference = np.abs(np.asarray(value, "float64") - wanted).max()
+                differences[f"{rank} {key}"] = float(difference / max(1, np.abs(wanted).max()))
     errors = [{k.partition(":")[2]: str(v) for k, v in each.items() if k.startswith("refusals")} for each in found]
     return differences, errors
 

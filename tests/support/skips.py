@@ -278,6 +278,26 @@ SKIPS = [
     ),
     ("tests/snippets/test_data.py::test_dataset_needs_tensorflow", "keras231-* tf* keras3-tf", "TensorFlow is there"),
     ("tests/snippets/test_data.py::test_fit_*", "keras3-numpy", "inference only"),
+    (
+        "tests/snippets/test_sharding.py::test_tf_data",
+        "default keras3-jax* keras3-torch* keras3-numpy keras35-* keras231-tf115 tfkeras-115",
+        "needs TensorFlow 2, which this row is without",
+    ),
+    (
+        "tests/snippets/test_sharding.py::test_loaders_of_torch*",
+        "default keras3-jax* keras3-tf keras3-numpy keras35-jax keras231-* tf*",
+        "needs PyTorch, which this row is without",
+    ),
+    (
+        "tests/distributed/test_torch_ranks.py::*",
+        "default keras3-jax* keras3-tf keras3-numpy keras3-torch-newest keras35-* keras231-* tf*",
+        "ranks of torch: run once, on keras3-torch",
+    ),
+    (
+        "tests/distributed/test_tf_ranks.py::*",
+        "default keras3-jax* keras3-torch* keras3-numpy keras35-* keras231-* tfkeras-115 tfkeras-22",
+        "strategies of TensorFlow: run once for each kind of Keras on a TensorFlow that has them",
+    ),
     *(
         (f"{TRAINING}?{system}?", "*", "made of the layers of another system, which is trained")
         for system in TRAINED_ELSEWHERE.split()

@@ -13,7 +13,7 @@ class Loss(MetricLayer):
 
     A subclass overrides `compute_loss`, and the model is compiled without a loss. `self.add_metric(number, name="…")`
     in `compute_loss` shows a part of the loss in the history of `fit`, as the average over the steps of an epoch.
-    Keras 3 on JAX knows it only at the end of the epoch. Several ranks of torch compute the loss of all their rows together.
+    Keras 3 on JAX knows it only at the end of the epoch. Several ranks of torch compute the loss of the whole batch.
 
     Masks in: any; `compute_loss` gets them. Masks out: the masks of the tensors that are returned. Inputs are not cast
     under a mixed dtype policy, because they may be ids.

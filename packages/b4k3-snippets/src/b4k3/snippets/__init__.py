@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         truncate_sequences as truncate_sequences,
     )
     from .serving import WebServing as WebServing
+    from .sharding import DistributedSampler as DistributedSampler
     from .strings import (
         basestring as basestring,
         convert_to_str as convert_to_str,
@@ -57,6 +58,7 @@ _MODULES = {
     ".progress_bar": "progress",
     ".sequences": "is_one_of sequence_padding to_array truncate_sequences",
     ".serving": "WebServing",
+    ".sharding": "DistributedSampler",
     ".strings": "basestring convert_to_str convert_to_unicode is_py2 is_string lowercase_and_normalize strQ2B "
     "string_matching text_segmentate",
     ".structured": "ViterbiDecoder longest_common_subsequence longest_common_substring pointer_spans",

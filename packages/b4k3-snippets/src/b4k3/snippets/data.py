@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Iterable, Iterator
 
 import numpy as np
+
+from .sharding import DistributedSampler
 
 
 class DataGenerator:
@@ -15,6 +18,8 @@ class DataGenerator:
         batch_size: int. The number of samples in a batch.
         buffer_size: int or None. The number of samples of an iterable that are kept in memory to shuffle them; None
             keeps 1000 batches. A sequence is shuffled as a whole.
+        sampler: `DistributedSampler` or None. It says which rows of a sequence this process takes, and in which order;
+            `random` has no effect then. `forfit` sets its epoch anew in each pass.
 
     Example:
         >>> import numpy as np
@@ -37,11 +42,19 @@ class DataGenerator:
     Reference: the class of the same name in bert4keras, https://github.com/bojone/bert4keras
     """
 
-    def __init__(self, data: Iterable[Any], batch_size: int = 32, buffer_size: int | None = None) -> None:
+    def __init__(
+        self,
+        data: Iterable[Any],
+        batch_size: int = 32,
+        buffer_size: int | None = None,
+        sampler: DistributedSampler | None = None,
+    ) -> None:
         self.data: Any = data
         self.batch_size = batch_size
-        self.steps = -(-len(self.data) // batch_size) if hasattr(data, "__len__") else None
+        rows = self.data if sampler is None else sampler
+        self.steps = -(-len(rows) // batch_size) if hasattr(rows, "__len__") else None
         self.buffer_size = buffer_size or batch_size * 1000
+        self.sampler = sampler
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -59,7 +72,10 @@ class DataGenerator:
         Yields:
             (is_end, sample), where is_end is True for the last sample.
         """
-        samples = self._shuffled() if random else iter(self.data)
+        if self.sampler is not None:
+            samples: Iterator[Any] = (self.data[i] for i in self.sampler)
+        else:
+            samples = self._shuffled() if random else iter(self.data)
         for current in samples:
             for following in samples:
                 yield False, current
@@ -121,7 +137,9 @@ class DataGenerator:
 
     def _endless(self, random: bool) -> Iterator[Any]:
         """Yield the batches of one epoch after another."""
-        while True:
+        for epoch in itertools.count():
+            if self.sampler is not None:
+                self.sampler.set_epoch(epoch)
             batch = None
             for batch in self.__iter__(random):
                 yield batch

@@ -55,6 +55,8 @@ class UpdateMixin(UpdateRules):
         """Make the slots, and keep the paths: TensorFlow hands `update_step` variables that do not know theirs."""
         if self.built:
             return
+        if BACKEND == "tensorflow":
+            refuse_accumulation(self)
         super().build(variables)
         self._paths = tuple(weight_path(v) for v in variables)
         slots = []
@@ -180,6 +182,23 @@ class Optimizer(UpdateMixin, keras.optimizers.Optimizer):
                 "weight_decay_rate."
             )
         super().__init__(*args, **kwargs)
+
+
+def refuse_accumulation(optimizer: Any) -> None:
+    """Refuse to accumulate gradients under a strategy of several replicas, where Keras fails in the first step.
+
+    Arguments:
+        optimizer: UpdateMixin. An optimizer on TensorFlow.
+
+    Raises:
+        NotImplementedError: it accumulates, and its strategy has several replicas.
+    """
+    replicas = optimizer._distribution_strategy.num_replicas_in_sync
+    if optimizer.gradient_accumulation_steps and replicas > 1:
+        raise NotImplementedError(
+            f"{type(optimizer).__name__}: Keras 3 on TensorFlow cannot accumulate gradients on {replicas} replicas, "
+            "because they exchange gradients within a condition. Take a batch of the whole size, or tf_keras"
+        )
 
 
 def value_of(variable: Any) -> Tensor:

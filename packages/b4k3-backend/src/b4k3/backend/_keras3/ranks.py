@@ -164,7 +164,7 @@ def shares(rows: int, ranks: int) -> list[int]:
 if HAS_RANKS:
 
     class Gather(torch.autograd.Function):
-        """Put together the rows of all ranks; the gradient of a rank's own rows is multiplied by the number of ranks."""
+        """Put the rows of all ranks together. The gradient of a rank's own rows is multiplied by the number of ranks."""
 
         @staticmethod
         def forward(ctx: Any, rows: Tensor, sizes: list[int]) -> Tensor:

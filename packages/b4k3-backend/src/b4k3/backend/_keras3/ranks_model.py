@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 
-from .layer import mask_of
 from .perturbed import output_structure
 from .prediction import input_structure
 from .ranks import (
