@@ -6,10 +6,11 @@ so that each rank has all of them and computes the loss of the whole batch. For 
     rank 0   rows 0 1     -> outputs 0 1   \\  gather   outputs 0 1 2 3 4, loss of all   -> gradient of outputs 0 1
     rank 1   rows 2 3 4   -> outputs 2 3 4 /           outputs 0 1 2 3 4, the same loss -> gradient of outputs 2 3 4
 
-Let g(r) be the gradient of the loss by the weights through the rows of rank r. One process computes the sum of all g(r).
-DistributedDataParallel computes their mean. So `Gather` multiplies the gradient by the number of ranks, and the mean is
-the sum. Whatever does not go through the outputs, such as a regularizer, is the same on all ranks, as is its mean. The
-result is exact for every loss, with masks, weights of samples, contrasts between rows, and shares of unequal size.
+Let g(r) be the gradient of the loss by the weights through the rows of rank r. One process computes the sum of all
+g(r). DistributedDataParallel computes their mean. So `Gather` multiplies the gradient by the number of ranks, and the
+mean is the sum. A term that does not depend on the outputs, such as a regularizer, is the same on all ranks, and its
+mean too. The result is exact for every loss: with masks, with weights of samples, with contrasts between rows, and with
+shares of unequal size.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ def shares(rows: int, ranks: int) -> list[int]:
 if HAS_RANKS:
 
     class Gather(torch.autograd.Function):
-        """Put the rows of all ranks together. The gradient of a rank's own rows is multiplied by the number of ranks."""
+        """Put the rows of all ranks together. The gradient of the rank's rows is multiplied by the number of ranks."""
 
         @staticmethod
         def forward(ctx: Any, rows: Tensor, sizes: list[int]) -> Tensor:
