@@ -73,6 +73,7 @@ def built(name):
         str(folder / "bert_config.json"),
         str(folder / "bert_model.ckpt"),
         model="bert",
+        num_hidden_layers=1,
         hidden_dropout_prob=0,
         attention_probs_dropout_prob=0,
     )

@@ -40,6 +40,7 @@ def bert(**kwargs):
         str(folder / "bert_config.json"),
         str(folder / "bert_model.ckpt"),
         model="bert",
+        num_hidden_layers=1,
         hidden_dropout_prob=rate,
         attention_probs_dropout_prob=rate,
         **kwargs,

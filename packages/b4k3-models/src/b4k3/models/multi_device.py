@@ -16,7 +16,8 @@ def data_parallel(model: Any, devices: Iterable[str] | None = None, parts: Seque
 
     It works where Keras builds a graph whose operations stay on their device: keras 2.3.1 and tf.keras 1.15. Other
     environments have a replacement: `tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel` on JAX,
-    `torch.nn.parallel.DistributedDataParallel`.
+    `b4k3.models.distribution.distributed_data_parallel` on PyTorch. The page 'From one core to a cluster' of the
+    documentation has recipes.
 
     Arguments:
         model: Keras model.

@@ -36,6 +36,7 @@ def device_scope(name: str) -> ContextManager[Any]:
     if not HAS_GRAPHS:
         raise NotImplementedError(
             "This Keras does not keep a part of a model on a device. To train on several devices, build and compile "
-            "the model inside tf.distribute.MirroredStrategy().scope()."
+            "the model inside tf.distribute.MirroredStrategy().scope(). The page 'From one core to a cluster' of the "
+            "documentation has recipes."
         )
     return tf.device(name)

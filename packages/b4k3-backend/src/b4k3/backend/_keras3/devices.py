@@ -32,7 +32,7 @@ def gpu_count() -> int:
 INSTEAD = {
     "jax": "keras.distribution.set_distribution(keras.distribution.DataParallel()) before the model is built",
     "tensorflow": "build and compile the model inside tf.distribute.MirroredStrategy().scope()",
-    "torch": "torch.nn.parallel.DistributedDataParallel around the model",
+    "torch": "distributed_data_parallel(model) of b4k3.models.distribution, in the processes of torchrun",
 }
 
 
@@ -48,5 +48,6 @@ def device_scope(name: str) -> NoReturn:
     backend = keras.config.backend()
     instead = INSTEAD.get(backend, "a backend that trains, as this one is for inference only")
     raise NotImplementedError(
-        f"Keras 3 on {backend} does not keep a part of a model on a device; to train it on several: {instead}."
+        f"Keras 3 on {backend} does not keep a part of a model on a device; to train it on several: {instead}. "
+        "The page 'From one core to a cluster' of the documentation has recipes."
     )
