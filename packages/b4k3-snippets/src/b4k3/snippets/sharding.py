@@ -40,7 +40,7 @@ class DistributedSampler:
         >>> list(sampler), list(sampler.weights)
         ([2, 6, 0], [1.0, 1.0, 0.0])
 
-    Reference: the arguments are those of the class of the same name in torch.utils.data.distributed, which repeats rows
+    Reference: the class of the same name in torch.utils.data.distributed has the same arguments, but repeats rows
     without a mark
     """
 

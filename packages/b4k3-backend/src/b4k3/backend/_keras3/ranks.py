@@ -45,7 +45,7 @@ class Share(threading.local):
     """The part of a batch that this thread's rank computes, while the model of the ranks is called.
 
     Attributes:
-        sizes: list of int, or None. The number of rows of each rank; None outside of such a call.
+        sizes: list of int, or None. The number of rows of each rank; None at any other time.
     """
 
     sizes: list[int] | None = None
@@ -191,7 +191,7 @@ if HAS_RANKS:
 
         @staticmethod
         def backward(ctx: Any, gradient: Tensor) -> Any:
-            """Return the gradient of this rank's rows, times the number of ranks, of which the mean will be taken."""
+            """Return the gradient of this rank's rows times the number of ranks, because DDP takes the mean."""
             rank, sizes = group_rank(), ctx.sizes
             start = sum(sizes[:rank])
             return gradient[start : start + sizes[rank]] * len(sizes), None
@@ -213,7 +213,7 @@ def all_rows(nested: Any) -> Any:
 
 
 def gathered(x: Tensor, sizes: list[int]) -> Tensor:
-    """Return the rows of all ranks, from the rows of this one, of which there is one too many if it has none."""
+    """Return the rows of all ranks. A rank without a row of its own computes one, which does not count."""
     own = sizes[group_rank()]
     if x.dim() == 0 or len(x) != max(own, 1):
         raise ValueError(
@@ -295,7 +295,7 @@ def send_variables(variables: Iterable[Any]) -> None:
 
 
 def send_generators() -> None:
-    """Let the random generators of Python, numpy and torch go on as those of rank 0 do, so that data is the same."""
+    """Give all ranks the random generators of rank 0 (Python, numpy and torch), so that they shuffle alike."""
     states = [(random.getstate(), np.random.get_state(), torch.get_rng_state())]
     dist.broadcast_object_list(states, 0)
     python, numpy_, torch_ = states[0]

@@ -85,7 +85,7 @@ class Ranks:
         self.spread_seeds()
 
     def spread_seeds(self) -> None:
-        """Add the number of the rank to the seeds of dropout, which are those of rank 0 before."""
+        """Give each rank other seeds of dropout. Before, all ranks have the seeds of rank 0."""
         for variable in self.model.non_trainable_variables:
             if variable.dtype == "uint32" and tuple(variable.shape) == (2,):
                 seed, count = keras.ops.convert_to_numpy(variable.value)
@@ -95,8 +95,8 @@ class Ranks:
 class RanksModel(keras.Model):
     """A model on which `fit`, `evaluate` and `predict` share the work among all ranks, with the results of one process.
 
-    Every rank gives the same data in the same order and has the same results, in `history` too. The layers and weights
-    are those of the model that was given.
+    Every rank gives the same data in the same order and has the same results, in `history` too. It shares the layers
+    and weights of the model that was given.
 
     Arguments:
         model: keras.Model. A model with inputs and outputs.
@@ -213,15 +213,15 @@ class RanksModel(keras.Model):
     # ---- files
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the model that was given, on rank 0; the other ranks wait. The arguments are those of Keras."""
+        """Save the model that was given, on rank 0; the other ranks wait. The arguments are the same as in Keras."""
         on_first(self.ranks.model.save, *args, **kwargs)
 
     def save_weights(self, *args: Any, **kwargs: Any) -> None:
-        """Save the weights on rank 0; the other ranks wait. The arguments are those of Keras."""
+        """Save the weights on rank 0; the other ranks wait. The arguments are the same as in Keras."""
         on_first(self.ranks.model.save_weights, *args, **kwargs)
 
     def load_weights(self, *args: Any, **kwargs: Any) -> None:
-        """Load weights on every rank. The arguments are those of Keras."""
+        """Load weights on every rank. The arguments are the same as in Keras."""
         self.ranks.model.load_weights(*args, **kwargs)
         self.ranks.spread_seeds()
 

@@ -36,10 +36,10 @@ def distributed_data_parallel(model: Any) -> Any:
     """Make a model that all ranks train together by plain `fit`, with the numbers of one process.
 
     Each rank gives `fit`, `evaluate` and `predict` the same batches in the same order, as a script does that runs in
-    each process. The ranks share the rows of each batch, of which the last may be shorter, gather the outputs, and
-    exchange the gradients by `torch.nn.parallel.DistributedDataParallel`. So losses, metrics, `history` and answers are
-    those of one process on all ranks, for losses with masks and weights too, and callbacks act alike on all ranks. At
-    the beginning of `fit` weights, the state of the optimizer and random generators become those of rank 0.
+    each process. The ranks share the rows of each batch (the last one may be shorter), gather the outputs, and exchange
+    the gradients by `torch.nn.parallel.DistributedDataParallel`. So every rank has the losses, metrics, `history` and
+    predictions of one process, for losses with masks and weights too, and callbacks act alike on all ranks. When `fit`
+    begins, all ranks get the weights, the state of the optimizer and the random generators of rank 0.
 
     `save` and `save_weights` write the given model on rank 0 while the others wait, also from `ModelCheckpoint`, which
     belongs on all ranks. Give other callbacks that write files to rank 0 alone.
