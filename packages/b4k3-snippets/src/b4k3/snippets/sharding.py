@@ -37,7 +37,7 @@ class DistributedSampler:
     Example:
         >>> from b4k3.snippets import DistributedSampler
         >>> sampler = DistributedSampler(10, num_replicas=4, rank=2, shuffle=False)
-        >>> list(sampler), list(sampler.weights)
+        >>> list(sampler), sampler.weights.tolist()
         ([2, 6, 0], [1.0, 1.0, 0.0])
 
     Reference: the class of the same name in torch.utils.data.distributed has the same arguments, but repeats rows
