@@ -31,7 +31,9 @@ def compared():
 def test_two_ranks_equal_one_process(compared):
     differences, _ = compared
     assert {key.partition(":")[0] for key in differences} == {f"{r} {case}" for r in (0, 1) for case in CASES[:-1]}
-    assert {key: value for key, value in differences.items() if not value <= 1e-5} == {}
+    # logits are computed in batches of another size; weights and losses show that it is rounding
+    bounds = {key: 5e-5 if key.endswith("masked_tokens:predicted") else 1e-5 for key in differences}
+    assert {key: value for key, value in differences.items() if not value <= bounds[key]} == {}
 
 
 def test_what_would_be_wrong_is_refused(compared):
