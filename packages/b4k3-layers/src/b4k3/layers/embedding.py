@@ -18,6 +18,7 @@ from b4k3.backend import (
     ops,
     register,
     reset_lora,
+    split_rows,
     take_rows,
     weight_value,
 )
@@ -145,7 +146,7 @@ class Embedding(Layer):
             inner = matmul_transposed(inputs, self._cast(low.b))  # [..., rank]
             return scores + matmul_transposed(inner, self._cast(low.a)) * low.scale  # [..., input_dim]
         padding_id = self.padding_id if self.mask_zero else None
-        rows = ops.cast(take_rows(table, inputs, self.name, padding_id), self.compute_dtype)
+        rows = split_rows(ops.cast(take_rows(table, inputs, self.name, padding_id), self.compute_dtype))
         low = low_rank_of(self)
         if low is None:
             return rows

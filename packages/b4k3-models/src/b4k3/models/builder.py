@@ -200,6 +200,37 @@ def build_transformer_model(
         ...
         b4k3.models.errors.ConfigError: ... has no argument 'with_mml' (did you mean 'with_mlm'?)
     """
+    transformer, arguments, source = unbuilt_transformer(config_path, checkpoint_path, model, application, kwargs)
+    source.warn()
+    if source.view is not None:
+        transformer.expect_checkpoint(source.view)
+    transformer.build(**arguments)
+    if source.view is not None:
+        transformer.load_weights_from_checkpoint(source.view)
+        transformer.load_report.notes[:0] = source.notes
+    return transformer.model if return_keras_model else transformer
+
+
+def unbuilt_transformer(
+    config_path: Config, checkpoint_path: CheckpointPath, model: Named | Own, application: str, kwargs: dict[str, Any]
+) -> tuple[Transformer, dict[str, Any], Source]:
+    """Do the steps of `build_transformer_model` before the Keras model is made.
+
+    Arguments:
+        config_path: str, path, dict or None. As for `build_transformer_model`.
+        checkpoint_path: str, path, dict or None. As for `build_transformer_model`.
+        model: str, `Network`, class or None. As for `build_transformer_model`.
+        application: str. As for `build_transformer_model`.
+        kwargs: dict. The keyword arguments of `build_transformer_model`.
+
+    Returns:
+        (the `Transformer`, the arguments of its method `build`, the `Source` of configuration and weights).
+
+    Raises:
+        ConfigError: an argument or the configuration cannot be right.
+        CheckpointError: the checkpoint cannot be read, or is of no network that is known.
+        FileNotFoundError: a path does not exist.
+    """
     for name, value in (("config_path", config_path), ("checkpoint_path", checkpoint_path)):
         if isinstance(value, (bool, int, float)):
             raise ConfigError(f"{name}={value!r}, expected a path or a dict")
@@ -221,17 +252,10 @@ def build_transformer_model(
         raise ConfigError(direction)
     check_arguments(config, network)
     refuse_far_larger(source, config, where)
-    source.warn()
     transformer = cls(**taken(config, accepted_arguments(cls, "__init__")))
     transformer.explicit = set(source.given)
     transformer.ignored_config_keys = source.unknown_keys
-    if source.view is not None:
-        transformer.expect_checkpoint(source.view)
-    transformer.build(**taken(config, accepted_arguments(cls, "build")))
-    if source.view is not None:
-        transformer.load_weights_from_checkpoint(source.view)
-        transformer.load_report.notes[:0] = source.notes
-    return transformer.model if return_keras_model else transformer
+    return transformer, taken(config, accepted_arguments(cls, "build")), source
 
 
 def known_arguments(of: type[Transformer], network: Network) -> set[str]:

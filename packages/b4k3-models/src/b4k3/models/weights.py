@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
-from b4k3.backend import activations, base_weights, merged_weights, orthogonally_resize, reset_lora
+from b4k3.backend import (
+    activations,
+    base_weights,
+    merged_weights,
+    orthogonally_resize,
+    process_index,
+    reset_lora,
+    wait_for_processes,
+)
 from b4k3.layers import FeedForward, MultiHeadAttention
 
 from .checkpoints import CheckpointError, save_checkpoint
+from .distribution.layouts import layout_map_of
 from .errors import ConfigError, warn_caller
 from .keys import ARGUMENTS
 from .loading import in_dialect, load_weights, open_view
@@ -152,6 +161,23 @@ class CheckpointWeights:
             )
         return {name: distance for name, distance in distances.items() if name in self.layers}
 
+    def layout_map(self, mesh: Any, uneven: str = "refuse") -> Any:
+        """Say how devices share the weights of this model. `distribution.model_parallel` says it before one is built.
+
+        Arguments:
+            mesh: keras.distribution.DeviceMesh. Its axis 'model', or its last one, cuts the weights.
+            uneven: str. "refuse" raises an error for a size that does not divide; "replicate" puts such a weight on
+                every device.
+
+        Returns:
+            keras.distribution.LayoutMap with every weight of the model.
+
+        Raises:
+            ConfigError: a size does not divide by the axis of the mesh.
+            BackendError: the backend is not JAX.
+        """
+        return layout_map_of(self, mesh, uneven)
+
     def expect_checkpoint(self, checkpoint: CheckpointLike) -> None:
         """Skip the initialisation of the weights that this checkpoint will fill. To be called before `build`.
 
@@ -222,6 +248,8 @@ class CheckpointWeights:
     ) -> None:
         """Write the weights to a checkpoint. TensorFlow is not needed. The products of LoRA are added to the weights.
 
+        If the weights lie on several processes of JAX, each of them must call this, and process 0 writes.
+
         Arguments:
             filename: path. The prefix of a TensorFlow checkpoint (".../bert_model.ckpt"), or the file of other formats.
             mapping: dict as `variable_mapping` returns, to use instead of it.
@@ -235,7 +263,11 @@ class CheckpointWeights:
             ConfigError: no dialect has this name.
         """
         tensors = self.checkpoint_variables(mapping, dtype)
-        save_checkpoint(filename, in_dialect(tensors, dialect, self.description), format=format)
+        try:
+            if process_index() == 0:
+                save_checkpoint(filename, in_dialect(tensors, dialect, self.description), format=format)
+        finally:
+            wait_for_processes(f"save_weights_as_checkpoint {filename}")
 
     def checkpoint_variables(self, mapping: Mapped | None = None, dtype: str | None = None) -> dict[str, np.ndarray]:
         """Return the weights in the form in which a checkpoint stores them, with the products of LoRA added.

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from ..types import Tensor
+from .distribution import everywhere
 
 BACKEND = keras.config.backend()
 runs_eagerly = BACKEND not in ("jax", "tensorflow")  # True if `compiled` does not compile
@@ -112,7 +113,9 @@ def found_once(find: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def jitted(function: Callable[..., Any], variables: list[Any], donate: bool) -> Callable[..., Any]:
     """Compile a function by JAX, with the values of the variables as its first argument. See `compiled`."""
 
-    @functools.partial(jax.jit, donate_argnums=1 if donate else ())
+    whole = everywhere(variables)  # if several processes have the weights, each gets all results
+
+    @functools.partial(jax.jit, donate_argnums=1 if donate else (), out_shardings=whole)
     def run(weights: list[Tensor], first: Any, *arguments: Any) -> Any:
         """Call the function with variables that have these values."""
         with keras.StatelessScope(state_mapping=list(zip(variables, weights))):

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._initialization import skipping
 from ..types import Tensor
+from .distribution import on_devices, with_layout
 from .layer import register
 
 ALIGNMENT = 64  # XLA takes over memory without a copy if its address is a multiple of this many bytes
@@ -26,17 +27,26 @@ class TruncatedNormal(keras.initializers.TruncatedNormal):
     Reference: https://github.com/google-research/bert
     """
 
-    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Tensor:
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None, layout: Any = None) -> Tensor:
         if skipping():
-            return lazy_zeros(shape, dtype)
+            return lazy_zeros(shape, dtype, layout)
+        if layout is not None:  # of JAX, for several devices
+            return self._draw_on_devices(shape, dtype, layout)
         values = super().__call__(shape, dtype=dtype)
         if keras.backend.backend() != "torch":
             return values
         # On torch Keras draws each value four times, and keeps one beyond the limits if all four lie beyond them.
         return keras.ops.clip(values, self.mean - 2 * self.stddev, self.mean + 2 * self.stddev)
 
+    def _draw_on_devices(self, shape: tuple[int, ...], dtype: Any, layout: Any) -> Tensor:
+        """Draw the values that one device would draw, of which each device keeps its share."""
+        import jax
 
-def lazy_zeros(shape: tuple[int, ...], dtype: Any) -> Tensor:
+        draw = super().__call__
+        return jax.jit(lambda: draw(shape, dtype=dtype), out_shardings=on_devices(layout))()
+
+
+def lazy_zeros(shape: tuple[int, ...], dtype: Any, layout: Any = None) -> Tensor:
     """Make a tensor of zeros that takes no memory before it is written.
 
     numpy asks the operating system for zeros, which maps a page of memory only when it is touched.
@@ -44,19 +54,44 @@ def lazy_zeros(shape: tuple[int, ...], dtype: Any) -> Tensor:
     Arguments:
         shape: tuple of int. The shape.
         dtype: str, or None for Keras' default. The dtype.
+        layout: jax.sharding.NamedSharding, or None for one device. How the tensor lies on several devices of JAX.
 
     Returns:
         The tensor, of the given shape.
     """
     dtype = keras.backend.standardize_dtype(dtype)
-    if dtype == "bfloat16":  # numpy does not know this dtype, or torch does not take it from numpy
+    if layout is not None:
+        return with_layout(shape, layout, lambda index: untouched_zeros(sliced(shape, index), dtype))
+    if dtype == "bfloat16" and keras.backend.backend() != "jax":  # torch does not take it from numpy
         return keras.initializers.Zeros()(shape, dtype=dtype)
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + ALIGNMENT, dtype="uint8")
-    start = -memory.ctypes.data % ALIGNMENT
-    zeros = memory[start : start + size].view(dtype).reshape(shape)
+    zeros = untouched_zeros(shape, dtype)
     if keras.backend.backend() != "torch":
         return keras.ops.convert_to_tensor(zeros, dtype=dtype)  # JAX would copy them if the dtype were not given
     import torch
 
     return torch.from_numpy(zeros)  # convert_to_tensor would copy them
+
+
+def sliced(shape: tuple[int, ...], index: tuple[slice, ...]) -> tuple[int, ...]:
+    """Return the shape of a slice of an array."""
+    return tuple(len(range(*part.indices(size))) for part, size in zip(index, shape))
+
+
+def untouched_zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Make an array of zeros whose memory the operating system has not mapped yet.
+
+    Arguments:
+        shape: tuple of int. The shape.
+        dtype: str. The dtype; "bfloat16" on JAX alone, which brings this dtype of numpy.
+
+    Returns:
+        The array, whose address XLA takes over without a copy.
+    """
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        return untouched_zeros(shape, "uint16").view(ml_dtypes.bfloat16)
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + ALIGNMENT, dtype="uint8")
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)

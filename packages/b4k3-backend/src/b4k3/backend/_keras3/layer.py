@@ -11,6 +11,7 @@ import numpy as np
 from .._ids import misfit
 from .._serialization import make_register
 from ..types import Tensor
+from .distribution import put_slices
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -231,8 +232,11 @@ def assign_copy(variable: Any, value: NDArray[Any]) -> None:
 def assign_jax_copy(variable: Any, value: NDArray[Any]) -> None:
     """Assign an array of JAX that was copied only once.
 
-    JAX copies an array of numpy in the background, so that a copy by numpy before it would hold the memory twice.
+    JAX copies an array of numpy in the background, so that a copy by numpy before it would hold the memory twice. Of a
+    variable on several devices, each device gets a copy of its own slice.
     """
+    if put_slices(variable, value):
+        return
     import jax.numpy as jnp
 
     if value.dtype.isnative and value.dtype.name == variable.dtype and value.flags.c_contiguous:

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from ..types import Tensor
+from .distribution import gathered
 
 WEIGHTS = ("kernel", "embeddings")  # the weights that can be adapted, by their names in Keras
 
@@ -276,12 +277,12 @@ def merged_weights(layer: Any) -> list[np.ndarray]:
         [(4, 8), (8,)]
     """
     found = {id(low.base): low for low in map(low_rank_of, layer._flatten_layers()) if low is not None}
-    return [merged(found[id(w)]) if id(w) in found else keras.ops.convert_to_numpy(w) for w in base_weights(layer)]
+    return [merged(found[id(w)]) if id(w) in found else gathered(w) for w in base_weights(layer)]
 
 
 def merged(found: LowRank) -> np.ndarray:
     """Return the effective weight of a layer with LoRA, in the dtype of the base weight; it is summed in float32."""
-    base, a, b = (keras.ops.convert_to_numpy(weight) for weight in found[:3])
+    base, a, b = (gathered(weight) for weight in found[:3])
     product = a.astype("float32") @ b.astype("float32")
     return (base.astype("float32") + np.float32(found.scale) * product).astype(base.dtype)
 

@@ -13,6 +13,7 @@ import keras
 
 from .._tracing import ByShape, tracing
 from ..types import Tensor
+from .distribution import everywhere
 from .lora import lora_version
 
 BACKEND = keras.config.backend()
@@ -118,7 +119,9 @@ def jitted(model: Any, max_shapes: int) -> Callable[[Any], Any]:
     def make() -> Callable[[Any], Any]:
         """Make a function of the inputs that reads the newest values of the weights each time it is called."""
         trainable, others = model.trainable_variables, model.non_trainable_variables
-        run = jax.jit(lambda *arguments: step(*arguments)) if model.jit_compile and not model.run_eagerly else step
+        whole = everywhere(model.variables)  # if several processes have the weights, each gets all outputs
+        compiles = model.jit_compile and not model.run_eagerly
+        run = jax.jit(lambda *arguments: step(*arguments), out_shardings=whole) if compiles else step
         return lambda x: run([value_of(v, model) for v in trainable], [value_of(v, model) for v in others], x)
 
     return ByShape(make, max_shapes)

@@ -1,6 +1,9 @@
-"""Training on several devices and in several processes, by what the framework offers for it.
+"""Train and run one model on several devices, by what each framework has for it. `docs/cluster.md` has the recipes.
 
-No module is imported before one of its names is asked for.
+With Keras on JAX two lines do it:
+
+    with distribution.model_parallel("bert_config.json").scope():
+        model = build_transformer_model("bert_config.json", "bert_model.ckpt")
 """
 
 from __future__ import annotations
@@ -12,6 +15,13 @@ from typing import TYPE_CHECKING, Any
 from b4k3.backend._missing import BackendError, missing
 
 if TYPE_CHECKING:  # what the table below gives at run time, for editors and type checkers
+    from .keras_distribution import (
+        data_parallel as data_parallel,
+        model_parallel as model_parallel,
+        plan as plan,
+        save as save,
+    )
+    from .layouts import Plan as Plan, plan_of as plan_of
     from .torch_ranks import (
         distributed_data_parallel as distributed_data_parallel,
         init_process_group as init_process_group,
@@ -20,9 +30,15 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
 
 # public name -> the module that defines it
 _NAMES = {
+    "Plan": "layouts",
+    "data_parallel": "keras_distribution",
     "distributed_data_parallel": "torch_ranks",
     "init_process_group": "torch_ranks",
+    "model_parallel": "keras_distribution",
     "on_first_rank": "torch_ranks",
+    "plan": "keras_distribution",
+    "plan_of": "layouts",
+    "save": "keras_distribution",
 }
 
 

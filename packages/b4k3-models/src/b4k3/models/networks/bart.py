@@ -90,13 +90,31 @@ def stack(side: str, network: str = "bart") -> Part:
     for name, stored in sublayers:
         variables: list[Variable] = []
         for matrix in MATRICES:
-            variables += dense(f"{block}{stored}/{matrix}", "hidden_size", "hidden_size")
+            variables += projection(f"{block}{stored}/{matrix}", matrix == "output", side)
         layers.append(Layer(name, variables, repeated))
         layers.append(Layer(name + "-Norm", norm(f"{block}{stored}/LayerNorm", "hidden_size"), repeated))
     inner = dense(block + "intermediate/dense", "hidden_size", width)
     layers.append(Layer("FeedForward", inner + dense(block + "output/dense", width, "hidden_size"), repeated))
     layers.append(Layer("FeedForward-Norm", norm(block + "output/LayerNorm", "hidden_size"), repeated))
     return Part(side, layers)
+
+
+def projection(scope: str, outer: bool, side: str) -> list[Variable]:
+    """Describe one of the four Dense layers of attention, whose heads several devices share.
+
+    Arguments:
+        scope: str. The canonical name of the layer.
+        outer: bool. Whether it comes after the heads, and not before them.
+        side: str. "encoder" or "decoder".
+
+    Returns:
+        list of `Variable`: the kernel and the bias.
+    """
+    heads = "num_decoder_attention_heads" if side == "decoder" else "num_attention_heads"
+    kernel, bias = dense(scope, "hidden_size", "hidden_size")
+    kernel.split = (0 if outer else 1, heads)
+    bias.split = None if outer else (0, heads)
+    return [kernel, bias]
 
 
 def output(network: str = "bart", table: str = TABLE) -> Part:

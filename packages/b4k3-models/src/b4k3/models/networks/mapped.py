@@ -95,7 +95,11 @@ def parts_of(mapping: dict[str, list[str]], base: Network) -> list[Part]:
         templates = []
         for i, variable in enumerate(variables):
             same = like.variables[i] if like is not None and len(like.variables) == len(variables) else Variable("")
-            templates.append(Variable(_numbered(variable, of_blocks), same.axes, same.transposed, same.when, same.more))
+            templates.append(
+                Variable(
+                    _numbered(variable, of_blocks), same.axes, same.transposed, same.when, same.more, same.split
+                )
+            )
         layer_name, blocks = _split_block(name) if of_blocks else (name, None)
         when = None if like is None else like.when
         groups.setdefault(title, []).append(Layer(layer_name, templates, blocks, when))

@@ -44,6 +44,8 @@ class Variable:
         when: function from sizes to bool: whether the layer has the variable. None means that it always has it.
         more: dict. How many more entries an axis has than the value of its key, by key. BART's table of positions has
             max_position + 2 rows, for example.
+        split: (int, str), or None. The stored axis along which several devices share the variable, and the key that says
+            how many pieces must stay whole, such as the heads. None means that `layouts.py` finds both by the axes.
 
     Example:
         >>> from b4k3.models.networks.description import Variable
@@ -59,12 +61,14 @@ class Variable:
         transposed: bool = False,
         when: Callable[[Sizes], bool] | None = None,
         more: dict[str, int] | None = None,
+        split: tuple[int, str] | None = None,
     ) -> None:
         self.name = name
         self.axes = tuple(axes)
         self.transposed = transposed
         self.when = when
         self.more = dict(more or {})
+        self.split = split
         self.skeleton = skeleton(name)
         self._regex: re.Pattern[str] | None = None
 

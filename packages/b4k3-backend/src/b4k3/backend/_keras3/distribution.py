@@ -1,0 +1,400 @@
+"""Several devices on JAX, by `keras.distribution`: layouts of weights, batches of any size, and values of all processes.
+
+`keras.distribution` puts an equal share of the rows of each batch on every device. A batch that cannot be cut into
+equal shares ends in an error, after which the weights of the model are None. The distributions here give every device
+all ids of a batch, which are small, and cut the embeddings instead (`split_rows`): XLA fills up what does not divide,
+and keeps what it filled in out of every sum.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Iterator, Mapping, Sequence
+
+import keras
+import numpy as np
+
+from .._missing import BackendError
+from ..types import Tensor
+
+BACKEND = keras.config.backend()
+
+if BACKEND == "jax":
+    import jax
+
+DATA, MODEL = "data", "model"  # the names of the axes of a mesh
+
+
+def need_jax() -> None:
+    """Refuse every backend but JAX.
+
+    Raises:
+        BackendError: the backend has no `keras.distribution`; the message says what it has instead.
+    """
+    instead = {"torch": "torch.distributed", "tensorflow": "tf.distribute"}.get(BACKEND)
+    if BACKEND != "jax":
+        raise BackendError(
+            f"keras.distribution needs Keras 3 on JAX, and this is Keras 3 on {BACKEND}: set KERAS_BACKEND=jax"
+            + (f", or use {instead}" if instead else "")
+        )
+
+
+class AnyRows:
+    """The part of a distribution that takes batches of any number of rows. See the beginning of the module.
+
+    Attributes:
+        whole_batches: bool. Whether every process gives the same whole batch. False, for several processes, is the rule
+            of Keras: each process gives its own rows, which are as many in each, and the batch is all of them.
+    """
+
+    whole_batches = True
+
+    def get_data_layout(self, data_shape: Sequence[int]) -> Any:
+        """Say how an array of a batch is put on the devices.
+
+        Arguments:
+            data_shape: tuple of int. The shape of the array that this process has.
+
+        Returns:
+            keras.distribution.TensorLayout.
+
+        Raises:
+            ValueError: the rows of this process cannot be cut into equal shares for its devices.
+        """
+        this: Any = self
+        if self.whole_batches:
+            return keras.distribution.TensorLayout([None] * len(data_shape), this.device_mesh)
+        shares = max(1, this.num_model_replicas // this.num_processes)
+        if data_shape[0] % shares:
+            raise ValueError(
+                f"{data_shape[0]} rows of this process cannot be cut into {shares} equal shares, one for each of its "
+                "devices: give another batch size, or the same whole batch to every process and whole_batches=True"
+            )
+        parent: Any = super()
+        return parent.get_data_layout(data_shape)
+
+
+if BACKEND == "jax":
+
+    class DataParallel(AnyRows, keras.distribution.DataParallel):
+        """`keras.distribution.DataParallel` for batches of any number of rows."""
+
+    class ModelParallel(AnyRows, keras.distribution.ModelParallel):
+        """`keras.distribution.ModelParallel` for batches of any number of rows, which refuses weights without a layout.
+
+        Attributes:
+            largest_unplanned: int. A weight that is not in the layout map must not have more elements than this.
+        """
+
+        largest_unplanned: float = float("inf")
+
+        def get_variable_layout(self, variable: Any) -> Any:
+            """Say how a new variable is put on the devices.
+
+            Arguments:
+                variable: keras.Variable. Its shape and its path are known, its value is not.
+
+            Returns:
+                keras.distribution.TensorLayout.
+
+            Raises:
+                ValueError: the variable is large, and the layout map does not have it.
+            """
+            unplanned = getattr(variable, "_layout", None) is None and self._layout_map[variable.path] is None
+            if unplanned and np.prod(variable.shape) > self.largest_unplanned:
+                raise ValueError(
+                    f"{variable.path} {list(variable.shape)} is not in the layout map, so every device would hold all "
+                    f"of it. Give its layout: layouts={{{variable.path!r}: {(None,) * len(variable.shape)}}}, with "
+                    "'model' in the place of the axis that is to be cut, or as it is to hold it everywhere"
+                )
+            return super().get_variable_layout(variable)
+
+
+def device_mesh(shape: Sequence[int] | None) -> Any:
+    """Make a mesh of all devices of all processes.
+
+    Arguments:
+        shape: (int, int), or None. The number of shares of the rows, and the number of shares of the weights. None
+            cuts the weights alone.
+
+    Returns:
+        keras.distribution.DeviceMesh with the axes 'data' and 'model'.
+
+    Raises:
+        BackendError: the backend is not JAX.
+        ValueError: the product of the two numbers is not the number of devices.
+    """
+    need_jax()
+    devices = keras.distribution.list_devices()
+    shape = (1, len(devices)) if shape is None else tuple(shape)
+    if len(shape) != 2 or min(shape) < 1 or shape[0] * shape[1] != len(devices):
+        raise ValueError(
+            f"mesh_shape={shape}, expected two whole numbers whose product is the number of devices, {len(devices)}"
+        )
+    return keras.distribution.DeviceMesh(shape, [DATA, MODEL], devices)
+
+
+def mesh_axes(mesh: Any) -> dict[str, int]:
+    """Return the size of each axis of a mesh, by its name.
+
+    Arguments:
+        mesh: keras.distribution.DeviceMesh.
+
+    Returns:
+        dict from str to int.
+
+    Example:
+        >>> class Mesh:
+        ...     axis_names, shape = ["data", "model"], (1, 4)
+        >>> mesh_axes(Mesh)
+        {'data': 1, 'model': 4}
+    """
+    return dict(zip(mesh.axis_names, map(int, mesh.shape)))
+
+
+def layout_map(mesh: Any, layouts: Mapping[str, Sequence[str | None]]) -> Any:
+    """Make a `keras.distribution.LayoutMap`.
+
+    Arguments:
+        mesh: keras.distribution.DeviceMesh.
+        layouts: dict from the path of a weight to a tuple with the name of a mesh axis, or None, for each of its axes.
+
+    Returns:
+        keras.distribution.LayoutMap.
+
+    Raises:
+        BackendError: the backend is not JAX.
+    """
+    need_jax()
+    made = keras.distribution.LayoutMap(mesh)
+    for path, axes in layouts.items():
+        made[path] = tuple(axes)
+    return made
+
+
+def parallel(mesh: Any, layouts: Any = None, whole_batches: bool | None = None, limit: float = float("inf")) -> Any:
+    """Make a distribution for batches of any number of rows.
+
+    Arguments:
+        mesh: keras.distribution.DeviceMesh, or None for all devices in one axis.
+        layouts: keras.distribution.LayoutMap, or None if every device holds all weights.
+        whole_batches: bool or None. See `AnyRows`. None is True in one process, or if the rows are not cut.
+        limit: int. `largest_unplanned` of `ModelParallel`.
+
+    Returns:
+        keras.distribution.DataParallel or ModelParallel.
+
+    Raises:
+        BackendError: the backend is not JAX.
+    """
+    need_jax()
+    # Keras can share out data sets of TensorFlow alone, and refuses to share out others.
+    own: dict[str, Any] = {"auto_shard_dataset": False}
+    if layouts is None:
+        made: Any = DataParallel(device_mesh=mesh, **own)
+    else:
+        made = ModelParallel(layout_map=layouts, batch_dim_name=DATA, **own)
+        made.largest_unplanned = limit
+    alone = jax.process_count() == 1 or made.num_model_replicas == 1
+    made.whole_batches = alone if whole_batches is None else bool(whole_batches)
+    return made
+
+
+def split_rows(x: Tensor) -> Tensor:
+    """Cut a tensor along its first axis, so that each device computes its share of the rows.
+
+    It does nothing outside of compiled functions, and without a distribution of this module.
+
+    Arguments:
+        x: [batch, ...]. A tensor in the forward pass of a model.
+
+    Returns:
+        The same numbers.
+
+    Example:
+        >>> y = split_rows(ops.ones((2, 3)))  # [2, 3]
+    """
+    if BACKEND != "jax" or not isinstance(x, jax.core.Tracer):
+        return x
+    distribution = keras.distribution.distribution()
+    if not isinstance(distribution, AnyRows) or distribution.num_model_replicas > x.shape[0]:
+        return x
+    cut = jax.sharding.PartitionSpec(distribution.batch_dim_name)
+    mesh = distribution.device_mesh.backend_mesh
+    return jax.lax.with_sharding_constraint(x, jax.sharding.NamedSharding(mesh, cut))
+
+
+# ------------------------------------------------------------------------------------------ weights on several devices
+
+
+def sharding_of(layout: Any) -> Any:
+    """Return the `jax.sharding.Sharding` that a layout of Keras stands for; None for None."""
+    return getattr(layout, "backend_layout", layout)
+
+
+def put_slices(variable: Any, value: np.ndarray) -> bool:
+    """Assign an array to a variable that lies on several devices, from which each device reads its slice alone.
+
+    Arguments:
+        variable: keras.Variable.
+        value: array of the same shape, such as a view of a mapped file. Slices of it are copied and cast.
+
+    Returns:
+        bool. False if the variable lies on one device, and nothing was done.
+    """
+    sharding = sharding_of(getattr(variable, "_layout", None))
+    if sharding is None or tuple(value.shape) != tuple(variable.shape):
+        return False
+    dtype = jax.numpy.dtype(variable.dtype)
+
+    def slice_of(index: Any) -> np.ndarray:
+        """Copy the slice of one device."""
+        return np.array(value[index], dtype=dtype, order="C")
+
+    variable.assign(jax.make_array_from_callback(tuple(value.shape), sharding, slice_of))
+    return True
+
+
+def with_layout(shape: tuple[int, ...], layout: Any, slice_of: Any) -> Tensor:
+    """Make a tensor on several devices while Keras initializes a variable.
+
+    Arguments:
+        shape: tuple of int.
+        layout: jax.sharding.NamedSharding. The one that Keras gives to an initializer, whose mesh has no devices.
+        slice_of: function from the index of a device's slice, a tuple of `slice`, to its array.
+
+    Returns:
+        The tensor.
+    """
+    return jax.make_array_from_callback(tuple(shape), on_devices(layout), slice_of)
+
+
+def on_devices(layout: Any) -> Any:
+    """Return the sharding that Keras gives to an initializer, on the devices of the distribution that is set."""
+    return jax.sharding.NamedSharding(keras.distribution.distribution().device_mesh.backend_mesh, layout.spec)
+
+
+def device_bytes(variables: Sequence[Any]) -> dict[str, int]:
+    """Count the bytes of variables on each device of this process.
+
+    Arguments:
+        variables: list of keras.Variable.
+
+    Returns:
+        dict from the name of a device to bytes. On other backends than JAX the only name is that of the backend.
+
+    Example:
+        >>> layer = Dense(8)
+        >>> layer.build((None, 4))
+        >>> sum(device_bytes(layer.weights).values())
+        160
+    """
+    found: dict[str, int] = {}
+    for variable in variables:
+        if BACKEND != "jax":
+            found[BACKEND] = found.get(BACKEND, 0) + keras.ops.convert_to_numpy(variable).nbytes
+            continue
+        for shard in variable.value.addressable_shards:
+            name = f"{shard.device.platform}:{shard.device.id}"
+            found[name] = found.get(name, 0) + shard.data.nbytes
+    return found
+
+
+# --------------------------------------------------------------------------------------------------- several processes
+
+
+def process_index() -> int:
+    """Return the number of this process among those of `keras.distribution.initialize`; 0 if there is one.
+
+    Returns:
+        int.
+
+    Example:
+        >>> process_index()
+        0
+    """
+    return jax.process_index() if BACKEND == "jax" else 0
+
+
+def wait_for_processes(name: str) -> None:
+    """Wait until every process has called this function with the name. A single process does not wait.
+
+    Arguments:
+        name: str. What they wait for.
+
+    Example:
+        >>> wait_for_processes("the file is written")
+    """
+    if BACKEND == "jax" and jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(name)
+
+
+def is_scattered(x: Any) -> bool:
+    """Return whether a part of a tensor lies on devices of other processes alone."""
+    return BACKEND == "jax" and isinstance(x, jax.Array) and not (x.is_fully_addressable or x.is_fully_replicated)
+
+
+def gathered(x: Any) -> np.ndarray:
+    """Return the values of a tensor or a variable, from the devices of all processes.
+
+    Every process must call it, for the same tensors in the same order.
+
+    Arguments:
+        x: tensor or keras.Variable.
+
+    Returns:
+        array.
+
+    Example:
+        >>> gathered(ops.ones((2, 3))).shape
+        (2, 3)
+    """
+    value = x.value if isinstance(x, keras.Variable) else x
+    if not is_scattered(value):
+        return keras.ops.convert_to_numpy(value)
+    from jax.experimental import multihost_utils
+
+    return np.asarray(multihost_utils.process_allgather(value, tiled=True))
+
+
+def everywhere(variables: Sequence[Any]) -> Any:
+    """Return the sharding by which every process has a whole tensor, if variables lie on several processes.
+
+    Arguments:
+        variables: list of keras.Variable.
+
+    Returns:
+        jax.sharding.NamedSharding; None if this process has all of the variables.
+    """
+    for variable in variables:
+        value = variable.value
+        if isinstance(value, jax.Array) and not value.is_fully_addressable:
+            return jax.sharding.NamedSharding(value.sharding.mesh, jax.sharding.PartitionSpec())
+    return None
+
+
+@contextlib.contextmanager
+def gathered_variables(variables: Sequence[Any]) -> Iterator[None]:
+    """Let this process read the whole of variables of which other processes hold a part, in a `with` block.
+
+    Every process must enter the block; process 0 alone holds the whole values.
+
+    Arguments:
+        variables: list of keras.Variable.
+
+    Example:
+        >>> layer = Dense(8)
+        >>> layer.build((None, 4))
+        >>> with gathered_variables(layer.weights):
+        ...     kernel = ops.convert_to_numpy(layer.kernel)  # [4, 8]
+    """
+    held = []
+    for variable in variables if BACKEND == "jax" else ():
+        if is_scattered(variable.value):
+            value = gathered(variable)
+            if process_index() == 0:
+                held.append((variable, value))
+    with keras.StatelessScope(state_mapping=held) if held else contextlib.nullcontext():
+        yield
