@@ -16,6 +16,7 @@ import numpy as np
 
 from .._missing import BackendError
 from ..types import Tensor
+from .memory import untouched_zeros
 
 BACKEND = keras.config.backend()
 
@@ -248,8 +249,11 @@ def put_slices(variable: Any, value: np.ndarray) -> bool:
     dtype = jax.numpy.dtype(variable.dtype)
 
     def slice_of(index: Any) -> np.ndarray:
-        """Copy the slice of one device."""
-        return np.array(value[index], dtype=dtype, order="C")
+        """Copy the slice of one device into memory that XLA takes over, or there would be a second copy."""
+        part = value[index]
+        held = untouched_zeros(part.shape, dtype.name)
+        np.copyto(held, part, casting="unsafe")
+        return held
 
     variable.assign(jax.make_array_from_callback(tuple(value.shape), sharding, slice_of))
     return True
@@ -390,11 +394,16 @@ def gathered_variables(variables: Sequence[Any]) -> Iterator[None]:
         >>> with gathered_variables(layer.weights):
         ...     kernel = ops.convert_to_numpy(layer.kernel)  # [4, 8]
     """
-    held = []
-    for variable in variables if BACKEND == "jax" else ():
-        if is_scattered(variable.value):
-            value = gathered(variable)
+    scattered = [(v, v.value) for v in variables if BACKEND == "jax" and is_scattered(v.value)]
+    distribution = keras.distribution.distribution()
+    try:
+        for variable, value in scattered:
+            whole = gathered(value)
             if process_index() == 0:
-                held.append((variable, value))
-    with keras.StatelessScope(state_mapping=held) if held else contextlib.nullcontext():
+                variable._value = jax.numpy.asarray(whole)  # as Keras' own `fit` does; `assign` would cut it again
+        keras.distribution.set_distribution(None)  # a variable that saving makes would wait for the other processes
         yield
+    finally:
+        keras.distribution.set_distribution(distribution)
+        for variable, value in scattered:
+            variable._value = value

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 
 from .._initialization import skipping
 from ..types import Tensor
 from .distribution import on_devices, with_layout
 from .layer import register
-
-ALIGNMENT = 64  # XLA takes over memory without a copy if its address is a multiple of this many bytes
+from .memory import untouched_zeros
 
 
 @register
@@ -75,23 +73,3 @@ def lazy_zeros(shape: tuple[int, ...], dtype: Any, layout: Any = None) -> Tensor
 def sliced(shape: tuple[int, ...], index: tuple[slice, ...]) -> tuple[int, ...]:
     """Return the shape of a slice of an array."""
     return tuple(len(range(*part.indices(size))) for part, size in zip(index, shape))
-
-
-def untouched_zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Make an array of zeros whose memory the operating system has not mapped yet.
-
-    Arguments:
-        shape: tuple of int. The shape.
-        dtype: str. The dtype; "bfloat16" on JAX alone, which brings this dtype of numpy.
-
-    Returns:
-        The array, whose address XLA takes over without a copy.
-    """
-    if dtype == "bfloat16":
-        import ml_dtypes
-
-        return untouched_zeros(shape, "uint16").view(ml_dtypes.bfloat16)
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + ALIGNMENT, dtype="uint8")
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
