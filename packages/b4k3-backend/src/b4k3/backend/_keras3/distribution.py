@@ -9,11 +9,13 @@ and keeps what it filled in out of every sum.
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import Any, Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
 
+from .._initialization import skipping
 from .._missing import BackendError
 from ..types import Tensor
 from .memory import untouched_zeros
@@ -38,6 +40,34 @@ def need_jax() -> None:
             f"keras.distribution needs Keras 3 on JAX, and this is Keras 3 on {BACKEND}: set KERAS_BACKEND=jax"
             + (f", or use {instead}" if instead else "")
         )
+
+
+class Asked(threading.local):
+    """The variable that Keras is making in this thread, and its layout, while initializers must not draw.
+
+    Keras asks a distribution for the layout of a new variable, calls the initializer, and puts the value on the devices:
+    a copy of zeros that a checkpoint will overwrite, as large as the model. It does not copy what is on these devices
+    already, but it does not tell the initializer where that is. If the answer to its question is None, it calls the
+    initializer first and asks once more. Meanwhile `lazy_zeros` finds the layout here.
+    """
+
+    variable: Any = None
+    layout: Any = None
+
+    def answer(self, variable: Any, layout: Any) -> Any:
+        """Return None when Keras asks for the first time, and the layout for the second time."""
+        if self.variable is variable or not (ASKS_AGAIN and skipping()):
+            self.variable = self.layout = None
+            return layout
+        left, self.variable, self.layout = self.variable, variable, layout
+        if left is not None and left._layout is None and left._value is not None:
+            raise RuntimeError(f"Keras did not ask again for the layout of {left.path}: use another version of Keras")
+        return None
+
+
+asked = Asked()
+# Older Keras, such as 3.5, calls the initializer first and asks once.
+ASKS_AGAIN = BACKEND == "jax" and hasattr(keras.Variable, "_initialize_layout")
 
 
 class AnyRows:
@@ -80,6 +110,17 @@ if BACKEND == "jax":
     class DataParallel(AnyRows, keras.distribution.DataParallel):
         """`keras.distribution.DataParallel` for batches of any number of rows."""
 
+        def get_variable_layout(self, variable: Any) -> Any:
+            """Say how a new variable is put on the devices.
+
+            Arguments:
+                variable: keras.Variable. Its shape and its path are known, its value is not.
+
+            Returns:
+                keras.distribution.TensorLayout.
+            """
+            return asked.answer(variable, super().get_variable_layout(variable))
+
     class ModelParallel(AnyRows, keras.distribution.ModelParallel):
         """`keras.distribution.ModelParallel` for batches of any number of rows, which refuses weights without a layout.
 
@@ -108,7 +149,7 @@ if BACKEND == "jax":
                     f"of it. Give its layout: layouts={{{variable.path!r}: {(None,) * len(variable.shape)}}}, with "
                     "'model' in the place of the axis that is to be cut, or as it is to hold it everywhere"
                 )
-            return super().get_variable_layout(variable)
+            return asked.answer(variable, super().get_variable_layout(variable))
 
 
 def device_mesh(shape: Sequence[int] | None) -> Any:
@@ -259,23 +300,19 @@ def put_slices(variable: Any, value: np.ndarray) -> bool:
     return True
 
 
-def with_layout(shape: tuple[int, ...], layout: Any, slice_of: Any) -> Tensor:
-    """Make a tensor on several devices while Keras initializes a variable.
+def on_devices_asked_for(shape: tuple[int, ...], slice_of: Any) -> Tensor | None:
+    """Make the first value of the variable that Keras is making, if it will lie on several devices. See `Asked`.
 
     Arguments:
-        shape: tuple of int.
-        layout: jax.sharding.NamedSharding. The one that Keras gives to an initializer, whose mesh has no devices.
+        shape: tuple of int. The shape of the variable.
         slice_of: function from the index of a device's slice, a tuple of `slice`, to its array.
 
     Returns:
-        The tensor.
+        The tensor; None if the variable will lie on one device.
     """
-    return jax.make_array_from_callback(tuple(shape), on_devices(layout), slice_of)
-
-
-def on_devices(layout: Any) -> Any:
-    """Return the sharding that Keras gives to an initializer, on the devices of the distribution that is set."""
-    return jax.sharding.NamedSharding(keras.distribution.distribution().device_mesh.backend_mesh, layout.spec)
+    if asked.variable is None or tuple(asked.variable.shape) != tuple(shape):
+        return None
+    return jax.make_array_from_callback(tuple(shape), sharding_of(asked.layout), slice_of)
 
 
 def device_bytes(variables: Sequence[Any]) -> dict[str, int]:

@@ -8,7 +8,7 @@ import keras
 
 from .._initialization import skipping
 from ..types import Tensor
-from .distribution import on_devices, with_layout
+from .distribution import on_devices_asked_for
 from .layer import register
 from .memory import untouched_zeros
 
@@ -25,26 +25,17 @@ class TruncatedNormal(keras.initializers.TruncatedNormal):
     Reference: https://github.com/google-research/bert
     """
 
-    def __call__(self, shape: tuple[int, ...], dtype: Any = None, layout: Any = None) -> Tensor:
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Tensor:
         if skipping():
-            return lazy_zeros(shape, dtype, layout)
-        if layout is not None:  # of JAX, for several devices
-            return self._draw_on_devices(shape, dtype, layout)
+            return lazy_zeros(shape, dtype)
         values = super().__call__(shape, dtype=dtype)
         if keras.backend.backend() != "torch":
             return values
         # On torch Keras draws each value four times, and keeps one beyond the limits if all four lie beyond them.
         return keras.ops.clip(values, self.mean - 2 * self.stddev, self.mean + 2 * self.stddev)
 
-    def _draw_on_devices(self, shape: tuple[int, ...], dtype: Any, layout: Any) -> Tensor:
-        """Draw the values that one device would draw, of which each device keeps its share."""
-        import jax
 
-        draw = super().__call__
-        return jax.jit(lambda: draw(shape, dtype=dtype), out_shardings=on_devices(layout))()
-
-
-def lazy_zeros(shape: tuple[int, ...], dtype: Any, layout: Any = None) -> Tensor:
+def lazy_zeros(shape: tuple[int, ...], dtype: Any) -> Tensor:
     """Make a tensor of zeros that takes no memory before it is written.
 
     numpy asks the operating system for zeros, which maps a page of memory only when it is touched.
@@ -52,14 +43,14 @@ def lazy_zeros(shape: tuple[int, ...], dtype: Any, layout: Any = None) -> Tensor
     Arguments:
         shape: tuple of int. The shape.
         dtype: str, or None for Keras' default. The dtype.
-        layout: jax.sharding.NamedSharding, or None for one device. How the tensor lies on several devices of JAX.
 
     Returns:
-        The tensor, of the given shape.
+        The tensor, of the given shape, on the devices that the variable which is being made will have.
     """
     dtype = keras.backend.standardize_dtype(dtype)
-    if layout is not None:
-        return with_layout(shape, layout, lambda index: untouched_zeros(sliced(shape, index), dtype))
+    zeros = on_devices_asked_for(shape, lambda index: untouched_zeros(sliced(shape, index), dtype))
+    if zeros is not None:
+        return zeros
     if dtype == "bfloat16" and keras.backend.backend() != "jax":  # torch does not take it from numpy
         return keras.initializers.Zeros()(shape, dtype=dtype)
     zeros = untouched_zeros(shape, dtype)
