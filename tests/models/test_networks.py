@@ -3,6 +3,7 @@
 import ast
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from b4k3.models.checkpoints import open_checkpoint
 from b4k3.models.cli import main
 from b4k3.models.dialects import View
 from b4k3.models.dialects.google import GOOGLE
+from b4k3.models.distribution import plan_of
 from b4k3.models.fitting import Fit
 from b4k3.models.keys import ARGUMENTS
 from b4k3.models.measuring import measure
@@ -122,6 +124,19 @@ def test_every_weight_is_described(name):
     markers = {part.marker for part in of.heads if part.marker is not None}
     assert markers <= {layer.name for layer in built[True].model.layers}
     assert all(part.marker or part.on or part.argument is None for part in of.heads)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_matrix_of_the_blocks_can_be_cut(name):
+    """Two devices share each of them, unless the plan says why not: first matrices by columns, second ones by rows."""
+    plan = plan_of(small(name), 2, uneven="replicate")
+    assert {share.path for share in plan.shares if share.axis is not None}
+    for share in plan.shares:
+        if len(share.shape) > 1 and re.search("(Attention|FeedForward|Unit|Position-(Key|Query))/", share.path):
+            first = None if share.note else len(share.shape) - 1 - ("MultiHead" in share.path and len(share.shape) == 3)
+            second = re.search("/(output|o_dense)", share.path) and len(share.shape) == 2
+            assert share.axis == (0 if second and not share.note else first), share
+            assert not share.note or "does not divide by 2" in share.note
 
 
 def described(of, sizes):

@@ -15,7 +15,7 @@ def data_parallel(model: Any, devices: Iterable[str] | None = None, parts: Seque
     """Make a model that cuts each batch into parts and computes each part on its own device. The weights are shared.
 
     It works where Keras builds a graph whose operations stay on their device: keras 2.3.1 and tf.keras 1.15. Other
-    environments have a replacement: `tf.distribute.MirroredStrategy`, `keras.distribution.DataParallel` on JAX,
+    environments have a replacement: `tf.distribute.MirroredStrategy`, `b4k3.models.distribution.data_parallel` on JAX,
     `b4k3.models.distribution.distributed_data_parallel` on PyTorch. The page 'From one core to a cluster' of the
     documentation has recipes.
 

@@ -30,7 +30,8 @@ def gpu_count() -> int:
 
 # What a backend offers for several devices.
 INSTEAD = {
-    "jax": "keras.distribution.set_distribution(keras.distribution.DataParallel()) before the model is built",
+    "jax": "build, compile and fit it inside b4k3.models.distribution.data_parallel().scope(), which is a "
+    "keras.distribution.DataParallel for batches of any size",
     "tensorflow": "build and compile the model inside tf.distribute.MirroredStrategy().scope()",
     "torch": "distributed_data_parallel(model) of b4k3.models.distribution, in the processes of torchrun",
 }

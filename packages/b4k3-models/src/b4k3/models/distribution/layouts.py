@@ -110,18 +110,16 @@ class Plan:
         """The bytes of the weights that each device holds."""
         return sum(share.bytes if share.axis is None else share.bytes // self.parts for share in self.shares)
 
-    def training_bytes_per_device(self, slots: int = 2, slot_bytes: int = 4) -> int:
+    def training_bytes_per_device(self, slots: int = 2) -> int:
         """Count the bytes that each device holds in training, apart from activations.
 
         Arguments:
             slots: int. How many numbers the optimizer keeps for each weight: 2 for Adam and AdamW, 0 for SGD.
-            slot_bytes: int. The bytes of such a number.
 
         Returns:
-            int. Weights, gradients of the same dtype, and slots.
+            int. Weights, gradients and slots, which Keras keeps in the dtype of the weights.
         """
-        held = sum(s.elements if s.axis is None else s.elements // self.parts for s in self.shares)
-        return 2 * self.bytes_per_device + slots * slot_bytes * held
+        return (2 + slots) * self.bytes_per_device
 
     def layouts(self, axis: str = MODEL) -> dict[str, tuple[str | None, ...]]:
         """Say for each weight which of its axes an axis of a mesh cuts.
