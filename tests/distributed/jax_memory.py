@@ -3,9 +3,9 @@
     python tests/distributed/jax_memory.py            # with `distribution.model_parallel`
     python tests/distributed/jax_memory.py --plain    # with a layout map of Keras written by hand
 
-A BERT with random weights is written first, 1 GB unless `--layers` says otherwise. Then it is loaded in a process of its
-own, while a thread reads the anonymous memory of the process, which has no file behind it. Pages of the mapped file are
-not in it, because the system takes them back when it needs memory. The first line of the output is the ratio of the
+A BERT with random weights is written first, 1 GB unless `--layers` says otherwise. Then it is loaded in a process of
+its own, while a thread reads the memory of the process that has no file behind it. Pages of the mapped file are not in
+it, because the system takes them back when it needs memory. The first line of the output is the ratio of the
 peak, less what the process held before, to the bytes of the weights.
 """
 
@@ -92,10 +92,17 @@ def load(path: str, layers: int, plain: bool) -> None:
     time.sleep(0.1)
     size = sum(v.value.nbytes for v in model.variables) / MB
     print(f"peak {(watch.peak - before) / size:.2f} x the model")
-    print(f"{size:.0f} MB of weights; anonymous memory over the {before:.0f} MB before: peak {watch.peak - before:.0f} MB,")
+    print(f"{size:.0f} MB of weights; memory over the {before:.0f} MB before: peak {watch.peak - before:.0f} MB,")
     print(f"at the end {after - before:.0f} MB; {seconds:.1f} s")
-    held = [sum(s.data.nbytes for v in model.variables for s in v.value.addressable_shards if s.device == d) / MB for d in jax.devices()]
-    print("on the devices:", ", ".join(f"{x:.0f} MB" for x in held), *([f"; plan {made.plan.bytes_per_device / MB:.0f} MB"] if not plain else []))
+    held = [
+        sum(s.data.nbytes for v in model.variables for s in v.value.addressable_shards if s.device == d) / MB
+        for d in jax.devices()
+    ]
+    print(
+        "on the devices:",
+        ", ".join(f"{x:.0f} MB" for x in held),
+        *([f"; plan {made.plan.bytes_per_device / MB:.0f} MB"] if not plain else []),
+    )
 
 
 def main() -> None:

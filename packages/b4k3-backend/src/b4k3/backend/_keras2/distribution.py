@@ -137,5 +137,8 @@ def gathered_variables(variables: Sequence[Any]) -> Iterator[None]:
 
     Arguments:
         variables: list of variables of Keras.
+
+    Returns:
+        A context manager.
     """
     yield

@@ -1,4 +1,4 @@
-"""Several devices on JAX, by `keras.distribution`: layouts of weights, batches of any size, and values of all processes.
+"""Several devices on JAX by `keras.distribution`: layouts of weights, batches of any size, values of all processes.
 
 `keras.distribution` puts an equal share of the rows of each batch on every device. A batch that cannot be cut into
 equal shares ends in an error, after which the weights of the model are None. The distributions here give every device
@@ -45,7 +45,7 @@ def need_jax() -> None:
 class Asked(threading.local):
     """The variable that Keras is making in this thread, and its layout, while initializers must not draw.
 
-    Keras asks a distribution for the layout of a new variable, calls the initializer, and puts the value on the devices:
+    Keras asks a distribution for the layout of a new variable, calls the initializer, and puts the value on devices:
     a copy of zeros that a checkpoint will overwrite, as large as the model. It does not copy what is on these devices
     already, but it does not tell the initializer where that is. If the answer to its question is None, it calls the
     initializer first and asks once more. Meanwhile `lazy_zeros` finds the layout here.
@@ -322,7 +322,7 @@ def device_bytes(variables: Sequence[Any]) -> dict[str, int]:
         variables: list of keras.Variable.
 
     Returns:
-        dict from the name of a device to bytes. On other backends than JAX the only name is that of the backend.
+        dict from the name of a device to bytes. On other backends than JAX the only name is the backend's.
 
     Example:
         >>> layer = Dense(8)
@@ -345,7 +345,7 @@ def device_bytes(variables: Sequence[Any]) -> dict[str, int]:
 
 
 def process_index() -> int:
-    """Return the number of this process among those of `keras.distribution.initialize`; 0 if there is one.
+    """Return the number that `keras.distribution.initialize` gave to this process; 0 if it is the only one.
 
     Returns:
         int.
@@ -418,12 +418,15 @@ def everywhere(variables: Sequence[Any]) -> Any:
 
 @contextlib.contextmanager
 def gathered_variables(variables: Sequence[Any]) -> Iterator[None]:
-    """Let this process read the whole of variables of which other processes hold a part, in a `with` block.
+    """Let process 0 read whole variables in a `with` block, although other processes hold parts of them.
 
-    Every process must enter the block; process 0 alone holds the whole values.
+    Every process must enter the block.
 
     Arguments:
         variables: list of keras.Variable.
+
+    Returns:
+        A context manager.
 
     Example:
         >>> layer = Dense(8)

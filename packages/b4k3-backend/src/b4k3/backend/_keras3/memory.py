@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 ALIGNMENT = 64  # XLA takes over memory without a copy if its address is a multiple of this many bytes
-PRIVATE: Any = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}  # not on Windows
+PRIVATE: Any = (
+    {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+)  # not on Windows
 OWN_MAPPING = 1 << 16  # arrays of this many bytes are mapped alone, so that freeing them gives the memory back
 
 

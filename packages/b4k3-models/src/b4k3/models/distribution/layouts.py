@@ -53,6 +53,10 @@ class Share(NamedTuple):
         dtype: str. The dtype of the weight.
         axis: int or None. The axis that is cut; None if every device holds all of it.
         note: str. Why it is not cut, or not where one expects it; empty if there is nothing to say.
+
+    Example:
+        >>> Share("Dense/kernel", (4, 8), "float32", 1).bytes
+        128
     """
 
     path: str
@@ -228,8 +232,8 @@ def refuse(problems: list[str], parts: int) -> None:
         f"{len(problems)} weights cannot be shared by {parts} devices:\n  "
         + "\n  ".join(alike[:10])
         + more
-        + "\nWhat to do: take a number of devices that divides these sizes; or uneven='replicate', so that every device "
-        "holds these weights; or layouts={path: axes}."
+        + "\nWhat to do: take a number of devices that divides these sizes; or uneven='replicate', so that every "
+        "device holds these weights; or layouts={path: axes}."
     )
 
 
@@ -300,7 +304,15 @@ def cut_of(variable: Variable, shape: tuple[int, ...], sizes: Sizes, parts: int)
 
 
 def whole_pieces(key: str, sizes: Sizes) -> int:
-    """Return how many pieces of an axis must stay whole, by the key that says it."""
+    """Return how many pieces of an axis must stay whole.
+
+    Arguments:
+        key: str. The key that says it.
+        sizes: dict. The sizes of the network.
+
+    Returns:
+        int; 0 if the sizes do not say it.
+    """
     if key == "num_key_value_heads":
         return sizes.get(key) or sizes.get("num_attention_heads") or 0
     return sizes.get(key) or 0

@@ -96,9 +96,7 @@ def parts_of(mapping: dict[str, list[str]], base: Network) -> list[Part]:
         for i, variable in enumerate(variables):
             same = like.variables[i] if like is not None and len(like.variables) == len(variables) else Variable("")
             templates.append(
-                Variable(
-                    _numbered(variable, of_blocks), same.axes, same.transposed, same.when, same.more, same.split
-                )
+                Variable(_numbered(variable, of_blocks), same.axes, same.transposed, same.when, same.more, same.split)
             )
         layer_name, blocks = _split_block(name) if of_blocks else (name, None)
         when = None if like is None else like.when

@@ -44,8 +44,8 @@ class Variable:
         when: function from sizes to bool: whether the layer has the variable. None means that it always has it.
         more: dict. How many more entries an axis has than the value of its key, by key. BART's table of positions has
             max_position + 2 rows, for example.
-        split: (int, str), or None. The stored axis along which several devices share the variable, and the key that says
-            how many pieces must stay whole, such as the heads. None means that `layouts.py` finds both by the axes.
+        split: (int, str), or None. The stored axis along which several devices share the variable, and the key that
+            says how many pieces must stay whole, such as the heads. None means that the axes say both.
 
     Example:
         >>> from b4k3.models.networks.description import Variable
