@@ -100,6 +100,12 @@ SKIPS = [
         "keras3-torch keras3-numpy",
         "several seconds for a message, and no Keras in it: run in the default environment",
     ),
+    (
+        "tests/distributed/test_jax_devices.py::*",
+        "keras231-* tf* keras3-* keras35-jax",
+        "several devices of JAX, run once",
+    ),
+    ("tests/models/test_distribution.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_adam_state.py::test_[!a]*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_adam_state.py::test_a_training_*", "keras35-jax keras3-jax-py313", ONCE_FOR_EACH),
     *(

@@ -25,9 +25,9 @@ def untouched_zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
         The array, whose address XLA takes over without a copy.
     """
     if dtype == "bfloat16":
-        import ml_dtypes
+        import jax
 
-        return untouched_zeros(shape, "uint16").view(ml_dtypes.bfloat16)
+        return untouched_zeros(shape, "uint16").view(jax.numpy.dtype(dtype))
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size < OWN_MAPPING:
         memory: Any = np.zeros(size + ALIGNMENT, dtype="uint8")
