@@ -38,7 +38,7 @@ SETUPS = ("data-devices", "model-devices", "both-devices", "data-processes", "mo
 FORMATS = ("model.ckpt", "model.weights.h5", "model.keras")
 TOLERANCE = 1e-5
 PLAN_TOLERANCE = 0.05
-LIMIT = 240  # seconds for a set-up
+LIMIT = 540  # seconds for a set-up
 ROWS, LENGTH, BATCH, EVEN = 13, 6, 8, 16
 
 
