@@ -157,7 +157,7 @@ def test_a_line_that_is_wrong_says_why(data):
     line = read_line(4, data, as_json=True)
     given, message = WRONG[data]
     assert line.text is None and line.given == given and line.error.startswith(message)
-    row = json.loads(rows.row_of(line, ""))
+    row = json.loads(rows.row_of(line, {}))
     assert row == dict(given, line=4, error=line.error)
 
 
@@ -167,7 +167,7 @@ def test_lines_of_text_and_pairs():
     pair = read_line(1, b'{"text": "a", "text_pair": "b"}', as_json=True, pairs=True)
     assert pair.text == ("a", "b")
     half = read_line(1, b'{"id": "\\ud800", "text": "a"}', as_json=True)
-    assert rows.row_of(half, '"text": ""') == '{"id": "\\ud800", "text": ""}'
+    assert rows.row_of(half, {"text": ""}) == '{"id": "\\ud800", "text": ""}'
 
 
 def test_the_metadata_names_the_commands():

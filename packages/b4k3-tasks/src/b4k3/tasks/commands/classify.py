@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Callable
 
-from .lines import fragment, number_of
 from .running import LINES, add_common_arguments, run_lines
 
 if TYPE_CHECKING:
@@ -47,35 +46,10 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
         CheckpointError: the checkpoint cannot be read.
         FileNotFoundError: there is no checkpoint or no vocabulary.
     """
+    from ..batch import ClassifyBatch
+
     same = {"threshold": args.threshold, "all_scores": args.all_scores}
-    return run_lines(args, out, lambda: _Classification(args), same, pairs=True)
-
-
-class _Classification:
-    """Find the labels of texts."""
-
-    size = 0
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        from ..text_classifier import TextClassifier
-
-        self.args = args
-        self.classifier = TextClassifier.from_folder(args.folder, maxlen=args.maxlen, vocab=args.vocab, case=args.case)
-
-    def answers(self, texts: list[Any], first: int) -> Sequence[Any]:
-        """Return what a row of JSON says of each text."""
-        return [fragment(self._answer(row)) for row in self.classifier.scores(texts, self.args.batch_size).tolist()]
-
-    def _answer(self, row: list[float]) -> dict[str, Any]:
-        """Return what a row of JSON says of a text with these scores."""
-        labels, problem = self.classifier.labels, self.classifier.problem
-        scores = [number_of(score) for score in row]
-        if problem == "regression":
-            return {"value": scores[0] if len(scores) == 1 else scores}
-        if problem.startswith("multi"):
-            chosen = [i for i, score in enumerate(row) if score >= self.args.threshold]
-            answer: dict[str, Any] = {"labels": [labels[i] for i in chosen], "scores": [scores[i] for i in chosen]}
-        else:
-            best = row.index(max(row))
-            answer = {"label": labels[best], "score": scores[best]}
-        return dict(answer, all_scores=dict(zip(labels, scores))) if self.args.all_scores else answer
+    task = ClassifyBatch(
+        args.folder, args.threshold, args.all_scores, args.maxlen, args.vocab, args.case, args.batch_size
+    )
+    return run_lines(args, out, task, same, pairs=True)

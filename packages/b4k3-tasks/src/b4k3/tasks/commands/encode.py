@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Callable
 
 from b4k3.models import ConfigError
-from b4k3.models.cli.vectors import json_line
 
 from .running import LINES, add_common_arguments, run_lines
 
@@ -54,6 +53,7 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
         CheckpointError: the checkpoint cannot be read.
         FileNotFoundError: there is no checkpoint or no vocabulary.
     """
+    from ..batch import EncodeBatch
     from ..sentence_modules import read_modules
 
     if args.prompt is not None and args.prompt_name is not None:
@@ -61,22 +61,7 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
     modules = read_modules(args.folder) if os.path.isdir(args.folder) else None
     same = {name: getattr(args, name) for name in ("pooling", "normalize", "prompt", "prompt_name")}
     body = None if modules is None else modules.body
-    return run_lines(args, out, lambda: _Encoding(args), same, body, npy=True)
-
-
-class _Encoding:
-    """Compute the vectors of texts."""
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        from ..text_encoder import TextEncoder
-
-        self.args = args
-        self.encoder = TextEncoder.from_folder(args.folder, args.pooling, args.maxlen, args.vocab, args.case)
-        self.size = self.encoder.size
-        self.as_json = not (args.output or "").endswith(".npy")
-
-    def answers(self, texts: list[Any], first: int) -> Sequence[Any]:
-        """Return the vectors of texts, or what a row of JSON says of them."""
-        args = self.args
-        vectors = self.encoder.encode(texts, args.batch_size, args.normalize, args.prompt, args.prompt_name)
-        return [f'"vector": {json_line(row)}' for row in vectors.tolist()] if self.as_json else vectors
+    task = EncodeBatch(
+        args.folder, maxlen=args.maxlen, vocab=args.vocab, case=args.case, batch_size=args.batch_size, **same
+    )
+    return run_lines(args, out, task, same, body, npy=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Sequence
 
-from .lines import fragment
+from ..batch import GenerateBatch
 from .running import LINES, add_common_arguments, run_lines
 
 if TYPE_CHECKING:
@@ -64,27 +64,16 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
     """
     names = ["application", "max_new_tokens", "stop", "end", "do_sample", *OPTIONS]
     same = {name: getattr(args, name) for name in names}
+    options = dict(same, maxlen=args.maxlen, vocab=args.vocab, case=args.case, batch_size=args.batch_size)
     if args.do_sample:  # what is drawn for a line depends on the lines beside it
         same.update(batch_size=args.batch_size, window=args.window)
-    return run_lines(args, out, lambda: _Generation(args), same)
+    return run_lines(args, out, _Generation(args.folder, **options), same)
 
 
-class _Generation:
-    """Continue or answer texts."""
+class _Generation(GenerateBatch):
+    """Continue or answer texts; a row has the answer as its text."""
 
-    size = 0
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        from ..text_generator import SEEDS, TextGenerator
-
-        self.args, self.seeds = args, SEEDS
-        self.options = {name: getattr(args, name) for name in ["max_new_tokens", "stop", "do_sample", *OPTIONS]}
-        self.generator = TextGenerator.from_folder(
-            args.folder, args.application, args.maxlen, args.vocab, args.case, args.end
-        )
+    columns = {"text": str}
 
     def answers(self, texts: list[Any], first: int) -> Sequence[Any]:
-        """Return what a row of JSON says of each text; windows draw other random numbers."""
-        options = dict(self.options, seed=self.args.seed + first * self.seeds)
-        answers = self.generator.predict(texts, batch_size=self.args.batch_size, **options)
-        return [fragment({"text": answer}) for answer in answers]
+        return [{"text": row["answer"]} for row in super().answers(texts, first)]

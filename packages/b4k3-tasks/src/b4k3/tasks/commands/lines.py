@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any, BinaryIO, Iterator, NamedTuple, Sequence
+from typing import Any, BinaryIO, Iterator, Mapping, NamedTuple, Sequence, Union
 
 from b4k3.models import ConfigError
 from b4k3.models.checkpoints._files import open_regular
 from b4k3.models.checkpoints._json import JSONError, parse_json
+from b4k3.models.cli.vectors import json_line
 
 MAX_LINE = 16 << 20  # bytes of a line
 JSON_ENDS = (".jsonl", ".ndjson")
 FORMATS = ("auto", "text", "json")
+Answer = Union[Mapping[str, Any], Any]  # keys and values, or a vector, an array of numpy
 
 
 class Line(NamedTuple):
@@ -64,14 +66,32 @@ def open_lines(path: str, format: str, pairs: bool = False) -> Iterator[Iterator
 
 def _lines(file: BinaryIO, name: str, as_json: bool, pairs: bool) -> Iterator[Line]:
     """Yield the lines of a file."""
-    for number, data in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
+    for number, data in enumerate(raw_lines(file, name), 1):
+        yield read_line(number, data, as_json, pairs)
+
+
+def raw_lines(file: BinaryIO, name: str, number: int = 1) -> Iterator[bytes]:
+    """Yield the lines of a file as bytes.
+
+    Arguments:
+        file: binary file.
+        name: str. What messages call it.
+        number: int. The number of the first line that is read.
+
+    Yields:
+        bytes, a line with its end.
+
+    Raises:
+        ConfigError: a line has more than 16 MB.
+    """
+    for i, data in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), number):
         if len(data) > MAX_LINE:
-            raise ConfigError(f"{name}, line {number}: more than {MAX_LINE:,} bytes without a line end; is it a text?")
-        yield read_line(number, data[3:] if number == 1 and data[:3] == b"\xef\xbb\xbf" else data, as_json, pairs)
+            raise ConfigError(f"{name}, line {i}: more than {MAX_LINE:,} bytes without a line end; is it a text?")
+        yield data
 
 
 def read_line(number: int, data: bytes, as_json: bool, pairs: bool = False) -> Line:
-    """Read a line.
+    """Read a line. A byte order mark before the first one is left out.
 
     Arguments:
         number: int. Its number.
@@ -82,6 +102,8 @@ def read_line(number: int, data: bytes, as_json: bool, pairs: bool = False) -> L
     Returns:
         `Line`. If the line is wrong, it says so.
     """
+    if number == 1 and data[:3] == b"\xef\xbb\xbf":
+        data = data[3:]
     try:
         raw = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -95,6 +117,26 @@ def read_line(number: int, data: bytes, as_json: bool, pairs: bool = False) -> L
         return Line(number, raw, None, {}, f"no JSON: {error}")
     if not isinstance(value, dict):
         return Line(number, raw, None, {}, f"expected a JSON object with a text, got {type(value).__name__}")
+    return line_of(number, value, pairs, raw)
+
+
+def line_of(number: int, value: Mapping[str, Any], pairs: bool = False, raw: str = "") -> Line:
+    """Take the text and the id out of a JSON object or a row of a table.
+
+    Arguments:
+        number: int. The number of the line or row.
+        value: dict with "text", and perhaps "id" and "text_pair".
+        pairs: bool. Whether there may be a second text, "text_pair".
+        raw: str. The line that the object was read from.
+
+    Returns:
+        `Line`. If something in it is wrong, it says so.
+
+    Example:
+        >>> from b4k3.tasks.commands.lines import line_of
+        >>> line_of(1, {"id": 7, "text": None}).error
+        'text: expected str, got NoneType'
+    """
     given = {"id": value["id"]} if "id" in value else {}
     keys = ["text", "text_pair"] if "text_pair" in value else ["text"]
     if len(keys) > 1 and not pairs:
@@ -146,36 +188,27 @@ def number_of(x: float) -> float:
     return float(f"{x:.9g}")
 
 
-def row_of(line: Line, answer: str) -> str:
+def row_of(line: Line, answer: Answer) -> str:
     """Write the row that belongs to a line.
 
     Arguments:
         line: `Line`.
-        answer: str. The keys and values of the answer, as JSON without the braces. Not read if the line is wrong.
+        answer: dict, the keys and values of the answer; or float32 array, [d], a vector. Not read if the line is wrong.
 
     Returns:
         str, without a line end.
 
     Example:
         >>> from b4k3.tasks.commands.lines import read_line, row_of
-        >>> row_of(read_line(1, b'{"id": 7, "text": "a cat"}', as_json=True), '"label": "animal"')
+        >>> row_of(read_line(1, b'{"id": 7, "text": "a cat"}', as_json=True), {"label": "animal"})
         '{"id": 7, "label": "animal"}'
     """
     if line.error:
         return json_of(dict(line.given, line=line.number, error=line.error))
-    return f"{{{json_of(line.given)[1:-1]}, {answer}}}" if line.given else f"{{{answer}}}"
-
-
-def fragment(answer: dict[str, Any]) -> str:
-    """Write keys and values as JSON without the braces.
-
-    Arguments:
-        answer: dict.
-
-    Returns:
-        str.
-    """
-    return json_of(answer)[1:-1]
+    if isinstance(answer, Mapping):
+        return json_of(dict(line.given, **answer))
+    given = json_of(line.given)[1:-1]
+    return f'{{{given}{", " * bool(given)}"vector": {json_line(answer.tolist())}}}'
 
 
 def good(lines: Sequence[Line]) -> list[Line]:

@@ -27,7 +27,7 @@ class JsonRows(JsonlFile):
         >>> from b4k3.tasks.commands.rows import JsonRows
         >>> path = os.path.join(tempfile.mkdtemp(), "labels.jsonl")
         >>> with JsonRows(path, {}, restart=False) as rows:
-        ...     rows.add_lines([read_line(1, b"a cat", as_json=False)], {1: '"label": "animal"'})
+        ...     rows.add_lines([read_line(1, b"a cat", as_json=False)], {1: {"label": "animal"}})
         ...     rows.end(0)
         >>> open(path).read()
         '{"label": "animal"}\\n'
@@ -42,7 +42,7 @@ class JsonRows(JsonlFile):
         """
         self.size = 0
         self.wrong += sum(bool(line.error) for line in lines)
-        data = "".join(row_of(line, answers.get(line.number, "")) + "\n" for line in lines)
+        data = "".join(row_of(line, answers.get(line.number)) + "\n" for line in lines)
         self.append(data.encode("utf-8"), [line.raw for line in lines])
 
     def end(self, size: int) -> None:
@@ -114,7 +114,7 @@ class PrintedRows:
         >>> from b4k3.tasks.commands.lines import read_line
         >>> from b4k3.tasks.commands.rows import PrintedRows
         >>> with PrintedRows(print) as rows:
-        ...     rows.add_lines([read_line(1, b"a cat", as_json=False)], {1: '"label": "animal"'})
+        ...     rows.add_lines([read_line(1, b"a cat", as_json=False)], {1: {"label": "animal"}})
         {"label": "animal"}
     """
 
@@ -142,7 +142,7 @@ class PrintedRows:
             answers: dict from the number of a line to its answer.
         """
         for line in lines:
-            self.write(row_of(line, answers.get(line.number, "")))
+            self.write(row_of(line, answers.get(line.number)))
         self.rows += len(lines)
         self.wrong += sum(bool(line.error) for line in lines)
 

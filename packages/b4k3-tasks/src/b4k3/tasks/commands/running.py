@@ -3,63 +3,32 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 import warnings
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from b4k3.backend._progress import ProgressBar
 from b4k3.models import ConfigError
 from b4k3.models.checkpoints._files import is_regular
+from b4k3.models.cli.engines import add_engine_arguments, engine_of
 from b4k3.models.cli.fingerprints import digest, digest_of_file, settings
 from b4k3.models.cli.subject import Subject
 from b4k3.models.cli.text_input import need_vocabulary
 
 from ..__about__ import __version__
-from .lines import FORMATS, Line, good, open_lines
+from .answering import Notes, answer_window
+from .lines import FORMATS, Line, open_lines
 from .rows import PrintedRows, Rows, refuse_inputs, rows_class
 
 if TYPE_CHECKING:
     import argparse
 
-    from typing_extensions import Protocol
-
-    class LineTask(Protocol):
-        """What a command does with texts.
-
-        Attributes:
-            size: int. The number of numbers in an answer that is a vector; 0 for other answers.
-
-        Example:
-            >>> class Length:
-            ...     size = 0
-            ...
-            ...     def answers(self, texts, first):
-            ...         return [len(text) for text in texts]
-            >>> Length().answers(["a cat"], first=0)
-            [5]
-        """
-
-        size: int
-
-        def answers(self, texts: list[Any], first: int) -> Sequence[Any]:
-            """Answer texts.
-
-            Arguments:
-                texts: list of str, or of (str, str).
-                first: int. The number of rows before them.
-
-            Returns:
-                sequence with an answer for each text.
-            """
-            ...
-
+    from .answering import LineTask
 
 WRONG = 3  # the exit code if lines were wrong
 SHOWN = 10  # how many wrong lines are written to standard error
-NOTE = re.compile(r"(\d+) of (\d+) (texts .*)")
 LINES = """Row i of the output belongs to line i. A line is a text, or with --format json a JSON object,
 {"id": …, "text": …}, whose id the row keeps. A line that is wrong gets a row that says so, {"line": 7, "error": …}. The
 rows are in OUTPUT.part until all are done. If the command is interrupted, the same command on the same lines continues
@@ -105,12 +74,13 @@ def add_common_arguments(add: Callable[..., Any], suffixes: str, batch_size: int
     )
     add("--restart", action="store_true", help="begin anew, whatever is in OUTPUT.part")
     add("--quiet", action="store_true", help="no progress on standard error")
+    add_engine_arguments(add)
 
 
 def run_lines(
     args: argparse.Namespace,
     out: Callable[[str], Any],
-    open_task: Callable[[], LineTask],
+    task: LineTask,
     same: dict[str, Any],
     body: str | None = None,
     pairs: bool = False,
@@ -121,7 +91,7 @@ def run_lines(
     Arguments:
         args: the parsed command line.
         out: function that writes a line of the output.
-        open_task: function that opens the folder, called when the settings of an interrupted run are known to fit.
+        task: `LineTask`, which opens the folder when the settings of an interrupted run are known to fit.
         same: dict. The arguments that change answers; an interrupted run must have had the same.
         body: str or None. The folder of the checkpoint; None is `args.folder`.
         pairs: bool. Whether a line may have two texts.
@@ -136,18 +106,22 @@ def run_lines(
     for name in ("batch_size", "window", "maxlen"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')} is {getattr(args, name)}, expected 1 or more")
+    same = dict(same, maxlen=args.maxlen, case=args.case, format=args.format)
+    engine = engine_of(args)
+    if engine is not None:
+        return engine(args, task, lambda: _settings(args, body or args.folder, same), pairs)
     kind = rows_class(args.output, npy)
     refuse_inputs(args.output, [None if args.file == "-" else args.file, args.vocab])
     with open_lines(args.file, args.format, pairs) as lines:
         rows: Rows = PrintedRows(out)
         if kind is not None:
-            same = dict(same, maxlen=args.maxlen, case=args.case, format=args.format)
             rows = kind(args.output, _settings(args, body or args.folder, same), args.restart)
         with rows:
             rows.skip(line.raw for line in lines)
             if rows.rows and not args.quiet:
                 sys.stderr.write(f"going on after {rows.rows} lines\n")
-            _answer(lines, rows, open_task(), args.window, args.quiet)
+            task.open()
+            _answer(lines, rows, task, args.window, args.quiet)
     if rows.wrong:
         sys.stderr.write(f"{rows.wrong} of {rows.rows} lines are wrong; their rows say why\n")
     return WRONG if rows.wrong else 0
@@ -175,7 +149,7 @@ def _digest_of_files(folder: str) -> str:
 
 def _answer(lines: Iterator[Line], rows: Rows, task: LineTask, window: int, quiet: bool) -> None:
     """Answer the lines window by window."""
-    begin, before, notes = time.monotonic(), rows.rows, _Notes()
+    begin, before, notes = time.monotonic(), rows.rows, Notes()
     with ProgressBar(unit="lines", shown=not quiet) as bar:
         while True:
             chosen = list(islice(lines, window))
@@ -183,7 +157,7 @@ def _answer(lines: Iterator[Line], rows: Rows, task: LineTask, window: int, quie
                 break
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", UserWarning)
-                chosen, answers = _window(chosen, task, rows.rows)
+                chosen, answers = answer_window(chosen, task, rows.rows)
             notes.add(caught)
             shown = [line for line in chosen if line.error][: max(SHOWN - rows.wrong, 0)]
             for line in shown:
@@ -195,42 +169,3 @@ def _answer(lines: Iterator[Line], rows: Rows, task: LineTask, window: int, quie
         rate = (rows.rows - before) / max(time.monotonic() - begin, 1e-6)
         sys.stderr.write(f"{rows.rows} lines, {rate:.0f} a second\n")
     rows.end(task.size)
-
-
-def _window(lines: list[Line], task: LineTask, first: int) -> tuple[list[Line], dict[int, Any]]:
-    """Answer the lines of a window; if that fails, each line alone, to find the wrong ones."""
-    fine = good(lines)
-    try:
-        found: Sequence[Any] = task.answers([line.text for line in fine], first) if fine else ()
-        return lines, {0: task.size, **{line.number: answer for line, answer in zip(fine, found)}}
-    except ValueError:  # ConfigError is one
-        answers, wrong, error = {0: task.size}, {}, None
-        for line in fine:
-            try:
-                answers[line.number] = task.answers([line.text], first)[0]
-            except ValueError as e:
-                wrong[line.number], error = " ".join(str(e).replace("texts[0]", "text").split()), e
-        if error is not None and len(answers) == 1 and not first:
-            raise error from None  # no line of the first window can be answered: an argument is wrong
-        return [line._replace(error=wrong.get(line.number, line.error)) for line in lines], answers
-
-
-class _Notes:
-    """The sums of the warnings that count texts."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, list[int]] = {}
-
-    def add(self, caught: Sequence[Any]) -> None:
-        """Add up the warnings that count texts."""
-        for warning in caught:
-            match = NOTE.match(str(warning.message))
-            if match is None:
-                continue  # a warning of another package
-            count = self.counts.setdefault(match.group(3), [0, 0])
-            count[0], count[1] = count[0] + int(match.group(1)), count[1] + int(match.group(2))
-
-    def write(self) -> None:
-        """Write the sums to standard error."""
-        for what, (some, all_) in self.counts.items():
-            sys.stderr.write(f"note: {some} of {all_} {what}\n")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Callable
 
-from .lines import fragment, number_of
 from .running import LINES, add_common_arguments, run_lines
 
 if TYPE_CHECKING:
@@ -44,29 +43,7 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
         CheckpointError: the checkpoint cannot be read.
         FileNotFoundError: there is no checkpoint or no vocabulary.
     """
-    return run_lines(args, out, lambda: _Tagging(args), {})
+    from ..batch import TagBatch
 
-
-class _Tagging:
-    """Find the spans of texts."""
-
-    size = 0
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        from ..token_tagger import TokenTagger
-
-        self.args = args
-        self.tagger = TokenTagger.from_folder(args.folder, maxlen=args.maxlen, vocab=args.vocab, case=args.case)
-
-    def answers(self, texts: list[Any], first: int) -> Sequence[Any]:
-        """Return what a row of JSON says of each text."""
-        return [
-            fragment({"spans": [_plain(span) for span in spans]})
-            for spans in self.tagger.predict(texts, self.args.batch_size)
-        ]
-
-
-def _plain(span: Any) -> dict[str, Any]:
-    """Return a span as JSON has it."""
-    place = {"start": int(span.start), "end": int(span.end)}
-    return dict(place, label=span.label, score=number_of(span.score), text=span.text)
+    task = TagBatch(args.folder, args.maxlen, args.vocab, args.case, args.batch_size)
+    return run_lines(args, out, task, {})
