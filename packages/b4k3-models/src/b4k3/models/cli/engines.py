@@ -28,10 +28,10 @@ def add_engine_arguments(add: Callable[..., Any]) -> None:
     add(
         "--engine",
         default=PROCESS,
-        help="process, this one; or ray, Ray Data of b4k3-tasks[ray], where FILE may also be a folder or end in .parquet, "
-        "and OUTPUT is a folder of parts, NAME.parquet or NAME.jsonl (default: %(default)s)",
+        help="process, this one; or ray, Ray Data, where FILE may also be a folder or end in .parquet, and OUTPUT is a "
+        "folder of parts, NAME.parquet or NAME.jsonl (default: %(default)s)",
     )
-    add("--address", help="the cluster of --engine ray, ray://host:10001 or auto (default: one on this machine)")
+    add("--address", help="the cluster of --engine ray, auto or HOST:6379 (default: one on this machine)")
     add("--actors", type=int, help="how many models work side by side in --engine ray (default: 1)")
     add("--cpus-per-actor", type=float, help="cores that each of them takes (default: 1)")
     add("--gpus-per-actor", type=float, help="GPUs that each of them takes (default: 0)")

@@ -13,6 +13,7 @@ import numpy as np
 from b4k3.backend._progress import ProgressBar
 
 from ..errors import ConfigError
+from .engines import add_engine_arguments, engine_of
 from .fingerprints import settings
 from .subject import Subject
 from .text_input import compare_vocabulary, need_vocabulary, open_lines, open_tokenizer
@@ -69,6 +70,7 @@ def add_arguments(add: Callable[..., Any]) -> None:
     add("--model", help="architecture, if it is not to be recognised")
     add("--restart", action="store_true", help="begin anew, whatever is in OUTPUT.part")
     add("--quiet", action="store_true", help="no progress on standard error")
+    add_engine_arguments(add)
 
 
 def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
@@ -94,6 +96,9 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
     source = Subject(args.path, args.config, args.model).require()
     maxlen = min(args.maxlen, source.longest or args.maxlen)
     path = need_vocabulary(source, args.vocab)
+    engine = engine_of(args)
+    if engine is not None:
+        return engine(args, TextVectors(args), lambda: _settings(args, source, path, maxlen))
     _check_output(args, path)
     tokenizer = open_tokenizer(path, args.case)
     note = compare_vocabulary(tokenizer, path, source)
@@ -135,8 +140,13 @@ def _open_rows(
     if not args.output:
         return Jsonl(out)
     writer = writer_class(args.output)  # refuses a wrong suffix before `settings` reads the whole checkpoint
+    return writer(args.output, _settings(args, source, vocabulary, maxlen), args.restart)
+
+
+def _settings(args: argparse.Namespace, source: Subject, vocabulary: str, maxlen: int) -> dict[str, Any]:
+    """Collect what an interrupted run must share with one that continues it."""
     same = {"pooling": args.pooling, "maxlen": maxlen, "case": args.case, "normalize": args.normalize}
-    return writer(args.output, settings(source, vocabulary, **same), args.restart)
+    return settings(source, vocabulary, **same)
 
 
 def _windows(lines: Iterator[str], size: int) -> Iterator[list[str]]:
@@ -146,6 +156,75 @@ def _windows(lines: Iterator[str], size: int) -> Iterator[list[str]]:
         if not texts:
             return
         yield texts
+
+
+class TextVectors:
+    """What an engine computes: the vector of each text. The model is opened by the first texts, and not pickled.
+
+    Arguments:
+        args: the parsed command line.
+
+    Attributes:
+        columns: dict from the key of an answer to the type of its value.
+
+    Example:
+        >>> import argparse, pickle
+        >>> from b4k3.models.cli.features import TextVectors
+        >>> args = argparse.Namespace(path="bert", config=None, model=None, vocab=None, case="auto", pooling="cls",
+        ...                           maxlen=128, batch_size=32, normalize=False)
+        >>> pickle.loads(pickle.dumps(TextVectors(args))).columns
+        {'vector': [<class 'numpy.float32'>]}
+    """
+
+    columns = {"vector": [np.float32]}
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args, self._model, self._tokenizer = args, None, None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the model, and what another process or folder cannot know."""
+        args = {name: value for name, value in vars(self.args).items() if name != "run"}
+        for name in ("path", "config", "vocab"):
+            args[name] = args[name] and os.path.abspath(args[name])
+        return {"args": type(self.args)(**args), "_model": None, "_tokenizer": None}
+
+    def open(self) -> None:
+        """Open the network and its vocabulary, unless they are open.
+
+        Raises:
+            ConfigError: the network has no pooler and pooling is "pooler", or the vocabulary is another's.
+            CheckpointError: the checkpoint does not fit the network.
+        """
+        if self._model is None:
+            source = Subject(self.args.path, self.args.config, self.args.model).require()
+            self._maxlen = min(self.args.maxlen, source.longest or self.args.maxlen)
+            path = need_vocabulary(source, self.args.vocab)
+            self._tokenizer = open_tokenizer(path, self.args.case)
+            compare_vocabulary(self._tokenizer, path, source)
+            self._model = Model(source, self.args.pooling, self.args.batch_size)
+
+    @property
+    def size(self) -> int:
+        """The number of numbers in a vector. It opens the model."""
+        self.open()
+        return self._model.size
+
+    def answers(self, texts: list[str], first: int) -> NDArray[np.float32]:
+        """Compute the vectors of texts.
+
+        Arguments:
+            texts: list of str.
+            first: int. Not used: a vector does not depend on the texts before it.
+
+        Returns:
+            float32 array, [texts, size].
+
+        Raises:
+            ConfigError: the vocabulary and the checkpoint do not belong together.
+        """
+        self.open()
+        vectors = self._model.vectors(self._tokenizer.encode_batch(texts, maxlen=self._maxlen, padding=False).ids)
+        return normalized(vectors) if self.args.normalize else vectors
 
 
 class Model:

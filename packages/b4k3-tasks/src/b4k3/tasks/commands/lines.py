@@ -53,8 +53,10 @@ def open_lines(path: str, format: str, pairs: bool = False) -> Iterator[Iterator
         Iterator of `Line`. A line that is wrong is one of them.
 
     Raises:
-        ConfigError: the path is no regular file, or a line has more than 16 MB.
+        ConfigError: the path is no regular file, or is Parquet, or a line has more than 16 MB.
     """
+    if path.endswith(".parquet"):
+        raise ConfigError(f"{path} is no text; --engine ray reads Parquet")
     as_json = path.endswith(JSON_ENDS) if format == "auto" else format == "json"
     try:
         file: BinaryIO = open(0, "rb", closefd=False) if path == "-" else open_regular(path, ConfigError)
@@ -70,13 +72,12 @@ def _lines(file: BinaryIO, name: str, as_json: bool, pairs: bool) -> Iterator[Li
         yield read_line(number, data, as_json, pairs)
 
 
-def raw_lines(file: BinaryIO, name: str, number: int = 1) -> Iterator[bytes]:
+def raw_lines(file: BinaryIO, name: str) -> Iterator[bytes]:
     """Yield the lines of a file as bytes.
 
     Arguments:
         file: binary file.
         name: str. What messages call it.
-        number: int. The number of the first line that is read.
 
     Yields:
         bytes, a line with its end.
@@ -84,7 +85,7 @@ def raw_lines(file: BinaryIO, name: str, number: int = 1) -> Iterator[bytes]:
     Raises:
         ConfigError: a line has more than 16 MB.
     """
-    for i, data in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), number):
+    for i, data in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
         if len(data) > MAX_LINE:
             raise ConfigError(f"{name}, line {i}: more than {MAX_LINE:,} bytes without a line end; is it a text?")
         yield data
