@@ -1,0 +1,158 @@
+"""Kill -9 on `b4k3 encode --engine ray`: actors, the driver, workers at random; and its speed beside single processes.
+
+    python tests/distributed/ray_kills.py                 all of it: ten trials of each kind, and the speed; an hour
+    python tests/distributed/ray_kills.py --trials 2 --kinds driver,worker
+    python tests/distributed/ray_kills.py --kinds speed
+
+Needs ray[data], as in `hatch run ray:kills`. Every trial runs the command, kills, runs the same command again if the
+driver was killed, and compares the rows with those of one process: as many rows as lines, all distinct, no vector
+differs by more than 1e-5, and the wrong lines are listed with their ids. The exit status is 1 if one fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support import engines  # noqa: E402
+
+KINDS = ("actor", "driver", "worker", "speed")
+TOLERANCE = 1e-5
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=1",
+}
+
+
+class Bench:
+    """A model, its input, and what one process makes of it.
+
+    Arguments:
+        folder: where everything is written.
+        lines: the number of lines.
+        window: the number of lines of a part.
+    """
+
+    def __init__(self, folder, lines, window):
+        self.folder, self.lines, self.window = Path(folder), lines, window
+        self.env = engines.environment(folder)
+        self.model = engines.write_model(self.folder / "bert")
+        self.file = engines.write_lines(self.folder / "lines.jsonl", lines)
+        self.single = self.folder / "single.jsonl"
+        code, error = engines.run(self.arguments(self.single), self.env)
+        assert code == 3, error
+        self.parts = -(-lines // window)
+
+    def arguments(self, output):
+        """The command line of one process."""
+        options = ["--pooling", "mean", "--window", self.window, "--output", output, "--quiet"]
+        return ["encode", self.model, self.file, *options]
+
+    def ray(self, output, actors=2):
+        """The command line on Ray."""
+        return [*self.arguments(output), "--engine", "ray", "--actors", actors]
+
+    def trial(self, kind, number):
+        """Kill once and look at the rows. Returns (whether all is well, a line about it)."""
+        output, r = self.folder / f"{kind}-{number}.jsonl", random.Random(f"{kind} {number}")
+        share = {"actor": 1 / 3, "driver": 1 / 2, "worker": r.uniform(0.1, 0.9)}[kind]
+        process = engines.start(self.ray(output), self.env)
+        reached = engines.wait_for(lambda: engines.parts_done(output) >= share * self.parts, process)
+        before = engines.parts_done(output)
+        killed = reached and engines.kill(self._victim(kind, process, r))
+        error = process.communicate(timeout=400)[1]
+        runs = 1
+        while process.returncode != 3 and runs < 3:
+            time.sleep(2)  # the processes of the killed driver end
+            runs += 1
+            process = engines.start(self.ray(output), self.env)
+            error = process.communicate(timeout=400)[1]
+        if process.returncode != 3:
+            return False, f"exit status {process.returncode}: {error[-300:]}"
+        found = engines.compare(output, self.single, self.lines)
+        shutil.rmtree(output)
+        good = found["rows"] == found["distinct"] == self.lines and found["largest"] <= TOLERANCE and killed
+        return good, f"killed after {before} of {self.parts} parts, {runs} runs, {found}"
+
+    def _victim(self, kind, process, r):
+        """The process to kill."""
+        if kind == "driver":
+            return process.pid
+        workers = engines.workers_below(process.pid)
+        if kind == "actor":
+            workers = [(pid, line) for pid, line in workers if "MapWorker" in line]
+        return r.choice(workers)[0]
+
+
+def speed(folder, lines, window):
+    """Two single processes side by side, and two actors: lines a second of each, from the first rows to the last."""
+    env = engines.environment(folder, **ONE_THREAD)
+    model = engines.write_model(Path(folder) / "speed", hidden_size=256, layers=4)
+    halves = [engines.write_lines(Path(folder) / f"half-{i}.jsonl", lines // 2) for i in range(2)]
+    both = Path(folder) / "both.jsonl"
+    both.write_text("".join(Path(half).read_text(encoding="utf-8") for half in halves), encoding="utf-8")
+    options = ["--pooling", "mean", "--window", window]
+    whole, steady = {}, {}
+    outputs = [Path(folder) / f"speed-{i}.jsonl" for i in range(2)]
+    begin = time.monotonic()
+    running = [
+        engines.start(["encode", model, half, *options, "--output", output], env)
+        for half, output in zip(halves, outputs)
+    ]
+    errors = [process.communicate()[1] for process in running]
+    whole["two processes"] = lines / (time.monotonic() - begin)
+    steady["two processes"] = sum(float(error.split(" lines, ")[-1].split()[0]) for error in errors)
+    output, begin = Path(folder) / "speed-ray.jsonl", time.monotonic()
+    process = engines.start(
+        ["encode", model, both, *options, "--output", output, "--engine", "ray", "--actors", 2], env
+    )
+    engines.wait_for(lambda: engines.parts_done(output) >= 2, process)
+    first = time.monotonic()
+    engines.wait_for(lambda: output.exists(), process, 3000)
+    last = time.monotonic()
+    process.communicate()
+    whole["two actors"] = lines / (time.monotonic() - begin)
+    steady["two actors"] = (lines - 2 * window) / (last - first)
+    return whole, steady
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kinds", default=",".join(KINDS), help="some of actor, driver, worker, speed")
+    parser.add_argument("--trials", type=int, default=10, help="of each kind (default: %(default)s)")
+    parser.add_argument("--lines", type=int, default=4000, help="default: %(default)s")
+    parser.add_argument("--window", type=int, default=50, help="lines of a part (default: %(default)s)")
+    parser.add_argument("--speed-lines", type=int, default=8192, help="default: %(default)s")
+    args = parser.parse_args()
+    folder, failed = tempfile.mkdtemp(prefix="b4k3"), 0
+    try:
+        kinds = args.kinds.split(",")
+        if "speed" in kinds:
+            for name, found in zip(
+                ("from start to end", "from the first parts on"), speed(folder, args.speed_lines, 512)
+            ):
+                share = found["two actors"] / found["two processes"]
+                print(name, {key: round(value, 1) for key, value in found.items()}, f"ratio {share:.2f}", flush=True)
+        bench = None
+        for kind in [kind for kind in kinds if kind != "speed"]:
+            bench = bench or Bench(folder, args.lines, args.window)
+            for number in range(args.trials):
+                good, line = bench.trial(kind, number)
+                failed += not good
+                print("ok    " if good else "FAILED", kind, number, line, flush=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    sys.exit(main())
