@@ -101,7 +101,7 @@ def processes():
 
 
 def workers_below(root):
-    """The worker processes of Ray that belong to the driver `root`: [(id, what it does)]."""
+    """The worker processes of Ray below the driver `root`, [(id, what it does)]; the agents of the node are none."""
     found = processes()
 
     def belongs(pid):
@@ -109,7 +109,11 @@ def workers_below(root):
             pid = found[pid][0]
         return pid == root
 
-    return [(pid, line) for pid, (_, line) in found.items() if line.startswith("ray::") and belongs(pid)]
+    return [
+        (pid, line)
+        for pid, (_, line) in found.items()
+        if line.startswith("ray::") and "Agent" not in line and belongs(pid)
+    ]
 
 
 def kill(pid):

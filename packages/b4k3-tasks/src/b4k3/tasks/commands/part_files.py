@@ -29,6 +29,7 @@ from .lines import Line, json_of, row_of
 FORMATS = (".jsonl", ".parquet")
 MANIFEST = "_manifest.json"  # readers of folders of Parquet leave out what begins with an underscore or a dot
 ERRORS = "_errors-"
+TRIES = ".tries-"  # the beginning of the names of the files that count how often a part was begun
 LOCK = ".lock"  # in OUTPUT.part
 MAX_MANIFEST = 1 << 20
 OURS = re.compile(r"[0-9a-f]{32}|_manifest\.json|\.b4k3-.*\.tmp")  # what OUTPUT.part has
@@ -158,6 +159,28 @@ def write_part(folder: str, number: int, suffix: str, data: bytes, wrong: Sequen
         rows = "".join(row_of(line, {}) + "\n" for line in wrong)
         write_file(errors_path(folder, number), rows.encode("utf-8"))
     write_file(part_path(folder, number, suffix), data)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_tries_path(folder, number))
+
+
+def count_try(folder: str, number: int) -> int:
+    """Count how often a part was begun, by a file that grows by a byte each time and that `write_part` removes.
+
+    Arguments:
+        folder: str. The folder of the files.
+        number: int. The number of the part.
+
+    Returns:
+        int, this time included.
+    """
+    with open(_tries_path(folder, number), "ab") as file:
+        file.write(b".")
+        return file.tell()
+
+
+def _tries_path(folder: str, number: int) -> str:
+    """Name the file that counts how often a part was begun."""
+    return os.path.join(folder, f"{TRIES}{number:07}")
 
 
 class PartFolder:
@@ -218,6 +241,9 @@ class PartFolder:
         if before is None:
             self._clear()
         os.makedirs(self.folder, exist_ok=True)
+        for name in os.listdir(self.folder):
+            if name.startswith(TRIES):  # this run has tries of its own
+                _remove(os.path.join(self.folder, name))
         write_file(manifest, text.encode("utf-8"))
 
     def __enter__(self) -> PartFolder:

@@ -20,7 +20,7 @@ from b4k3.models import ConfigError
 from b4k3.models.cli import said
 
 from .answering import Notes, answer_window
-from .part_files import PartFolder, PartFormat, checked_suffix, part_path, refuse_existing, write_part
+from .part_files import PartFolder, PartFormat, checked_suffix, count_try, part_path, refuse_existing, write_part
 from .parts import Inputs, Part, divide, read_part
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ SHOWN = 10  # how many wrong lines are written to standard error
 TRIES = 3  # to start or find Ray, which can fail on a machine with much to do
 OBJECT_STORE = 200 << 20  # bytes, of a local cluster: no texts and no answers go through it
 MAX_BLOCKS = 2000  # Ray Data keeps each block in mind, which takes milliseconds; a block has several parts if need be
-RETRIES = 20  # of a block whose actor died: a text that kills its actor shall not do so for ever
+MAX_TRIES = 20  # of a part: a text that kills its actor shall not do so for ever
 HANDED_ON = ("KERAS_BACKEND", "TF_KERAS", "RECOMPUTE", "XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR", "TF_CPP_MIN_LOG_LEVEL")
 
 
@@ -113,6 +113,9 @@ class PartWorker:
         job, notes = self.job, Notes()
         if os.path.exists(part_path(job.folder, part.number, job.rows.suffix)):
             return {"lines": part.lines, "wrong": 0, "told": "[[], {}]", "failure": ""}
+        if count_try(job.folder, part.number) > MAX_TRIES:
+            where = f"{part.path}, lines {part.first + 1} to {part.first + part.lines}"
+            raise ConfigError(f"{where}: {MAX_TRIES} actors died of them; a smaller --batch-size or --maxlen may help")
         lines = read_part(part, job.lines, job.pairs, job.rows.named)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
@@ -244,5 +247,5 @@ def _results(ray: Any, args: argparse.Namespace, job: Job, parts: list[Part]) ->
     if args.gpus_per_actor:
         resources["num_gpus"] = args.gpus_per_actor
     actors = ray.data.ActorPoolStrategy(size=min(args.actors or 1, blocks))
-    done = rows.map(PartWorker, fn_constructor_args=(job,), compute=actors, max_task_retries=RETRIES, **resources)
+    done = rows.map(PartWorker, fn_constructor_args=(job,), compute=actors, **resources)
     return done.iter_rows()
