@@ -181,7 +181,8 @@ def test_map_batches(model, env, monkeypatch):
     monkeypatch.setenv("HOME", env["HOME"])
     monkeypatch.setenv("PYTHONPATH", env["PYTHONPATH"])
     texts = engines.texts(40)
-    ray.init(num_cpus=1, include_dashboard=False, object_store_memory=200 << 20, _temp_dir=env["RAY_TMPDIR"])
+    monkeypatch.setenv("RAY_TMPDIR", env["RAY_TMPDIR"])
+    ray_engine.start_ray(ray, None, actors=1)  # it tries again on a machine with much to do
     try:
         rows = ray.data.from_items([{"id": i, "text": text} for i, text in enumerate(texts)])
         actors = ray.data.ActorPoolStrategy(size=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import sys
 import time
@@ -190,7 +191,7 @@ def _imported() -> Any:
 def _compute(ray: Any, args: argparse.Namespace, job: Job, parts: list[Part], inputs: Inputs, done: int) -> None:
     """Let actors compute parts, and show how far they are."""
     before, begin, told, notes = done, time.monotonic(), 0, Notes()
-    _start(ray, args)
+    start_ray(ray, args.address, args.actors or 1, args.cpus_per_actor, args.gpus_per_actor)
     try:
         with ProgressBar(inputs.lines, unit="lines", shown=not args.quiet) as bar:
             for row in _results(ray, args, job, parts):
@@ -214,15 +215,30 @@ def _compute(ray: Any, args: argparse.Namespace, job: Job, parts: list[Part], in
         sys.stderr.write(f"{done} lines, {rate:.0f} a second\n")
 
 
-def _start(ray: Any, args: argparse.Namespace) -> None:
-    """Connect to the cluster, or start one on this machine that has room for the actors."""
-    options: dict[str, Any] = {"address": args.address}
-    if args.address is None:
-        cpus, gpus = ((1 if x is None else x) for x in (args.cpus_per_actor, args.gpus_per_actor))
-        options = {"num_cpus": max(int((args.actors or 1) * cpus + 0.999), 1), "include_dashboard": False}
+def start_ray(
+    ray: Any, address: str | None, actors: int, cpus_per_actor: float | None = None, gpus_per_actor: float | None = None
+) -> None:
+    """Connect to a cluster, or start one on this machine that has room for the actors.
+
+    Arguments:
+        ray: the module.
+        address: str or None. The cluster; None starts one.
+        actors: int. Their number.
+        cpus_per_actor: float or None. The cores that each takes; None is 1.
+        gpus_per_actor: float or None. The GPUs that each takes; None is 0.
+
+    Raises:
+        OSError: the cluster is not reached, or does not start.
+    """
+    options: dict[str, Any] = {"address": address}
+    if address is None:
+        cpus = 1 if cpus_per_actor is None else cpus_per_actor
+        options = {"num_cpus": max(math.ceil(actors * cpus), 1), "include_dashboard": False}
         options["object_store_memory"] = OBJECT_STORE
-    variables = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
-    if args.address is not None:
+        if gpus_per_actor:
+            options["num_gpus"] = math.ceil(actors * gpus_per_actor)
+    else:
+        variables = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
         options["runtime_env"] = {"env_vars": variables}
     for i in range(TRIES):
         try:
@@ -231,7 +247,7 @@ def _start(ray: Any, args: argparse.Namespace) -> None:
         except Exception as error:  # Ray raises errors of many classes, and plain ones too
             ray.shutdown()
             if i == TRIES - 1:
-                where = "does not start" if args.address is None else f"is not reached at {args.address}"
+                where = "does not start" if address is None else f"is not reached at {address}"
                 raise OSError(f"Ray {where}: {type(error).__name__}: {error}") from None
             time.sleep(2**i)
 
