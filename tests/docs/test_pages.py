@@ -66,7 +66,17 @@ def without_training(code):
 # page -> the reasons, in their order. A block is left out only if it is named here.
 INSTALLS = "it installs packages"
 NOT_RUN = {
-    "cluster": ["it needs PyTorch and two processes", "it needs TensorFlow and several devices"],
+    "cluster": [
+        INSTALLS,
+        "it needs a cluster",
+        "it needs Ray",
+        "it needs Spark and Java",
+        "it needs a checkpoint",
+        "it needs a checkpoint",
+        "it needs several processes",
+        "it needs PyTorch and two processes",
+        "it needs TensorFlow and several devices",
+    ],
     "command-line": ["the commands are there once b4k3-tasks is installed", "the folders are examples"],
     "sentence-vectors": ["the next block is the same for a folder that the tests have"],
     "models": ["it needs the folder of a model"],

@@ -22,7 +22,7 @@ ROWS_OF_EXTRA = {
 OWN_EXTRAS = {
     "models": {"cli"},
     "snippets": {"serving"},
-    "tasks": {"plot", "serve"},
+    "tasks": {"plot", "ray", "serve"},
 }  # of one package, not a choice of Keras
 NEWEST = (float("inf"),)  # of a row that takes whatever is the newest release
 ADDRESS = "https://github.com/b4k3/b4k3"

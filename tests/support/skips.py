@@ -341,6 +341,7 @@ SKIPS = [
             "optimizers/test_tiger.py::test_rule",
         )
     ),
+    ("tests/distributed/test_ray.py::*", "default keras* tf*", "has an environment of its own: hatch run ray:test"),
     ("tests/tasks/serving/*", "default keras* tf*", "has an environment of its own: hatch run serve:test"),
     ("tests/tasks/test_[!e]*", "keras231-* tfkeras-115 tfkeras-22", "the tasks need tf.keras 2.15 or newer"),
     ("tests/tasks/test_[!e]*", "keras35-jax keras3-jax-py313", ONCE_FOR_EACH),
