@@ -33,10 +33,14 @@ if TYPE_CHECKING:
         """
 
         @property
-        def size(self) -> int: ...
+        def size(self) -> int:
+            """The number of numbers in an answer that is a vector; 0 for other answers."""
+            ...
 
         @property
-        def columns(self) -> dict[str, Any]: ...
+        def columns(self) -> dict[str, Any]:
+            """The keys of an answer and the types of their values."""
+            ...
 
         def open(self) -> None:
             """Open the model, unless it is open."""
