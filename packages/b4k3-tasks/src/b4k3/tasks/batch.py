@@ -56,7 +56,7 @@ class _BatchTask:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The keys of an answer and the types of their values; a list of a type stands for a list of such values."""
+        """The keys of an answer and the types of their values; [str] stands for a list of str."""
         raise NotImplementedError
 
     def _opened(self) -> Any:
@@ -86,7 +86,7 @@ class _BatchTask:
                 pandas.DataFrame. It has the column "text".
 
         Returns:
-            dict or pandas.DataFrame, as the batch is. It has columns more: those of the answer, and "error".
+            dict or pandas.DataFrame, as the batch is. It has more columns: the answer and "error".
 
         Raises:
             ConfigError: an argument does not fit the model.
@@ -117,7 +117,7 @@ class _BatchTask:
         return 0
 
     def _columns(self, found: list[Any], as_arrays: bool) -> dict[str, Any]:
-        """Make the columns of the answers, of which some are None."""
+        """Make the columns of the answers; a row that is wrong has None."""
         columns: dict[str, Any] = {}
         for key, kind in self.columns.items():
             values = [None if answer is None else answer[key] for answer in found]

@@ -71,8 +71,8 @@ def answer_window(lines: list[Line], task: LineTask, first: int) -> tuple[list[L
         first: int. The number of lines before them.
 
     Returns:
-        (the lines, of which more may be wrong now; dict from the number of a line to its answer, and from 0 to
-        `task.size`).
+        lines: list of `Line`. More of them are wrong if they could not be answered.
+        answers: dict from the number of a line to its answer, and from 0 to `task.size`.
 
     Raises:
         ValueError: no line of the first window can be answered, so that an argument is wrong.

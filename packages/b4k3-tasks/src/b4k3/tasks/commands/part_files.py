@@ -228,7 +228,7 @@ class PartFolder:
             raise
 
     def _begin(self, settings: dict[str, Any], restart: bool) -> None:
-        """Compare the settings with those of an interrupted run, and say what they are."""
+        """Refuse to continue a run that had other settings, and write down the settings of this one."""
         manifest = os.path.join(self.staging, MANIFEST)
         before = None if restart else _read_manifest(manifest)
         if before is not None and before != settings:

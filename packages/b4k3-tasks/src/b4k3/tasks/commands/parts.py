@@ -1,4 +1,4 @@
-"""The input of an engine: files that are divided into parts, each of which can be read by itself on another machine.
+"""The input of an engine: files that are divided into parts. Another machine can read a part by itself.
 
 A part is as many lines as a window, in the order of the file. Files of lines are divided by bytes, and Parquet by rows.
 pyarrow is imported only where there is a file of Parquet.
@@ -210,7 +210,7 @@ def read_part(part: Part, format: str, pairs: bool, named: bool) -> list[Line]:
 
 
 def _table_rows(part: Part) -> Sequence[Any]:
-    """Read rows of Parquet, of which only the groups that have some of them are read."""
+    """Read rows of Parquet. Only the row groups that hold some of them are read."""
     parquet = open_parquet(part.path)
     names = [name for name in COLUMNS if name in parquet.schema_arrow.names]
     groups, begin, skipped = [], 0, None

@@ -1,4 +1,4 @@
-"""`--engine ray`: Ray Data spreads the parts of the input over actors, each of which holds the model.
+"""`--engine ray`: Ray Data spreads the parts of the input over actors. Each actor holds the model.
 
 An actor reads a part, computes it and writes its file. Only numbers go through Ray: a part is some integers on the way
 out, and some counts on the way back. Ray gives an actor the next part when it has done one, starts a new actor for one
