@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WRONG = 3  # the exit code if lines were wrong
 SHOWN = 10  # how many wrong lines are written to standard error
-TRIES = 3  # to start or find Ray, which can fail on a machine with much to do
+TRIES = 5  # to start or find Ray, which can fail on a machine with much to do
 OBJECT_STORE = 200 << 20  # bytes, of a local cluster: no texts and no answers go through it
 MAX_BLOCKS = 2000  # Ray Data keeps each block in mind, which takes milliseconds; a block has several parts if need be
 MAX_TRIES = 20  # of a part: a text that kills its actor shall not do so for ever
