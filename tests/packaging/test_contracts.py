@@ -29,7 +29,7 @@ OPTIONAL = {
     "backend": FRAMEWORKS,
     "models": {"h5py", "google_crc32c", "crc32c"},
     "snippets": {"bottle"},
-    "tasks": {"matplotlib", "prometheus_client", "starlette", "uvicorn"},
+    "tasks": {"matplotlib", "prometheus_client", "pyarrow", "ray", "starlette", "uvicorn"},
     "tokenizers": {"sentencepiece"},
 }
 # Type checkers know these without an installation. They are imported under `if TYPE_CHECKING:` alone.

@@ -23,6 +23,7 @@ OWN_EXTRAS = {
     "models": {"cli"},
     "snippets": {"serving"},
     "tasks": {"plot", "ray", "serve"},
+    "": {"plot", "ray", "serve"},  # of the tasks
 }  # of one package, not a choice of Keras
 NEWEST = (float("inf"),)  # of a row that takes whatever is the newest release
 ADDRESS = "https://github.com/b4k3/b4k3"

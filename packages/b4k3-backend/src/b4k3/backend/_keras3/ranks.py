@@ -209,10 +209,10 @@ def all_rows(nested: Any) -> Any:
     sizes = _share.sizes
     if sizes is None or nested is None:
         return nested
-    return keras.tree.map_structure(lambda x: x if x is None else gathered(x, sizes), nested, none_is_leaf=True)
+    return keras.tree.map_structure(lambda x: x if x is None else gathered_rows(x, sizes), nested, none_is_leaf=True)
 
 
-def gathered(x: Tensor, sizes: list[int]) -> Tensor:
+def gathered_rows(x: Tensor, sizes: list[int]) -> Tensor:
     """Return the rows of all ranks. A rank without a row of its own computes one, which does not count."""
     own = sizes[group_rank()]
     if x.dim() == 0 or len(x) != max(own, 1):

@@ -14,7 +14,7 @@ from .ranks import (
     Dice,
     Pass,
     checksum,
-    gathered,
+    gathered_rows,
     group_rank,
     group_size,
     need_torch,
@@ -135,10 +135,10 @@ class RanksModel(keras.Model):
         own = keras.tree.map_structure(lambda x: x[start : start + max(sizes[rank], 1)], inputs)
         with self.ranks.dice.rolled() if training else contextlib.nullcontext():
             outputs, masks, _ = self.run(own, sizes, bool(training))
-        whole = [gathered(x, sizes) for x in outputs]
+        whole = [gathered_rows(x, sizes) for x in outputs]
         for x, m in zip(whole, masks):
             if m is not None:
-                x._keras_mask = gathered(m, sizes)
+                x._keras_mask = gathered_rows(m, sizes)
         return keras.tree.pack_sequence_as(output_structure(self), whole)
 
     def run(self, rows: Any, sizes: list[int], training: bool) -> Any:

@@ -79,7 +79,7 @@ def plan(
         >>> sizes = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
         ...          "intermediate_size": 24, "hidden_act": "gelu"}
         >>> distribution.plan(sizes, parts=4).bytes_per_device
-        6176
+        38160
         >>> distribution.plan(sizes, parts=3)
         Traceback (most recent call last):
         ...

@@ -151,11 +151,14 @@ class Plan:
             f"{len(self.shares)} weights on {self.parts} devices: {self.total_bytes / MB:,.1f} MB, "
             f"{self.bytes_per_device / MB:,.1f} MB on each device"
         ]
+        width = max((len(path) for path, *_ in rows), default=0)
         for (path, shape, dtype, axis, note), alike in rows.items():
             cut = "whole" if axis is None else f"axis {axis} in {self.parts}"
             size = sum(share.bytes for share in alike) / (1 if axis is None else self.parts) / MB
             said = f"  ({note})" if note else ""
-            lines.append(f"{path:48} {len(alike):4} x {list(shape)!s:16} {dtype:9} {cut:12} {size:10,.2f} MB{said}")
+            lines.append(
+                f"{path:{width}} {len(alike):4} x {list(shape)!s:16} {dtype:9} {cut:12} {size:10,.2f} MB{said}"
+            )
         return "\n".join(lines)
 
 

@@ -76,4 +76,13 @@ class _Generation(GenerateBatch):
     columns = {"text": str}
 
     def answers(self, texts: list[Any], first: int) -> Sequence[Any]:
+        """Continue or answer texts.
+
+        Arguments:
+            texts: list of str.
+            first: int. The number of texts before them. Batches draw other random numbers by it.
+
+        Returns:
+            list of dict.
+        """
         return [{"text": row["answer"]} for row in super().answers(texts, first)]
