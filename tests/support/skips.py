@@ -301,7 +301,7 @@ SKIPS = [
     ),
     (
         "tests/distributed/test_tf_ranks.py::*",
-        "default keras3-jax* keras3-torch* keras3-numpy keras35-* keras231-* tfkeras-115 tfkeras-22 tf_keras-216",
+        "default keras3-jax* keras3-torch* keras3-numpy keras35-* keras231-* tfkeras-115 tfkeras-22 tf_keras-*",
         "strategies of TensorFlow: run once for each kind of Keras on a TensorFlow that has them",
     ),
     *(
