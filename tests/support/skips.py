@@ -106,6 +106,11 @@ SKIPS = [
         "several devices of JAX, run once",
     ),
     ("tests/models/test_distribution.py::*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
+    (
+        "tests/models/test_distribution.py::test_[!os]*",
+        "keras231-tf115 tf_keras-221",
+        "plans are for keras.distribution, which Keras 2 does not have",
+    ),
     ("tests/models/test_adam_state.py::test_[!a]*", SECOND + " keras231-tf22 keras3-tf", ONCE_FOR_EACH),
     ("tests/models/test_adam_state.py::test_a_training_*", "keras35-jax keras3-jax-py313", ONCE_FOR_EACH),
     *(
