@@ -32,7 +32,8 @@ DECODING = "tests/models/generation/test_generation.py::test_tokens_of_*"
 DECODED_ELSEWHERE = "gpt2_cpm gpt_openai_cdial mt5 nezha_gen roformer_sim simbert_unilm t5_1_1 t5_1_1_ext t5_pegasus"
 
 # Systems with the network of another one (google_bert, google_electra, google_albert, nezha, bert_lm, mt5) but for its
-# sizes: their outputs are compared on the rows that run everything, the rest is not about their files.
+# sizes: their outputs are compared on keras3-torch, keras3-tf, tf_keras-221 and keras231-tf115, the rest is not about
+# their files.
 SAME_NETWORK = (
     "bojone_albert_zh brightmart_albert_zh_google clue_electra google_bert_realscale hit_electra hit_roberta_wwm labse "
     "nezha_gen nezha_realscale roberta_zh t5_1_1_ext"
