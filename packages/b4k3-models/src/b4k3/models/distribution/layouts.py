@@ -202,6 +202,10 @@ def plan_of(transformer: Any, parts: int, uneven: str = REFUSE, layouts: Mapping
         if path in layouts:
             axes = tuple(layouts[path])
             shares.append(Share(path, shape, dtype, axes.index(MODEL) if MODEL in axes else None, "as it was asked"))
+        elif variable is None and not getattr(weight, "trainable", True):
+            shares.append(
+                Share(path, shape, dtype, None, "computed, not trained")
+            )  # such as NEZHA's table of positions
         elif variable is None:
             nameless.append(Share(path, shape, dtype, None, "not described"))
             shares.append(nameless[-1])
