@@ -23,14 +23,13 @@ from b4k3.models.cli import said
 from .answering import Notes, answer_window
 from .part_files import PartFolder, PartFormat, checked_suffix, count_try, part_path, refuse_existing, write_part
 from .parts import Inputs, Part, divide, read_part
+from .running import SHOWN, WRONG
 
 if TYPE_CHECKING:
     import argparse
 
     from .answering import LineTask
 
-WRONG = 3  # the exit code if lines were wrong
-SHOWN = 10  # how many wrong lines are written to standard error
 TRIES = 5  # to start or find Ray, which can fail on a machine with much to do
 OBJECT_STORE = 200 << 20  # bytes, of a local cluster: no texts and no answers go through it
 MAX_BLOCKS = 2000  # Ray Data keeps each block in mind, which takes milliseconds; a block has several parts if need be
