@@ -97,11 +97,18 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         set_gelu as set_gelu,
         swish as swish,
     )
+    from .input_names import (
+        INPUT_NAMES as INPUT_NAMES,
+        MASK_NAMES as MASK_NAMES,
+        known_input as known_input,
+        match_inputs as match_inputs,
+    )
     from .losses import (
         multilabel_categorical_crossentropy as multilabel_categorical_crossentropy,
         sparse_multilabel_categorical_crossentropy as sparse_multilabel_categorical_crossentropy,
     )
     from .masking import sequence_masking as sequence_masking
+    from .named_inputs import Functional as Functional
     from .positions import (
         Sinusoidal as Sinusoidal,
         apply_rotary_position_embeddings as apply_rotary_position_embeddings,
@@ -142,8 +149,11 @@ _NAMES = {
     "BackendError": "_missing",
     "Dense": "_keras3.dense",
     "Dropout": "_keras3.recompute",
+    "Functional": "named_inputs",
     "FusedAdam": "updates",
+    "INPUT_NAMES": "input_names",
     "Layer": "_keras3.layer",
+    "MASK_NAMES": "input_names",
     "MetricLayer": "_keras3.metric_layer",
     "Optimizer": "_keras3.optimizers",
     "PerturbedModel": "_keras3.perturbed",
@@ -195,6 +205,7 @@ _NAMES = {
     "group_size": "_keras3.ranks",
     "is_tf_keras": "_runtime",
     "keras": "_environment",
+    "known_input": "input_names",
     "layer_normalization": "_normalization",
     "layers_before": "searching",
     "layers_inside": "_keras3.lora",
@@ -206,6 +217,7 @@ _NAMES = {
     "lowest": "_attention",
     "mask_bias": "_attention",
     "mask_value": "_attention",
+    "match_inputs": "input_names",
     "matmul_transposed": "_keras3.fused",
     "merge_heads": "_heads",
     "merged_weights": "_keras3.lora",
@@ -273,6 +285,7 @@ def _load(name: str) -> Any:
     value = _import(name) if name in _MODULES else getattr(_import(_NAMES[name]), name)
     if f"{__name__}._environment" in sys.modules:  # a Keras was chosen, by which the user may load a model at once
         _import("activations")  # where a layer that names one of our activations finds it
+        _import("named_inputs")  # the class of our models
     globals()[name] = value
     return value
 

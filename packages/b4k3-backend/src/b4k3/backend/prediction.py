@@ -78,6 +78,7 @@ class Inputs:
 
     def __init__(self, model: Any) -> None:
         self.model_name = model.name
+        self.by_name = getattr(model, "arranged", None)  # a `Functional` knows more names than those of its inputs
         try:
             self.tensors = list(model.inputs or [])
         except (AttributeError, ValueError):  # Keras 3.5 raises ValueError for a Sequential that is not built
@@ -97,6 +98,8 @@ class Inputs:
         Raises:
             ValueError: an input is missing, is no array of numbers, or does not fit; it names the input.
         """
+        if self.by_name is not None:
+            x = self.by_name(x)
         if not self.tensors:
             return map_leaves(lambda value: _array("x", value), x), []
         values = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
-from b4k3.backend import TruncatedNormal, activations, keras, skip_initialization
+from b4k3.backend import Functional, TruncatedNormal, activations, keras, skip_initialization
 from b4k3.layers import Add, Concatenate1D, Embedding, FeedForward, LayerNormalization, MultiHeadAttention
 
 from .describing import DescribedNetwork
@@ -227,7 +227,7 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining, DescribedN
         self.attention_caches = attention_caches or {}
         self.layer_norm_conds = [layer_norm_cond, layer_norm_cond_hidden_size, layer_norm_cond_hidden_act or "linear"]
         self.set_outputs(self.call(inputs))
-        self.model = keras.models.Model(self.input, self.output, name=self.name)
+        self.model = Functional(self.input, self.output, name=self.name)
         self.built = True
 
     def call(self, inputs: Tensors) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from b4k3.backend import activations, keras
+from b4k3.backend import Functional, activations, keras
 from b4k3.layers import TaskEmbedding, ZeroPadding
 
 from ..errors import ConfigError
@@ -223,7 +223,7 @@ class CPT(TwoHalves, BART_Base):
         for index in range(self._encoder.num_hidden_layers, self.num_hidden_layers):
             x = self._encoder.apply_main_layers(x, index)  # [batch, m, hidden_size]
         outputs = self.apply_mlm(x) if self.with_mlm else x
-        self.understanding = keras.models.Model(self._encoder.input, outputs, name=self.name_of("Understanding"))
+        self.understanding = Functional(self._encoder.input, outputs, name=self.name_of("Understanding"))
 
     # --------------------------------------------------------------------------------------------------- heads
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from b4k3.backend import keras
+from b4k3.backend import Functional, keras
 
 from ..language_models import LM_Mask
 from ..transformer import as_list
@@ -147,5 +147,5 @@ class TwoHalves(Mixin):
         self.set_inputs(list(ids), self._encoder.inputs[1:])
         self._decoder.position_bias = None  # the context is a different tensor now, so the bias is computed again
         self.set_outputs(self._decoder.call([self._encoder.output, ids[1]]))
-        self.model = keras.models.Model(self.input, self.output, name=self.name)
+        self.model = Functional(self.input, self.output, name=self.name)
         self.built = True

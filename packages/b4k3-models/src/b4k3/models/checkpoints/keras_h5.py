@@ -328,5 +328,5 @@ def _classes(model: Any, prefix: str) -> Iterator[tuple[str, str]]:
         name = layer.get("name") or (settings.get("name") if isinstance(settings, dict) else None)
         if isinstance(name, str) and isinstance(layer.get("class_name"), str):
             yield prefix + name, layer["class_name"]
-            if layer["class_name"] in MODEL_CLASSES:
+            if layer["class_name"].rpartition(">")[2] in MODEL_CLASSES:
                 yield from _classes(layer, f"{prefix}{name}/")
