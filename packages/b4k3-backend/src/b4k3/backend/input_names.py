@@ -1,4 +1,4 @@
-"""The names that people give the inputs of a network: Keras' own, ours, and those of Hugging Face's tokenizers."""
+"""The names that people give the inputs of a network: ours, and the ones of Hugging Face's tokenizers."""
 
 from __future__ import annotations
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ._environment import checks, keras, ops
+from ._environment import checks, keras, load, ops
 from ._serialization import PACKAGE
 from .input_names import match_inputs
 from .types import Tensor
+
+_prediction = load("prediction")
 
 
 class Functional(keras.Model):
@@ -64,6 +66,8 @@ class Functional(keras.Model):
                 mask = _array(masks[name], inputs[masks[name]])
                 value = hide(value, mask, padding_id, mask_first, f"{self.name}: {masks[name]}")
             values.append(value)
+        if any(_prediction.is_tensor(value) for value in values):  # a layer takes no arrays among tensors
+            values = [ops.convert_to_tensor(value) for value in values]
         return values[0] if len(values) == 1 else values
 
     def _padding(self, mask: str) -> tuple[int, bool]:
@@ -112,8 +116,8 @@ class Functional(keras.Model):
         return super().predict_on_batch(self.arranged(x))
 
 
-# The class has the name of Keras' own, because Keras makes names of models, and the paths in a file of weights, from it.
-# Keras called it Model before there was a module `functional` beside that of Model.
+# The class has the name of Keras' own, because Keras makes names of models, and paths in files of weights, from it.
+# Where Keras has no module `functional`, its functional models are of the class Model.
 if importlib.util.find_spec(keras.Model.__module__.rpartition(".")[0] + ".functional") is None:
     Functional.__name__ = "Model"
 if hasattr(keras.utils, "register_keras_serializable"):
@@ -142,7 +146,8 @@ def hide(ids: Any, mask: Any, padding_id: int, mask_first: bool, name: str) -> A
         array([[5, 6, 0]])
     """
     sizes = [tuple(x.shape) for x in (ids, mask)]
-    if len(sizes[0]) != len(sizes[1]) or any(a != b for a, b in zip(*sizes) if isinstance(a, int) and isinstance(b, int)):
+    known = [pair for pair in zip(*sizes) if all(isinstance(size, int) for size in pair)]
+    if len(sizes[0]) != len(sizes[1]) or any(a != b for a, b in known):
         raise ValueError(f"{name} has the shape {sizes[1]}, expected that of the ids, {sizes[0]}")
     values = [checks.concrete(x) for x in (ids, mask)]
     if any(value is None for value in values):

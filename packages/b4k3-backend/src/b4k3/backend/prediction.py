@@ -78,7 +78,7 @@ class Inputs:
 
     def __init__(self, model: Any) -> None:
         self.model_name = model.name
-        self.by_name = getattr(model, "arranged", None)  # a `Functional` knows more names than those of its inputs
+        self.by_name = getattr(model, "arranged", None)  # `Functional` also takes aliases of its inputs' names
         try:
             self.tensors = list(model.inputs or [])
         except (AttributeError, ValueError):  # Keras 3.5 raises ValueError for a Sequential that is not built

@@ -180,8 +180,9 @@ def build_transformer_model(
             that lacks some; both warn.
 
     Returns:
-        keras.Model, or `Transformer`. The inputs of the model are ids, float32 [batch, n]. An id that the model has no
-        row for is an error in an eager call; in a compiled call it makes the outputs of its sequence NaN.
+        keras.Model, or `Transformer`. The inputs of the model are ids, [batch, n], of any dtype of whole numbers, as a
+        list or as a mapping by the names of `INPUT_NAMES` of b4k3.backend (`token_ids`, `input_ids`, …). An id that the
+        model has no row for is an error in an eager call; in a compiled call it makes the outputs of its sequence NaN.
 
     Raises:
         ConfigError: a keyword that nobody reads, a name that is not known, or a configuration that cannot be right.
