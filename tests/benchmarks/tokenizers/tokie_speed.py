@@ -8,9 +8,8 @@ every cache is empty at the start of the corpus, and gives all three the same te
 processor times of one round; the median of the rounds is printed, and above 1 ours is faster. All of them end with
 Python lists of ids.
 
-Before the rounds the ids are compared: "same" is the share of the texts with the ids that `tokenizers` gives. A text of
-ours differs where its characters are newer than the Unicode tables of `tokenizers`. The environment is that of
-bpe_differential.py, with tokie==0.1.4.
+Before the rounds the ids are compared: "same" is the share of the texts with the ids that `tokenizers` gives. The
+environment is that of bpe_differential.py, with tokie==0.1.4.
 """
 
 import argparse
