@@ -85,34 +85,97 @@ class Functional(keras.Model):
         return super().__call__(self.arranged(inputs), *args, **kwargs)
 
     def stateless_call(self, trainable: Any, non_trainable: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call the model with the values of its variables, as Keras 3 does on JAX."""
+        """Call the model with the values of its variables, as Keras 3 does on JAX.
+
+        Arguments:
+            trainable: list of arrays. The values of the variables that are trained.
+            non_trainable: list of arrays. The values of the others.
+            inputs: mapping from names to arrays, or what Keras takes. The inputs.
+            args: Any. Further arguments of the call.
+            kwargs: Any. Further arguments of the call by name.
+
+        Returns:
+            tuple. The outputs, the new values of the variables that are not trained, and what else was asked for.
+        """
         return super().stateless_call(trainable, non_trainable, self.arranged(inputs), *args, **kwargs)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Train. The arguments are the same as for `keras.Model.fit`."""
+        """Train, as `keras.Model.fit` does.
+
+        Arguments:
+            x: mapping from names to arrays, or what Keras takes. The inputs.
+            args: Any. Further arguments, as for `keras.Model.fit`.
+            kwargs: Any. Further arguments by name.
+
+        Returns:
+            History. What happened in each epoch.
+        """
         validation = kwargs.get("validation_data")
         if isinstance(validation, (list, tuple)) and validation:
             kwargs["validation_data"] = (self.arranged(validation[0]), *validation[1:])
         return super().fit(self.arranged(x), *args, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Compute loss and metrics. The arguments are the same as for `keras.Model.evaluate`."""
+        """Compute loss and metrics, as `keras.Model.evaluate` does.
+
+        Arguments:
+            x: mapping from names to arrays, or what Keras takes. The inputs.
+            args: Any. Further arguments, as for `keras.Model.evaluate`.
+            kwargs: Any. Further arguments by name.
+
+        Returns:
+            float, list or dict. The loss and the metrics.
+        """
         return super().evaluate(self.arranged(x), *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """Compute outputs. The arguments are the same as for `keras.Model.predict`."""
+        """Compute outputs, as `keras.Model.predict` does.
+
+        Arguments:
+            x: mapping from names to arrays, or what Keras takes. The inputs.
+            args: Any. Further arguments, as for `keras.Model.predict`.
+            kwargs: Any. Further arguments by name.
+
+        Returns:
+            array, or list of arrays. The outputs.
+        """
         return super().predict(self.arranged(x), *args, **kwargs)
 
     def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """Train on one batch. The arguments are the same as for `keras.Model.train_on_batch`."""
+        """Train on one batch, as `keras.Model.train_on_batch` does.
+
+        Arguments:
+            x: mapping from names to arrays, or what Keras takes. The inputs.
+            args: Any. Further arguments, as for `keras.Model.train_on_batch`.
+            kwargs: Any. Further arguments by name.
+
+        Returns:
+            float, list or dict. The loss and the metrics.
+        """
         return super().train_on_batch(self.arranged(x), *args, **kwargs)
 
     def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """Compute loss and metrics of one batch. The arguments are the same as for `keras.Model.test_on_batch`."""
+        """Compute loss and metrics of one batch, as `keras.Model.test_on_batch` does.
+
+        Arguments:
+            x: mapping from names to arrays, or what Keras takes. The inputs.
+            args: Any. Further arguments, as for `keras.Model.test_on_batch`.
+            kwargs: Any. Further arguments by name.
+
+        Returns:
+            float, list or dict. The loss and the metrics.
+        """
         return super().test_on_batch(self.arranged(x), *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """Compute the outputs of one batch. The argument is the same as for `keras.Model.predict_on_batch`."""
+        """Compute the outputs of one batch, as `keras.Model.predict_on_batch` does.
+
+        Arguments:
+            x: mapping from names to arrays, or what Keras takes. The inputs.
+
+        Returns:
+            array, or list of arrays. The outputs.
+        """
         return super().predict_on_batch(self.arranged(x))
 
 
