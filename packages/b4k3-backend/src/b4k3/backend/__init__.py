@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         mask_value as mask_value,
     )
     from ._environment import keras as keras, ops as ops
-    from ._heads import merge_heads as merge_heads, split_heads as split_heads
+    from ._heads import merge_heads as merge_heads, permute as permute, split_heads as split_heads
     from ._ids import misfit as misfit
     from ._initialization import copy_initializer as copy_initializer, skip_initialization as skip_initialization
     from ._keras3.compiling import (
@@ -48,7 +48,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         split_rows as split_rows,
         wait_for_processes as wait_for_processes,
     )
-    from ._keras3.fused import matmul_transposed as matmul_transposed
+    from ._keras3.fused import bound_normalization as bound_normalization, matmul_transposed as matmul_transposed
     from ._keras3.gradients import gradient as gradient
     from ._keras3.initializers import TruncatedNormal as TruncatedNormal
     from ._keras3.layer import (
@@ -175,6 +175,7 @@ _NAMES = {
     "batch_gather": "tensors",
     "bias_from_mask": "_attention",
     "build_sublayer": "_keras3.layer",
+    "bound_normalization": "_keras3.fused",
     "cache_orders": "_keras3.compiling",
     "check_ranks": "_keras3.ranks",
     "checked_ids": "tables",
@@ -230,6 +231,7 @@ _NAMES = {
     "ops": "_environment",
     "orthogonally_resize": "_resize",
     "parallel": "_keras3.distribution",
+    "permute": "_heads",
     "piecewise_linear": "tensors",
     "predict_function": "prediction",
     "pool1d": "tensors",

@@ -53,6 +53,22 @@ def merge_heads(x: Tensor, width: int) -> Tensor:
     return ops.reshape(x, (-1, ops.shape(x)[1], width))  # [b, n, width]
 
 
+def permute(x: Tensor, order: tuple[int, ...]) -> Tensor:
+    """Bring the axes of a tensor into another order, as `ops.transpose` does.
+
+    Arguments:
+        x: [...]. The tensor.
+        order: tuple of int. The axes of x in the order of the result.
+
+    Returns:
+        The tensor with its axes in that order.
+
+    Example:
+        >>> y = permute(ops.ones((1, 4, 2, 8)), (0, 2, 1, 3))  # [1, 2, 4, 8]
+    """
+    return x.permute(order) if fused.is_torch_tensor(x) else ops.transpose(x, order)
+
+
 def swap_heads(x: Tensor) -> Tensor:
     """Swap the axes 1 and 2, which brings the heads before the positions or back behind them.
 

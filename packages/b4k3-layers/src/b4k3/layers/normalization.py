@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from b4k3.backend import (
     Layer,
     Tensor,
     activations,
+    bound_normalization,
     build_sublayer,
     keras,
     layer_normalization,
@@ -206,6 +207,13 @@ class LayerNormalization(ScaleOffset):
         """
         x, gamma, beta = self._terms(inputs)
         return layer_normalization(x, gamma, beta, self.epsilon, self.zero_mean, self.unit_variance)
+
+    def bound_call(self) -> Callable[..., Tensor]:
+        """Return a function that computes `call` without gradients; `call_layer` of b4k3.backend asks for it."""
+        if self.conditional or not self.unit_variance:
+            return self.call
+        _, gamma, beta = self._terms(None)
+        return bound_normalization(gamma, beta, self.epsilon, self.zero_mean) or self.call
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""

@@ -271,15 +271,15 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining, DescribedN
         """
         if layer is Dropout and self.dropout_rate == 0:
             return inputs
+        if self.decoding_step is not None:  # this runs for every token, and all layers are made
+            layer = self.layers[self.prefix + kwargs["name"]]
+            return layer if inputs is None else self._call_or_attend(layer, inputs, arguments or {})
         if layer is self.attention_layer and self.residual_attention_scores:
             kwargs["return_attention_scores"] = True
         arguments = dict(arguments or {})
         if layer is getattr(keras.layers, "Lambda", None):
             kwargs["arguments"], arguments = arguments, {}
         name = kwargs["name"] = self.prefixed(kwargs.get("name"))
-        if self.decoding_step is not None:  # this runs for every token, and all layers are made
-            layer = self.layers[name]
-            return layer if inputs is None else self._call_or_attend(layer, inputs, arguments)
         with skip_initialization(name in self.uninitialized):
             if name not in self.layers:
                 layer = layer(**kwargs)
@@ -290,8 +290,9 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining, DescribedN
 
     def _call_or_attend(self, layer: Any, inputs: Any, arguments: dict[str, Any]) -> Any:
         """Call a layer. An attention layer also gets its cached keys and its residual scores."""
-        call = self._attend if isinstance(layer, MultiHeadAttention) else self._call
-        return call(layer, inputs, arguments)
+        if isinstance(layer, MultiHeadAttention):
+            return self._attend(layer, inputs, arguments)
+        return self._call(layer, inputs, arguments)
 
     def _call(self, layer: Any, inputs: Any, arguments: dict[str, Any]) -> Any:
         """Call a layer; in decoding, let the step call it."""
@@ -313,7 +314,7 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining, DescribedN
                 bias = self._call(self._helper(Add, layer.name + "-Attention-Bias"), [inputs[3], bias], {})
                 inputs = inputs[:3] + inputs[4:]
             inputs = inputs[:3] + [bias] + inputs[3:]
-            arguments["a_bias"] = True
+            arguments = dict(arguments, a_bias=True)
         o, self.attention_scores = self._call(layer, inputs, arguments)
         return o
 

@@ -49,6 +49,10 @@ def fused_layer_normalization(
     """Return None, because TensorFlow has no fused kernel of it. The arguments are explained in `_keras3`."""
 
 
+def bound_normalization(gamma: Any, beta: Any, epsilon: float, zero_mean: bool) -> None:
+    """Return None, because TensorFlow has no fused kernel of it. The arguments are explained in `_keras3`."""
+
+
 def matrix_product(x: Tensor, y: Tensor, transpose_b: bool = False) -> Tensor:
     """Multiply two matrices, on four cores if the first has a single row.
 

@@ -17,8 +17,10 @@ runs_eagerly = BACKEND not in ("jax", "tensorflow")  # True if `compiled` does n
 
 # The order in which decoding keeps the axes of keys, and of values: batch 0, n 1, heads 2, size 3. Products of XLA read
 # keys [batch, heads, size, n] and values [batch, heads, n, size] without a copy. In another order XLA would transpose
-# all of them for each token.
-cache_orders = ((0, 2, 3, 1), (0, 2, 1, 3)) if BACKEND == "jax" else ((0, 1, 2, 3), (0, 1, 2, 3))
+# all of them for each token. Attention of torch reads [batch, heads, n, size] fastest: what a head reads is then one
+# piece of memory.
+CACHE_ORDERS = {"jax": ((0, 2, 3, 1), (0, 2, 1, 3)), "torch": ((0, 2, 1, 3), (0, 2, 1, 3))}
+cache_orders = CACHE_ORDERS.get(BACKEND, ((0, 1, 2, 3), (0, 1, 2, 3)))
 
 if BACKEND == "jax":
     import jax
@@ -103,9 +105,11 @@ def found_once(find: Callable[[Any], Any]) -> Callable[[Any], Any]:
         if cache is None:
             return find(x)
         key = find, id(x)
-        if key not in cache:
+        try:
+            return cache[key][0]
+        except KeyError:
             cache[key] = find(x), x  # the cache keeps x alive, so that no other object gets its id
-        return cache[key][0]
+            return cache[key][0]
 
     return found
 
@@ -236,7 +240,32 @@ def call_layer(layer: Any, inputs: Any, **arguments: Any) -> Any:
         >>> layer.build((None, 4))
         >>> y = call_layer(layer, ops.ones((2, 4)))  # [2, 8]
     """
-    return (layer.call if is_plain(layer) else layer)(inputs, **arguments)
+    if lookups.cache is None:
+        return (layer.call if is_plain(layer) else layer)(inputs, **arguments)
+    return bound_call_of(layer)(inputs, **arguments)
+
+
+@found_once
+def bound_call_of(layer: Any) -> Callable[..., Any]:
+    """Return a function that computes a layer without gradients.
+
+    A layer that is called for every token can have a method `bound_call`, which looks up its weights once and returns
+    a function of the arguments of `call`. The function is used until the compiled function that asked for it ends.
+
+    Arguments:
+        layer: Keras layer, which is built.
+
+    Returns:
+        What the method returned, or the layer's own `call`. If Keras does more than `call`, the layer itself.
+    """
+    if not is_plain(layer):
+        return layer
+    return layer.bound_call() if owner(layer, "bound_call") is owner(layer, "call") else layer.call
+
+
+def owner(layer: Any, method: str) -> type | None:
+    """Return the class that defines a method of a layer: a subclass with another `call` must not be bound as before."""
+    return next((c for c in type(layer).__mro__ if method in vars(c)), None)
 
 
 @found_once

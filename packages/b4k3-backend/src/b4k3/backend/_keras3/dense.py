@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import keras
 
 from ..types import Tensor
 from .compiling import found_once
-from .fused import activated, cast, fused_linear, value_of
+from .fused import BACKEND, activated, bound_linear, cast, fused_linear, value_of
 from .lora import effective, low_rank_of, reset_lora
 
 
@@ -48,6 +48,13 @@ class Dense(keras.layers.Dense):
         if x is None:
             return super().call(inputs, training=training)
         return x if self.activation is None else activated(x, self.activation)
+
+    def bound_call(self) -> Callable[..., Tensor]:
+        """Return a function that computes `call` without gradients; see `call_layer`."""
+        if BACKEND != "torch" or self.lora_enabled:
+            return self.call
+        activation = None if self.activation is keras.activations.linear else self.activation
+        return bound_linear(*kernel_and_bias(self), activation)
 
     def _adapted(self, inputs: Tensor) -> Tensor:
         """Compute inputs · kernel + bias + scale · inputs · a · b."""

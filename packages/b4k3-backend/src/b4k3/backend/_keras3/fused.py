@@ -232,15 +232,66 @@ def fused_layer_normalization(
     if BACKEND != "torch" or isinstance(x, keras.KerasTensor):
         return None
     gamma, beta = value_of(gamma), value_of(beta)
-    for weight in (gamma, beta):
-        if weight is not None and (not isinstance(weight, torch.Tensor) or weight.dim() != 1):
-            return None
+    if not all(w is None or is_vector(w) for w in (gamma, beta)):
+        return None
     if zero_mean:
         gamma, beta = (w if w is None or w.dtype == x.dtype else w.to(x.dtype) for w in (gamma, beta))
-        return torch.nn.functional.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
+        return torch.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
     if beta is not None or x.dtype != torch.float32 or not hasattr(torch, "rms_norm"):
         return None
     return torch.rms_norm(x, x.shape[-1:], gamma, epsilon)
+
+
+def bound_normalization(gamma: Any, beta: Any, epsilon: float, zero_mean: bool) -> Callable[[Tensor], Tensor] | None:
+    """Make a function of torch that computes `layer_normalization` in float32, with weights that are looked up already.
+
+    Arguments:
+        gamma: variable of [d], or None. The factor.
+        beta: variable of [d], or None. The offset.
+        epsilon: float. It is added to the variance.
+        zero_mean: bool. False computes RMS normalisation.
+
+    Returns:
+        function. From float32 [..., d] to float32 [..., d]. None on other backends, or if torch has no kernel for these
+        arguments.
+
+    Example:
+        >>> bound = bound_normalization(None, None, 1e-12, zero_mean=True)
+        >>> bound is None or bound(ops.ones((2, 8))).shape == (2, 8)
+        True
+    """
+    gamma, beta = value_of(gamma), value_of(beta)
+    if BACKEND != "torch" or not all(w is None or (is_vector(w) and w.dtype == torch.float32) for w in (gamma, beta)):
+        return None
+    if not zero_mean and (beta is not None or not hasattr(torch, "rms_norm")):
+        return None
+    if zero_mean:
+        return lambda x: torch.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
+    return lambda x: torch.rms_norm(x, x.shape[-1:], gamma, epsilon)
+
+
+def bound_linear(
+    kernel: Tensor, bias: Tensor | None, activation: Callable[[Tensor], Tensor] | None
+) -> Callable[[Tensor], Tensor]:
+    """Make a function of torch that computes activation(x · kernel + bias) without gradients.
+
+    Arguments:
+        kernel: float, [d, units]. The kernel.
+        bias: float, [units], or None. The bias.
+        activation: function, or None. It is applied to the sum.
+
+    Returns:
+        function. From float [..., d] to float [..., units].
+    """
+    linear, transposed = torch.nn.functional.linear, kernel.t()  # [units, d]
+    if activation is None:
+        return lambda x: linear(x, transposed, bias)
+    return lambda x: activated(linear(x, transposed, bias), activation)
+
+
+def is_vector(weight: Any) -> bool:
+    """Return True for a tensor of torch with one axis."""
+    return isinstance(weight, torch.Tensor) and weight.dim() == 1
 
 
 def value_of(weight: Any) -> Any:
@@ -252,21 +303,21 @@ def value_of(weight: Any) -> Any:
     Returns:
         The tensor; a tensor and None are returned themselves.
     """
-    # A variable of Keras 3.5 is no instance of `keras.Variable`, so it is recognised by its attribute.
-    return variable_value(weight) if hasattr(weight, "value") else weight
+    return weight if weight is None or is_torch_tensor(weight) else variable_value(weight)
 
 
 @found_once
-def variable_value(variable: Any) -> Tensor:
+def variable_value(weight: Any) -> Any:
     """Return the tensor of a variable, which a compiled function looks up once.
 
     Arguments:
-        variable: variable of Keras.
+        weight: variable of Keras, tensor or number.
 
     Returns:
-        The tensor.
+        The tensor of a variable. Everything else is returned itself.
     """
-    return variable.value
+    # A variable of Keras 3.5 is no instance of `keras.Variable`, so it is recognised by its attribute.
+    return weight.value if hasattr(weight, "value") else weight
 
 
 def fused_linear(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor | None:
@@ -285,7 +336,10 @@ def fused_linear(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor | Non
     if BACKEND == "jax":
         y = row_in_blocks(x, kernel)
         return y if y is None or bias is None else y + bias
-    if BACKEND == "torch":  # F.linear wants a transposed kernel, whose gradient is not in the order of its memory
+    if BACKEND == "torch":
+        if not torch.is_grad_enabled():
+            return torch.nn.functional.linear(x, kernel.t(), bias)  # [..., units]
+        # F.linear wants a transposed kernel, whose gradient would not be in the order of its memory.
         flat = x.reshape(-1, x.shape[-1])  # [rows, d]
         y = torch.mm(flat, kernel) if bias is None else torch.addmm(bias, flat, kernel)  # [rows, units]
         return y.reshape(x.shape[:-1] + y.shape[-1:])  # [..., units]

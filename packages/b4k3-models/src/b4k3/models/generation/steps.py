@@ -6,11 +6,10 @@ Decoding runs the network once on the whole prompts (`Prefill`) and then on one 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Callable
 
-import numpy as np
-
-from b4k3.backend import cache_orders, call_layer, keras, ops, runs_eagerly, write_at
+from b4k3.backend import cache_orders, call_layer, keras, ops, permute, runs_eagerly, write_at
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor
@@ -28,6 +27,7 @@ class DecodingStep:
         key_positions: int32, [1 or batch, m]. The positions of the keys that `update_cache` returns.
 
     Example:
+        >>> import numpy as np
         >>> dense = keras.layers.Dense(5, activation="softmax")
         >>> probabilities = dense(np.ones((2, 3)))
         >>> logits = DecodingStep().call(dense, ops.ones((2, 3)), {})  # [2, 5]
@@ -49,13 +49,13 @@ class DecodingStep:
         Returns:
             The outputs of the layer.
         """
-        if hasattr(type(layer), "decode"):
+        treatment = treatment_of(type(layer))
+        if treatment == "decode":
             return layer.decode(inputs, self, **arguments)
-        if isinstance(layer, (keras.layers.Dropout, keras.layers.Masking)):
+        if treatment == "skip":
             return inputs
-        if isinstance(layer, (keras.layers.Dense, keras.layers.Activation)):
-            if getattr(layer.activation, "__name__", "") == "softmax":
-                return before_activation(layer, inputs)
+        if treatment == "activate" and getattr(layer.activation, "__name__", "") == "softmax":
+            return before_activation(layer, inputs)
         return call_layer(layer, inputs, **arguments)
 
     def update_cache(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -82,6 +82,24 @@ class DecodingStep:
             (keys, values, mask), as `update_cache` returns them.
         """
         raise NotImplementedError
+
+
+@functools.lru_cache(maxsize=1024)
+def treatment_of(layer_class: type) -> str:
+    """Find out how decoding runs the layers of a class. It is asked for each layer and token.
+
+    Arguments:
+        layer_class: type. The class of a Keras layer.
+
+    Returns:
+        str. "decode" if the class has such a method, "skip" if its layers do nothing in decoding, "activate" if their
+        activation may be the softmax that is left out, and "call" for all others.
+    """
+    if hasattr(layer_class, "decode"):
+        return "decode"
+    if issubclass(layer_class, (keras.layers.Dropout, keras.layers.Masking)):
+        return "skip"
+    return "activate" if issubclass(layer_class, (keras.layers.Dense, keras.layers.Activation)) else "call"
 
 
 class EncoderStep(DecodingStep):
@@ -259,10 +277,12 @@ class CacheLayout:
     """
 
     def __init__(self, order: tuple[int, ...]) -> None:
-        self.order = order
+        without_heads = tuple(i - (i > 2) for i in order if i != 2)
+        self._orders = {len(axes): axes for axes in (order, without_heads)}
+        self._inverses = {n: tuple(axes.index(i) for i in range(n)) for n, axes in self._orders.items()}
 
     def order_for(self, x: Tensor) -> tuple[int, ...]:
-        """Adapt the order to a tensor without heads.
+        """Return the order for a tensor with or without heads.
 
         Arguments:
             x: [batch, n, heads, size] or [batch, n, size], in any order.
@@ -270,7 +290,7 @@ class CacheLayout:
         Returns:
             tuple of int, as many as the tensor has axes.
         """
-        return self.order if len(x.shape) == 4 else tuple(i - (i > 2) for i in self.order if i != 2)
+        return self._orders[len(x.shape)]
 
     def to_layout(self, x: Tensor) -> Tensor:
         """Bring a tensor into the order of the cache.
@@ -281,8 +301,7 @@ class CacheLayout:
         Returns:
             The tensor with its axes in the order of the cache.
         """
-        order = self.order_for(x)
-        return x if order == tuple(range(len(order))) else ops.transpose(x, order)
+        return permuted(x, self.order_for(x))
 
     def from_layout(self, x: Tensor) -> Tensor:
         """Undo `to_layout`.
@@ -293,8 +312,7 @@ class CacheLayout:
         Returns:
             [batch, n, heads, size] or [batch, n, size].
         """
-        order = self.order_for(x)
-        return x if order == tuple(range(len(order))) else ops.transpose(x, np.argsort(order).tolist())
+        return permuted(x, self._inverses[len(x.shape)])
 
     def with_capacity(self, x: Tensor, capacity: int) -> Tensor:
         """Make a buffer that begins with a tensor and can hold more tokens.
@@ -320,6 +338,11 @@ class CacheLayout:
             The buffer: use it instead of the one given.
         """
         return write_at(buffer, slot, self.to_layout(x), self.order_for(buffer).index(1))
+
+
+def permuted(x: Tensor, order: tuple[int, ...]) -> Tensor:
+    """Bring the axes of a tensor into another order, unless it is the order that they have."""
+    return x if order == tuple(range(len(order))) else permute(x, order)
 
 
 CACHE_LAYOUTS = tuple(CacheLayout(order) for order in cache_orders)  # of the keys, of the values
