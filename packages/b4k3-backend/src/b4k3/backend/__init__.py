@@ -48,7 +48,11 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         split_rows as split_rows,
         wait_for_processes as wait_for_processes,
     )
-    from ._keras3.fused import bound_normalization as bound_normalization, matmul_transposed as matmul_transposed
+    from ._keras3.fused import (
+        bound_normalization as bound_normalization,
+        matmul_transposed as matmul_transposed,
+        rows_at as rows_at,
+    )
     from ._keras3.gradients import gradient as gradient
     from ._keras3.initializers import TruncatedNormal as TruncatedNormal
     from ._keras3.layer import (
@@ -244,6 +248,7 @@ _NAMES = {
     "reshape": "tensors",
     "root_mean_square": "tensors",
     "row": "_runtime",
+    "rows_at": "_keras3.fused",
     "runs_eagerly": "_keras3.compiling",
     "search_layer": "searching",
     "sequence_masking": "masking",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 from b4k3.backend import (
     Layer,
@@ -152,6 +152,20 @@ class Embedding(Layer):
             return rows
         inner = ops.cast(take_rows(low.a, inputs, self.name, padding_id), self.compute_dtype)  # [..., rank]
         return rows + ops.matmul(inner, self._cast(low.b)) * low.scale  # [..., output_dim]
+
+    def bound_call(self) -> Callable[..., Tensor]:
+        """Return a function that computes `call` without gradients; `call_layer` of b4k3.backend asks for it."""
+        if low_rank_of(self) is not None:
+            return self.call
+        table = self._cast(weight_value(self.embeddings))  # [input_dim, output_dim]
+
+        def bound(inputs: Tensor, mode: str = "embedding") -> Tensor:
+            """Look up rows, or project to scores of the rows."""
+            if mode == "dense" and inputs.dtype == table.dtype:
+                return matmul_transposed(inputs, table)  # [..., input_dim]
+            return self.call(inputs, mode)
+
+        return bound
 
     def _cast(self, weight: Any) -> Tensor:
         """Return the tensor of a weight in the dtype that the layer computes in."""

@@ -14,6 +14,7 @@ from b4k3.backend import (
     nan_unless,
     ops,
     register,
+    rows_at,
     sinusoidal_embeddings,
 )
 from b4k3.backend.types import Initializer
@@ -231,7 +232,7 @@ class PositionEmbedding(_Positions):
     def _rows(self, table: Tensor, ids: Tensor) -> Tensor:
         """Return the embeddings of positions, each of them a row or composed of two rows."""
         if not self.hierarchical:
-            return ops.take(table, ids + self.first_row, axis=0)  # [..., output_dim]
+            return rows_at(table, ids + self.first_row if self.first_row else ids)  # [..., output_dim]
         alpha = 0.4 if self.hierarchical is True else self.hierarchical
         base = (table - alpha * table[:1]) / (1 - alpha)  # [input_dim, output_dim]
         high = ops.take(base, ids // self.input_dim, axis=0)  # [..., output_dim]

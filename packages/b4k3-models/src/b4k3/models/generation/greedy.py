@@ -62,7 +62,8 @@ def advance(
     state = dict(state)
     newest = choose(logits, state.get("seen"), count, options, params)
     done = state["done"]
-    newest = ops.where(done, ops.zeros_like(newest) + params["padding_id"], newest)
+    if options.ends:
+        newest = ops.where(done, ops.zeros_like(newest) + params["padding_id"], newest)
     if options.scores:
         gained = ops.take_along_axis(ops.log_softmax(logits, axis=-1), newest[:, None], axis=-1)[:, 0]
         state["sums"] = state["sums"] + ops.where(done, ops.zeros_like(gained), gained)

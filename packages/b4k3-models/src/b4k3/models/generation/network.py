@@ -165,16 +165,16 @@ class Network:
         n = m - cache_capacity
         slot = n + count - 1
         lengths = constants["lengths"][:, None]
-        slots = ops.arange(0, slot + 1 if runs_eagerly else m, dtype="int32")[None]
         mask = None
         if not runs_eagerly:
-            mask = ops.logical_and(constants["mask"], slots <= slot)
+            mask = ops.logical_and(constants["mask"], ops.arange(0, m, dtype="int32")[None] <= slot)
         elif has_padding:
             mask = constants["mask"][:, : slot + 1]
         positions = lengths + (count - 1)  # [b, 1]
 
         def key_positions() -> Tensor:
             """Return the position of the token in each slot of the cache."""
+            slots = ops.arange(0, slot + 1 if runs_eagerly else m, dtype="int32")[None]
             return ops.where(slots < n, slots, lengths + slots - n)  # [b, m]
 
         cross_cache, encoder_mask = constants["cross_cache"], constants.get("encoder_mask")

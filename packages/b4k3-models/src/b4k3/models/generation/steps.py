@@ -280,6 +280,7 @@ class CacheLayout:
         without_heads = tuple(i - (i > 2) for i in order if i != 2)
         self._orders = {len(axes): axes for axes in (order, without_heads)}
         self._inverses = {n: tuple(axes.index(i) for i in range(n)) for n, axes in self._orders.items()}
+        self._moves = order != (0, 1, 2, 3)
 
     def order_for(self, x: Tensor) -> tuple[int, ...]:
         """Return the order for a tensor with or without heads.
@@ -301,7 +302,7 @@ class CacheLayout:
         Returns:
             The tensor with its axes in the order of the cache.
         """
-        return permuted(x, self.order_for(x))
+        return permute(x, self._orders[len(x.shape)]) if self._moves else x
 
     def from_layout(self, x: Tensor) -> Tensor:
         """Undo `to_layout`.
@@ -312,7 +313,7 @@ class CacheLayout:
         Returns:
             [batch, n, heads, size] or [batch, n, size].
         """
-        return permuted(x, self._inverses[len(x.shape)])
+        return permute(x, self._inverses[len(x.shape)]) if self._moves else x
 
     def with_capacity(self, x: Tensor, capacity: int) -> Tensor:
         """Make a buffer that begins with a tensor and can hold more tokens.
@@ -338,11 +339,6 @@ class CacheLayout:
             The buffer: use it instead of the one given.
         """
         return write_at(buffer, slot, self.to_layout(x), self.order_for(buffer).index(1))
-
-
-def permuted(x: Tensor, order: tuple[int, ...]) -> Tensor:
-    """Bring the axes of a tensor into another order, unless it is the order that they have."""
-    return x if order == tuple(range(len(order))) else permute(x, order)
 
 
 CACHE_LAYOUTS = tuple(CacheLayout(order) for order in cache_orders)  # of the keys, of the values
