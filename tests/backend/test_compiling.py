@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from b4k3.backend import Dense, call_layer, compiled, keras, matmul_transposed, ops, runs_eagerly, while_loop, write_at
+from b4k3.backend import (
+    Dense,
+    activations,
+    call_layer,
+    compiled,
+    keras,
+    matmul_transposed,
+    ops,
+    runs_eagerly,
+    while_loop,
+    write_at,
+)
 from support.harness import dtype_policy, evaluate
 
 X = np.random.RandomState(0).randn(2, 3).astype("float32")
@@ -123,3 +134,20 @@ def test_a_layer_called_directly_answers_the_same(policy):
     direct, called = function(as_argument(X))
     np.testing.assert_array_equal(evaluate(direct), evaluate(called))
     assert str(evaluate(direct).dtype) == ("float16" if policy == "mixed_float16" else "float32")
+
+
+class Doubled(Dense):
+    """A layer that computes something else than the class whose bound call it inherits."""
+
+    def call(self, inputs):
+        return 2.0 * super().call(inputs)
+
+
+@pytest.mark.parametrize("make", [Dense, Doubled])
+@pytest.mark.parametrize("arguments", [{}, {"activation": activations.get("gelu")}, {"use_bias": False}])
+def test_a_bound_layer_answers_as_its_call(make, arguments):
+    layer = make(5, **arguments)
+    layer.build((None, X.shape[-1]))
+    function = compiled(lambda x: [call_layer(layer, x), layer(x)], getattr(layer, "variables", layer.weights))
+    direct, called = function(as_argument(X))
+    np.testing.assert_allclose(evaluate(direct), evaluate(called), rtol=1e-6)

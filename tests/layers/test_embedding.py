@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from b4k3.backend import keras, ops, row
+from b4k3.backend import call_layer, compiled, keras, ops, row, runs_eagerly as CALLS_EAGERLY
 from b4k3.layers import Embedding, TaskEmbedding
 from support.harness import evaluate, runs_eagerly, sees_values
 from support.layer_checks import as_list, check_ids, check_layer, known_objects, randomize, same, static_shape
@@ -301,3 +301,20 @@ def test_padding_outside_of_the_table(padding_id):
         assert mask.tolist() == (real | (np.arange(4) == 0)).tolist()
         with pytest.raises(ValueError, match=rf"layer.*id {padding_id} at \[0, 1\]"):
             Embedding(11, 4, name="layer")(ids)
+
+
+def test_a_bound_embedding_answers_as_its_call():
+    layer = Embedding(11, 4, name="layer")
+    layer.build((None, None))
+    randomize(layer, np.random.RandomState(1))
+
+    def both_ways(x):
+        rows = call_layer(layer, x)
+        scores = [call_layer(layer, rows, mode="dense"), layer(rows, mode="dense")]
+        return [rows, layer(x)] + scores
+
+    function = compiled(both_ways, getattr(layer, "variables", layer.weights))
+    x = np.array([[3, 0, 10]], "int32")
+    rows, called, scores, wanted = map(evaluate, function(ops.convert_to_tensor(x) if CALLS_EAGERLY else x))
+    np.testing.assert_allclose(rows, called, rtol=1e-6)
+    np.testing.assert_allclose(scores, wanted, rtol=1e-6)

@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from b4k3.backend import keras
+from b4k3.backend import call_layer, compiled, keras, ops, runs_eagerly
 from b4k3.layers import LayerNormalization, ScaleOffset
-from support.layer_checks import check_layer
+from support.harness import evaluate
+from support.layer_checks import check_layer, randomize
 
 
 def constant(value):
@@ -145,3 +146,14 @@ def test_a_large_mean_does_not_destroy_the_variance(offset, tmp_path):
         atol=5e-3,
         tmp=tmp_path,
     )
+
+
+@pytest.mark.parametrize("zero_mean, offset", [(True, True), (True, False), (False, False), (False, True)])
+def test_a_bound_normalization_answers_as_its_call(zero_mean, offset):
+    layer = LayerNormalization(zero_mean=zero_mean, offset=offset, name="layer")
+    layer.build((None, 3, 6))
+    randomize(layer, np.random.RandomState(1))
+    x = np.random.RandomState(0).randn(2, 3, 6).astype("float32")
+    function = compiled(lambda x: [call_layer(layer, x), layer(x)], getattr(layer, "variables", layer.weights))
+    direct, called = function(ops.convert_to_tensor(x) if runs_eagerly else x)
+    np.testing.assert_allclose(evaluate(direct), evaluate(called), rtol=1e-6)

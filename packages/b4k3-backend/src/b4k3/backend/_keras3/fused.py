@@ -427,9 +427,8 @@ def rows_at(table: Any, ids: Tensor) -> Tensor:
     Example:
         >>> rows = rows_at(ops.ones((5, 8)), ops.convert_to_tensor([[0, 3]]))  # [1, 2, 8]
     """
-    if (
-        BACKEND == "torch" and isinstance(ids, torch.Tensor) and is_torch_tensor(value_of(table))
-    ):  # `keras.ops` looks for negative ids once more
+    # `keras.ops` would look for negative ids once more.
+    if is_torch_tensor(ids) and is_torch_tensor(value_of(table)):
         return torch.nn.functional.embedding(ids, value_of(table))
     if BACKEND == "tensorflow" and not isinstance(ids, keras.KerasTensor):
         return tf.gather(value_of(table), ids)
