@@ -236,7 +236,7 @@ def fused_layer_normalization(
         return None
     if zero_mean:
         gamma, beta = (w if w is None or w.dtype == x.dtype else w.to(x.dtype) for w in (gamma, beta))
-        return torch.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
+        return torch.nn.functional.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
     if beta is not None or x.dtype != torch.float32 or not hasattr(torch, "rms_norm"):
         return None
     return torch.rms_norm(x, x.shape[-1:], gamma, epsilon)
@@ -336,10 +336,7 @@ def fused_linear(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor | Non
     if BACKEND == "jax":
         y = row_in_blocks(x, kernel)
         return y if y is None or bias is None else y + bias
-    if BACKEND == "torch":
-        if not torch.is_grad_enabled():
-            return torch.nn.functional.linear(x, kernel.t(), bias)  # [..., units]
-        # F.linear wants a transposed kernel, whose gradient would not be in the order of its memory.
+    if BACKEND == "torch":  # F.linear wants a transposed kernel, whose gradient is not in the order of its memory
         flat = x.reshape(-1, x.shape[-1])  # [rows, d]
         y = torch.mm(flat, kernel) if bias is None else torch.addmm(bias, flat, kernel)  # [rows, units]
         return y.reshape(x.shape[:-1] + y.shape[-1:])  # [..., units]
