@@ -154,7 +154,11 @@ class Embedding(Layer):
         return rows + ops.matmul(inner, self._cast(low.b)) * low.scale  # [..., output_dim]
 
     def bound_call(self) -> Callable[..., Tensor]:
-        """Return a function that computes `call` without gradients; `call_layer` of b4k3.backend asks for it."""
+        """Bind the weights, which `call_layer` of b4k3.backend asks for where nothing has a gradient.
+
+        Returns:
+            function. It computes `call` with the weights that the layer has now.
+        """
         if low_rank_of(self) is not None:
             return self.call
         table = self._cast(weight_value(self.embeddings))  # [input_dim, output_dim]

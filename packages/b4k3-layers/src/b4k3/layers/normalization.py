@@ -209,7 +209,11 @@ class LayerNormalization(ScaleOffset):
         return layer_normalization(x, gamma, beta, self.epsilon, self.zero_mean, self.unit_variance)
 
     def bound_call(self) -> Callable[..., Tensor]:
-        """Return a function that computes `call` without gradients; `call_layer` of b4k3.backend asks for it."""
+        """Bind the weights, which `call_layer` of b4k3.backend asks for where nothing has a gradient.
+
+        Returns:
+            function. It computes `call` with the weights that the layer has now.
+        """
         if self.conditional or not self.unit_variance:
             return self.call
         _, gamma, beta = self._terms(None)

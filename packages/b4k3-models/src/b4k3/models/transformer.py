@@ -290,9 +290,8 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining, DescribedN
 
     def _call_or_attend(self, layer: Any, inputs: Any, arguments: dict[str, Any]) -> Any:
         """Call a layer. An attention layer also gets its cached keys and its residual scores."""
-        if isinstance(layer, MultiHeadAttention):
-            return self._attend(layer, inputs, arguments)
-        return self._call(layer, inputs, arguments)
+        call = self._attend if isinstance(layer, MultiHeadAttention) else self._call
+        return call(layer, inputs, arguments)
 
     def _call(self, layer: Any, inputs: Any, arguments: dict[str, Any]) -> Any:
         """Call a layer; in decoding, let the step call it."""

@@ -50,7 +50,11 @@ class Dense(keras.layers.Dense):
         return x if self.activation is None else activated(x, self.activation)
 
     def bound_call(self) -> Callable[..., Tensor]:
-        """Return a function that computes `call` without gradients; see `call_layer`."""
+        """Bind the weights, which `call_layer` asks for where nothing has a gradient.
+
+        Returns:
+            function. It computes `call` with the weights that the layer has now.
+        """
         if BACKEND != "torch" or self.lora_enabled:
             return self.call
         activation = None if self.activation is keras.activations.linear else self.activation
