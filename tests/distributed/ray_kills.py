@@ -26,6 +26,7 @@ from support import engines  # noqa: E402
 
 KINDS = ("actor", "driver", "worker", "speed")
 TOLERANCE = 1e-5
+PATIENCE = 3600  # seconds: a run ends long before, also on a busy machine
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=1",
@@ -47,7 +48,7 @@ class Bench:
         self.model = engines.write_model(self.folder / "bert")
         self.file = engines.write_lines(self.folder / "lines.jsonl", lines)
         self.single = self.folder / "single.jsonl"
-        code, error = engines.run(self.arguments(self.single), self.env)
+        code, error = engines.run(self.arguments(self.single), self.env, timeout=PATIENCE)
         assert code == 3, error
         self.parts = -(-lines // window)
 
@@ -65,16 +66,16 @@ class Bench:
         output, r = self.folder / f"{kind}-{number}.jsonl", random.Random(f"{kind} {number}")
         share = {"actor": 1 / 3, "driver": 1 / 2, "worker": r.uniform(0.1, 0.9)}[kind]
         process = engines.start(self.ray(output), self.env)
-        reached = engines.wait_for(lambda: engines.parts_done(output) >= share * self.parts, process)
+        reached = engines.wait_for(lambda: engines.parts_done(output) >= share * self.parts, process, PATIENCE)
         before = engines.parts_done(output)
         killed = reached and any(engines.kill(pid) for pid in self._victims(kind, process, r))
-        error = process.communicate(timeout=400)[1]
+        error = process.communicate(timeout=PATIENCE)[1]
         runs = 1
         while process.returncode != 3 and runs < 3:
             time.sleep(2)  # the processes of the killed driver end
             runs += 1
             process = engines.start(self.ray(output), self.env)
-            error = process.communicate(timeout=400)[1]
+            error = process.communicate(timeout=PATIENCE)[1]
         if process.returncode != 3:
             return False, f"exit status {process.returncode}: {error[-300:]}"
         found = engines.compare(output, self.single, self.lines)
@@ -114,9 +115,9 @@ def speed(folder, lines, window):
     process = engines.start(
         ["encode", model, both, *options, "--output", output, "--engine", "ray", "--actors", 2], env
     )
-    engines.wait_for(lambda: engines.parts_done(output) >= 2, process)
+    engines.wait_for(lambda: engines.parts_done(output) >= 2, process, PATIENCE)
     first = time.monotonic()
-    engines.wait_for(lambda: output.exists(), process, 3000)
+    engines.wait_for(lambda: output.exists(), process, PATIENCE)
     last = time.monotonic()
     process.communicate()
     whole["two actors"] = lines / (time.monotonic() - begin)
