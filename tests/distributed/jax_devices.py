@@ -4,8 +4,9 @@
     python tests/distributed/jax_devices.py data-devices model-processes
 
 A set-up is data parallel ("data"), model parallel ("model") or both ("both"), on four virtual devices of one process
-("devices") or in two processes with a device each ("processes"; "both" with two devices each). Every set-up runs in
-processes of its own. The parent process has one device and compares.
+("devices") or in two processes with a device each ("processes"; two devices each if rows are shared). Every set-up runs
+in processes of its own. The parent process has one device and compares. Two processes also do what must be refused,
+after which no weight may be missing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -38,8 +40,9 @@ SETUPS = ("data-devices", "model-devices", "both-devices", "data-processes", "mo
 FORMATS = ("model.ckpt", "model.weights.h5", "model.keras")
 TOLERANCE = 1e-5
 PLAN_TOLERANCE = 0.05
-LIMIT = 540  # seconds for a set-up
-ROWS, LENGTH, BATCH, EVEN = 13, 6, 8, 16
+QUICKLY_COMPILED = "--xla_backend_optimization_level=0"
+LIMIT = 3000  # seconds for a set-up, which takes one minute on an idle machine
+ROWS, LENGTH, BATCH, EVEN = 13, 6, 8, 18  # batches of EVEN rows: 8, 8 and 2, a process's own rows: 4, 4 and 1
 
 
 def data(rows: int) -> tuple[list[np.ndarray], np.ndarray]:
@@ -82,8 +85,9 @@ def steps(folder: pathlib.Path, own_rows: bool, alone: bool) -> dict[str, np.nda
     model.compile(keras.optimizers.AdamW(1e-3, epsilon=1e-3), "sparse_categorical_crossentropy")
     even, targets = data(EVEN)
     size = BATCH
-    if own_rows:  # rows 0-3 and 8-11 are the first process's, of batches of eight rows
-        mine = np.arange(EVEN).reshape(-1, 2, BATCH // 2)[:, process_index()].ravel()
+    if own_rows:  # the first process's are the rows 0-3, 8-11 and 16
+        batches = [np.arange(EVEN)[start : start + BATCH] for start in range(0, EVEN, BATCH)]
+        mine = np.concatenate([rows.reshape(2, -1)[process_index()] for rows in batches])
         even, targets, size = [part[mine] for part in even], targets[mine], BATCH // 2
     found["even losses"] = losses(model, even, targets, size)
     if own_rows:
@@ -92,14 +96,62 @@ def steps(folder: pathlib.Path, own_rows: bool, alone: bool) -> dict[str, np.nda
     if alone:
         found["predict"] = model.predict(x, batch_size=BATCH, verbose=0)
         found["evaluate"] = np.array(model.evaluate(x, y, batch_size=BATCH, verbose=0))
-    held = list(model.variables) + list(model.optimizer.variables)
-    found["lost"] = np.array([variable.path for variable in held if getattr(variable, "_value", 0) is None], dtype=str)
+    found["lost"] = lost(model)
     transformer.save_weights_as_checkpoint(str(folder / FORMATS[0]))
     for name in FORMATS[1:]:
         distribution.save(model, folder / name)
     found["trained"] = Predictor(model)(x)
     found["bytes"], found["slots"] = device_bytes(model.weights), device_bytes(model.optimizer.variables)
+    if not alone:
+        found["not refused"] = np.array(not_refused(model, x, y), dtype=str)
+        found["lost"] = np.concatenate([found["lost"], lost(model)])
     return found
+
+
+def lost(model) -> np.ndarray:
+    """The paths of the variables that have no value."""
+    held = list(model.variables) + list(model.optimizer.variables)
+    return np.array([variable.path for variable in held if getattr(variable, "_value", 0) is None], dtype=str)
+
+
+def not_refused(model, x, y) -> list[str]:
+    """Do what processes must not do. Returns what no error came of that says what is wrong, or left no values."""
+    import keras
+
+    from b4k3.backend import process_index
+    from b4k3.models import Predictor
+
+    mine, more = slice(process_index(), process_index() + BATCH), slice(BATCH + process_index())
+    other, longer = [part[mine] for part in x], [part[more] for part in x]
+
+    def first_fit():
+        """Fit with a new optimizer. The slots of one that was used would be lost."""
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        model.fit(longer, y[more], verbose=0)
+
+    tried = {
+        "other rows in a process": ("gave different rows", lambda: model.fit(other, y[mine], verbose=0)),
+        "other rows for two epochs": ("gave different rows", lambda: model.fit(other, y[mine], epochs=2, verbose=0)),
+        "other rows for Predictor": ("gave different rows", lambda: Predictor(model)(other)),
+        "other rows to predict": ("gave different rows|take Predictor", lambda: model.predict(other, verbose=0)),
+        "more rows to evaluate": ("of the shapes", lambda: model.evaluate(longer, y[more], verbose=0)),
+        "more rows in a process": ("of the shapes", first_fit),
+    }
+    wrong = []
+    for name, (words, call) in tried.items():
+        try:
+            with keras.distribution.distribution().scope():
+                call()
+            wrong.append(name)
+        except (RuntimeError, ImportError) as error:
+            if not re.search(words, str(error)) or len(lost(model)):
+                wrong.append(f"{name}, but {error}, and {lost(model)} have no value")
+    try:  # whether Keras can collect the outputs depends on how XLA lays them on the devices
+        with keras.distribution.distribution().scope():
+            right = difference(model.predict(x, verbose=0), Predictor(model)(x)) <= TOLERANCE
+    except ImportError as error:
+        right = "take Predictor" in str(error)
+    return wrong if right and not len(lost(model)) else [*wrong, "predict of Keras"]
 
 
 def losses(model, x, y, size: int) -> np.ndarray:
@@ -142,8 +194,8 @@ def start(setup: str, folder: pathlib.Path) -> None:
     """Run the processes of a set-up to their end."""
     kind, where = setup.split("-")
     count = 1 if where == "devices" else 2
-    devices = {("data", 2): 1, ("model", 2): 1, ("both", 2): 2}.get((kind, count), 4)
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    devices = {("data", 2): 2, ("model", 2): 1, ("both", 2): 2}.get((kind, count), 4)
+    flags = f"--xla_force_host_platform_device_count={devices} {QUICKLY_COMPILED}"
     env = dict(os.environ, KERAS_BACKEND="jax", XLA_FLAGS=flags)
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -205,6 +257,7 @@ def compare(setup: str, folder: pathlib.Path, wanted: dict, files: dict) -> list
                 if name in found:
                     shown.append((name, difference(found[name], wanted[name])))
             wrong += [f"{setup}: {variable} has no value" for variable in found["lost"]]
+            wrong += [f"{setup}: {name} is not refused" for name in found.get("not refused", ())]
             planned = float(found["planned"])
             if np.abs(found["bytes"] / planned - 1).max() > PLAN_TOLERANCE:
                 wrong.append(f"{setup}: {found['bytes']} bytes on the devices, and the plan says {planned}")
@@ -244,6 +297,7 @@ def main() -> None:
     if args.work:
         work(args.work, pathlib.Path(args.folder), args.index, args.port)
         return
+    os.environ.setdefault("XLA_FLAGS", QUICKLY_COMPILED)
     with tempfile.TemporaryDirectory() as folder:
         wrong = check(args.setups or SETUPS, pathlib.Path(folder))
     sys.exit("\n".join(wrong) if wrong else None)

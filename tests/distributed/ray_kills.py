@@ -129,6 +129,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", default=",".join(KINDS), help="some of actor, driver, worker, speed")
     parser.add_argument("--trials", type=int, default=10, help="of each kind (default: %(default)s)")
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first trial, to go on (default: %(default)s)"
+    )
     parser.add_argument("--lines", type=int, default=4000, help="default: %(default)s")
     parser.add_argument("--window", type=int, default=50, help="lines of a part (default: %(default)s)")
     parser.add_argument("--speed-lines", type=int, default=8192, help="default: %(default)s")
@@ -144,7 +147,7 @@ def main():
                 print(name, {key: round(value, 1) for key, value in found.items()}, f"ratio {share:.2f}", flush=True)
         kinds = [kind for kind in kinds if kind != "speed"]
         bench = Bench(folder, args.lines, args.window) if kinds else None
-        for number in range(args.trials):
+        for number in range(args.first, args.first + args.trials):
             for kind in kinds:
                 good, line = bench.trial(kind, number)
                 failed += not good

@@ -146,7 +146,8 @@ class Embedding(Layer):
             inner = matmul_transposed(inputs, self._cast(low.b))  # [..., rank]
             return scores + matmul_transposed(inner, self._cast(low.a)) * low.scale  # [..., input_dim]
         padding_id = self.padding_id if self.mask_zero else None
-        rows = split_rows(ops.cast(take_rows(table, inputs, self.name, padding_id), self.compute_dtype))
+        rows = ops.cast(take_rows(table, inputs, self.name, padding_id), self.compute_dtype)
+        rows = split_rows(rows, inputs)  # among several devices
         low = low_rank_of(self)
         if low is None:
             return rows

@@ -78,11 +78,12 @@ def parallel(
     refuse()
 
 
-def split_rows(x: Tensor) -> Tensor:
+def split_rows(x: Tensor, ids: Tensor | None = None) -> Tensor:
     """Return x, because there is one device.
 
     Arguments:
         x: [batch, ...].
+        ids: int, [batch, ...], or None.
 
     Returns:
         x.

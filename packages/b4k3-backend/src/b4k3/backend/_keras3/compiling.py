@@ -11,6 +11,7 @@ from keras import ops
 
 from ..types import Tensor
 from .distribution import everywhere
+from .same_rows import need_same_rows
 
 BACKEND = keras.config.backend()
 runs_eagerly = BACKEND not in ("jax", "tensorflow")  # True if `compiled` does not compile
@@ -125,7 +126,14 @@ def jitted(function: Callable[..., Any], variables: list[Any], donate: bool) -> 
         with keras.StatelessScope(state_mapping=list(zip(variables, weights))):
             return function(first, *arguments)
 
-    return lambda first, *arguments: run([v.value for v in variables], first, *arguments)
+    def called(first: Any, *arguments: Any) -> Any:
+        """Run the function."""
+        result = run([v.value for v in variables], first, *arguments)
+        if whole is not None:
+            need_same_rows()
+        return result
+
+    return called
 
 
 def while_loop(

@@ -19,6 +19,7 @@ from .._initialization import skipping
 from .._missing import BackendError
 from ..types import Tensor
 from .memory import untouched_zeros
+from .same_rows import Values, compare_ids, need_same_rows, need_same_shapes
 
 BACKEND = keras.config.backend()
 
@@ -76,12 +77,51 @@ class AnyRows:
     Attributes:
         whole_batches: bool. Whether every process gives the same whole batch. False, for several processes, is the rule
             of Keras: each process gives its own rows, which are as many in each, and the batch is all of them.
+        rows_mesh: keras.distribution.DeviceMesh. Its axis 'data' has the processes that give rows of their own.
+        values: `Values`. The variables that were made for the distribution.
     """
 
     whole_batches = True
+    rows_mesh: Any = None
+    values: Any = None
+
+    @property
+    def auto_shard_dataset(self) -> bool:
+        """False: each process gives the rows that are meant for it.
+
+        With several processes Keras asks for this when `fit`, `evaluate` or `predict` begins, before it takes the
+        values of the weights away.
+        """
+        need_same_rows()
+        self.values.hold()
+        return False
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Make the distribution the one in use in a `with` block.
+
+        Raises:
+            BackendError: `predict` of Keras wanted to collect outputs of other processes.
+            RuntimeError: the processes gave different rows.
+        """
+        parent: Any = super()
+        with parent.scope():
+            try:
+                yield
+            except RuntimeError as error:
+                need_same_rows()
+                if "non-addressable" in str(error):
+                    raise BackendError(
+                        "Keras cannot collect tensors of other processes. For outputs take Predictor(model)(x) of "
+                        f"b4k3.models instead of model.predict(x), and to save take distribution.save ({error})"
+                    ) from error
+                raise
+            need_same_rows()
 
     def get_data_layout(self, data_shape: Sequence[int]) -> Any:
-        """Say how an array of a batch is put on the devices.
+        """Say how the arrays of an epoch are put on the devices, by the shape of the first one.
+
+        Every device of a process gets all rows of the process, and `split_rows` shares them out.
 
         Arguments:
             data_shape: tuple of int. The shape of the array that this process has.
@@ -90,19 +130,21 @@ class AnyRows:
             keras.distribution.TensorLayout.
 
         Raises:
-            ValueError: the rows of this process cannot be cut into equal shares for its devices.
+            RuntimeError: the processes give arrays of different shapes, or gave different rows before.
         """
+        try:
+            need_same_rows()
+            need_same_shapes(data_shape)
+        except RuntimeError as error:
+            if self.values.put_back():
+                advice = "if this is fit, compile with a new optimizer now: the slots of this one are lost"
+                raise RuntimeError(f"{error} ({advice})") from None
+            raise
         this: Any = self
+        rest = [None] * (len(data_shape) - 1)
         if self.whole_batches:
-            return keras.distribution.TensorLayout([None] * len(data_shape), this.device_mesh)
-        shares = max(1, this.num_model_replicas // this.num_processes)
-        if data_shape[0] % shares:
-            raise ValueError(
-                f"{data_shape[0]} rows of this process cannot be cut into {shares} equal shares, one for each of its "
-                "devices: give another batch size, or the same whole batch to every process and whole_batches=True"
-            )
-        parent: Any = super()
-        return parent.get_data_layout(data_shape)
+            return keras.distribution.TensorLayout([None, *rest], this.device_mesh)
+        return keras.distribution.TensorLayout([DATA, *rest], self.rows_mesh)
 
 
 if BACKEND == "jax":
@@ -119,6 +161,7 @@ if BACKEND == "jax":
             Returns:
                 keras.distribution.TensorLayout.
             """
+            self.values.add(variable)
             return asked.answer(variable, super().get_variable_layout(variable))
 
     class ModelParallel(AnyRows, keras.distribution.ModelParallel):
@@ -149,6 +192,7 @@ if BACKEND == "jax":
                     f"of it. Give its layout: layouts={{{variable.path!r}: {(None,) * len(variable.shape)}}}, with "
                     "'model' in the place of the axis that is to be cut, or as it is to hold it everywhere"
                 )
+            self.values.add(variable)
             return asked.answer(variable, super().get_variable_layout(variable))
 
 
@@ -237,18 +281,48 @@ def parallel(mesh: Any, layouts: Any = None, whole_batches: bool | None = None, 
     else:
         made = ModelParallel(layout_map=layouts, batch_dim_name=DATA, **own)
         made.largest_unplanned = limit
+    made.values, made.rows_mesh = Values(), rows_mesh(made)
     alone = jax.process_count() == 1 or made.num_model_replicas == 1
     made.whole_batches = alone if whole_batches is None else bool(whole_batches)
+    if made.rows_mesh is None and not made.whole_batches:
+        raise ValueError(
+            f"{jax.process_count()} processes cannot give rows of their own for {made.num_model_replicas} shares of "
+            "the rows, as neither divides by the other: another mesh_shape, or whole_batches=True"
+        )
     return made
 
 
-def split_rows(x: Tensor) -> Tensor:
+def rows_mesh(distribution: Any) -> Any:
+    """Make the mesh by which processes give rows of their own.
+
+    For example two processes have two devices each. If the rows are cut into four shares, the mesh is [[0, 1], [2, 3]],
+    and an array that is cut along its first axis has the rows of the first process on the devices 0 and 1. If four
+    processes with one device each cut the rows into two shares, two processes hold the same share, and give the same
+    rows.
+
+    Arguments:
+        distribution: keras.distribution.Distribution. Its mesh has the devices in the order of the processes.
+
+    Returns:
+        keras.distribution.DeviceMesh with the axes 'data' and 'copy'; None if the shares do not fit the processes.
+    """
+    devices, replicas = distribution.device_mesh.devices, distribution.num_model_replicas
+    givers = min(jax.process_count(), replicas)
+    if max(jax.process_count(), replicas) % givers or devices.size % givers:
+        return None
+    shape = (givers, devices.size // givers)
+    return keras.distribution.DeviceMesh(shape, [DATA, "copy"], devices.ravel().tolist())
+
+
+def split_rows(x: Tensor, ids: Tensor | None = None) -> Tensor:
     """Cut a tensor along its first axis, so that each device computes its share of the rows.
 
     It does nothing outside of compiled functions, and without a distribution of this module.
 
     Arguments:
         x: [batch, ...]. A tensor in the forward pass of a model.
+        ids: int, [batch, ...], or None. The ids that x was looked up by. If there are several processes, the devices
+            compare what each was given; `need_same_rows` tells what they found.
 
     Returns:
         The same numbers.
@@ -259,10 +333,14 @@ def split_rows(x: Tensor) -> Tensor:
     if BACKEND != "jax" or not isinstance(x, jax.core.Tracer):
         return x
     distribution = keras.distribution.distribution()
-    if not isinstance(distribution, AnyRows) or distribution.num_model_replicas > x.shape[0]:
+    if not isinstance(distribution, AnyRows):
+        return x
+    mesh = distribution.device_mesh.backend_mesh
+    if ids is not None and jax.process_count() > 1:
+        compare_ids(ids, mesh)
+    if distribution.num_model_replicas > x.shape[0]:
         return x
     cut = jax.sharding.PartitionSpec(distribution.batch_dim_name)
-    mesh = distribution.device_mesh.backend_mesh
     return jax.lax.with_sharding_constraint(x, jax.sharding.NamedSharding(mesh, cut))
 
 

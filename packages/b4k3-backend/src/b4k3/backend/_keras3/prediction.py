@@ -15,6 +15,7 @@ from .._tracing import ByShape, tracing
 from ..types import Tensor
 from .distribution import everywhere
 from .lora import lora_version
+from .same_rows import need_same_rows
 
 BACKEND = keras.config.backend()
 
@@ -122,7 +123,15 @@ def jitted(model: Any, max_shapes: int) -> Callable[[Any], Any]:
         whole = everywhere(model.variables)  # if several processes have the weights, each gets all outputs
         compiles = model.jit_compile and not model.run_eagerly
         run = jax.jit(lambda *arguments: step(*arguments), out_shardings=whole) if compiles else step
-        return lambda x: run([value_of(v, model) for v in trainable], [value_of(v, model) for v in others], x)
+
+        def outputs(x: Any) -> Any:
+            """Run the step."""
+            found = run([value_of(v, model) for v in trainable], [value_of(v, model) for v in others], x)
+            if whole is not None:
+                need_same_rows()
+            return found
+
+        return outputs
 
     return ByShape(make, max_shapes)
 
