@@ -15,6 +15,7 @@ import argparse
 import os
 import random
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -93,36 +94,49 @@ class Bench:
         return [pid for pid, _ in r.sample(workers, len(workers))]
 
 
-def speed(folder, lines, window):
-    """Two single processes side by side, and two actors: lines a second of each, from the first rows to the last."""
-    env = engines.environment(folder, **ONE_THREAD)
-    model = engines.write_model(Path(folder) / "speed", hidden_size=256, layers=4)
-    halves = [engines.write_lines(Path(folder) / f"half-{i}.jsonl", lines // 2) for i in range(2)]
-    both = Path(folder) / "both.jsonl"
+def seconds(folder, lines, window, model, env):
+    """{what: seconds from start to end} of two single processes side by side, and of two actors."""
+    folder.mkdir()
+    halves = [engines.write_lines(folder / f"half-{i}.jsonl", lines // 2) for i in range(2)]
+    both = folder / "both.jsonl"
     both.write_text("".join(Path(half).read_text(encoding="utf-8") for half in halves), encoding="utf-8")
-    options = ["--pooling", "mean", "--window", window]
-    whole, steady = {}, {}
-    outputs = [Path(folder) / f"speed-{i}.jsonl" for i in range(2)]
-    begin = time.monotonic()
-    running = [
-        engines.start(["encode", model, half, *options, "--output", output], env)
-        for half, output in zip(halves, outputs)
-    ]
-    errors = [process.communicate()[1] for process in running]
-    whole["two processes"] = lines / (time.monotonic() - begin)
-    steady["two processes"] = sum(float(error.split(" lines, ")[-1].split()[0]) for error in errors)
-    output, begin = Path(folder) / "speed-ray.jsonl", time.monotonic()
-    process = engines.start(
-        ["encode", model, both, *options, "--output", output, "--engine", "ray", "--actors", 2], env
-    )
-    engines.wait_for(lambda: engines.parts_done(output) >= 2, process, PATIENCE)
-    first = time.monotonic()
-    engines.wait_for(lambda: output.exists(), process, PATIENCE)
-    last = time.monotonic()
-    process.communicate()
-    whole["two actors"] = lines / (time.monotonic() - begin)
-    steady["two actors"] = (lines - 2 * window) / (last - first)
-    return whole, steady
+    options, found = ["--pooling", "mean", "--window", window, "--output"], {}
+    processes = [["encode", model, half, *options, folder / f"{i}.jsonl"] for i, half in enumerate(halves)]
+    actors = [["encode", model, both, *options, folder / "ray.jsonl", "--engine", "ray", "--actors", 2]]
+    for name, commands in (("two processes", processes), ("two actors", actors)):
+        begin = time.monotonic()
+        running = [engines.start(command, env) for command in commands]
+        for process in running:
+            error = process.communicate()[1]
+            assert process.returncode == 3, error[-2000:]
+        found[name] = time.monotonic() - begin
+    return found
+
+
+def speed(folder, lines, window):
+    """Lines a second of two single processes and of two actors, with their start and without it.
+
+    The start is what a run of two windows takes, in which all that is compiled is compiled.
+    """
+    env = engines.environment(folder, **ONE_THREAD)
+    model = engines.write_model(folder / "model", hidden_size=256, layers=4)
+    few = seconds(folder / "few", 2 * window, window, model, env)
+    all_ = seconds(folder / "all", lines, window, model, env)
+    whole = {name: lines / taken for name, taken in all_.items()}
+    return whole, {name: (lines - 2 * window) / (taken - few[name]) for name, taken in all_.items()}
+
+
+def compare_speed(folder, args):
+    """Print lines a second of each round, and the medians of the ratios."""
+    ratios = {"with the start": [], "without the start": []}
+    for number in range(args.rounds):
+        place = Path(folder) / f"round-{number}"
+        place.mkdir()
+        for name, found in zip(ratios, speed(place, args.speed_lines, 512)):
+            ratios[name].append(found["two actors"] / found["two processes"])
+            print(name, {key: round(value, 1) for key, value in found.items()}, f"{ratios[name][-1]:.2f}", flush=True)
+    for name, values in ratios.items():
+        print(f"{name}: two actors are {statistics.median(values):.2f} of two processes", flush=True)
 
 
 def main():
@@ -134,17 +148,14 @@ def main():
     )
     parser.add_argument("--lines", type=int, default=4000, help="default: %(default)s")
     parser.add_argument("--window", type=int, default=50, help="lines of a part (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="of measuring the speed (default: %(default)s)")
     parser.add_argument("--speed-lines", type=int, default=8192, help="default: %(default)s")
     args = parser.parse_args()
     folder, failed = tempfile.mkdtemp(prefix="b4k3"), 0
     try:
         kinds = args.kinds.split(",")
         if "speed" in kinds:
-            for name, found in zip(
-                ("from start to end", "from the first parts on"), speed(folder, args.speed_lines, 512)
-            ):
-                share = found["two actors"] / found["two processes"]
-                print(name, {key: round(value, 1) for key, value in found.items()}, f"ratio {share:.2f}", flush=True)
+            compare_speed(folder, args)
         kinds = [kind for kind in kinds if kind != "speed"]
         bench = Bench(folder, args.lines, args.window) if kinds else None
         for number in range(args.first, args.first + args.trials):
