@@ -28,6 +28,7 @@ from support import engines  # noqa: E402
 KINDS = ("actor", "driver", "worker", "speed")
 TOLERANCE = 1e-5
 PATIENCE = 3600  # seconds: a run ends long before, also on a busy machine
+TRIES = 5  # to run a command
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=1",
@@ -66,13 +67,12 @@ class Bench:
         """Kill once and look at the rows. Returns (whether all is well, a line about it)."""
         output, r = self.folder / f"{kind}-{number}.jsonl", random.Random(f"{kind} {number}")
         share = {"actor": 1 / 3, "driver": 1 / 2, "worker": r.uniform(0.1, 0.9)}[kind]
-        process = engines.start(self.ray(output), self.env)
-        reached = engines.wait_for(lambda: engines.parts_done(output) >= share * self.parts, process, PATIENCE)
+        process, reached = self._started(output, share * self.parts)
         before = engines.parts_done(output)
         killed = reached and any(engines.kill(pid) for pid in self._victims(kind, process, r))
         error = process.communicate(timeout=PATIENCE)[1]
         runs = 1
-        while process.returncode != 3 and runs < 3:
+        while process.returncode != 3 and runs < TRIES:
             time.sleep(2)  # the processes of the killed driver end
             runs += 1
             process = engines.start(self.ray(output), self.env)
@@ -83,6 +83,16 @@ class Bench:
         shutil.rmtree(output)
         good = found["rows"] == found["distinct"] == self.lines and found["largest"] <= TOLERANCE and killed
         return good, f"killed after {before} of {self.parts} parts, {runs} runs, {found}"
+
+    def _started(self, output, parts):
+        """Start a run and wait for so many parts. Ray gives up to start where the machine has too much to do."""
+        for _ in range(TRIES):
+            process = engines.start(self.ray(output), self.env)
+            if engines.wait_for(lambda: engines.parts_done(output) >= parts, process, PATIENCE):
+                return process, True
+            if process.poll() is None or "Ray does not start" not in process.stderr.read():
+                break
+        return process, False
 
     def _victims(self, kind, process, r):
         """The processes that are tried to be killed, until it succeeds with one."""
