@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from b4k3.backend import keras, ops, row
+from b4k3.layers import Embedding, FeedForward, LayerNormalization, SequencePooling
 from b4k3.models import ConfigError, Predictor, build_transformer_model
 from support.harness import as_list, evaluate
 from support.small_models import SMALL, spread
@@ -263,3 +264,69 @@ def test_an_error_holds_no_tensors(predictor):
         error = error.__cause__ or error.__context__
     ours = [frame for frame in frames if frame.f_code.co_name == "predict"]
     assert ours and not [frame for frame in frames if frame not in ours and frame.f_locals]
+
+
+def masked(*layers):
+    """A model of masked ids whose last layer shows which positions are hidden."""
+    ids = keras.Input((None,))
+    x = Embedding(20, 4, mask_zero=True)(ids)
+    for layer in layers:
+        x = layer(x)
+    return keras.Model(ids, SequencePooling("mean")(x))
+
+
+class KeepsNoMask(keras.layers.Layer):
+    def call(self, x):
+        return x * 2.0
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+class Own(keras.layers.Layer):
+    """A layer with a `__call__` of its own, and with a mask that it makes itself."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def __call__(self, x, *args, **kwargs):
+        return super().__call__(x + 1.0, *args, **kwargs)
+
+    def call(self, x, mask=None, training=None):
+        return x if mask is None else x + ops.cast(mask, x.dtype)[..., None] * (5.0 if training else 1.0)
+
+    def compute_mask(self, x, mask=None):
+        return None if mask is None else ops.concatenate([mask[:, 1:], mask[:, :1]], axis=1)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [keras.layers.Dropout(0.5), LayerNormalization(), FeedForward(8, "gelu")],
+        lambda: [KeepsNoMask()],
+        lambda: [Own(), LayerNormalization()],
+        lambda: [keras.Sequential([keras.layers.Dense(4), Own()])],
+    ],
+    ids=["ours", "without mask", "own call", "a model inside"],
+)
+def test_masks_of_any_layer(layers):
+    model = masked(*layers())
+    ids = batch(3, 6)[0].astype("float32")
+    ids[0, 3:] = 0
+    same(Predictor(model)(ids), model.predict_on_batch(ids))
+
+
+def test_a_hook_of_torch_is_called(bert):
+    if row.kind != "keras3" or keras.config.backend() != "torch":
+        return  # the layers have no such hooks
+    predictor, calls = Predictor(bert), []
+    for layer in (bert.get_layer("Transformer-0-FeedForward"), bert):
+        handle = layer.register_forward_hook(lambda *given: calls.append(1))
+        predictor(batch())
+        handle.remove()
+    predictor(batch())
+    assert calls == [1, 1]

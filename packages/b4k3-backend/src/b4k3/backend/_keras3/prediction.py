@@ -13,6 +13,7 @@ import keras
 
 from .._tracing import ByShape, tracing
 from ..types import Tensor
+from .direct import direct_pass
 from .distribution import everywhere
 from .lora import lora_version
 from .same_rows import need_same_rows
@@ -192,6 +193,9 @@ def without_gradients(model: Any, max_shapes: int) -> Callable[[Any], Any]:
     Returns:
         A function from inputs, as the model takes them, to its outputs as tensors.
     """
+    direct = direct_pass(model)
+    if direct is not None:
+        return direct
 
     def step(x: Any) -> Any:
         """Run the model by its `predict_step` without gradients."""
