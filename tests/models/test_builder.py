@@ -5,9 +5,11 @@ import inspect
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from b4k3.models import BERT, GPT, ConfigError, build_transformer_model, model_arguments
+from b4k3.backend import keras, row
+from b4k3.models import BERT, GPT, ConfigError, Predictor, build_transformer_model, model_arguments
 from b4k3.models.builder import APPLICATIONS, known_arguments, with_application
 from b4k3.models.registry import architecture, networks
 from b4k3.models.transformer import accepted_arguments
@@ -124,3 +126,29 @@ def test_type_checkers_know_the_arguments_of_every_architecture():
     assert len(listed) == len(set(listed))
     own = set(inspect.signature(build_transformer_model).parameters)
     assert set(listed) == taken - own
+
+
+def test_a_dtype_is_of_one_model_alone():
+    inputs = [np.array([[2, 5, 3, 0]], "float32"), np.zeros((1, 4), "float32")]
+    if row.kind != "keras3":
+        with pytest.raises(ConfigError, match="dtype='bfloat16' needs Keras 3"):
+            build_transformer_model(CONFIG, CHECKPOINT, dtype="bfloat16")
+        return
+    want = build_transformer_model(CONFIG, CHECKPOINT)
+    before = keras.config.dtype_policy()
+    found = build_transformer_model(CONFIG, CHECKPOINT, dtype="bfloat16")
+    assert keras.config.dtype_policy() == before
+    assert {str(v.dtype) for v in found.weights} == {"bfloat16"}
+    assert {str(v.dtype) for v in build_transformer_model(CONFIG, CHECKPOINT).weights} == {"float32"}
+    mixed = build_transformer_model(CONFIG, CHECKPOINT, dtype="mixed_bfloat16")
+    assert {str(v.dtype) for v in mixed.weights} == {"float32"}
+    expected = np.asarray(Predictor(want)(inputs))
+    for model in (found, mixed):
+        y = Predictor(model)(inputs)
+        assert np.abs(np.asarray(y, "float32") - expected).max() < 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "bf16", 16])
+def test_what_is_no_dtype_is_refused(dtype):
+    with pytest.raises(ConfigError, match=f"dtype={dtype!r}"):
+        build_transformer_model(CONFIG, dtype=dtype)

@@ -118,7 +118,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         apply_rotary_position_embeddings as apply_rotary_position_embeddings,
         sinusoidal_embeddings as sinusoidal_embeddings,
     )
-    from .prediction import predict_function as predict_function
+    from .prediction import largest_batch as largest_batch, predict_function as predict_function
     from .recomputing import (
         do_recompute as do_recompute,
         get_available_gpus as get_available_gpus,
@@ -237,6 +237,8 @@ _NAMES = {
     "parallel": "_keras3.distribution",
     "permute": "_heads",
     "piecewise_linear": "tensors",
+    "dtype_scope": "precision",
+    "largest_batch": "prediction",
     "predict_function": "prediction",
     "pool1d": "tensors",
     "prepared_optimizer": "_keras3.optimizer_state",

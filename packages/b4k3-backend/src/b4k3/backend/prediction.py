@@ -48,6 +48,19 @@ def predict_function(model: Any, max_shapes: int = 128) -> Callable[[Any], Any]:
     return predict
 
 
+def largest_batch() -> int | None:
+    """Return the number of tokens from which on a larger batch takes an encoder longer for each token.
+
+    Returns:
+        int on JAX on the CPU; None elsewhere, where a batch may be as large as the memory allows.
+
+    Example:
+        >>> largest_batch() in (None, 1024)
+        True
+    """
+    return _prediction.largest_batch()
+
+
 def release(error: BaseException | None) -> None:
     """Let go of the tensors that the failed calls in an exception's traceback hold.
 

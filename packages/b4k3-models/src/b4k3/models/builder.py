@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Collection, Iterable, Mapping, Union, overload
 
-from b4k3.backend import activations
+from b4k3.backend import activations, dtype_scope
 
 from .errors import ConfigError, short
 from .keys import ARGUMENTS, DEFAULTS, FIXED, refuse_unknown, spellings, validate
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # A network may have at most a * n + b weights if the checkpoint has n: this is (a, b).
 MORE_WEIGHTS = (16, 1 << 22)
-CALL = {"config_path", "checkpoint_path", "model", "application", "return_keras_model", "model_type", "is_decoder"}
+CALL = set("config_path checkpoint_path model application return_keras_model dtype model_type is_decoder".split())
 APPLICATIONS = {
     "encoder": None,
     "lm": extend_with_language_model,
@@ -177,7 +177,8 @@ def build_transformer_model(
             checkers; a class or a `Network` of yours may have others (a name that you registered has them too, but a
             checker cannot know, so give it the class). `ignore_unread_weights=True` loads a file although it has
             variables of the network that the architecture does not read, and `ignore_invalid_weights=True` loads a file
-            that lacks some; both warn.
+            that lacks some; both warn. `dtype` is the dtype policy of this model alone, on Keras 3: "bfloat16" halves
+            the memory, and computes faster on processors that have it.
 
     Returns:
         keras.Model, or `Transformer`. The inputs of the model are ids, [batch, n], of any dtype of whole numbers, as a
@@ -205,7 +206,8 @@ def build_transformer_model(
     source.warn()
     if source.view is not None:
         transformer.expect_checkpoint(source.view)
-    transformer.build(**arguments)
+    with dtype_scope(transformer.dtype):
+        transformer.build(**arguments)
     if source.view is not None:
         transformer.load_weights_from_checkpoint(source.view)
         transformer.load_report.notes[:0] = source.notes
@@ -239,6 +241,8 @@ def unbuilt_transformer(
         raise ConfigError(f"model={short(model)}, expected a name, a Network or a subclass of Transformer")
     if not isinstance(application, str):
         raise ConfigError(f"application={short(application)}, expected one of {', '.join(map(repr, APPLICATIONS))}")
+    kwargs = dict(kwargs)
+    dtype = checked_dtype(kwargs.pop("dtype", None))  # the key `dtype` of a config says how a file was stored
     source = Source(config_path, checkpoint_path, model, kwargs, application=application)
     network = source.network
     cls = with_application(architecture(model if isinstance(model, type) else network), application)
@@ -254,9 +258,30 @@ def unbuilt_transformer(
     check_arguments(config, network)
     refuse_far_larger(source, config, where)
     transformer = cls(**taken(config, accepted_arguments(cls, "__init__")))
-    transformer.explicit = set(source.given)
+    transformer.explicit, transformer.dtype = set(source.given), dtype
     transformer.ignored_config_keys = source.unknown_keys
     return transformer, taken(config, accepted_arguments(cls, "build")), source
+
+
+def checked_dtype(dtype: Any) -> str | None:
+    """Return the argument `dtype`, if it names a dtype policy that this Keras has.
+
+    Arguments:
+        dtype: str or None.
+
+    Returns:
+        str or None.
+
+    Raises:
+        ConfigError: it names none, or the environment has Keras 2.
+    """
+    if dtype is not None and not isinstance(dtype, str):
+        raise ConfigError(f"dtype={short(dtype)}, expected the name of a dtype policy, 'bfloat16' for example")
+    try:
+        dtype_scope(dtype)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return dtype
 
 
 def known_arguments(of: type[Transformer], network: Network) -> set[str]:

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         layer_norm_eps: float | None
         pad_token_id: int | None
         tie_word_embeddings: bool | None
+        dtype: str | None  # a dtype policy of Keras 3, for this model alone
 
         # ---------------------------------------------------------------------- `Transformer.build`, every one
         attention_caches: Mapping[str, Sequence[Tensor]] | None

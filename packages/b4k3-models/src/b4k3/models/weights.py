@@ -60,6 +60,7 @@ class CheckpointWeights:
 
     network: Network | None = None
     computed_layers: tuple[str, ...] = ()
+    dtype: str | None = None  # the dtype policy that `build_transformer_model` was given
 
     if TYPE_CHECKING:  # what `Transformer` adds, for type checkers
         layers: Any

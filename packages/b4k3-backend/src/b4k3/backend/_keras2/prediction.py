@@ -19,6 +19,11 @@ INPUT_ERRORS = (tf.errors.InvalidArgumentError, TypeError, ValueError)
 RELAXED = "reduce_retracing" if major_minor(tf.__version__) >= (2, 9) else "experimental_relax_shapes"
 
 
+def largest_batch() -> int | None:
+    """Return None: a larger batch takes TensorFlow no longer for each token."""
+    return None
+
+
 @contextlib.contextmanager
 def model_scope(model: Any) -> Iterator[None]:
     """Enter a context in which layers of the model may be called to make another model, in any thread.

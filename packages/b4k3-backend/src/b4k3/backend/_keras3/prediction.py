@@ -36,6 +36,14 @@ else:
     INPUT_ERRORS = (TypeError, ValueError)
 
 
+def largest_batch() -> int | None:
+    """Return the number of tokens from which on a larger batch takes an encoder longer for each token; None without.
+
+    Measured for MiniLM in one thread: JAX takes 210 µs for each of 512 tokens, and 260 for each of 4096; torch does not.
+    """
+    return 1024 if BACKEND == "jax" and jax.default_backend() == "cpu" else None
+
+
 def model_scope(model: Any) -> ContextManager[None]:
     """Return a context in which layers of the model may be called to make another model, in any thread.
 

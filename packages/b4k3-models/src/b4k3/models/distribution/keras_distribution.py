@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from b4k3.backend import (
     device_mesh,
+    dtype_scope,
     gathered_variables,
     layout_map,
     mesh_axes,
@@ -89,7 +90,8 @@ def plan(
     try:
         transformer, arguments, _ = unbuilt_transformer(config_path, checkpoint_path, model, application, kwargs)
         transformer.uninitialized = Everything()
-        transformer.build(**arguments)
+        with dtype_scope(transformer.dtype):
+            transformer.build(**arguments)
     finally:
         random.setstate(state)
     return plan_of(transformer, parts, uneven, layouts)
