@@ -1,8 +1,6 @@
-"""Rows of ids as batches: grouped by length, padded to few shapes, put back into their order, and trained on.
+"""Rows of ids as arrays and batches: padded to few shapes, computed, and trained on.
 
-For example, rows of 5, 30, 6 and 7 ids with a batch size of 2 become the batches (1, 3) and (2, 0), the longest first:
-a batch that is too large for the memory fails at once. The first batch is padded to 32 columns, the second one to 8,
-because a network is compiled for each shape.
+How rows are grouped by their lengths is said in `b4k3.models.batching`.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ import numpy as np
 from b4k3.backend import keras
 from b4k3.backend._progress import ProgressBar
 from b4k3.models import ConfigError
-from b4k3.models.cli.features import rounded
+from b4k3.models.batching import by_length, rounded
 from b4k3.models.errors import short
 
 if TYPE_CHECKING:
@@ -22,25 +20,6 @@ if TYPE_CHECKING:
 
 # Keras 3 has given its class of data sets another name.
 Dataset: Any = getattr(keras.utils, "PyDataset", None) or keras.utils.Sequence
-
-
-def by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Group rows of similar lengths.
-
-    Arguments:
-        lengths: list of int. The lengths of the rows.
-        batch_size: int. The number of rows in a batch.
-
-    Returns:
-        list of batches; a batch is a list of the numbers of its rows.
-
-    Example:
-        >>> from b4k3.tasks.batches import by_length
-        >>> by_length([5, 30, 6, 7], 2)
-        [[1, 3], [2, 0]]
-    """
-    order = sorted(range(len(lengths)), key=lambda i: (-rounded(lengths[i]), -lengths[i]))
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 def padded(
@@ -76,15 +55,17 @@ def run_batches(
     compute: Callable[[list[int]], Any],
     progress: bool,
     unit: str = "texts",
+    most_tokens: int | None = None,
 ) -> Iterator[tuple[list[int], Any]]:
     """Compute batch after batch, and show how far it is.
 
     Arguments:
         lengths: list of int. The lengths of the rows.
-        batch_size: int. The number of rows in a batch.
+        batch_size: int. The largest number of rows in a batch.
         compute: function from the numbers of the rows of a batch to its result.
         progress: bool. Whether a progress bar is shown, on a terminal only.
         unit: str. What is counted.
+        most_tokens: int or None. The largest number of tokens in a batch, padding included; one row may have more.
 
     Yields:
         (numbers of the rows, the result of `compute`).
@@ -97,7 +78,7 @@ def run_batches(
     done = 0
     with ProgressBar(len(lengths), unit, progress) as bar:
         bar.show(0)
-        for rows in by_length(lengths, batch_size):
+        for rows in by_length(lengths, batch_size, most_tokens):
             yield rows, compute(rows)
             done += len(rows)
             bar.show(done)

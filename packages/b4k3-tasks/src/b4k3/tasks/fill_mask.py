@@ -9,6 +9,7 @@ import numpy as np
 
 from b4k3.backend import keras
 from b4k3.models import ConfigError, Predictor
+from b4k3.models.batching import padded_length
 from b4k3.models.cli.subject import Subject
 from b4k3.models.errors import warn_caller
 from b4k3.tokenizers import Tokenizer
@@ -268,7 +269,7 @@ class FillMask:
 
     def _inputs(self, rows: Sequence[Sequence[int]]) -> Any:
         """Make the inputs of the model from rows of ids."""
-        ids = padded(rows, self._padding_id, longest=self.opened.longest)
+        ids = padded(rows, self._padding_id, longest=padded_length(max(map(len, rows)), self.opened.longest))
         return [ids, np.zeros_like(ids)] if len(self.model.inputs) > 1 else ids
 
     def _best(self, text: str, logits: np.ndarray, top: int) -> list[list[Filled]]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
-from b4k3.backend import keras
+from b4k3.backend import keras, largest_batch
 from b4k3.models import ConfigError, Predictor
+from b4k3.models.batching import padded_length
 from b4k3.models.checkpoints import save_checkpoint
 from b4k3.models.cli.target import write_json
 from b4k3.models.errors import short, warn_caller
@@ -268,12 +269,16 @@ class Task:
                 groups.setdefault(len(rows.ids[i]) if self.equal_lengths else 0, []).append(k)
             results: list[Any] = [None] * len(chosen)
             for group in groups.values():
-                logits = np.asarray(self._predictor(self.inputs(rows, [chosen[k] for k in group])), dtype="float32")
+                picked = [chosen[k] for k in group]
+                longest = max(len(rows.ids[i]) for i in picked)
+                width = longest if self.equal_lengths else padded_length(longest, self.opened.longest)
+                logits = np.asarray(self._predictor(self.inputs(rows, picked, width)), dtype="float32")
                 for k, row in zip(group, logits):
                     results[k] = row
             return np.stack(results)
 
-        yield from run_batches([len(row) for row in rows.ids], batch_size, compute, progress, unit)
+        lengths = [len(row) for row in rows.ids]
+        yield from run_batches(lengths, batch_size, compute, progress, unit, largest_batch())
 
     # ------------------------------------------------------------------------------------------------- training
 

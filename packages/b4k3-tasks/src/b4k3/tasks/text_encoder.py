@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Iterable, Sequence, Union
 
 import numpy as np
 
-from b4k3.backend import activations, keras
+from b4k3.backend import activations, keras, largest_batch
 from b4k3.layers import SequencePooling
 from b4k3.layers.pooling import POOLING_MODES
 from b4k3.models import ConfigError, Predictor
+from b4k3.models.batching import padded_length
 from b4k3.models.cli.features import normalized
 from b4k3.models.errors import warn_caller
 
@@ -136,7 +137,8 @@ class TextEncoder:
 
         Arguments:
             texts: iterable of str, or one str.
-            batch_size: int. The number of texts that go through the network together.
+            batch_size: int. The largest number of texts that go through the network together. On JAX on the CPU fewer
+                long texts do, because that is faster.
             normalize: bool. Whether each vector is divided by its length, if the model does not do so anyway.
             prompt: str or None. A text that is put before each text, "query: " for example.
             prompt_name: str or None. The name of a prompt in `prompts`. None takes the default of the folder, if it has
@@ -173,7 +175,8 @@ class TextEncoder:
             """Compute the vectors of the rows with these numbers."""
             return self._predictor(self._inputs([rows[i] for i in chosen], [segments[i] for i in chosen], skipped))
 
-        for chosen, result in run_batches([len(row) for row in rows], batch_size, compute, progress):
+        lengths = [len(row) for row in rows]
+        for chosen, result in run_batches(lengths, batch_size, compute, progress, most_tokens=largest_batch()):
             vectors[chosen] = np.asarray(result, dtype="float32")
         if owners is not None:
             vectors = mean_of_windows(vectors, owners, len(listed))
@@ -298,10 +301,11 @@ class TextEncoder:
 
     def _inputs(self, rows: Sequence[Sequence[int]], segments: Sequence[Sequence[int]], skipped: int = 0) -> list[Any]:
         """Make the inputs of the model from rows of ids."""
-        ids = padded(rows, self._padding_id, longest=self.opened.longest)
+        longest = padded_length(max(map(len, rows)), self.opened.longest)
+        ids = padded(rows, self._padding_id, longest=longest)
         inputs: list[Any] = [ids]
         if len(self.transformer.inputs) > 1:
-            inputs.append(padded(segments, 0, longest=self.opened.longest))
+            inputs.append(padded(segments, 0, longest=longest))
         if not self.modules.include_prompt:
             inputs.append(np.full((len(ids), 1), skipped, dtype="int32"))
         return inputs

@@ -12,6 +12,7 @@ import numpy as np
 
 from b4k3.backend._progress import ProgressBar
 
+from ..batching import by_length, padded_length, rows_at_once
 from ..errors import ConfigError
 from .engines import add_engine_arguments, engine_of
 from .fingerprints import settings
@@ -234,7 +235,7 @@ class Model:
         source: `Subject`. The checkpoint from which the network is built.
         pooling: str. How a row of vectors becomes one vector, one of `POOLINGS`: the vector of the first token ("cls"),
             the mean or the maximum over the tokens, or the output of the pooler.
-        batch_size: int. The number of rows that go through the network together.
+        batch_size: int. The largest number of rows that go through the network together.
 
     Attributes:
         size: int. The number of numbers in a vector.
@@ -257,13 +258,15 @@ class Model:
     """
 
     def __init__(self, source: Subject, pooling: str, batch_size: int) -> None:
+        from b4k3.backend import largest_batch
+
         from ..builder import build_transformer_model
         from ..predictor import Predictor
 
         heads = {"with_pool": True} if pooling == "pooler" else {}
         self.model = build_transformer_model(**dict(source.arguments, **heads))
         self.predictor = Predictor(self.model)
-        self.pooling, self.batch_size = pooling, batch_size
+        self.pooling, self.batch_size, self.most_tokens = pooling, batch_size, largest_batch()
         # Where no id is padding, any id can fill the rows up: it comes after the tokens and is not looked at.
         self.padding_id = max(source.all_sizes["pad_token_id"], 0)
         self.size = int(self.model.outputs[0].shape[-1])
@@ -288,45 +291,29 @@ class Model:
             if problem is not None:
                 raise ConfigError(f"token {problem}: the vocabulary and the checkpoint do not belong together")
         result = np.zeros((len(rows), self.size), dtype="float32")
-        order = sorted(range(len(rows)), key=lambda i: rounded(len(rows[i])))
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
+        for chosen in by_length([len(row) for row in rows], self.batch_size, self.most_tokens):
             result[chosen] = self._batch([rows[i] for i in chosen])
         return result
 
     def _batch(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Compute the vectors of at most `batch_size` rows.
+        """Compute the vectors of the rows of a batch.
 
-        A network is compiled again for each new shape. So the number of rows is always the same, where rows of one
-        token fill the batch up, and the lengths are rounded up.
+        Where a network is compiled for each shape, rows of one token fill the batch up, so that each length has one
+        shape only.
         """
-        shape = (self.batch_size, rounded(max(map(len, rows))))
-        ids = np.full(shape, self.padding_id, dtype="int32")
+        from b4k3.backend import runs_eagerly
+
+        length = padded_length(max(map(len, rows)))
+        height = len(rows) if runs_eagerly else rows_at_once(length, self.batch_size, self.most_tokens)
+        ids = np.full((height, length), self.padding_id, dtype="int32")
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
         ids[len(rows) :, 0] = 0 if self.padding_id else 1  # an id that is not padding
         lengths = [len(row) for row in rows] + [1] * (len(ids) - len(rows))
-        mask = np.arange(shape[1]) < np.array(lengths)[:, None]
+        mask = np.arange(length) < np.array(lengths)[:, None]
         inputs = [ids] + [np.zeros_like(ids)] * (len(self.model.inputs) - 1)
         hidden = np.asarray(self.predictor(inputs if len(inputs) > 1 else ids), dtype="float32")
         return pooled(hidden, mask, self.pooling)[: len(rows)]
-
-
-def rounded(n: int) -> int:
-    """Round a length up to one of 8, 12, 16, 24, 32, 48, 64, ….
-
-    Arguments:
-        n: int.
-
-    Returns:
-        int. It is at most 8, or less than half greater than n.
-    """
-    size = 8
-    while size < n:
-        if 2 * n <= 3 * size:
-            return 3 * size // 2
-        size *= 2
-    return size
 
 
 def pooled(hidden: NDArray[np.float32], mask: NDArray[np.bool_], pooling: str) -> NDArray[np.float32]:

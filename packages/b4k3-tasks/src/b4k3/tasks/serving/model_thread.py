@@ -21,7 +21,7 @@ import threading
 import time
 from typing import Any, AsyncIterator, Callable, Iterator, NamedTuple, Sequence
 
-from b4k3.models.cli.features import rounded
+from b4k3.models.batching import rounded
 
 from .limits import Limits
 from .refusals import Refusal

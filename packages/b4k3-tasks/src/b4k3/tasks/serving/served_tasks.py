@@ -10,8 +10,8 @@ import numpy as np
 
 from b4k3.backend import environment
 from b4k3.models import ConfigError
+from b4k3.models.batching import rounded
 from b4k3.models.checkpoints._files import is_regular
-from b4k3.models.cli.features import rounded
 from b4k3.models.cli.subject import Subject
 
 from .model_thread import Call, Row
