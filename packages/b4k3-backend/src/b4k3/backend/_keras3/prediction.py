@@ -39,7 +39,7 @@ else:
 def largest_batch() -> int | None:
     """Return the number of tokens from which on a larger batch takes an encoder longer for each token; None without.
 
-    Measured for MiniLM in one thread: JAX takes 210 µs for each of 512 tokens, and 260 for each of 4096; torch does not.
+    Measured for MiniLM in one thread: JAX takes 210 µs for each of 512 tokens, 260 for each of 4096; torch does not.
     """
     return 1024 if BACKEND == "jax" and jax.default_backend() == "cpu" else None
 
