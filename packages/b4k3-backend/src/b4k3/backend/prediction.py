@@ -58,7 +58,7 @@ def largest_batch() -> int | None:
         >>> largest_batch() in (None, 1024)
         True
     """
-    return _prediction.largest_batch()
+    return _prediction.most_tokens()
 
 
 def release(error: BaseException | None) -> None:

@@ -19,7 +19,7 @@ INPUT_ERRORS = (tf.errors.InvalidArgumentError, TypeError, ValueError)
 RELAXED = "reduce_retracing" if major_minor(tf.__version__) >= (2, 9) else "experimental_relax_shapes"
 
 
-def largest_batch() -> int | None:
+def most_tokens() -> int | None:
     """Return None: a larger batch takes TensorFlow no longer for each token."""
     return None
 
