@@ -41,9 +41,7 @@ def direct_pass(model: Any) -> Callable[[Any], Any] | None:
         A function from inputs, as the model takes them, to its outputs as tensors; None if the model is of a class of
         its own, with its own `call` or `predict_step`, or if this Keras has other functional models.
     """
-    name = f"{type(model).__module__}.{type(model).__name__}"
-    own = {"call", "predict_step"} & set(vars(model))
-    if name != "keras.src.models.functional.Functional" or own or not all(hasattr(model, name) for name in GRAPH):
+    if not is_functional(model) or not all(hasattr(model, name) for name in GRAPH):
         return None
 
     @with_cached_lookups
@@ -58,6 +56,18 @@ def direct_pass(model: Any) -> Callable[[Any], Any] | None:
         return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 
     return run
+
+
+def is_functional(model: Any) -> bool:
+    """Return True if a model computes its graph as Keras' functional models do, without a `call` of its own."""
+    names = ("call", "predict_step")
+    if set(names) & set(vars(model)):
+        return False
+    makers = [next((base for base in type(model).__mro__ if name in vars(base)), None) for name in names]
+    return [getattr(maker, "__module__", "") for maker in makers] == [
+        "keras.src.models.functional",
+        keras.Model.predict_step.__module__,
+    ]
 
 
 def has_hooks(layer: Any) -> bool:
