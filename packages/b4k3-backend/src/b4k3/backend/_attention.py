@@ -61,7 +61,7 @@ def bias_from_mask(visible: Tensor, dtype: str) -> Tensor:
     Example:
         >>> bias = bias_from_mask(ops.convert_to_tensor([[True, False]]), "float32")  # [1, 2]
     """
-    bias = fused.cast(fused.logical_not(visible), "float32") * mask_value(dtype)
+    bias = fused.one_where_false(visible) * mask_value(dtype)
     return bias if dtype == "float32" else fused.cast(bias, dtype)
 
 
@@ -188,8 +188,8 @@ def attention(
     term = mask_bias(mask, bias, kernel_dtype or "float32")  # [b, h, n, m] or [b, 1, 1, m]
     if kernel_dtype is not None:
         return fused.fused_attention(query, key, value, term, scale, dropout, training)  # [b, n, h, head_size]
-    query, key, value = (swap_heads(x) for x in (query * scale, key, value))  # [b, h, n or m, size]
-    scores = ops.cast(fused.matmul_transposed(query, key), "float32")  # [b, h, n, m]
+    query, key, value = (swap_heads(x) for x in (query, key, value))  # [b, h, n or m, size]
+    scores = ops.cast(fused.scaled_scores(query, key, scale), "float32")  # [b, h, n, m]
     if term is not None:
         scores = scores + term  # [b, h, n, m]
     weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)  # [b, h, n, m]
