@@ -63,9 +63,10 @@ def is_torch_tensor(x: Any) -> bool:
         x: Any. A tensor, symbolic or not.
 
     Returns:
-        bool. False on other backends, where compiled code has no such cost.
+        bool. False on other backends, where compiled code has no such cost, and while a graph is written for other
+        programs, which know the operations of `keras.ops` better.
     """
-    return BACKEND == "torch" and isinstance(x, torch.Tensor)
+    return BACKEND == "torch" and isinstance(x, torch.Tensor) and not exporting()
 
 
 def one_where_false(x: Tensor) -> Tensor:
@@ -350,9 +351,11 @@ def scaled_scores(query: Tensor, key: Tensor, scale: float) -> Tensor:
     Returns:
         float, [batch, heads, n, m].
     """
-    # onnxruntime fuses an attention whose scores are scaled, and takes it for granted that the scale is this one.
-    if exporting() and abs(scale * int(query.shape[-1]) ** 0.5 - 1) < 1e-6:
-        return matmul_transposed(query, key) * scale
+    # onnxruntime fuses an attention whose scores are divided, and takes it for granted that this is the divisor. It
+    # takes a product for the mask.
+    divisor = int(query.shape[-1]) ** 0.5
+    if exporting() and abs(scale * divisor - 1) < 1e-6:
+        return matmul_transposed(query, key) / divisor
     return matmul_transposed(query * scale, key)
 
 

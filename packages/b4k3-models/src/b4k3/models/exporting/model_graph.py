@@ -36,7 +36,7 @@ class ModelGraph:
         model: Keras model. Ids and segment ids, [batch, n], to its outputs.
         outputs: sequence of str. A name for each output.
         metadata: dict from str to str, or None. It is stored in formats that have a place for it.
-        limits: dict from 'sequence' to the largest length, or None.
+        limits: dict from 'sequence' to the largest length, or None, which asks the layers with positions.
 
     Raises:
         ConfigError: the number of names is not the number of outputs, or the model does not compute in float32.
@@ -59,7 +59,7 @@ class ModelGraph:
         limits: Mapping[str, int] | None = None,
     ) -> None:
         self.model, self.names = model, list(outputs)
-        self.metadata, self.limits = dict(metadata or {}), dict(limits or {})
+        self.metadata, self.limits = dict(metadata or {}), dict(length_limits(model), **dict(limits or {}))
         if len(self.names) != len(model.outputs):
             raise ConfigError(f"{len(self.names)} names for {len(model.outputs)} outputs: {', '.join(self.names)}")
         refuse_other_dtypes(model)
@@ -191,6 +191,19 @@ def axes_of(tensor: Any) -> tuple[Any, ...]:
     """
     names = ("batch", "sequence", "sequence_2", "sequence_3")
     return tuple(names[i] if size is None else size for i, size in enumerate(tensor.shape))
+
+
+def length_limits(model: Any) -> dict[str, int]:
+    """Return the largest length that the positions of a model allow.
+
+    Arguments:
+        model: Keras model.
+
+    Returns:
+        dict from 'sequence' to int; empty without a limit.
+    """
+    counted = [x for x in all_layers(model) if hasattr(x, "position_limit") and not x.custom_position_ids]
+    return {"sequence": min(layer.position_limit for layer in counted)} if counted else {}
 
 
 @contextlib.contextmanager

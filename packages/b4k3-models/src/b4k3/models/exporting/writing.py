@@ -38,10 +38,7 @@ def add_metadata(path: str, metadata: Mapping[str, str]) -> None:
     """
     import onnx
 
-    from ..__about__ import __version__
-
     model = onnx.load(path, load_external_data=False)
-    model.producer_name, model.producer_version = "b4k3", __version__
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.save(model, path)
 
