@@ -94,6 +94,11 @@ def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
     return z
 
 
+def over_heads_and_queries(mask: Tensor) -> Tensor:
+    """Return the mask of keys with an axis of heads and one of queries. The arguments are explained in `_keras3`."""
+    return mask[:, None, None, :]
+
+
 def scaled_scores(query: Tensor, key: Tensor, scale: float) -> Tensor:
     """Compute query · keyᵀ · scale. The arguments are explained in `_keras3`."""
     return matmul_transposed(query * scale, key)

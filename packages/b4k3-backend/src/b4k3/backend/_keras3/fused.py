@@ -340,6 +340,20 @@ def row_in_blocks(x: Tensor, kernel: Tensor) -> Tensor | None:
     return y.reshape(x.shape[:-1] + (units,))
 
 
+def over_heads_and_queries(mask: Tensor) -> Tensor:
+    """Return the mask of keys with an axis of heads and one of queries.
+
+    Arguments:
+        mask: bool, [batch, m]. The mask.
+
+    Returns:
+        bool, [batch, 1, 1, m].
+    """
+    if exporting():  # LiteRT has no slice that adds axes
+        return keras.ops.expand_dims(keras.ops.expand_dims(mask, 1), 1)
+    return mask[:, None, None, :]
+
+
 def scaled_scores(query: Tensor, key: Tensor, scale: float) -> Tensor:
     """Compute query · keyᵀ · scale, the scores of attention.
 
