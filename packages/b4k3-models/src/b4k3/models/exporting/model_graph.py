@@ -21,6 +21,7 @@ INPUT_NAMES = {
     "Input-Segment": "token_type_ids",
     "Input-Position": "position_ids",
     "Input-Task": "task_type_ids",
+    "Input-Prompt": "prompt_length",
 }
 MASK = "attention_mask"
 PLAN, MODEL = "graph.json", "model.keras"
@@ -64,6 +65,8 @@ class ModelGraph:
             raise ConfigError(f"{len(self.names)} names for {len(model.outputs)} outputs: {', '.join(self.names)}")
         refuse_other_dtypes(model)
         self.feeds = [input_name(tensor) for tensor in model.inputs]
+        if len(set(self.feeds)) < len(self.feeds):
+            raise ConfigError(f"{model.name} has two inputs of ids, an encoder's and a decoder's: name one of its halves")
         self.masking = [layer for layer in all_layers(model) if isinstance(layer, Embedding) and layer.mask_zero]
 
     @property
@@ -203,7 +206,8 @@ def length_limits(model: Any) -> dict[str, int]:
         dict from 'sequence' to int; empty without a limit.
     """
     counted = [x for x in all_layers(model) if hasattr(x, "position_limit") and not x.custom_position_ids]
-    return {"sequence": min(layer.position_limit for layer in counted)} if counted else {}
+    limits = [layer.position_limit for layer in counted if layer.position_limit is not None]
+    return {"sequence": min(limits)} if limits else {}
 
 
 @contextlib.contextmanager
