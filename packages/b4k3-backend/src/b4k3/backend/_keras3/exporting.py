@@ -5,10 +5,11 @@ PyTorch traces ONNX and `torch.export`, TensorFlow traces SavedModel and LiteRT.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import warnings
-from typing import Any, Callable, Iterable, Mapping, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 import keras
 
@@ -67,13 +68,11 @@ def write_graph(
 # --------------------------------------------------------------------------------------------------- torch
 
 
-def write_onnx(
-    function: Any, layers: Any, inputs: Any, outputs: Any, path: str, limits: Any, opset: int = 17
-) -> None:
+def write_onnx(function: Any, layers: Any, inputs: Any, outputs: Any, path: str, limits: Any, opset: int = 17) -> None:
     """Write an ONNX file by torch's tracer, whose graphs the optimizers of onnxruntime know."""
     ports = inputs + outputs
     dynamic = {p.name: {i: a for i, a in enumerate(p.axes) if isinstance(a, str)} for p in ports}
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), symbolic_ravel(opset):
         warnings.simplefilter("ignore")  # each shape that is read gives one
         torch.onnx.export(
             torch_module(function, layers),
@@ -85,6 +84,21 @@ def write_onnx(
             opset_version=opset,
             dynamo=False,
         )
+
+
+@contextlib.contextmanager
+def symbolic_ravel(opset: int) -> Iterator[None]:
+    """Tell torch's tracer what `ravel` is in ONNX, which it does not know; `keras.ops.take` uses it."""
+
+    def ravel(graph: Any, x: Any) -> Any:
+        """Reshape to one axis."""
+        return graph.op("Reshape", x, graph.op("Constant", value_t=torch.tensor([-1])))
+
+    torch.onnx.register_custom_op_symbolic("aten::ravel", ravel, opset)
+    try:
+        yield
+    finally:
+        torch.onnx.unregister_custom_op_symbolic("aten::ravel", opset)
 
 
 def write_torch(function: Any, layers: Any, inputs: Any, outputs: Any, path: str, limits: Any) -> None:

@@ -66,7 +66,9 @@ class ModelGraph:
         refuse_other_dtypes(model)
         self.feeds = [input_name(tensor) for tensor in model.inputs]
         if len(set(self.feeds)) < len(self.feeds):
-            raise ConfigError(f"{model.name} has two inputs of ids, an encoder's and a decoder's: name one of its halves")
+            raise ConfigError(
+                f"{model.name} has two inputs of ids, an encoder's and a decoder's: name one of its halves"
+            )
         self.masking = [layer for layer in all_layers(model) if isinstance(layer, Embedding) and layer.mask_zero]
 
     @property
