@@ -85,7 +85,7 @@ def mask_bias(mask: Tensor | None = None, bias: Tensor | None = None, dtype: str
         bias = fused.at_least(fused.cast(bias, dtype), hidden)  # [b, h, n, m]
     if mask is None:
         return bias
-    term = bias_from_mask(fused.over_heads_and_queries(mask), dtype)  # [b, 1, 1, m]
+    term = bias_from_mask(fused.with_axes(mask, (1, 2), 4), dtype)  # [b, 1, 1, m]
     # A key that both hide would get 2 · hidden, and be hidden more than the others: a query that may see no key would
     # not get the mean of all values.
     return term if bias is None else fused.at_least(bias + term, hidden)  # [b, h, n, m]

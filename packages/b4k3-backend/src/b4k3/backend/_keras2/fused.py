@@ -16,7 +16,7 @@ Here no sum is split. Both need a number of rows of y that four divides; other m
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import tensorflow as tf
 
@@ -94,9 +94,9 @@ def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
     return z
 
 
-def over_heads_and_queries(mask: Tensor) -> Tensor:
-    """Return the mask of keys with an axis of heads and one of queries. The arguments are explained in `_keras3`."""
-    return mask[:, None, None, :]
+def with_axes(x: Tensor, places: Sequence[int], ndim: int) -> Tensor:
+    """Return a tensor with further axes of size 1. The arguments are explained in `_keras3`."""
+    return x[tuple(None if i in places else slice(None) for i in range(ndim))]
 
 
 def scaled_scores(query: Tensor, key: Tensor, scale: float) -> Tensor:

@@ -6,6 +6,7 @@ PyTorch traces ONNX and `torch.export`, TensorFlow traces SavedModel and LiteRT.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import tempfile
 import warnings
@@ -108,8 +109,14 @@ def write_torch(function: Any, layers: Any, inputs: Any, outputs: Any, path: str
     shapes = [{i: sizes[a] for i, a in enumerate(port.axes) if isinstance(a, str)} for port in inputs]
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
+        # What torch cannot prove of all sizes it checks when the program runs, where it can (since PyTorch 2.9).
+        late = {"prefer_deferred_runtime_asserts_over_guards": True}
+        known = inspect.signature(torch.export.export).parameters
         program = torch.export.export(
-            torch_module(function, layers), samples(inputs, limits), dynamic_shapes={"tensors": tuple(shapes)}
+            torch_module(function, layers),
+            samples(inputs, limits),
+            dynamic_shapes={"tensors": tuple(shapes)},
+            **{name: value for name, value in late.items() if name in known},
         )
         torch.export.save(program, path)
 

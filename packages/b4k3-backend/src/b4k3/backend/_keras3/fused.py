@@ -34,7 +34,7 @@ result lies changes no number. Nobody else holds that tensor, and without a grad
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import keras
 
@@ -340,18 +340,22 @@ def row_in_blocks(x: Tensor, kernel: Tensor) -> Tensor | None:
     return y.reshape(x.shape[:-1] + (units,))
 
 
-def over_heads_and_queries(mask: Tensor) -> Tensor:
-    """Return the mask of keys with an axis of heads and one of queries.
+def with_axes(x: Tensor, places: Sequence[int], ndim: int) -> Tensor:
+    """Return a tensor with further axes of size 1.
 
     Arguments:
-        mask: bool, [batch, m]. The mask.
+        x: [...]. The tensor.
+        places: sequence of int. The numbers of the new axes in the result, in increasing order.
+        ndim: int. The number of axes of the result.
 
     Returns:
-        bool, [batch, 1, 1, m].
+        The tensor with `ndim` axes.
     """
     if exporting():  # LiteRT has no slice that adds axes
-        return keras.ops.expand_dims(keras.ops.expand_dims(mask, 1), 1)
-    return mask[:, None, None, :]
+        for place in places:
+            x = keras.ops.expand_dims(x, place)
+        return x
+    return x[tuple(None if i in places else slice(None) for i in range(ndim))]
 
 
 def scaled_scores(query: Tensor, key: Tensor, scale: float) -> Tensor:
