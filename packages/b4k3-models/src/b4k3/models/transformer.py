@@ -36,7 +36,7 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining, ModelExpor
     A subclass says what the network computes in four methods: `get_inputs`, `apply_embeddings`, `apply_main_layers` and
     `apply_final_layers`. They call layers through `apply`, by the layers' names. The attribute `network`,
     a `Network` of `b4k3.models.networks`, or a method `variable_mapping` says where the weights are stored.
-    `CheckpointWeights` loads and saves them, `TextGeneration` generates, `PartialTraining` and `ModelExport` do the rest.
+    `CheckpointWeights` loads and saves them, `TextGeneration` generates, and so on for the other base classes.
 
     All arguments are keyword arguments.
 

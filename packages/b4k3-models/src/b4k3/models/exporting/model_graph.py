@@ -129,7 +129,7 @@ class ModelGraph:
         if "__main__" in modules:
             classes = {type(x).__name__ for x in all_layers(self.model) if type(x).__module__ == "__main__"}
             raise ConfigError(
-                f"{', '.join(sorted(classes))}: the class is defined in the script that runs (__main__), and the file is "
+                f"{', '.join(sorted(classes))}: the class is defined in the script itself (__main__), and the file is "
                 "written by a process on another backend of Keras, which cannot import it; move the class to a "
                 "module, or run the script on that backend"
             )
