@@ -7,6 +7,7 @@ import pytest
 
 from b4k3.backend import row
 from b4k3.models.cli import main
+from b4k3.models.exporting import FORMATS as FILES
 from b4k3.models.exporting.model_graph import ModelGraph
 from b4k3.tasks import MultipleChoice, QuestionAnswering, TextClassifier, TextEncoder, TokenTagger
 from b4k3.tasks.commands import COMMANDS
@@ -68,7 +69,7 @@ def test_the_command(folder, tmp_path, capsys):
     TextClassifier.from_folder(folder, labels=["bad", "good"]).save(classifier)
     format, out = ONE[0], str(tmp_path / "out")
     assert main(["export", classifier, out, "--format", format], COMMANDS) == 0
-    path = capsys.readouterr().out.strip()
+    path = os.path.join(out, FILES[format].file) if FILES[format].file else out
     task = TextClassifier.from_folder(classifier)
     exported.check(ModelGraph(task.model, ["logits"]), path, format, 18)
     assert main(["export", folder, out, "--format", format], COMMANDS) == 1
