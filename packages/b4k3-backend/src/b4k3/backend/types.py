@@ -1,6 +1,8 @@
 """The types that annotations of b4k3 use. They are for editors and type checkers, and need neither Keras nor numpy."""
 
-from typing import Any, Callable, Dict, NamedTuple, Tuple, Union
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, NamedTuple, Union
 
 Tensor = Any
 """A tensor of the framework in use: a `jax.Array`, a `torch.Tensor`, a `tf.Tensor`, or a symbolic `keras.KerasTensor`.
@@ -31,5 +33,5 @@ class GraphTensor(NamedTuple):
     """
 
     name: str
-    axes: Tuple[Union[str, int], ...]
+    axes: tuple[str | int, ...]
     dtype: str = "int64"
