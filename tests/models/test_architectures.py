@@ -8,35 +8,8 @@ from b4k3.models import CheckpointError, ConfigError, build_transformer_model
 from b4k3.models.checkpoints import open_checkpoint
 from support import goldens
 from support.harness import whole_model_suffix
-from support.small_models import SMALL, close, outputs, saved, spread
+from support.small_models import KINDS, SMALL, close, outputs, saved, spread
 
-# name -> what makes it special
-KINDS = {
-    "bert": {},
-    "albert": {"embedding_size": 12},
-    "albert_groups": {"model": "albert", "num_hidden_groups": 2, "num_hidden_layers": 3},
-    "albert_unshared": {"inner_group_num": 2},
-    "nezha": {"max_relative_position": 3},
-    "electra": {"embedding_size": 12},
-    "electra_generator": {"embedding_size": 12},
-    "roformer": {"embedding_size": 12},
-    "roformer_v2": {"embedding_size": 12},
-    "gau": {"hidden_act": "swish", "attention_key_size": 8},
-    "roberta": {"segment_vocab_size": 1, "model_type": "roberta"},  # by its name alone it may be BERT
-    "ernie": {"use_task_id": True},
-    "distilbert": {},
-    "modernbert": {"local_attention": 4, "global_attn_every_n_layers": 2},
-    "deberta_v2": {
-        "relative_attention": True,
-        "pos_att_type": "c2p|p2c",
-        "position_buckets": 4,
-        "norm_rel_ebd": "layer_norm",
-        "conv_kernel_size": 3,
-        "segment_vocab_size": 2,
-    },
-    "megatron_bert": {},
-    "mpnet": {},
-}
 LANGUAGE_MODELS = "albert_groups distilbert ernie gau megatron_bert mpnet nezha roberta roformer roformer_v2".split()
 RELATIVE = ["gau", "modernbert", "nezha", "roformer", "roformer_v2"]
 IDS = np.array([[2, 5, 7, 11, 13, 3, 0, 0], [2, 6, 8, 3, 9, 10, 12, 3]])

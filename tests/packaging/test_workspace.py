@@ -20,10 +20,10 @@ ROWS_OF_EXTRA = {
     "tf1": "keras231-tf115",
 }
 OWN_EXTRAS = {
-    "models": {"cli"},
+    "models": {"cli", "onnx", "openvino"},
     "snippets": {"serving"},
-    "tasks": {"plot", "ray", "serve"},
-    "": {"plot", "ray", "serve"},  # of the tasks
+    "tasks": {"onnx", "openvino", "plot", "ray", "serve"},
+    "": {"onnx", "openvino", "plot", "ray", "serve"},  # of the tasks
 }  # of one package, not a choice of Keras
 NEWEST = (float("inf"),)  # of a row that takes whatever is the newest release
 ADDRESS = "https://github.com/b4k3/b4k3"

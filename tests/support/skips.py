@@ -10,6 +10,7 @@ ONCE = "reads files only: run once, in the default environment"
 # The oldest and the newest Python and the default one are enough where no Keras is involved: tfkeras-115 has 3.7,
 # keras3-jax-py313 has 3.13, default is the user's.
 SAME_PYTHON = "keras231-* tfkeras-2* tf_keras-221 keras3-tf keras3-torch keras35-jax keras3-numpy"
+EXPORT = "has an environment of its own: hatch run export:test"
 NO_KERAS = "has no Keras in it: run on the oldest, the newest and the default Python"
 # The tests of the tokenizers also run on 3.7 and 3.13 against the installed wheel.
 TOKENIZERS_ELSEWHERE = SAME_PYTHON + " tfkeras-115 keras3-jax-py313"
@@ -367,6 +368,8 @@ SKIPS = [
         )
     ),
     ("tests/distributed/test_ray.py::*", "default keras* tf*", "has an environment of its own: hatch run ray:test"),
+    ("tests/models/test_exporting.py::*", "default keras* tf*", EXPORT),
+    ("tests/tasks/test_exporting.py::*", "default keras* tf*", EXPORT),
     ("tests/tasks/serving/*", "default keras* tf*", "has an environment of its own: hatch run serve:test"),
     ("tests/tasks/test_[!e]*", "keras231-* tfkeras-115 tfkeras-22", "the tasks need tf.keras 2.15 or newer"),
     ("tests/tasks/test_[!e]*", "keras35-jax keras3-jax-py313 tf_keras-221", ONCE_FOR_EACH),

@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         split_rows as split_rows,
         wait_for_processes as wait_for_processes,
     )
+    from ._keras3.exporting import write_graph as write_graph
     from ._keras3.fused import (
         bound_normalization as bound_normalization,
         matmul_transposed as matmul_transposed,
@@ -270,8 +271,9 @@ _NAMES = {
     "weight_value": "_keras3.replaying",
     "where": "tensors",
     "while_loop": "_keras3.compiling",
-    "write_at": "_keras3.compiling",
     "wide": "tensors",
+    "write_at": "_keras3.compiling",
+    "write_graph": "_keras3.exporting",
 }
 _MODULES = ("K", "activations")
 # modules whose functions and classes are saved by name: the table `custom_objects` is complete once they are imported

@@ -61,7 +61,7 @@ def bias_from_mask(visible: Tensor, dtype: str) -> Tensor:
     Example:
         >>> bias = bias_from_mask(ops.convert_to_tensor([[True, False]]), "float32")  # [1, 2]
     """
-    bias = fused.cast(fused.logical_not(visible), "float32") * mask_value(dtype)
+    bias = fused.one_where_false(visible) * mask_value(dtype)
     return bias if dtype == "float32" else fused.cast(bias, dtype)
 
 
@@ -85,7 +85,7 @@ def mask_bias(mask: Tensor | None = None, bias: Tensor | None = None, dtype: str
         bias = fused.at_least(fused.cast(bias, dtype), hidden)  # [b, h, n, m]
     if mask is None:
         return bias
-    term = bias_from_mask(mask[:, None, None, :], dtype)  # [b, 1, 1, m]
+    term = bias_from_mask(fused.with_axes(mask, (1, 2), 4), dtype)  # [b, 1, 1, m]
     # A key that both hide would get 2 · hidden, and be hidden more than the others: a query that may see no key would
     # not get the mean of all values.
     return term if bias is None else fused.at_least(bias + term, hidden)  # [b, h, n, m]
@@ -180,7 +180,7 @@ def attention(
         GQA, https://arxiv.org/abs/2305.13245
     """
     heads, key_heads = (getattr(x.shape[2], "value", x.shape[2]) for x in (query, key))
-    groups = heads // key_heads if heads and key_heads else 1  # heads of an unknown number are not grouped
+    groups = int(heads // key_heads) if heads and key_heads else 1  # heads of an unknown number are not grouped
     if groups > 1:
         query, bias = group_queries(query, groups), group_bias(bias, groups)
         return ungroup(attention(query, key, value, mask, bias, scale, dropout, training), groups)
@@ -188,8 +188,8 @@ def attention(
     term = mask_bias(mask, bias, kernel_dtype or "float32")  # [b, h, n, m] or [b, 1, 1, m]
     if kernel_dtype is not None:
         return fused.fused_attention(query, key, value, term, scale, dropout, training)  # [b, n, h, head_size]
-    query, key, value = (swap_heads(x) for x in (query * scale, key, value))  # [b, h, n or m, size]
-    scores = ops.cast(fused.matmul_transposed(query, key), "float32")  # [b, h, n, m]
+    query, key, value = (swap_heads(x) for x in (query, key, value))  # [b, h, n or m, size]
+    scores = ops.cast(fused.scaled_scores(query, key, scale), "float32")  # [b, h, n, m]
     if term is not None:
         scores = scores + term  # [b, h, n, m]
     weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)  # [b, h, n, m]
@@ -219,7 +219,7 @@ def group_queries(query: Tensor, groups: int) -> Tensor:
     Example:
         >>> grouped = group_queries(ops.ones((1, 3, 4, 8)), groups=2)  # [1, 6, 2, 8]
     """
-    heads, size = query.shape[2] // groups, query.shape[3]
+    heads, size = int(query.shape[2]) // groups, int(query.shape[3])
     if fused.is_torch_tensor(query):
         return query.unflatten(2, (heads, groups)).transpose(2, 3).flatten(1, 2)  # [b, n · g, heads, size]
     batch, n = ops.shape(query)[:2]
@@ -240,7 +240,7 @@ def ungroup(x: Tensor, groups: int) -> Tensor:
     Example:
         >>> heads = ungroup(ops.ones((1, 6, 2, 8)), groups=2)  # [1, 3, 4, 8]
     """
-    heads, size = x.shape[2], x.shape[3]
+    heads, size = int(x.shape[2]), int(x.shape[3])
     if fused.is_torch_tensor(x):
         return x.unflatten(1, (-1, groups)).transpose(2, 3).flatten(2, 3)  # [b, n, h, size]
     batch = ops.shape(x)[0]
@@ -267,6 +267,6 @@ def group_bias(bias: Tensor | None, groups: int) -> Tensor | None:
     if bias.shape[1] == 1:
         return ops.repeat(bias, groups, axis=2)  # [b, 1, n · g, m]
     batch, _, n, m = ops.shape(bias)
-    heads = bias.shape[1] // groups
+    heads = int(bias.shape[1]) // groups
     split = ops.reshape(bias, (batch, heads, groups, n, m))  # [b, heads, g, n, m]
     return ops.reshape(ops.transpose(split, (0, 1, 3, 2, 4)), (batch, heads, -1, m))  # [b, heads, n · g, m]

@@ -32,7 +32,7 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
     """
     if fused.is_torch_tensor(x):
         return x.unflatten(-1, (heads, -1))  # [b, n, h, size]
-    return ops.reshape(x, (-1, ops.shape(x)[1], heads, x.shape[-1] // heads))  # [b, n, h, size]
+    return ops.reshape(x, (-1, ops.shape(x)[1], heads, int(x.shape[-1]) // heads))  # [b, n, h, size]
 
 
 def merge_heads(x: Tensor, width: int) -> Tensor:

@@ -36,7 +36,7 @@ def sinusoidal_embeddings(pos: Tensor, dim: int, base: float = 10000, frequencie
     if frequencies is None:
         frequencies = np.power(float(base), -2.0 * np.arange(dim // 2) / dim)  # [dim / 2]
     frequencies = ops.convert_to_tensor(np.asarray(frequencies, dtype="float32"))
-    angles = ops.cast(pos, "float32")[..., None] * frequencies  # [..., dim / 2]
+    angles = ops.expand_dims(ops.cast(pos, "float32"), -1) * frequencies  # [..., dim / 2]
     pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)  # [..., dim / 2, 2]
     return ops.reshape(pairs, tuple(ops.shape(angles)[:-1]) + (dim,))  # [..., dim]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Sequence
 
-from ._environment import checks, ops, register
+from ._environment import checks, fused, ops, register
 from .tables import checked_ids
 from .types import Tensor
 
@@ -70,7 +70,7 @@ def align(tensor: Tensor, axes: Sequence[int], ndim: int | None = None) -> Tenso
     axes = [axis % ndim for axis in axes]
     if sorted(set(axes)) != axes:
         raise ValueError(f"align: axes must increase, found {axes} of {ndim}.")
-    return tensor[tuple(slice(None) if i in axes else None for i in range(ndim))]
+    return fused.with_axes(tensor, [i for i in range(ndim) if i not in axes], ndim)
 
 
 def reshape(tensor: Tensor, *args: Any) -> Tensor:

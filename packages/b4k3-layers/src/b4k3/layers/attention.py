@@ -269,7 +269,7 @@ class MultiHeadAttention(Layer):
             interleaved = p_bias == "rotary"
             qw, kw = apply_rotary_position_embeddings(position, qw, kw, interleaved=interleaved)  # [b, n or m, h, …]
         elif p_bias in ("t5_relative", "mpnet_relative"):
-            position = position[None] if len(position.shape) == 3 else position  # [1 or b, n, m, h]
+            position = ops.expand_dims(position, 0) if len(position.shape) == 3 else position  # [1 or b, n, m, h]
             position = ops.transpose(position, (0, 3, 1, 2))  # [1 or b, h, n, m]
         if p_bias == "mpnet_relative":  # an attention bias like any other, as nothing scales it
             bias, p_bias = position if bias is None else bias + position, None  # [1 or b, h, n, m]

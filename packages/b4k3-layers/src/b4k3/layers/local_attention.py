@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
-from b4k3.backend import Tensor, apply_rotary_position_embeddings, attention, bias_from_mask, ops, register
+from b4k3.backend import (
+    Tensor,
+    apply_rotary_position_embeddings,
+    attention,
+    bias_from_mask,
+    ops,
+    register,
+    runs_eagerly,
+)
 
 from .attention import ROTARY, MultiHeadAttention
 
@@ -54,7 +62,7 @@ def windowed_attention(
     """
     n = ops.shape(query)[1]
     size: Any = max(radius, 1)
-    if not isinstance(n, int):
+    if not isinstance(n, int) and not runs_eagerly:  # torch knows n, unless it traces; then a constant is best
         size = ops.minimum(size, n)
     count = (n + size - 1) // size
     inner = ops.arange(0, size, dtype="int32")  # [size]
@@ -149,11 +157,11 @@ class LocalMultiHeadAttention(MultiHeadAttention):
         """Add the bias that hides what is outside of the window to the inputs."""
         i = ops.arange(0, ops.shape(inputs[0])[1], dtype="int32")  # [n]
         near = ops.absolute(ops.expand_dims(i, 0) - ops.expand_dims(i, 1)) <= self.radius  # [n, n]
-        bias = bias_from_mask(near, "float32")[None]  # [1, n, n]
+        bias = ops.expand_dims(bias_from_mask(near, "float32"), 0)  # [1, n, n]
         rest = list(inputs[3:])
         if a_bias:
             given = ops.cast(rest.pop(0), "float32")  # [b, n, n] or [b, h, n, n]
-            bias = given + (bias if len(given.shape) == 3 else bias[None])
+            bias = given + (bias if len(given.shape) == 3 else ops.expand_dims(bias, 0))
         return list(inputs[:3]) + [bias] + rest
 
     def decode(self, inputs: Sequence[Tensor], step: Any, a_bias: bool | None = None, p_bias: str | None = None) -> Any:

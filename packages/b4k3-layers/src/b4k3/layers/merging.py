@@ -30,6 +30,8 @@ class Add(Layer):
         Returns:
             float, of the shape that they broadcast to.
         """
+        if len(inputs) == 2:  # y + x is x + y, and onnxruntime looks for an attention, which is y, in the first place
+            return inputs[1] + inputs[0]
         total = inputs[0]
         for x in inputs[1:]:
             total = total + x

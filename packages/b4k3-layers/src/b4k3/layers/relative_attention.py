@@ -65,7 +65,9 @@ class SinusoidalDistanceEmbedding(Layer):
         if self.clamp_len > 0:
             distances = ops.clip(distances, -self.clamp_len, self.clamp_len)  # [n + m]
         exponents = ops.arange(0, self.output_dim, 2, dtype="float32") / self.output_dim  # [output_dim / 2]
-        angles = distances[:, None] / ops.power(10000.0, exponents)[None]  # [n + m, output_dim / 2]
+        angles = ops.expand_dims(distances, 1) / ops.expand_dims(
+            ops.power(10000.0, exponents), 0
+        )  # [n + m, output_dim / 2]
         return ops.cast(ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1), self.compute_dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
@@ -337,7 +339,7 @@ class RelativeMultiHeadAttention(Layer):
     def _scores_of_segments(self, q: Tensor, ids: Tensor) -> Tensor:
         """Compute the term of the scores that depends on the segments, [b, h, n, m]."""
         both = ops.einsum("bnhe,she->bhns", q + self.segment_bias, self.segment_embeddings)  # [b, h, n, 2]
-        differs = ops.not_equal(ids[:, :, None], ids[:, None, :])[:, None]  # [b, 1, n, m]
+        differs = ops.expand_dims(ops.not_equal(ops.expand_dims(ids, 2), ops.expand_dims(ids, 1)), 1)  # [b, 1, n, m]
         return ops.where(differs, both[..., 1:], both[..., :1])
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from .checkpoints import CheckpointError as CheckpointError
     from .config_files import ready_configs as ready_configs
     from .errors import ConfigError as ConfigError
+    from .exporting import export as export
     from .language_models import (
         LM_Mask as LM_Mask,
         UniLM_Mask as UniLM_Mask,
@@ -109,6 +110,7 @@ _NAMES = {
     "adam_variables": "adam_state",
     "build_transformer_model": "builder",
     "data_parallel": "multi_device",
+    "export": "exporting",
     "extend_with_language_model": "language_models",
     "extend_with_unified_language_model": "language_models",
     "ready_configs": "config_files",

@@ -10,6 +10,7 @@ from b4k3.layers import Add, Concatenate1D, Embedding, FeedForward, LayerNormali
 from .describing import DescribedNetwork
 from .keys import checked_padding_id, padding_id_after, refuse_unknown
 from .model_arguments import accepted_arguments
+from .model_export import ModelExport
 from .partial_training import PartialTraining
 from .text_generation import TextGeneration
 from .token_choice import check_tokens
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 Dropout = keras.layers.Dropout
 
 
-class Transformer(CheckpointWeights, TextGeneration, PartialTraining, DescribedNetwork):
+class Transformer(CheckpointWeights, TextGeneration, PartialTraining, ModelExport, DescribedNetwork):
     """The base class of all architectures, yours included.
 
     A subclass says what the network computes in four methods: `get_inputs`, `apply_embeddings`, `apply_main_layers` and
     `apply_final_layers`. They call layers through `apply`, by the layers' names. The attribute `network`,
     a `Network` of `b4k3.models.networks`, or a method `variable_mapping` says where the weights are stored.
-    `CheckpointWeights` loads and saves them, `TextGeneration` generates, and `PartialTraining` trains a part of them.
+    `CheckpointWeights` loads and saves them, `TextGeneration` generates, and so on for the other base classes.
 
     All arguments are keyword arguments.
 
@@ -177,9 +178,8 @@ class Transformer(CheckpointWeights, TextGeneration, PartialTraining, DescribedN
         self.prefix = prefix or ""
         self.name = name
         self.layer_norm_eps = layer_norm_eps
-        if tie_word_embeddings is None:
-            tie_word_embeddings = self.written_description.settings.get("tie_word_embeddings", True)
-        self.tie_word_embeddings = tie_word_embeddings
+        published = self.written_description.settings.get("tie_word_embeddings", True)
+        self.tie_word_embeddings = published if tie_word_embeddings is None else tie_word_embeddings
         self.attention_bias: Any = None
         self.position_bias: Any = None
         self.attention_scores: Any = None

@@ -11,7 +11,7 @@ from b4k3.models import ConfigError
 from b4k3.models.checkpoints import save_checkpoint
 from b4k3.models.cli.target import write_json
 
-from .saving import write_folder, write_network
+from .saving import write_config, write_folder, write_network
 from .sentence_modules import ACTIVATIONS, GENERAL, MODULES, DenseStep, NormStep, Step, UnitStep
 
 if TYPE_CHECKING:
@@ -42,6 +42,18 @@ def _write(encoder: TextEncoder, folder: str) -> None:
     """Write all files into a new folder."""
     write_network(encoder.opened, folder, ())
     _write_modules(encoder, folder)
+
+
+def write_without_weights(encoder: TextEncoder, folder: str) -> None:
+    """Write config, vocabulary and modules of an encoder; sentence-transformers has no pooling "pooler".
+
+    Arguments:
+        encoder: `TextEncoder`.
+        folder: str.
+    """
+    write_config(encoder.opened, folder, ())
+    if encoder.modules.modes != ("pooler",):
+        _write_modules(encoder, folder)
 
 
 def _write_modules(encoder: TextEncoder, folder: str) -> None:

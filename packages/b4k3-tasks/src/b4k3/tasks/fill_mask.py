@@ -18,7 +18,8 @@ from .batches import padded, run_batches
 from .one_line import one_line
 from .opening import Opened, checked_texts, open_folder
 from .probabilities import softmax
-from .saving import write_folder, write_network
+from .saving import write_config, write_folder, write_network
+from .task_export import TaskExport
 from .text_streams import ids_without_text
 from .token_losses import IGNORED
 from .token_training import RowBatches, fit_rows
@@ -48,7 +49,7 @@ class Filled(NamedTuple):
     text: str
 
 
-class FillMask:
+class FillMask(TaskExport):
     """A model that says which tokens may stand in the place of a mask.
 
     `from_folder` makes it, of an original checkpoint or of a folder of transformers that has the head of a masked
@@ -226,6 +227,14 @@ class FillMask:
             OSError: the folder cannot be written.
         """
         write_folder(os.fspath(folder), overwrite, lambda path: write_network(self.opened, path))
+
+    def write_beside(self, folder: str) -> None:
+        """Write the config and the tokenizer.
+
+        Arguments:
+            folder: str.
+        """
+        write_config(self.opened, folder)
 
     # ------------------------------------------------------------------------------------------------ helpers
 

@@ -93,8 +93,24 @@ def write_network(opened: Opened, folder: str, parts: Sequence[str] | None = Non
     tensors = transformer.checkpoint_variables()
     named = in_dialect(tensors, "huggingface" if theirs else None, transformer.description)
     save_checkpoint(os.path.join(folder, "model.safetensors"), named, format="safetensors")
+    write_config(opened, folder, parts)
+
+
+def write_config(opened: Opened, folder: str, parts: Sequence[str] | None = None) -> None:
+    """Write config and vocabulary of a network into a folder.
+
+    Arguments:
+        opened: `Opened`.
+        folder: str.
+        parts: list of str, or None. The parts that the config names, as for `write_network`.
+
+    Raises:
+        ConfigError: a file of the tokenizer cannot be read.
+    """
+    subject = opened.subject
     if parts is None:
         parts = [part.name for part in subject.network.parts if part.name in subject.parts_present()]
+    theirs = subject.network.huggingface is not None
     config = huggingface_config(subject, parts) if theirs else google_config(subject)
     write_json(os.path.join(folder, "config.json"), config)
     copy_tokenizer(subject.folder, opened.vocabulary, folder, opened.tokenizer)

@@ -30,6 +30,7 @@ from .heads import (
 from .one_line import one_line, shown_labels
 from .opening import Opened, open_folder
 from .saving import copy_tokenizer, write_folder
+from .task_export import TaskExport
 
 if TYPE_CHECKING:
     from typing import Tuple, TypeVar, Union
@@ -70,7 +71,7 @@ class Rows(NamedTuple):
         return cls([row.ids for row in listed], [row.type_ids for row in listed])
 
 
-class Task:
+class Task(TaskExport):
     """A network with a tokenizer and a head; the base of `TextClassifier`, `TokenTagger` and others.
 
     A subclass names its task, and turns logits into answers.
@@ -349,6 +350,14 @@ class Task:
     def _write(self, folder: str) -> None:
         """Write all files into a new folder."""
         save_checkpoint(os.path.join(folder, "model.safetensors"), self.variables(), format="safetensors")
+        self.write_beside(folder)
+
+    def write_beside(self, folder: str) -> None:
+        """Write the config and the tokenizer.
+
+        Arguments:
+            folder: str.
+        """
         write_json(os.path.join(folder, "config.json"), self.config())
         subject = self.opened.subject
         copy_tokenizer(subject.folder, self.opened.vocabulary, folder, self.tokenizer)

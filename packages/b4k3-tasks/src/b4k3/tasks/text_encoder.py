@@ -16,12 +16,13 @@ from b4k3.models.cli.features import normalized
 from b4k3.models.errors import warn_caller
 
 from .batches import padded, run_batches
-from .encoder_files import save_encoder
+from .encoder_files import save_encoder, write_without_weights
 from .one_line import one_line
 from .opening import Opened, checked_texts, open_folder
 from .pair_training import LOSSES, fit_pairs
 from .sentence_modules import SIMILARITIES, DenseStep, NormStep, SentenceModules, UnitStep, read_modules
 from .similarities import similarity_matrix
+from .task_export import TaskExport
 from .windows import checked_windows, make_windows, mean_of_windows
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 POOLINGS = POOLING_MODES + ("pooler",)
 
 
-class TextEncoder:
+class TextEncoder(TaskExport):
     """A model from texts to vectors, whose cosines say how alike the texts are.
 
     `from_folder` makes it. A folder of sentence-transformers says itself how vectors are pooled, what follows on the
@@ -263,6 +264,34 @@ class TextEncoder:
             OSError: the folder cannot be written.
         """
         save_encoder(self, os.fspath(folder), overwrite)
+
+    def exported_model(self) -> tuple[Any, list[str]]:
+        """Return the model with its vectors of the tokens and of the texts, as sentence-transformers names them.
+
+        Returns:
+            (keras.Model, the names of its outputs).
+        """
+        if self.modules.modes == ("pooler",):
+            return self.model, ["sentence_embedding"]
+        outputs = [self.transformer.output, self.model.output]
+        return keras.Model(self.model.inputs, outputs), ["last_hidden_state", "sentence_embedding"]
+
+    def export_metadata(self) -> dict[str, Any]:
+        """Return what `export` stores in the file: the pooling, the prompts and the similarity too.
+
+        Returns:
+            dict.
+        """
+        found = dict(super().export_metadata(), pooling=list(self.modules.modes), similarity=self.modules.similarity)
+        return dict(found, prompts=self.prompts) if self.prompts else found
+
+    def write_beside(self, folder: str) -> None:
+        """Write config, vocabulary and the modules of sentence-transformers.
+
+        Arguments:
+            folder: str.
+        """
+        write_without_weights(self, folder)
 
     # ------------------------------------------------------------------------------------------------ helpers
 

@@ -16,13 +16,13 @@ Here no sum is split. Both need a number of rows of y that four divides; other m
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import tensorflow as tf
 
 from .._runtime import major_minor
 from ..types import Tensor
-from .ops import cast as cast, logical_not as logical_not, maximum
+from .ops import cast as cast, logical_not, maximum
 
 ONE_CORE_A_ROW = major_minor(tf.__version__) < (2, 9)
 BLOCKS = 4
@@ -32,6 +32,11 @@ TORCH_GELUS: dict[Callable[[Tensor], Tensor], str] = {}  # Keras 3 on torch read
 def is_torch_tensor(x: Any) -> bool:
     """Return False, because every tensor is TensorFlow's."""
     return False
+
+
+def one_where_false(x: Tensor) -> Tensor:
+    """Return 1 where x is False or 0, and 0 elsewhere, as float32. The arguments are explained in `_keras3`."""
+    return cast(logical_not(x), "float32")
 
 
 def at_least(x: Tensor, least: float) -> Tensor:
@@ -91,6 +96,16 @@ def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
     z = tf.reshape(z, tf.concat([tf.shape(x)[:-1], [rows[0]]], 0))  # [..., n, m]
     z.set_shape(shape[:-1] + [rows[0]])
     return z
+
+
+def with_axes(x: Tensor, places: Sequence[int], ndim: int) -> Tensor:
+    """Return a tensor with further axes of size 1. The arguments are explained in `_keras3`."""
+    return x[tuple(None if i in places else slice(None) for i in range(ndim))]
+
+
+def scaled_scores(query: Tensor, key: Tensor, scale: float) -> Tensor:
+    """Compute query · keyᵀ · scale. The arguments are explained in `_keras3`."""
+    return matmul_transposed(query * scale, key)
 
 
 def rows_at(table: Tensor, ids: Tensor) -> Tensor:

@@ -19,7 +19,15 @@ elif BACKEND == "torch":
 
 
 def at_most_in_graph(x: Tensor, size: Tensor, limit: int, message: str) -> Tensor:
-    """Do the part of `assert_at_most` for TensorFlow, for a size that is known only when the graph runs."""
+    """Do the part of `assert_at_most` for a size that is known only when the graph runs.
+
+    TensorFlow checks it then. `torch.export` takes the limit for one of the axis. Other graphs have no way to check: in
+    them a sequence is refused for being longer than the rows that its limit leaves.
+    """
+    if BACKEND == "torch" and isinstance(size, torch.SymInt):
+        torch._check(size <= limit)
+    if BACKEND != "tensorflow":
+        return x
     check = tf.debugging.assert_less_equal(size, tf.constant(limit, size.dtype), message=message)
     with tf.control_dependencies([] if check is None else [check]):
         return tf.identity(x)

@@ -34,12 +34,13 @@ result lies changes no number. Nobody else holds that tensor, and without a grad
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import keras
 
 from ..types import Tensor
 from .compiling import found_once
+from .export_scope import exporting
 
 BACKEND = keras.config.backend()
 
@@ -62,21 +63,24 @@ def is_torch_tensor(x: Any) -> bool:
         x: Any. A tensor, symbolic or not.
 
     Returns:
-        bool. False on other backends, where compiled code has no such cost.
+        bool. False on other backends, where compiled code has no such cost, and while a graph is written for other
+        programs, which know the operations of `keras.ops` better.
     """
-    return BACKEND == "torch" and isinstance(x, torch.Tensor)
+    return BACKEND == "torch" and isinstance(x, torch.Tensor) and not exporting()
 
 
-def logical_not(x: Tensor) -> Tensor:
-    """Return True where x is False or 0, as `keras.ops.logical_not` does.
+def one_where_false(x: Tensor) -> Tensor:
+    """Return 1 where x is False or 0, and 0 elsewhere.
 
     Arguments:
         x: bool or numbers, [...]. The tensor.
 
     Returns:
-        bool, [...].
+        float32, [...].
     """
-    return x.logical_not() if is_torch_tensor(x) else keras.ops.logical_not(x)
+    if exporting() and keras.backend.standardize_dtype(x.dtype) == "bool":
+        return 1.0 - keras.ops.cast(x, "float32")  # the form of a mask that onnxruntime looks for
+    return cast(x.logical_not() if is_torch_tensor(x) else keras.ops.logical_not(x), "float32")
 
 
 def cast(x: Tensor, dtype: str) -> Tensor:
@@ -122,7 +126,7 @@ def attention_dtype(query: Tensor, value: Tensor, dropout: Any, training: bool |
     Returns:
         str; None if the framework has no function for these arguments, so that `fused_attention` cannot be called.
     """
-    if isinstance(query, keras.KerasTensor):
+    if isinstance(query, keras.KerasTensor) or exporting():
         return None
     if BACKEND == "torch":
         return name_of(query.dtype)
@@ -236,8 +240,8 @@ def fused_layer_normalization(
         return None
     if zero_mean:
         gamma, beta = (w if w is None or w.dtype == x.dtype else w.to(x.dtype) for w in (gamma, beta))
-        return torch.nn.functional.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
-    if beta is not None or x.dtype != torch.float32 or not hasattr(torch, "rms_norm"):
+        return torch.nn.functional.layer_norm(x, (int(x.shape[-1]),), gamma, beta, epsilon)
+    if exporting() or beta is not None or x.dtype != torch.float32 or not hasattr(torch, "rms_norm"):
         return None
     return torch.rms_norm(x, x.shape[-1:], gamma, epsilon)
 
@@ -336,6 +340,9 @@ def fused_linear(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor | Non
     if BACKEND == "jax":
         y = row_in_blocks(x, kernel)
         return y if y is None or bias is None else y + bias
+    if exporting() and BACKEND == "torch":  # the product and the sum that other programs look for
+        y = torch.matmul(x, kernel)  # [..., units]
+        return y if bias is None else y + bias
     if BACKEND == "torch":  # F.linear wants a transposed kernel, whose gradient is not in the order of its memory
         flat = x.reshape(-1, x.shape[-1])  # [rows, d]
         y = torch.mm(flat, kernel) if bias is None else torch.addmm(bias, flat, kernel)  # [rows, units]
@@ -382,6 +389,43 @@ def row_in_blocks(x: Tensor, kernel: Tensor) -> Tensor | None:
     blocks = kernel.reshape(BLOCKS, d // BLOCKS, units)
     y = jax.numpy.einsum("kd,kdu->ku", x.reshape(BLOCKS, d // BLOCKS), blocks).sum(0)  # [units]
     return y.reshape(x.shape[:-1] + (units,))
+
+
+def with_axes(x: Tensor, places: Sequence[int], ndim: int) -> Tensor:
+    """Return a tensor with further axes of size 1.
+
+    Arguments:
+        x: [...]. The tensor.
+        places: sequence of int. The numbers of the new axes in the result, in increasing order.
+        ndim: int. The number of axes of the result.
+
+    Returns:
+        The tensor with `ndim` axes.
+    """
+    if exporting():  # LiteRT has no slice that adds axes
+        for place in places:
+            x = keras.ops.expand_dims(x, place)
+        return x
+    return x[tuple(None if i in places else slice(None) for i in range(ndim))]
+
+
+def scaled_scores(query: Tensor, key: Tensor, scale: float) -> Tensor:
+    """Compute query · keyᵀ · scale, the scores of attention.
+
+    Arguments:
+        query: float, [batch, heads, n, key_size]. The queries.
+        key: float, [batch, heads, m, key_size]. The keys.
+        scale: float. The factor.
+
+    Returns:
+        float, [batch, heads, n, m].
+    """
+    # onnxruntime fuses an attention whose scores are divided, and takes it for granted that this is the divisor. It
+    # takes a product for the mask.
+    divisor = int(query.shape[-1]) ** 0.5
+    if exporting() and abs(scale * divisor - 1) < 1e-6:
+        return matmul_transposed(query, key) / divisor
+    return matmul_transposed(query * scale, key)
 
 
 def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
@@ -511,7 +555,7 @@ def activated(x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
     Returns:
         The result of the activation.
     """
-    if BACKEND == "torch" and not x.requires_grad:
+    if BACKEND == "torch" and not x.requires_grad and not exporting():
         approximate = TORCH_GELUS.get(activation)
         if approximate is not None:
             return torch.ops.aten.gelu_(x, approximate=approximate)

@@ -6,4 +6,4 @@ The modules of the commands import no framework until they run.
 from __future__ import annotations
 
 # command -> its module; pyproject.toml has the same lines
-COMMANDS = {name: f"b4k3.tasks.commands.{name}" for name in ("encode", "classify", "tag", "generate")}
+COMMANDS = {name: f"b4k3.tasks.commands.{name}" for name in ("encode", "classify", "tag", "generate", "export")}
