@@ -439,6 +439,33 @@ class NextStepGraph(FirstStepGraph):
         return own, cross, ops.shape(own[0][0])[2]
 
 
+def generates(model: Any) -> bool:
+    """Return whether a model predicts the next token, so that it is written with its caches.
+
+    Arguments:
+        model: `Transformer` or Keras model.
+
+    Returns:
+        bool. False for a Keras model, and for a decoder without its encoder or without the scores of the vocabulary.
+    """
+    decoder = getattr(model, "_decoder", model)
+    if not getattr(decoder, "generates", False) or (decoder is model and "Input-Context" in names_of(model)):
+        return False
+    return any(len(x.shape) == 3 and x.shape[-1] == decoder.vocab_size for x in decoder.outputs)
+
+
+def names_of(transformer: Any) -> list[str]:
+    """Return the names of a transformer's layers, without its prefix.
+
+    Arguments:
+        transformer: `Transformer`.
+
+    Returns:
+        list of str.
+    """
+    return [name[len(transformer.prefix) :] for name in transformer.layers]
+
+
 def graphs_of(transformer: Any, metadata: Mapping[str, str] | None = None) -> dict[str, GenerativeGraph]:
     """Make the graphs of a model that generates.
 
