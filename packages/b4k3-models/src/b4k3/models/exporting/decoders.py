@@ -26,7 +26,7 @@ from b4k3.layers import PositionEmbedding, SinusoidalPositionEmbedding
 from ..generation.network import Network, in_step
 from ..generation.steps import DecodingStep, EncoderStep
 from .cached_step import CachedStep
-from .model_graph import ModelGraph
+from .handed_model import load_model, refuse_other_dtypes, save_model
 from .rebuilding import construction_of, rebuilt
 
 if TYPE_CHECKING:
@@ -125,8 +125,7 @@ class GenerativeGraph:
     def __init__(self, transformer: Any, metadata: Mapping[str, str] | None = None) -> None:
         self.transformer, self.metadata = transformer, dict(metadata or {})
         self.network = Network(transformer)
-        model = transformer.model
-        self.whole = ModelGraph(model, [f"output_{i}" for i in range(len(model.outputs))])
+        refuse_other_dtypes(transformer.model)
 
     @property
     def layers(self) -> list[Any]:
@@ -193,7 +192,7 @@ class GenerativeGraph:
             ConfigError: the other process could not make the network again.
         """
         plan = {"construction": construction_of(self.transformer), "metadata": self.metadata}
-        self.whole.save(folder)
+        save_model(self.transformer.model, folder)
         with open(os.path.join(folder, PLAN), "w", encoding="utf-8") as file:
             json.dump(plan, file)
 
@@ -209,8 +208,7 @@ class GenerativeGraph:
         """
         with open(os.path.join(folder, PLAN), encoding="utf-8") as file:
             plan = json.load(file)
-        model = ModelGraph.load(folder).model
-        return cls(rebuilt(plan["construction"], model), plan["metadata"])
+        return cls(rebuilt(plan["construction"], load_model(folder)), plan["metadata"])
 
 
 class DecoderGraph(GenerativeGraph):
@@ -299,6 +297,12 @@ class EncoderGraph(GenerativeGraph):
         >>> [port.name for port in EncoderGraph(t5).outputs]
         ['last_hidden_state']
     """
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The largest size of each axis that has one."""
+        counted = [getattr(layer, "position_limit", None) for layer in self.network.encoder.layers.values()]
+        return {SOURCE: min(limit for limit in counted if limit)} if any(counted) else {}
 
     @property
     def inputs(self) -> list[GraphTensor]:

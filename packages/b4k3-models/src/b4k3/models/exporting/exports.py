@@ -149,7 +149,7 @@ def graphs_for(
     if outputs is not None or not format.caches or not generates(model):
         return {format.file: graph_of(model, outputs, metadata)}
     before = format.file[: -len("model" + format.suffix)]
-    graphs = graphs_of(model, graph_of(model, None, metadata).metadata)
+    graphs = graphs_of(model, texts_of(model, metadata))
     return {before + name + format.suffix: graph for name, graph in graphs.items()}
 
 
@@ -170,7 +170,20 @@ def graph_of(model: Any, outputs: Sequence[str] | None = None, metadata: Mapping
     inner = getattr(model, "model", model)
     if not isinstance(inner, keras.Model):
         raise ConfigError(f"export: expected a Transformer that is built, or a Keras model, got {type(model).__name__}")
+    return ModelGraph(inner, outputs or output_names(inner), texts_of(model, metadata))
+
+
+def texts_of(model: Any, metadata: Mapping[str, Any] | None) -> dict[str, str]:
+    """Write metadata as texts, with the name of the architecture.
+
+    Arguments:
+        model: `Transformer` or Keras model.
+        metadata: dict or None.
+
+    Returns:
+        dict from str to str.
+    """
     said = {key: value if isinstance(value, str) else json.dumps(value) for key, value in (metadata or {}).items()}
     if getattr(model, "model_key", None):
         said.setdefault("architecture", model.model_key)
-    return ModelGraph(inner, outputs or output_names(inner), said)
+    return said
