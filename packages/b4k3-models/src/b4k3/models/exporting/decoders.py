@@ -170,14 +170,14 @@ class GenerativeGraph:
         return self.run(dict(zip([port.name for port in self.inputs], tensors)))
 
     def measured(self) -> _Measuring:
-        """Run one token, and note what the attentions cache.
+        """Run two tokens, and note what the attentions cache.
 
         Returns:
             `_Measuring`. Its `own` and `cross` are lists of `CacheShape`.
         """
-        zero = ops.zeros((1, 1), dtype="int32")
+        zero = ops.zeros((1, 2), dtype="int32")
         encoder = self.network.encoder
-        context = None if encoder is None else ops.zeros((1, 1, encoder.hidden_size))
+        context = None if encoder is None else ops.zeros((1, 2, encoder.hidden_size))
         step = _Measuring(zero)
         self.network.logits(step, zero, zero, zero, context)
         return step
