@@ -8,13 +8,13 @@ import os
 import numpy as np
 import pytest
 
-from b4k3.backend import ops, row
+from b4k3.backend import ops
 from b4k3.models import ConfigError, build_transformer_model, export
 from b4k3.models.exporting.decoders import generates
 from b4k3.models.generation.engine import start_of
 from b4k3.models.generation.network import Network
-from support import goldens
-from support.exported_decoders import OnnxRuntime, OpenVINO, decoder_tokens, encoder_decoder_tokens
+from support import goldens, pages
+from support.exported_decoders import OnnxRuntime, OpenVINO, decoder_tokens, encoder_decoder_tokens, padded
 from support.small_models import SMALL, spread
 
 FOLDERS = "bart cpt gpt2 llama mistral openai_gpt qwen2 qwen3 smollm3 umt5".split()
@@ -38,9 +38,6 @@ def networks():
 NETWORKS = networks()
 CHOSEN = SHORT if os.environ.get("B4K3_EXPORT") != "all" else sorted(NETWORKS)
 FORMATS = {"onnx": OnnxRuntime, "openvino": OpenVINO}
-
-if row.backend != "torch" and os.environ.get("B4K3_EXPORT") == "all":
-    CHOSEN = SHORT
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +89,25 @@ def test_tokens_of_generate(name, tmp_path):
         for tokens, first in found:
             np.testing.assert_array_equal(tokens, want, err_msg=format)
             np.testing.assert_allclose(first, logits, atol=1e-4 * max(1.0, np.abs(logits).max()), err_msg=format)
+
+
+def test_the_loop_of_the_page(tmp_path):
+    """Both pages have the same loop, and it does what `generate` does."""
+    names = {}
+    loops = [
+        block.code
+        for path in (pages.ROOT / "docs" / "export.md", pages.ROOT / "docs" / "export.zh-CN.md")
+        for block in pages.blocks(path)
+        if "def greedy" in block.code
+    ]
+    assert len(loops) == 2 and loops[0] == loops[1]
+    exec(loops[0], names)  # the code of the page
+    transformer = NETWORKS["llama"]()
+    prompts = prompts_of(transformer)
+    want = generated(transformer, prompts, COUNT)[0]
+    path = transformer.export(str(tmp_path / "model.onnx"))
+    ids, mask = padded(prompts, True, transformer.pad_token_id)
+    np.testing.assert_array_equal(names["greedy"](path, ids, mask, COUNT), want)
 
 
 def test_what_the_other_process_needs(tmp_path):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 from b4k3.backend import keras
 
 from ..errors import ConfigError
+from .decoders import generates, graphs_of
 from .formats import Format, checked_format, is_single_file
 from .handover import write_somewhere
-from .decoders import generates, graphs_of
 from .model_graph import ModelGraph
 from .naming import output_names
 from .placing import place
