@@ -2,7 +2,7 @@
 
 The names are the ones that Optimum gives, so that programs which know its files know ours:
 
-    decoder            model.onnx                    ids, mask, positions, past_key_values.{i}.key -> logits, present.{i}.key
+    decoder            model.onnx                    ids, mask, positions, cache -> logits, the longer cache
     encoder-decoder    encoder_model.onnx            ids, mask -> last_hidden_state
                        decoder_model.onnx            the first run: ids, last_hidden_state -> logits, both caches
                        decoder_with_past_model.onnx  the later runs: ids, both caches -> logits, the decoder's cache
