@@ -74,18 +74,18 @@ def rebuilt(construction: dict[str, Any], model: Any) -> Any:
     return transformer
 
 
-def importable(cls: type) -> bool:
+def importable(target: type) -> bool:
     """Return whether another process finds a class where it says it is.
 
     Arguments:
-        cls: class.
+        target: class.
 
     Returns:
         bool.
     """
-    if cls.__module__ == "__main__":
+    if target.__module__ == "__main__":
         return False
-    return getattr(importlib.import_module(cls.__module__), cls.__qualname__, None) is cls
+    return getattr(importlib.import_module(target.__module__), target.__qualname__, None) is target
 
 
 def plain(name: str, value: Any) -> Any:
