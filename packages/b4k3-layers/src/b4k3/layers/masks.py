@@ -29,16 +29,21 @@ class _AttentionBias(Layer):
     reads_ids = True
 
     def decode(self, inputs: Tensor, step: Any) -> Tensor | None:
-        """Compute the bias of whole prompts; a newer token sees all tokens before it, so it needs no bias.
+        """Compute the bias of whole prompts or of several new tokens; a single one sees all before it without a bias.
 
         Arguments:
             inputs: [batch, n]. The inputs of `call`.
-            step: object. Its `positions` is None while the inputs are whole prompts.
+            step: object. Its `positions` is None while the inputs are whole prompts, and its `past` is the number of
+                keys before several new tokens, or None if there is one new token.
 
         Returns:
-            The bias, or None.
+            float, [1 or batch, 1, n, n] for whole prompts, [1 or batch, 1, n, m] for several new tokens; or None.
         """
-        return self.call(inputs) if step.positions is None else None
+        if step.positions is None:
+            return self.call(inputs)
+        if step.past is None:
+            return None
+        return ops.pad(self.call(inputs), [(0, 0), (0, 0), (0, 0), (step.past, 0)])  # all that is cached is seen
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> None:
         """Return None, because a bias has no mask."""
@@ -82,22 +87,25 @@ class LanguageModelMask(_AttentionBias):
         return bias_from_mask(visible, self.compute_dtype)[None, None]  # [1, 1, n, n]
 
     def decode(self, inputs: Tensor, step: Any) -> Tensor | None:
-        """Compute the bias of whole prompts. A newer token sees all tokens before it, or those within the window.
+        """Compute the bias of whole prompts or of new tokens, which see all tokens before them, or within the window.
 
         Arguments:
             inputs: [batch, n]. The inputs of `call`.
-            step: object. Its `positions` is None while the inputs are whole prompts; then `key_positions` tells where
-                the keys are.
+            step: object. Its `positions` is None while the inputs are whole prompts; else they and `key_positions`
+                tell where the new tokens and the keys are.
 
         Returns:
-            float, [1, 1, n, n] for whole prompts, [batch, 1, 1, m] for new tokens; None if they see all keys.
+            float, [1, 1, n, n] for whole prompts, [1 or batch, 1, n, m] for new tokens; None if they see all keys.
         """
+        bias = super().decode(inputs, step)
         if step.positions is None or self.window is None:
-            return super().decode(inputs, step)
+            return bias
         keys = step.key_positions  # [1 or b, m]
-        if keys.shape[1] is not None and keys.shape[1] <= self.window:
+        if bias is None and keys.shape[1] is not None and keys.shape[1] <= self.window:
             return None
-        return bias_from_mask(step.positions - keys < self.window, self.compute_dtype)[:, None, None]  # [b, 1, 1, m]
+        near = step.positions[:, :, None] - keys[:, None, :] < self.window  # [b, n, m]
+        local = bias_from_mask(near, self.compute_dtype)[:, None]  # [b, 1, n, m]
+        return local if bias is None else ops.minimum(bias, local)  # [b, 1, n, m]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""

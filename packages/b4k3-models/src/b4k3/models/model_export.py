@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from .construction import Constructed
+
 if TYPE_CHECKING:
     import os
 
 
-class ModelExport:
+class ModelExport(Constructed):
     """The part of `Transformer` that writes the model for other programs.
 
     Example:
@@ -29,7 +31,8 @@ class ModelExport:
         """Write the model for another program: onnxruntime, OpenVINO, TF Serving, LiteRT or PyTorch.
 
         The graph has the inputs `input_ids`, `attention_mask` and, if the network has segments, `token_type_ids`,
-        int64, [batch, n], for any batch and length. `b4k3.models.export` says more.
+        int64, [batch, n], for any batch and length. A network that generates is written with its caches as inputs and
+        outputs. `b4k3.models.export` says more.
 
         Arguments:
             path: path. A folder, or a file whose name ends in `.onnx`, `.xml`, `.tflite` or `.pt2`.
@@ -40,7 +43,7 @@ class ModelExport:
             options: `opset`, int, of ONNX.
 
         Returns:
-            str, the path of the file that a program opens; of a SavedModel, its folder.
+            str, the path of the file that a program opens; of a SavedModel and of an encoder-decoder, its folder.
 
         Raises:
             ConfigError: the format is unknown, something must be installed, or the model cannot be written.

@@ -80,12 +80,21 @@ def save_generator(generator: TextGenerator, folder: str, overwrite: bool) -> No
     def write(path: str) -> None:
         """Write all files into a new folder."""
         write_network(generator.opened, path)
-        form = generator._form
-        said = {"eos_token_id": generator.end_ids or None, "decoder_start_token_id": form.start_id}
-        said["b4k3_application"] = generator.application
-        write_json(os.path.join(path, GENERATION), {key: value for key, value in said.items() if value is not None})
+        write_generation_config(generator, path)
 
     write_folder(folder, overwrite, write)
+
+
+def write_generation_config(generator: TextGenerator, folder: str) -> None:
+    """Write a generation_config.json: the ids with which texts start and end.
+
+    Arguments:
+        generator: `TextGenerator`.
+        folder: str.
+    """
+    said = {"eos_token_id": generator.end_ids or None, "decoder_start_token_id": generator._form.start_id}
+    said["b4k3_application"] = generator.application
+    write_json(os.path.join(folder, GENERATION), {key: value for key, value in said.items() if value is not None})
 
 
 def _read(folder: str, name: str) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from b4k3.models.cli.subject import Subject
 from b4k3.models.errors import warn_caller
 
 from .batches import checked_validation, run_batches
-from .generator_files import end_ids_of, read_generation_config, save_generator
+from .generator_files import end_ids_of, read_generation_config, save_generator, write_generation_config
 from .one_line import one_line
 from .opening import Opened, checked_texts, open_folder
 from .prompts import Answer, Continuation, SecondSegment
+from .saving import write_config
+from .task_export import TaskExport
 from .text_streams import TextStream, ids_without_text
 from .token_losses import IGNORED
 from .token_training import RowBatches, fit_rows
@@ -23,7 +25,7 @@ SEEDS = 1 << 32  # how far the seeds of two batches are from each other
 APPLICATIONS = ("lm", "unilm")
 
 
-class TextGenerator:
+class TextGenerator(TaskExport):
     """A model that continues or answers texts.
 
     `from_folder` makes it, of a language model (GPT, GPT-2, Llama, Qwen, Mistral and so on), of an encoder-decoder (T5,
@@ -284,6 +286,23 @@ class TextGenerator:
             OSError: the folder cannot be written.
         """
         save_generator(self, os.fspath(folder), overwrite)
+
+    def exported_model(self) -> tuple[Any, list[str] | None]:
+        """Return what `export` writes: the network with its caches.
+
+        Returns:
+            (`Transformer`, None).
+        """
+        return self.transformer, None
+
+    def write_beside(self, folder: str) -> None:
+        """Write the config, the tokenizer, and how the network generates.
+
+        Arguments:
+            folder: str.
+        """
+        write_config(self.opened, folder)
+        write_generation_config(self, folder)
 
     # ------------------------------------------------------------------------------------------------ helpers
 

@@ -142,6 +142,7 @@ def samples(inputs: Iterable[GraphTensor], limits: Mapping[str, int]) -> tuple[A
     """Make inputs with which torch traces, of different sizes for different axes."""
     names = list(dict.fromkeys(axis for port in inputs for axis in port.axes if isinstance(axis, str)))
     sizes = {name: min(SAMPLE_SIZE + i, limits.get(name, SAMPLE_SIZE + i)) for i, name in enumerate(names)}
+    sizes.update((name, sum(sizes[part] for part in name.split(" + "))) for name in names if " + " in name)
     return tuple(
         torch.ones([sizes.get(axis, axis) for axis in port.axes], dtype=getattr(torch, port.dtype)) for port in inputs
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 from b4k3.backend import keras
 
 from ..errors import ConfigError
+from .decoders import generates, graphs_of
 from .formats import Format, checked_format, is_single_file
 from .handover import write_somewhere
 from .model_graph import ModelGraph
@@ -42,6 +43,10 @@ def export(
     [batch, n], for any batch and length. Where `attention_mask` is 0, and where the id is the padding id, a token is
     hidden. An id that the vocabulary does not have gives NaN.
 
+    A `Transformer` that generates is written for 'onnx' and 'openvino' in the layout of Optimum, with the cached keys
+    and values as inputs and outputs; see `b4k3.models.exporting.decoders`. Give its Keras model, the attribute `model`,
+    to get the graph of whole texts.
+
     Arguments:
         model: `Transformer`, or Keras model from ids to numbers that was built with b4k3.
         path: path. A folder, or a file whose name ends as `FORMATS` says: `model.onnx`.
@@ -54,7 +59,7 @@ def export(
         options: `opset`, int, the version of ONNX's operators, 17 if it is not given.
 
     Returns:
-        str, the path of the file that a program opens; of a SavedModel, its folder.
+        str, the path of the file that a program opens; of a SavedModel and of an encoder-decoder, its folder.
 
     Raises:
         ConfigError: there is no such format; something must be installed, which the message names; a file is there; the
@@ -72,42 +77,42 @@ def export(
         b4k3.models.errors.ConfigError: format='a drawing': expected one of onnx, openvino, torch, saved_model, litert
     """
     path, found = os.fspath(path), checked_format(format)
-    graph = graph_of(model, outputs, metadata)
+    graphs = graphs_for(model, found, outputs, metadata)
     if "opset" in options and found.backend != "torch" or set(options) - {"opset"}:
         raise ConfigError(f"{', '.join(sorted(options))}: format={format!r} has no such option")
     single = is_single_file(path, found)
-    if single and beside is not None:
-        raise ConfigError(f"{path} is a file, and there is more to write beside it: name a folder")
+    if single and (beside is not None or len(graphs) > 1):
+        raise ConfigError(f"{path} is a file, and there are several to write: name a folder")
     folder = os.path.dirname(os.path.abspath(path)) if single else os.path.abspath(path)
-    name = os.path.basename(path) if single else found.file
-    write_staged(format, found, graph, folder, name, beside, overwrite, options)
+    if single:
+        graphs = {os.path.basename(path): graph for graph in graphs.values()}
+    write_staged(format, found, graphs, folder, beside, overwrite, options)
+    name = list(graphs)[0] if len(graphs) == 1 else ""
     return os.path.join(folder, name) if name else folder
 
 
 def write_staged(
     format: str,
     found: Format,
-    graph: Any,
+    graphs: Mapping[str, Any],
     folder: str,
-    name: str,
     beside: Callable[[str], Any] | None,
     overwrite: bool,
     options: Mapping[str, Any],
 ) -> None:
-    """Write a graph and what belongs beside it into a temporary folder, then rename its files.
+    """Write graphs and what belongs beside them into a temporary folder, then rename its files.
 
     Arguments:
         format: str. The name of the format.
         found: `Format`.
-        graph: object, such as a `ModelGraph`.
+        graphs: dict from the name of a file to an object such as a `ModelGraph`; '' is the folder of a SavedModel.
         folder: str. The folder of the result.
-        name: str. The name of the file; '' for a SavedModel.
         beside: function or None. It writes what belongs beside the model.
         overwrite: bool. Whether files that are there are replaced.
         options: dict. Options of the format.
 
     Raises:
-        ConfigError: a file is there that may not be replaced, or the graph cannot be written.
+        ConfigError: a file is there that may not be replaced, or a graph cannot be written.
     """
     parent = os.path.dirname(folder)
     os.makedirs(parent, exist_ok=True)
@@ -115,12 +120,37 @@ def write_staged(
     try:
         new = os.path.join(temporary, "new")
         os.mkdir(new)
-        write_somewhere(format, found, graph, os.path.join(new, name) if name else new, **options)
+        for name, graph in graphs.items():
+            write_somewhere(format, found, graph, os.path.join(new, name) if name else new, **options)
         if beside is not None:
             beside(new)
-        place(new, folder, last=name or "saved_model.pb", overwrite=overwrite)
+        place(new, folder, last=list(graphs)[-1] or "saved_model.pb", overwrite=overwrite)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def graphs_for(
+    model: Any, format: Format, outputs: Sequence[str] | None = None, metadata: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Make the graphs of a model in a format: one, or the ones of an encoder-decoder.
+
+    Arguments:
+        model: `Transformer` or Keras model.
+        format: `Format`.
+        outputs: sequence of str, or None. The names of the outputs of a single graph.
+        metadata: dict or None.
+
+    Returns:
+        dict from the name of a file to an object such as a `ModelGraph`; '' is the folder of a SavedModel.
+
+    Raises:
+        ConfigError: it is no model, or not built.
+    """
+    if outputs is not None or not format.caches or not generates(model):
+        return {format.file: graph_of(model, outputs, metadata)}
+    before = format.file[: -len("model" + format.suffix)]
+    graphs = graphs_of(model, texts_of(model, metadata))
+    return {before + name + format.suffix: graph for name, graph in graphs.items()}
 
 
 def graph_of(model: Any, outputs: Sequence[str] | None = None, metadata: Mapping[str, Any] | None = None) -> ModelGraph:
@@ -140,7 +170,20 @@ def graph_of(model: Any, outputs: Sequence[str] | None = None, metadata: Mapping
     inner = getattr(model, "model", model)
     if not isinstance(inner, keras.Model):
         raise ConfigError(f"export: expected a Transformer that is built, or a Keras model, got {type(model).__name__}")
+    return ModelGraph(inner, outputs or output_names(inner), texts_of(model, metadata))
+
+
+def texts_of(model: Any, metadata: Mapping[str, Any] | None) -> dict[str, str]:
+    """Write metadata as texts, with the name of the architecture.
+
+    Arguments:
+        model: `Transformer` or Keras model.
+        metadata: dict or None.
+
+    Returns:
+        dict from str to str.
+    """
     said = {key: value if isinstance(value, str) else json.dumps(value) for key, value in (metadata or {}).items()}
     if getattr(model, "model_key", None):
         said.setdefault("architecture", model.model_key)
-    return ModelGraph(inner, outputs or output_names(inner), said)
+    return said

@@ -18,6 +18,7 @@ class Format(NamedTuple):
         extra: str. The extra of b4k3-models that installs them.
         file: str. The name of the file in the folder of a model; '' if the format is a folder itself.
         suffix: str. What the name of a file of this format ends with.
+        caches: bool. Whether networks that generate are written with their caches.
 
     Example:
         >>> from b4k3.models.exporting import FORMATS
@@ -30,11 +31,12 @@ class Format(NamedTuple):
     extra: str
     file: str
     suffix: str
+    caches: bool = False
 
 
 FORMATS = {
-    "onnx": Format("torch", ("torch", "onnx"), "onnx", "model.onnx", ".onnx"),
-    "openvino": Format("torch", ("torch", "onnx", "openvino"), "openvino", "openvino_model.xml", ".xml"),
+    "onnx": Format("torch", ("torch", "onnx"), "onnx", "model.onnx", ".onnx", True),
+    "openvino": Format("torch", ("torch", "onnx", "openvino"), "openvino", "openvino_model.xml", ".xml", True),
     "torch": Format("torch", ("torch",), "torch", "model.pt2", ".pt2"),
     "saved_model": Format("tensorflow", ("tensorflow",), "tensorflow", "", ""),
     "litert": Format("tensorflow", ("tensorflow",), "tensorflow", "model.tflite", ".tflite"),

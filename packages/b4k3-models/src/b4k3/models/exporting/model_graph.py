@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
-import sys
 from typing import Any, Iterator, Mapping, Sequence
 
 from b4k3.backend import Tensor, keras, ops
 from b4k3.backend.types import GraphTensor
-from b4k3.layers import Embedding, custom_objects
+from b4k3.layers import Embedding
 
 from ..errors import ConfigError
+from .handed_model import all_layers, load_model, refuse_other_dtypes, save_model
 
 # The name of an input of ours -> the name that other programs know.
 INPUT_NAMES = {
@@ -24,7 +23,7 @@ INPUT_NAMES = {
     "Input-Prompt": "prompt_length",
 }
 MASK = "attention_mask"
-PLAN, MODEL = "graph.json", "model.keras"
+PLAN = "graph.json"
 
 
 class ModelGraph:
@@ -125,16 +124,8 @@ class ModelGraph:
         Raises:
             ConfigError: a layer is of a class that the other process cannot import.
         """
-        modules = sorted({type(layer).__module__ for layer in all_layers(self.model)})
-        if "__main__" in modules:
-            classes = {type(x).__name__ for x in all_layers(self.model) if type(x).__module__ == "__main__"}
-            raise ConfigError(
-                f"{', '.join(sorted(classes))}: the class is defined in the script itself (__main__), and the file is "
-                "written by a process on another backend of Keras, which cannot import it; move the class to a "
-                "module, or run the script on that backend"
-            )
-        self.model.save(os.path.join(folder, MODEL))
-        plan = dict(outputs=self.names, metadata=self.metadata, limits=self.limits, modules=modules)
+        save_model(self.model, folder)
+        plan = dict(outputs=self.names, metadata=self.metadata, limits=self.limits)
         with open(os.path.join(folder, PLAN), "w", encoding="utf-8") as file:
             json.dump(plan, file)
 
@@ -150,24 +141,7 @@ class ModelGraph:
         """
         with open(os.path.join(folder, PLAN), encoding="utf-8") as file:
             plan = json.load(file)
-        for module in plan.pop("modules"):
-            if module.partition(".")[0] not in sys.modules or module not in sys.modules:
-                importlib.import_module(module)
-        objects = dict(custom_objects)
-        model = keras.models.load_model(os.path.join(folder, MODEL), custom_objects=objects, compile=False)
-        return cls(model, **plan)
-
-
-def all_layers(model: Any) -> list[Any]:
-    """Return the layers of a model, those of the models and layers in it included.
-
-    Arguments:
-        model: Keras model.
-
-    Returns:
-        list of layers.
-    """
-    return list(model._flatten_layers(include_self=False))
+        return cls(load_model(folder), **plan)
 
 
 def input_name(tensor: Any) -> str:
@@ -230,20 +204,3 @@ def first_tokens_masked(embeddings: Sequence[Any]) -> Iterator[None]:
     finally:
         for layer, value in zip(embeddings, before):
             layer.mask_first = value
-
-
-def refuse_other_dtypes(model: Any) -> None:
-    """Refuse a model that computes in another dtype than float32.
-
-    Arguments:
-        model: Keras model.
-
-    Raises:
-        ConfigError: it has a layer that does; the message names it.
-    """
-    for layer in all_layers(model):
-        if layer.count_params() and layer.compute_dtype != "float32":
-            raise ConfigError(
-                f"{layer.name} computes in {layer.compute_dtype}, and a graph is written in float32: build the model "
-                "with the dtype policy float32"
-            )

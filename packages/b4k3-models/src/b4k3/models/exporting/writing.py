@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from b4k3.backend import write_graph
 
@@ -22,7 +22,7 @@ def write(name: str, graph: Any, path: str, **options: Any) -> None:
         with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as folder:
             onnx = os.path.join(folder, "model.onnx")
             write("onnx", graph, onnx, **options)
-            convert_to_openvino(onnx, path, graph.metadata)
+            convert_to_openvino(onnx, path, graph.metadata, [port.name for port in [*graph.inputs, *graph.outputs]])
         return
     write_graph(name, graph, graph.layers, graph.inputs, graph.outputs, path, graph.limits, **options)
     if name == "onnx":
@@ -43,17 +43,22 @@ def add_metadata(path: str, metadata: Mapping[str, str]) -> None:
     onnx.save(model, path)
 
 
-def convert_to_openvino(onnx: str, path: str, metadata: Mapping[str, str]) -> None:
+def convert_to_openvino(onnx: str, path: str, metadata: Mapping[str, str], names: Sequence[str] = ()) -> None:
     """Convert an ONNX file to OpenVINO's pair of files, in float32.
 
     Arguments:
         onnx: str. The ONNX file.
         path: str. The .xml file to write; the .bin file gets the same name.
         metadata: dict from str to str. It is stored as `rt_info` under 'b4k3'.
+        names: sequence of str. The names of inputs and outputs; a tensor loses other names that OpenVINO gave it.
     """
     import openvino
 
     model = openvino.convert_model(onnx)
+    for port in [*model.inputs, *model.outputs]:
+        known = port.get_names() & set(names)
+        if known:
+            port.get_tensor().set_names(known)
     for key, value in metadata.items():
         model.set_rt_info(value, ["b4k3", key])
     openvino.save_model(model, path, compress_to_fp16=False)

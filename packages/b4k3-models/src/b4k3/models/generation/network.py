@@ -204,6 +204,31 @@ class Network:
         Returns:
             float32, [batch, vocabulary]. The logits after that token.
         """
+        logits = self.logits(step, ids, segments, positions, encoder_outputs, last)  # [b, 1, vocabulary]
+        return ops.cast(logits[:, 0], "float32")
+
+    def logits(
+        self,
+        step: DecodingStep,
+        ids: Tensor,
+        segments: Tensor,
+        positions: Tensor,
+        encoder_outputs: Tensor | None,
+        last: Tensor | None = None,
+    ) -> Tensor:
+        """Run the decoder, and return the logits after every token, or after the last one of each row.
+
+        Arguments:
+            step: `DecodingStep`. It calls the layers.
+            ids: int32, [batch, n]. The tokens.
+            segments: int32, [batch, n]. Their segment ids.
+            positions: int32, [batch, n]. Their positions.
+            encoder_outputs: [batch, c, d], or None.
+            last: int32, [batch], or None. The index of the token whose logits are asked for; None for all.
+
+        Returns:
+            float, [batch, n, vocabulary], or [batch, 1, vocabulary] with `last`.
+        """
         values = {"Input-Segment": segments, "Input-Position": positions, "Input-Context": encoder_outputs}
         inputs = [values.get(name, ids) for name in self.input_names]
         decoder = in_step(self.decoder, step, inputs)
@@ -213,8 +238,7 @@ class Network:
         if last is not None and ops.shape(ids)[1] > 1:
             x = batch_gather(x, last[:, None], checked=False)  # [b, 1, d]
         outputs = decoder.apply_final_layers(x)
-        logits = outputs[self.head] if isinstance(outputs, (list, tuple)) else outputs  # [b, 1, vocabulary]
-        return ops.cast(logits[:, 0], "float32")
+        return outputs[self.head] if isinstance(outputs, (list, tuple)) else outputs  # [b, 1 or n, vocabulary]
 
 
 def in_step(transformer: Any, step: DecodingStep, inputs: list[Any]) -> Any:

@@ -24,6 +24,7 @@ class DecodingStep:
     Attributes:
         mask: bool, [batch, m], or None. True at the keys that may be seen; None if all may be seen.
         positions: int32, [batch, n]. The positions of the inputs; None if the inputs are whole sequences.
+        past: int. The number of keys before the inputs, if they may be several new tokens; None for one new token.
         key_positions: int32, [1 or batch, m]. The positions of the keys that `update_cache` returns.
 
     Example:
@@ -37,6 +38,7 @@ class DecodingStep:
 
     mask: Any = None
     positions: Any = None
+    past: Any = None
 
     def call(self, layer: Any, inputs: Any, arguments: dict[str, Any]) -> Any:
         """Call a layer. Dropout and Masking do nothing, and softmax is left out, because decoding needs logits.

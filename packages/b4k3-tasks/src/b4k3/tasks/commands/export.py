@@ -13,9 +13,11 @@ EXAMPLES = """examples:
   b4k3 export chinese_L-12_H-768_A-12 served --task features
   b4k3 export my_classifier served --format openvino
   b4k3 export all-MiniLM-L6-v2 model.onnx
+  b4k3 export Qwen3-0.6B served
 
 FOLDER is what `b4k3 inspect` takes: an original checkpoint, or a folder of transformers, of sentence-transformers or of
 b4k3. Without --task its files say what it is for; a network without a head gives `last_hidden_state`.
+A network that generates is written with its cached keys and values as inputs and outputs, as Optimum names them.
 
 OUT is a folder, which also gets the config and the tokenizer, or a file of the format: .onnx, .xml, .tflite, .pt2.
 ONNX and OpenVINO are traced by PyTorch, SavedModel and LiteRT by TensorFlow, whatever Keras runs on.
@@ -29,6 +31,7 @@ TASKS = {
     "answer": ("question_answering", "QuestionAnswering"),
     "choose": ("multiple_choice", "MultipleChoice"),
     "fill-mask": ("fill_mask", "FillMask"),
+    "generate": ("text_generator", "TextGenerator"),
 }
 ENDS = {  # how the name of a class of transformers ends -> task
     "ForSequenceClassification": "classify",
@@ -36,6 +39,9 @@ ENDS = {  # how the name of a class of transformers ends -> task
     "ForQuestionAnswering": "answer",
     "ForMultipleChoice": "choose",
     "ForMaskedLM": "fill-mask",
+    "ForCausalLM": "generate",
+    "LMHeadModel": "generate",
+    "ForConditionalGeneration": "generate",
 }
 
 
