@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
-from b4k3.backend import cache_orders, call_layer, keras, ops, runs_eagerly, write_at
+from b4k3.backend import cache_orders, call_layer, dense_kernel, keras, ops, runs_eagerly, write_at
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor
@@ -337,5 +337,5 @@ def before_activation(layer: Any, x: Tensor) -> Tensor:
     """
     if not isinstance(layer, keras.layers.Dense):
         return x
-    x = ops.matmul(x, ops.cast(ops.convert_to_tensor(layer.kernel), x.dtype))
+    x = ops.matmul(x, ops.cast(ops.convert_to_tensor(dense_kernel(layer)), x.dtype))
     return x + ops.cast(ops.convert_to_tensor(layer.bias), x.dtype) if layer.use_bias else x
