@@ -315,9 +315,7 @@ class TaskEmbedding(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the table, [input_dim, output_dim]."""
-        self.add_matrix(
-            "embeddings", (self.input_dim, self.output_dim), initializer=self.embeddings_initializer
-        )
+        self.add_matrix("embeddings", (self.input_dim, self.output_dim), initializer=self.embeddings_initializer)
         self.built = True
 
     def call(self, inputs: Any) -> Tensor:

@@ -192,9 +192,7 @@ class PositionEmbedding(_Positions):
 
     def build(self, input_shape: Any) -> None:
         """Make the table, [input_dim, output_dim]."""
-        self.add_matrix(
-            "embeddings", (self.input_dim, self.output_dim), initializer=self.embeddings_initializer
-        )
+        self.add_matrix("embeddings", (self.input_dim, self.output_dim), initializer=self.embeddings_initializer)
         self.built = True
 
     @property
@@ -217,7 +215,9 @@ class PositionEmbedding(_Positions):
         """
         if position_ids is not None:
             ids, valid = checked_ids(position_ids, self.name, 0, self.position_limit - 1)  # [b, n]
-            return nan_unless(valid, self._rows(ops.convert_to_tensor(self.matrix("embeddings")), ids))  # [b, n, output_dim]
+            return nan_unless(
+                valid, self._rows(ops.convert_to_tensor(self.matrix("embeddings")), ids)
+            )  # [b, n, output_dim]
         n = ops.shape(x)[1]
         table = self._table_for(n)  # [input_dim, output_dim]
         if self.hierarchical:

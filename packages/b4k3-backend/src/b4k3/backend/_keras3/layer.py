@@ -12,7 +12,15 @@ from .._ids import misfit
 from .._serialization import make_register
 from ..types import Tensor
 from .distribution import put_slices
-from .quantising import add_integers, check_mode, float_policy, floats_of, quantise_matrices, sublayer_policies
+from .quantising import (
+    add_integers,
+    check_mode,
+    float_policy,
+    floats_of,
+    quantise_matrices,
+    settle_policy,
+    sublayer_policies,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -261,6 +269,7 @@ def build_sublayer(layer: Any, input_shape: Sequence[int | None]) -> None:
     """
     if not layer.built:
         layer.build(tuple(input_shape))
+        settle_policy(layer)
 
 
 def assign_weights(pairs: Iterable[tuple[Any, ArrayLike]]) -> None:

@@ -142,7 +142,11 @@ def add_integers(layer: Any, attribute: str, name: str, shape: tuple[int, ...], 
     keywords: dict[str, Any] = dict(trainable=False, autocast=False)
     values = layer.add_weight(name=name, shape=(*shape[:-1], width), initializer="zeros", dtype="int8", **keywords)
     setattr(layer, attribute, values)
-    setattr(layer, f"{attribute}_scale", layer.add_weight(name=f"{name}_scale", shape=scales, initializer="ones", **keywords))
+    setattr(
+        layer,
+        f"{attribute}_scale",
+        layer.add_weight(name=f"{name}_scale", shape=scales, initializer="ones", **keywords),
+    )
     layer._is_quantized = True  # or Keras would quantise again once the policy is set
 
 
@@ -267,6 +271,19 @@ def saved_config(layer: Any) -> Any:
     return policy.config_for(layer.path) if isinstance(policy, SublayerPolicies) else None
 
 
+def settle_policy(layer: Any) -> None:
+    """Give a layer that is built its own policy in place of the policies of all layers inside its owner.
+
+    A Dense layer of Keras 3.15 would save no scales otherwise: it reads the mode of the map, not its own.
+
+    Arguments:
+        layer: Keras layer, which is built.
+    """
+    policy = layer.dtype_policy
+    if isinstance(policy, SublayerPolicies):
+        layer._dtype_policy = policy[layer.path]
+
+
 def sublayer_policies(owner: Any) -> SublayerPolicies | None:
     """Return the policies that make the layers inside a layer as they are now; None if none of them is quantised.
 
@@ -286,8 +303,7 @@ def sublayer_policies(owner: Any) -> SublayerPolicies | None:
     for layer in inner:
         path = layer.path.rsplit(f"{owner.name}/", 1)[-1]
         pattern = f"(?:.*/)?{re.escape(f'{owner.name}/{path}')}"
-        policy = layer.dtype_policy
-        policies[pattern] = policy[layer.path] if isinstance(policy, keras.dtype_policies.DTypePolicyMap) else policy
+        policies[pattern] = layer.dtype_policy
         config = keras.saving.serialize_keras_object(getattr(layer, "quantization_config", None))
         if getattr(layer, "reads_saved_config", False):
             configs[pattern] = config
