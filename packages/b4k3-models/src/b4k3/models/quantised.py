@@ -31,7 +31,7 @@ def refuse_quantised(layers: Iterable[Any], what: str) -> None:
         found = quantised_layers(layer)
         if found:
             raise CheckpointError(
-                f"{what} needs float weights, but {found[0].path} is quantised to {found[0].quantization_mode}: do this "
-                "with the model before model.quantize, or build it anew; a quantised model is saved by "
+                f"{what} needs float weights, but {found[0].path} is quantised to {found[0].quantization_mode}: do "
+                "this with the model before model.quantize, or build it anew; a quantised model is saved by "
                 "model.save('….keras') and loaded by keras.models.load_model"
             )

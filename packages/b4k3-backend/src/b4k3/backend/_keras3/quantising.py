@@ -342,7 +342,7 @@ class OwnMatrices(keras.layers.Layer):
 
 
 def ask_owner(owner: Any) -> OwnMatrices:
-    """Return a leaf for a layer that has matrices of its own and layers inside: `model.quantize` reaches it by the leaf.
+    """Return a leaf by which `model.quantize` reaches a layer that has matrices of its own and layers inside.
 
     Arguments:
         owner: `Layer` of b4k3. It keeps the leaf as an attribute.
