@@ -140,12 +140,13 @@ def sampled(model: Any, names: list[str], feeds: list[Feed]) -> dict[str, Any]:
     probe.CopyFrom(model)
     probe.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
     session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
+    inputs = [x.name for x in session.get_inputs()]
     random, parts = np.random.RandomState(0), {name: [] for name in names}  # type: dict[str, list[Any]]
     for feed in feeds:
         mask = np.asarray(feed.get("attention_mask", np.ones_like(next(iter(feed.values())))))
         real = np.flatnonzero(mask.reshape(-1))
         picked = random.permutation(real)[: -(-TOKENS // len(feeds))]
-        for name, value in zip(names, session.run(names, dict(feed))):
+        for name, value in zip(names, session.run(names, {key: feed[key] for key in inputs})):
             if value.shape[:-1] == mask.shape:
                 parts[name].append(value.reshape(-1, value.shape[-1])[picked])
     return {name: np.concatenate(values) for name, values in parts.items() if values}
