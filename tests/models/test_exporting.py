@@ -15,7 +15,7 @@ import pytest
 
 from b4k3.backend import keras, row
 from b4k3.models import ConfigError, build_transformer_model, export
-from b4k3.models.exporting import FORMATS
+from b4k3.models.exporting import FORMATS, quantise_onnx
 from b4k3.models.exporting.exports import graph_of
 from support import exported, goldens
 from support.small_models import SMALL, encoders, spread
@@ -172,3 +172,24 @@ def test_a_class_of_the_script_is_refused_by_name(tmp_path):
     assert done.returncode and re.search("ConfigError: Twice: the class is defined in the script", done.stdout), (
         done.stdout
     )
+
+
+@pytest.mark.parametrize("with_texts", [False, True])
+def test_int8_answers_nearly_the_same(with_texts, tmp_path):
+    """Its matrices are int8, whether texts fix the scales of the activations or not."""
+    if row.backend != "torch":
+        return
+    import onnx
+
+    transformer = bert()
+    path, small = export(transformer, str(tmp_path / "model.onnx")), str(tmp_path / "int8.onnx")
+    random = np.random.RandomState(0)
+    feeds = [{"input_ids": random.randint(1, 20, (4, 9)), "attention_mask": np.ones((4, 9), "int64")} for _ in range(9)]
+    feeds = [dict(feed, token_type_ids=np.zeros((4, 9), "int64")) for feed in feeds]
+    quantise_onnx(path, small, feeds[1:] if with_texts else ())
+    kinds = [tensor.data_type for tensor in onnx.load(small).graph.initializer if len(tensor.dims) == 2]
+    assert kinds.count(onnx.TensorProto.INT8) == 12, kinds  # four and two in each of two blocks
+    for name, want in exported.runner("onnx", path)(feeds[0]).items():
+        got = exported.runner("onnx", small)(feeds[0])[name]
+        cosines = (got * want).sum(-1) / np.linalg.norm(got, axis=-1) / np.linalg.norm(want, axis=-1)
+        assert cosines.mean() > 0.99, cosines.mean()

@@ -80,6 +80,11 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from ._keras3.optimizers import Optimizer as Optimizer, UpdateMixin as UpdateMixin
     from ._keras3.perturbed import PerturbedModel as PerturbedModel
     from ._keras3.prediction import model_scope as model_scope
+    from ._keras3.quantising import (
+        ask_owner as ask_owner,
+        dense_kernel as dense_kernel,
+        quantised_layers as quantised_layers,
+    )
     from ._keras3.ranks import (
         all_rows as all_rows,
         check_ranks as check_ranks,
@@ -128,7 +133,12 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         symbolic as symbolic,
     )
     from .searching import layers_before as layers_before, search_layer as search_layer
-    from .tables import checked_ids as checked_ids, nan_unless as nan_unless, take_rows as take_rows
+    from .tables import (
+        checked_ids as checked_ids,
+        matrix_rows as matrix_rows,
+        nan_unless as nan_unless,
+        take_rows as take_rows,
+    )
     from .tensors import (
         align as align,
         assert_at_most as assert_at_most,
@@ -172,6 +182,7 @@ _NAMES = {
     "align": "tensors",
     "all_rows": "_keras3.ranks",
     "apply_rotary_position_embeddings": "positions",
+    "ask_owner": "_keras3.quantising",
     "assert_at_most": "tensors",
     "assign_weights": "_keras3.layer",
     "attention": "_attention",
@@ -189,6 +200,7 @@ _NAMES = {
     "copy_initializer": "_initialization",
     "counters": "_keras3.optimizer_state",
     "custom_objects": "_serialization",
+    "dense_kernel": "_keras3.quantising",
     "device_bytes": "_keras3.distribution",
     "device_mesh": "_keras3.distribution",
     "device_scope": "_keras3.devices",
@@ -225,6 +237,7 @@ _NAMES = {
     "mask_value": "_attention",
     "match_inputs": "input_names",
     "matmul_transposed": "_keras3.fused",
+    "matrix_rows": "tables",
     "merge_heads": "_heads",
     "merged_weights": "_keras3.lora",
     "mesh_axes": "_keras3.distribution",
@@ -244,6 +257,7 @@ _NAMES = {
     "pool1d": "tensors",
     "prepared_optimizer": "_keras3.optimizer_state",
     "process_index": "_keras3.distribution",
+    "quantised_layers": "_keras3.quantising",
     "ranks_model": "_keras3.ranks_model",
     "recompute_grad": "recomputing",
     "register": "_keras3.layer",

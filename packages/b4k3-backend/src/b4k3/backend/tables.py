@@ -11,7 +11,9 @@ Nothing else in the batch changes: the NaN is a constant, so that no gradient of
 
 from __future__ import annotations
 
-from ._environment import checks, fused, ops
+from typing import Any
+
+from ._environment import checks, fused, load, ops
 from ._ids import misfit
 from .types import Tensor
 
@@ -44,6 +46,39 @@ def take_rows(table: Tensor, ids: Tensor, owner: str, padding_id: int | None = N
         return ops.where(ops.expand_dims(real, -1), rows, ops.zeros_like(rows))
     ids, valid = checked_ids(ids, owner, 0, count - 1)
     return nan_unless(valid, fused.rows_at(table, ids))
+
+
+def matrix_rows(layer: Any, attribute: str, ids: Tensor, padding_id: int | None = None) -> Tensor:
+    """Look up rows of a matrix of a layer as `take_rows` does. Of a quantised matrix only these rows become floats.
+
+    Arguments:
+        layer: `Layer`. The layer that has the matrix.
+        attribute: str. The attribute of the matrix, [rows, d].
+        ids: int or float, [...]. Whole numbers of any dtype.
+        padding_id: int, or None. As for `take_rows`.
+
+    Returns:
+        float, [..., d].
+
+    Raises:
+        ValueError: an id has no row, and its value can be seen.
+
+    Example:
+        >>> class Table(Layer):
+        ...     matrix_axes = {"rows": (-1,)}
+        ...     def build(self, input_shape):
+        ...         self.add_matrix("rows", (3, 8))
+        ...     def call(self, inputs):
+        ...         return matrix_rows(self, "rows", inputs)
+        >>> y = Table()(np.array([[2, 0]]))  # [1, 2, 8]
+    """
+    table = load("replaying").weight_value(getattr(layer, attribute))
+    if layer.quantization_mode is None:
+        return take_rows(table, ids, layer.name, padding_id)
+    scales = take_rows(getattr(layer, f"{attribute}_scale"), ids, layer.name, padding_id)  # [..., 1]
+    found = ops.greater(ops.squeeze(scales, -1), 0)  # False where an id has no row: its scale is NaN, or 0 for padding
+    ids = ops.cast(ops.where(found, ids, ops.zeros_like(ids)), "int32")
+    return load("quantising").unpacked(layer, attribute, fused.rows_at(table, ids), scales)  # [..., d]
 
 
 def checked_ids(ids: Tensor, owner: str, least: int, most: int | Tensor) -> tuple[Tensor, Tensor | None]:

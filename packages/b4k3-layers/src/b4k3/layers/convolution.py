@@ -31,6 +31,8 @@ class TokenConvolution(Layer):
     Reference: He et al., DeBERTa, https://arxiv.org/abs/2006.03654, https://github.com/microsoft/DeBERTa
     """
 
+    matrix_axes = {"kernel": (0, 1)}
+
     def __init__(
         self, units: int, kernel_size: int = 3, kernel_initializer: Initializer = "glorot_uniform", **kwargs: Any
     ) -> None:
@@ -44,7 +46,7 @@ class TokenConvolution(Layer):
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the kernel, [kernel_size, d, units], and the bias, [units]."""
         shape = (self.kernel_size, input_shape[-1], self.units)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer)
+        self.add_matrix("kernel", shape, initializer=self.kernel_initializer)
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
         self.built = True
 
@@ -61,7 +63,7 @@ class TokenConvolution(Layer):
         side, n, d = self.kernel_size // 2, ops.shape(inputs)[1], inputs.shape[-1]
         x = ops.pad(sequence_masking(inputs, mask), [[0, 0], [side, side], [0, 0]])  # [b, side + n + side, d]
         x = ops.concatenate([x[:, i : i + n] for i in range(self.kernel_size)], axis=-1)  # [b, n, kernel_size · d]
-        kernel = ops.cast(ops.convert_to_tensor(self.kernel), self.compute_dtype)
+        kernel = ops.cast(ops.convert_to_tensor(self.matrix("kernel")), self.compute_dtype)
         x = ops.matmul(x, ops.reshape(kernel, (self.kernel_size * d, self.units)))  # [b, n, units]
         return sequence_masking(x + ops.cast(ops.convert_to_tensor(self.bias), self.compute_dtype), mask)
 

@@ -29,6 +29,8 @@ class _LabelChain(Layer):
     The scores of padding become -inf. Keras gives no mask to a loss, so the losses recognise padding by these scores.
     """
 
+    float_matrices = ("_trans", "_l_trans", "_r_trans")  # scores of labels, which nothing multiplies by
+
     def __init__(self, lr_multiplier: float = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.lr_multiplier = lr_multiplier

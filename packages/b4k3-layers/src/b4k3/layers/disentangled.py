@@ -84,6 +84,8 @@ class DistanceEmbedding(Layer):
     Reference: He et al., DeBERTa, https://arxiv.org/abs/2006.03654, https://github.com/microsoft/DeBERTa
     """
 
+    matrix_axes = {"embeddings": (-1,)}
+
     def __init__(
         self,
         input_dim: int,
@@ -108,9 +110,7 @@ class DistanceEmbedding(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the table, [input_dim, output_dim]."""
-        self.embeddings = self.add_weight(
-            name="embeddings", shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer
-        )
+        self.add_matrix("embeddings", (self.input_dim, self.output_dim), initializer=self.embeddings_initializer)
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -124,7 +124,9 @@ class DistanceEmbedding(Layer):
         """
         n = ops.shape(inputs)[1]
         ahead = (n - 1) - ops.arange(0, 2 * n - 1, dtype="int32")  # [2n - 1], query minus key: n - 1 … -(n - 1)
-        rows = ops.take(ops.convert_to_tensor(self.embeddings), self.bucket(ahead), axis=0)  # [2n - 1, output_dim]
+        rows = ops.take(
+            ops.convert_to_tensor(self.matrix("embeddings")), self.bucket(ahead), axis=0
+        )  # [2n - 1, output_dim]
         return ops.cast(rows, self.compute_dtype)
 
     def bucket(self, distance: Tensor) -> Tensor:

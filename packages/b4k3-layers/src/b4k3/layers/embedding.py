@@ -14,6 +14,7 @@ from b4k3.backend import (
     keras,
     low_rank_of,
     matmul_transposed,
+    matrix_rows,
     merged_weights,
     ops,
     register,
@@ -83,6 +84,7 @@ class Embedding(Layer):
     """
 
     reads_ids = True
+    matrix_axes = {"embeddings": (-1,)}
     projects_back = True  # read by last_token of b4k3.snippets
     lora_enabled = False  # whether `enable_lora` was called
     lora_rank: int | None = None
@@ -112,9 +114,9 @@ class Embedding(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the table, [input_dim, output_dim]."""
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
+        self.add_matrix(
+            "embeddings",
+            (self.input_dim, self.output_dim),
             initializer=self.embeddings_initializer,
             regularizer=self.embeddings_regularizer,
             constraint=self.embeddings_constraint,
@@ -136,17 +138,16 @@ class Embedding(Layer):
             RuntimeError: several ranks of torch train the model without exchanging gradients, or FSDP2 split it.
         """
         check_ranks(self)
-        table = weight_value(self.embeddings)
         if self._checked(mode) == "dense":
             inputs = ops.cast(inputs, self.compute_dtype)  # [..., output_dim]
-            scores = matmul_transposed(inputs, self._cast(table))  # [..., input_dim]
+            scores = matmul_transposed(inputs, self._cast(weight_value(self.matrix("embeddings"))))  # [..., input_dim]
             low = low_rank_of(self)
             if low is None:
                 return scores
             inner = matmul_transposed(inputs, self._cast(low.b))  # [..., rank]
             return scores + matmul_transposed(inner, self._cast(low.a)) * low.scale  # [..., input_dim]
         padding_id = self.padding_id if self.mask_zero else None
-        rows = ops.cast(take_rows(table, inputs, self.name, padding_id), self.compute_dtype)
+        rows = ops.cast(matrix_rows(self, "embeddings", inputs, padding_id), self.compute_dtype)
         rows = split_rows(rows, inputs)  # among several devices
         low = low_rank_of(self)
         if low is None:
@@ -192,11 +193,13 @@ class Embedding(Layer):
             b_initializer: str or initializer. It is used for b.
 
         Raises:
-            ValueError: the layer is not built, has LoRA already, or has a constraint on its table.
+            ValueError: the layer is not built, is quantised, has LoRA already, or has a constraint on its table.
             BackendError: the environment has Keras 2.
         """
-        if not self.built or self.lora_enabled or self.embeddings_constraint is not None:
+        quantised = self.quantization_mode is not None
+        if not self.built or self.lora_enabled or quantised or self.embeddings_constraint is not None:
             problem = "is not built" if not self.built else "has LoRA already" if self.lora_enabled else None
+            problem = "is quantised: add LoRA to Dense layers alone" if quantised else problem
             raise ValueError(f"{self.name} {problem or 'has embeddings_constraint, which LoRA cannot keep'}")
         self.lora_embeddings_a = add_weight_later(self, "lora_embeddings_a", (self.input_dim, rank), a_initializer)
         self.lora_embeddings_b = add_weight_later(self, "lora_embeddings_b", (rank, self.output_dim), b_initializer)
@@ -309,6 +312,7 @@ class TaskEmbedding(Layer):
     """
 
     reads_ids = True
+    matrix_axes = {"embeddings": (-1,)}
 
     def __init__(
         self,
@@ -330,9 +334,7 @@ class TaskEmbedding(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the table, [input_dim, output_dim]."""
-        self.embeddings = self.add_weight(
-            name="embeddings", shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer
-        )
+        self.add_matrix("embeddings", (self.input_dim, self.output_dim), initializer=self.embeddings_initializer)
         self.built = True
 
     def call(self, inputs: Any) -> Tensor:
@@ -349,11 +351,10 @@ class TaskEmbedding(Layer):
             ValueError: there is no such task, in an eager call.
         """
         x, task_ids = inputs if self.custom_task_ids else (inputs, None)
-        table = ops.convert_to_tensor(self.embeddings)
         if task_ids is None:
-            rows = table[self.task_id]  # [output_dim]
+            rows = ops.convert_to_tensor(self.matrix("embeddings"))[self.task_id]  # [output_dim]
         else:
-            rows = take_rows(table, task_ids, self.name)  # [b, n, output_dim]
+            rows = matrix_rows(self, "embeddings", task_ids)  # [b, n, output_dim]
         return ops.cast(x, self.compute_dtype) + ops.cast(rows, self.compute_dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Tensor | None:

@@ -170,6 +170,8 @@ class PositionEmbedding(_Positions):
     Reference: Devlin et al., BERT, https://arxiv.org/abs/1810.04805; for hierarchical https://spaces.ac.cn/archives/7947
     """
 
+    matrix_axes = {"embeddings": (-1,)}
+
     def __init__(
         self,
         input_dim: int,
@@ -191,9 +193,7 @@ class PositionEmbedding(_Positions):
 
     def build(self, input_shape: Any) -> None:
         """Make the table, [input_dim, output_dim]."""
-        self.embeddings = self.add_weight(
-            name="embeddings", shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer
-        )
+        self.add_matrix("embeddings", (self.input_dim, self.output_dim), initializer=self.embeddings_initializer)
         self.built = True
 
     @property
@@ -216,7 +216,9 @@ class PositionEmbedding(_Positions):
         """
         if position_ids is not None:
             ids, valid = checked_ids(position_ids, self.name, 0, self.position_limit - 1)  # [b, n]
-            return nan_unless(valid, self._rows(ops.convert_to_tensor(self.embeddings), ids))  # [b, n, output_dim]
+            return nan_unless(
+                valid, self._rows(ops.convert_to_tensor(self.matrix("embeddings")), ids)
+            )  # [b, n, output_dim]
         n = ops.shape(x)[1]
         table = self._table_for(n)  # [input_dim, output_dim]
         if self.hierarchical:
@@ -227,7 +229,7 @@ class PositionEmbedding(_Positions):
         """Return the table, and refuse a sequence of more tokens than it has positions."""
         limit = self.position_limit
         message = f"{self.name}: the sequence is longer than its {limit} positions; cut the input"
-        return assert_at_most(ops.convert_to_tensor(self.embeddings), n, limit, message)
+        return assert_at_most(ops.convert_to_tensor(self.matrix("embeddings")), n, limit, message)
 
     def _rows(self, table: Tensor, ids: Tensor) -> Tensor:
         """Return the embeddings of positions, each of them a row or composed of two rows."""

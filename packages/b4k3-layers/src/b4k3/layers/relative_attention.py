@@ -8,6 +8,7 @@ from b4k3.backend import (
     Dropout,
     Layer,
     Tensor,
+    ask_owner,
     attention,
     bias_from_mask,
     build_sublayer,
@@ -241,6 +242,15 @@ class RelativeMultiHeadAttention(Layer):
         https://arxiv.org/abs/1901.02860
     """
 
+    matrix_axes = {
+        "query": (0,),
+        "key": (0,),
+        "value": (0,),
+        "output_kernel": (1, 2),
+        "position": (0,),
+    }
+    float_matrices = ("content_bias", "position_bias", "segment_bias", "segment_embeddings")
+
     def __init__(
         self,
         heads: int,
@@ -266,24 +276,26 @@ class RelativeMultiHeadAttention(Layer):
         """Make the weights for inputs of these shapes."""
         q, k, v = (tuple(shape) for shape in input_shape[:3])
         positions = tuple(input_shape[-2 if self.segments else -1])
-        self.query = self._projection("query", q[-1])
-        self.key = self._projection("key", k[-1])
-        self.value = self._projection("value", v[-1])
-        self.output_kernel = self._projection("output", self.out_dim)
-        self.position = self._projection("position", positions[-1])
+        self._add_projection("query", q[-1])
+        self._add_projection("key", k[-1])
+        self._add_projection("value", v[-1])
+        self._add_projection("output_kernel", self.out_dim, "output")
+        self._add_projection("position", positions[-1])
         self.content_bias = self._weight("content_bias")
         self.position_bias = self._weight("position_bias")
         self.segment_bias = self._weight("segment_bias")
         self.segment_embeddings = self._weight("segment_embeddings", 2)
         if self.dropout is not None:
             build_sublayer(self.dropout, (q[0], self.heads, q[1], k[1]))
+            self.matrices = ask_owner(self)  # `quantize` of a model asks leaves, and this layer is none
         self.built = True
 
-    def _projection(self, name: str, size: int | None) -> Any:
+    def _add_projection(self, attribute: str, size: int | None, name: str | None = None) -> None:
         """Make the weight of a projection, [size, heads, head_size]."""
         if size is None:
             raise ValueError(f"{self.name}: the last axis of the inputs must be known")
-        return self._weight(name, size)
+        shape = (size, self.heads, self.head_size)
+        self.add_matrix(attribute, shape, name, initializer=copy_initializer(self.kernel_initializer))
 
     def _weight(self, name: str, *sizes: int) -> Any:
         """Make a weight, [..., heads, head_size]."""
@@ -314,7 +326,7 @@ class RelativeMultiHeadAttention(Layer):
             float, [batch, n, out_dim].
         """
         q, k, v = (
-            ops.einsum("bnd,dhe->bnhe", x, kernel) for x, kernel in zip(inputs, (self.query, self.key, self.value))
+            ops.einsum("bnd,dhe->bnhe", x, self.matrix(name)) for x, name in zip(inputs, ("query", "key", "value"))
         )  # [b, n or m, h, head_size]
         rest = list(inputs[3:])
         bias = rest.pop(0) if a_bias else None
@@ -329,11 +341,11 @@ class RelativeMultiHeadAttention(Layer):
         v_mask = mask[2] if mask is not None else None
         q = q + self.content_bias  # [b, n, h, head_size]
         o = attention(q, k, v, v_mask, scores, scale, self.dropout, training)  # [b, n, h, head_size]
-        return ops.einsum("bnhe,dhe->bnd", o, self.output_kernel)  # [b, n, out_dim]
+        return ops.einsum("bnhe,dhe->bnd", o, self.matrix("output_kernel"))  # [b, n, out_dim]
 
     def _scores_of_distances(self, q: Tensor, distances: Tensor, m: Any) -> Tensor:
         """Compute the term of the scores that depends on the distances, [b, h, n, m]."""
-        r = ops.einsum("ld,dhe->lhe", distances, self.position)  # [n + m, h, head_size]
+        r = ops.einsum("ld,dhe->lhe", distances, self.matrix("position"))  # [n + m, h, head_size]
         return shift_to_distances(ops.einsum("bnhe,lhe->bhnl", q + self.position_bias, r), m)
 
     def _scores_of_segments(self, q: Tensor, ids: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 
@@ -51,6 +51,7 @@ class RelativePositionEmbedding(Layer):
     """
 
     reads_ids = True
+    matrix_axes: Mapping[str, tuple[int, ...]] = {"embeddings": (-1,)}
 
     def __init__(
         self,
@@ -68,9 +69,7 @@ class RelativePositionEmbedding(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the table, [input_dim, output_dim]."""
-        self.embeddings = self.add_weight(
-            name="embeddings", shape=(self.input_dim, self.output_dim), initializer=self.embeddings_initializer
-        )
+        self.add_matrix("embeddings", (self.input_dim, self.output_dim), initializer=self.embeddings_initializer)
         self.built = True
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -112,7 +111,7 @@ class RelativePositionEmbedding(Layer):
 
     def _rows(self, q: Tensor, v: Tensor) -> Tensor:
         """Return the vectors of the distances of positions v from positions q: [..., n, m, output_dim]."""
-        rows = ops.take(self.embeddings, self.bucket(self.distances(q, v)), axis=0)
+        rows = ops.take(self.matrix("embeddings"), self.bucket(self.distances(q, v)), axis=0)
         return ops.cast(rows, self.compute_dtype)
 
     def distances(self, q: Tensor, v: Tensor) -> Tensor:
@@ -192,6 +191,9 @@ class RelativePositionEmbeddingT5(RelativePositionEmbedding):
 
     Reference: Raffel et al., T5, https://arxiv.org/abs/1910.10683
     """
+
+    matrix_axes = {}
+    float_matrices = ("embeddings",)  # a term of the scores, which stay float
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ from b4k3.backend import (
 from b4k3.layers import Embedding
 
 from .errors import ConfigError, short
+from .quantised import refuse_quantised
 
 if TYPE_CHECKING:
     from .transformer import Transformer
@@ -153,8 +154,10 @@ def targets_of(transformer: Transformer) -> list[Target]:
         list of `Target`, in the order of the description.
 
     Raises:
+        CheckpointError: the model is quantised.
         BackendError: the environment has Keras 2.
     """
+    refuse_quantised(layers_with_weights(transformer), "LoRA")
     instances = transformer.description.instances(transformer.sizes)
     kinds = {transformer.prefixed(name): layer.name for _, layer, name, _ in instances}
     found = []

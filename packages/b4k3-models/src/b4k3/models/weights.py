@@ -24,6 +24,7 @@ from .keys import ARGUMENTS
 from .loading import in_dialect, load_weights, open_view
 from .networks.distances import distances_to_output
 from .networks.mapped import PLAIN
+from .quantised import refuse_quantised
 from .registry import network
 from .token_choice import check_tokens, parts_of
 
@@ -207,11 +208,12 @@ class CheckpointWeights:
             `LoadReport`, which is also the attribute `load_report`.
 
         Raises:
-            CheckpointError: a variable is missing or has another shape. The message lists all problems and says what to
-                do.
+            CheckpointError: a variable is missing or has another shape, or the model is quantised. The message lists
+                all problems and says what to do.
         """
         transformer: Any = self
         mapped = self.mapping_of_layers(mapping)
+        refuse_quantised(map(self.layers.get, mapped), "A checkpoint that is loaded")
         self.load_report = load_weights(transformer, checkpoint, mapped)
         self._restart_lora(mapped)
         nameless = self.layers_without_names() if mapping is None else []
@@ -281,11 +283,13 @@ class CheckpointWeights:
             dict from canonical name to array.
 
         Raises:
-            CheckpointError: layers that share a variable differ, no layer has a variable, or `variable_mapping` does
-                not name the weights of a layer, which would be lost.
+            CheckpointError: layers that share a variable differ, no layer has a variable, the model is quantised, or
+                `variable_mapping` does not name the weights of a layer, which would be lost.
         """
         tensors: dict[str, np.ndarray] = {}
-        for layer, variables in self.mapping_of_layers(mapping).items():
+        mapped = self.mapping_of_layers(mapping)
+        refuse_quantised(map(self.layers.get, mapped), "A checkpoint that is written")
+        for layer, variables in mapped.items():
             values = merged_weights(self.layers[layer])
             for variable, value in zip(variables, values):
                 value = self.create_variable(variable, np.asarray(value), dtype)

@@ -37,6 +37,10 @@ class EmbeddingModel(PerturbedModel):
         if layer is None or getattr(layer, "embeddings", None) is None:
             what = "no such layer" if layer is None else f"{type(layer).__name__} has no table `embeddings`"
             raise ValueError(f"{embedding_name!r}: {what} in {model.name}; give the name of its embedding layer")
+        if getattr(layer, "quantization_mode", None) is not None:
+            raise ValueError(
+                f"{embedding_name!r} is quantised, so that it cannot be moved: train before model.quantize"
+            )
         super().__init__(model, layer.embeddings, random=random, **kwargs)
         self.embedding_name = embedding_name
         self.settings = dict(settings)

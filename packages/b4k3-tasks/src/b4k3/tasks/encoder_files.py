@@ -10,6 +10,7 @@ import numpy as np
 from b4k3.models import ConfigError
 from b4k3.models.checkpoints import save_checkpoint
 from b4k3.models.cli.target import write_json
+from b4k3.models.quantised import refuse_quantised
 
 from .saving import write_config, write_folder, write_network
 from .sentence_modules import ACTIVATIONS, GENERAL, MODULES, DenseStep, NormStep, Step, UnitStep
@@ -30,9 +31,11 @@ def save_encoder(encoder: TextEncoder, folder: str, overwrite: bool) -> None:
         overwrite: bool. Whether a folder that is there may be replaced.
 
     Raises:
+        CheckpointError: the model is quantised.
         ConfigError: something is there that may not be replaced, or the pooling is "pooler".
         OSError: the folder cannot be written.
     """
+    refuse_quantised([encoder.model], "A folder that is written")
     if encoder.modules.modes == ("pooler",):
         raise ConfigError("sentence-transformers has no pooling 'pooler'; use transformer.save_weights_as_checkpoint")
     write_folder(folder, overwrite, lambda path: _write(encoder, path))

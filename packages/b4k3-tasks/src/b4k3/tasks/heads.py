@@ -22,6 +22,7 @@ from b4k3.models.cli.configs import huggingface_config
 from b4k3.models.errors import short
 from b4k3.models.loading import NOT_FLOATS
 from b4k3.models.networks.description import spelled_activation
+from b4k3.models.quantised import refuse_quantised
 from b4k3.models.registry import network
 
 from .head_descriptions import ENCODER, HIDDEN, LABELS, TASKS, Dense, Drop, Head, Norm, Said, head_of
@@ -429,6 +430,7 @@ def head_variables(model: Any, head: TaskHead) -> dict[str, np.ndarray]:
     Returns:
         dict from name to float array. Matrices are [outputs, inputs].
     """
+    refuse_quantised([model], "A folder that is written")
     found = {}
     for i, step in enumerate(head.head.steps):
         if not isinstance(step, Drop):

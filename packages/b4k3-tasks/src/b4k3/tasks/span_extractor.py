@@ -16,6 +16,7 @@ from b4k3.models.cli.configs import google_config
 from b4k3.models.cli.target import write_json
 from b4k3.models.errors import short, warn_caller
 from b4k3.models.loading import in_dialect
+from b4k3.models.quantised import refuse_quantised
 
 from .batches import checked_validation
 from .head_descriptions import Head
@@ -271,6 +272,7 @@ class SpanExtractor(Task):
             dict from name to float array. The names of the head begin with "global_pointer.".
         """
         theirs = self.opened.subject.network.huggingface is not None
+        refuse_quantised([self.model], "A folder that is written")
         tensors = self.transformer.checkpoint_variables()
         named = dict(in_dialect(tensors, "huggingface" if theirs else None, self.transformer.description))
         layer = self.model.get_layer("Head-GlobalPointer")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -69,6 +69,9 @@ class Layer(keras.layers.Layer):
     """
 
     reads_ids = False
+    matrix_axes: Mapping[str, tuple[int, ...]] = {}  # read on Keras 3 alone, where a model can be quantised
+    float_matrices: tuple[str, ...] = ()
+    quantization_mode = None
 
     def __init__(self, **kwargs: Any) -> None:
         if TF1 and not is_standalone:
@@ -89,6 +92,28 @@ class Layer(keras.layers.Layer):
     def sublayer_dtype(self) -> Any:
         """The dtype policy for the layers that this layer owns, or their dtype if this Keras has no policies."""
         return self.dtype if TF1 or is_standalone else getattr(self, "dtype_policy", None) or self._dtype_policy
+
+    def add_matrix(self, attribute: str, shape: Sequence[int], name: str | None = None, **kwargs: Any) -> None:
+        """Make a matrix. On Keras 3 `quantize` can turn it into integers.
+
+        Arguments:
+            attribute: str. The attribute that gets the variable.
+            shape: tuple of int. The shape of the matrix.
+            name: str, or None. The name of the weight; None is the attribute.
+            kwargs: the other arguments of `keras.layers.Layer.add_weight`.
+        """
+        setattr(self, attribute, self.add_weight(name=name or attribute, shape=tuple(shape), **kwargs))
+
+    def matrix(self, attribute: str) -> Any:
+        """Return what a layer computes with in the place of a matrix: on Keras 2 always the variable.
+
+        Arguments:
+            attribute: str. The attribute of a matrix that `add_matrix` has made.
+
+        Returns:
+            The variable.
+        """
+        return getattr(self, attribute)
 
     def add_loss(self, losses: Any, inputs: Any = None) -> None:
         """Add a term to the loss of the model; while a graph is replayed, to the loss of the replay.

@@ -9,7 +9,8 @@ import keras
 from ..types import Tensor
 from .compiling import found_once
 from .fused import BACKEND, activated, bound_linear, cast, fused_linear, value_of
-from .lora import effective, low_rank_of, reset_lora
+from .lora import effective, low_rank_of, reset_lora, weights_changed
+from .quantising import check_mode, saved_config
 
 
 class Dense(keras.layers.Dense):
@@ -30,6 +31,34 @@ class Dense(keras.layers.Dense):
     Example:
         >>> y = Dense(8)(keras.Input((4,)))  # [batch, 8]
     """
+
+    reads_saved_config = True  # its owner saves how it was quantised
+
+    def build(self, input_shape: Any) -> None:
+        """Make the kernel and the bias; integers if a model is loaded that was quantised.
+
+        Arguments:
+            input_shape: tuple of int and None. The shape of the inputs.
+        """
+        if self.quantization_mode is not None and self.quantization_config is None:
+            self.quantization_config = saved_config(self)
+        super().build(input_shape)
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Make the kernel integers, as `keras.layers.Dense` does.
+
+        Arguments:
+            mode: str. 'int8', 'int4' or 'float8'.
+            type_check: bool. It is not read: this class computes what `keras.layers.Dense` does.
+            config: keras.quantizers.QuantizationConfig, or None. As for `keras.layers.Dense`.
+
+        Raises:
+            BackendError: this Keras is older than 3.15.
+            ValueError: another mode.
+        """
+        check_mode(self, mode)
+        super().quantize(mode, type_check=False, config=config)
+        weights_changed()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Compute activation(inputs · kernel + bias).

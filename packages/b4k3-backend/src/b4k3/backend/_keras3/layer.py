@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -12,6 +12,15 @@ from .._ids import misfit
 from .._serialization import make_register
 from ..types import Tensor
 from .distribution import put_slices
+from .quantising import (
+    add_integers,
+    check_mode,
+    float_policy,
+    floats_of,
+    quantise_matrices,
+    settle_policy,
+    sublayer_policies,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -40,12 +49,15 @@ class Layer(keras.layers.Layer):
     """
 
     reads_ids = False
+    matrix_axes: Mapping[str, tuple[int, ...]] = {}  # attribute of a matrix -> the axes over which a scale reaches
+    float_matrices: tuple[str, ...] = ()  # attributes of matrices that stay float when the model is quantised
 
     def __init__(self, **kwargs: Any) -> None:
         if self.reads_ids:
             kwargs.setdefault("autocast", False)
         super().__init__(**kwargs)
         self.supports_masking = True
+        self.matrix_shapes: dict[str, tuple[int, ...]] = {}  # attribute of a quantised matrix -> its shape
 
     if keras.config.backend() == "jax":
 
@@ -57,7 +69,61 @@ class Layer(keras.layers.Layer):
     @property
     def sublayer_dtype(self) -> Any:
         """The dtype policy for the layers that this layer owns."""
-        return self.dtype_policy
+        return float_policy(self.dtype_policy)
+
+    def add_matrix(self, attribute: str, shape: Sequence[int], name: str | None = None, **kwargs: Any) -> None:
+        """Make a matrix that `quantize` can turn into integers. `matrix_axes` of the class names its attribute.
+
+        Arguments:
+            attribute: str. The attribute that gets the variable.
+            shape: tuple of int. The shape of the matrix.
+            name: str, or None. The name of the weight; None is the attribute.
+            kwargs: the other arguments of `keras.layers.Layer.add_weight`.
+        """
+        if self.quantization_mode is not None:
+            add_integers(self, attribute, name or attribute, tuple(shape), self.quantization_mode)
+        else:
+            setattr(self, attribute, self.add_weight(name=name or attribute, shape=tuple(shape), **kwargs))
+
+    def matrix(self, attribute: str) -> Any:
+        """Return what a layer computes with in the place of a matrix: the variable, or floats of a quantised one.
+
+        Arguments:
+            attribute: str. The attribute of a matrix that `add_matrix` has made.
+
+        Returns:
+            float, of the shape of the matrix. A variable or a tensor.
+        """
+        return getattr(self, attribute) if self.quantization_mode is None else floats_of(self, attribute)
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Make the matrices integers with one scale for each row of a table or output of a product.
+
+        `keras.Model.quantize` calls this method. The layer computes with floats, which it makes of the integers.
+
+        Arguments:
+            mode: str. 'int8' or 'int4'. The mode 'float8' is for Dense layers.
+            type_check: bool. It is not read.
+            config: keras.quantizers.QuantizationConfig, or None. Only its mode counts: it is for Dense layers.
+
+        Raises:
+            BackendError: this Keras is older than 3.15.
+            ValueError: another mode, or the layer has a matrix that cannot be quantised.
+        """
+        check_mode(self, mode)
+        quantise_matrices(self, mode)
+
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer. Keras calls this method of a quantised layer; `matrix` is all that differs."""
+        return self.call(*args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again, with quantised layers inside if there are some."""
+        config = super().get_config()
+        policies = sublayer_policies(self)
+        if policies is not None:
+            config["dtype"] = keras.dtype_policies.serialize(policies)
+        return config
 
     def add_loss(self, loss: Any, inputs: Any = None) -> None:
         """Add a term to the loss of the model.
@@ -203,6 +269,7 @@ def build_sublayer(layer: Any, input_shape: Sequence[int | None]) -> None:
     """
     if not layer.built:
         layer.build(tuple(input_shape))
+        settle_policy(layer)
 
 
 def assign_weights(pairs: Iterable[tuple[Any, ArrayLike]]) -> None:

@@ -39,13 +39,13 @@ class LowRank(NamedTuple):
 
 
 class Versions:
-    """The number of times that LoRA was put into a layer or taken out: what was compiled before must not be used."""
+    """The number of times that layers got other weights (LoRA, integers): what was compiled before must not be used."""
 
     count = 0
 
 
 def lora_version() -> int:
-    """Return a number that changes whenever LoRA is put into a layer or taken out of one.
+    """Return a number that changes whenever LoRA is put into a layer or taken out of one, or a layer is quantised.
 
     What was compiled under another number may lack weights that the layers have now.
 
@@ -61,6 +61,11 @@ def lora_version() -> int:
         True
     """
     return Versions.count
+
+
+def weights_changed() -> None:
+    """Note that a layer has other weights from now on."""
+    Versions.count += 1
 
 
 def enable_lora(layer: Any, rank: int, alpha: float | None = None) -> None:
@@ -96,7 +101,7 @@ def enable_lora(layer: Any, rank: int, alpha: float | None = None) -> None:
             f"{rank}: leave it out, or install a newer Keras"
         )
     layer.enable_lora(rank, **keywords)
-    Versions.count += 1
+    weights_changed()
 
 
 def initializers_of(layer: Any) -> tuple[Any, Any]:
@@ -197,8 +202,8 @@ def disable_lora(layer: Any) -> None:
                 layer._untrack_variable(variable)
                 setattr(layer, attribute, None)
     layer.lora_enabled, layer.lora_rank, layer.lora_alpha = False, None, None
-    found.base.trainable = True
-    Versions.count += 1
+    found.base.trainable = "float" in str(found.base.dtype)  # integers of a quantised layer cannot be trained
+    weights_changed()
 
 
 def reset_lora(layer: Any) -> None:
@@ -270,12 +275,18 @@ def merged_weights(layer: Any) -> list[np.ndarray]:
     Returns:
         list of arrays, in the order and of the dtypes of `base_weights`.
 
+    Raises:
+        ValueError: a layer is quantised: its integers are no weights of a checkpoint.
+
     Example:
         >>> layer = Dense(8)
         >>> layer.build((None, 4))
         >>> [value.shape for value in merged_weights(layer)]
         [(4, 8), (8,)]
     """
+    for inner in layer._flatten_layers():
+        if getattr(inner, "quantization_mode", None) is not None:
+            raise ValueError(f"{inner.name} is quantised to {inner.quantization_mode}, so it has no float weights")
     found = {id(low.base): low for low in map(low_rank_of, layer._flatten_layers()) if low is not None}
     return [merged(found[id(w)]) if id(w) in found else gathered(w) for w in base_weights(layer)]
 

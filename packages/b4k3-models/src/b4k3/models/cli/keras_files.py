@@ -185,12 +185,15 @@ def read(path: str, config: str | None, model: str | None, heads: str | None) ->
             transformer.model.load_weights(path)
             return transformer.checkpoint_variables()
         whole = load(path)
+        from ..quantised import refuse_quantised  # here, because it needs Keras
+
+        refuse_quantised([whole], path)
         names = {layer.name for layer in whole.layers}
         found = [name for name, part in heads_with_options(network(model)).items() if part.marker in names]
         transformer = build(arguments, ",".join(found) if heads is None else heads)
         for layer in transformer.mapping_of_layers():
             transformer.layers[layer].set_weights(whole.get_layer(layer).get_weights())
-    except (ConfigError, FileNotFoundError):
+    except (CheckpointError, ConfigError, FileNotFoundError):
         raise
     except (ValueError, KeyError, OSError) as error:
         raise CheckpointError(f"{path} does not fit model={model!r} with {config}: {error}") from None

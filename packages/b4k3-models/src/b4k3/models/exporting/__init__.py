@@ -6,5 +6,6 @@ and what must be installed, and `handover` gives the graph to a process on anoth
 
 from .exports import export as export
 from .formats import FORMATS as FORMATS
+from .onnx_int8 import quantise_onnx as quantise_onnx
 
-__all__ = ["FORMATS", "export"]
+__all__ = ["FORMATS", "export", "quantise_onnx"]

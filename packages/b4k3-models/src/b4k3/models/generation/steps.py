@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Callable
 
-from b4k3.backend import cache_orders, call_layer, keras, ops, permute, runs_eagerly, write_at
+from b4k3.backend import cache_orders, call_layer, dense_kernel, keras, ops, permute, runs_eagerly, write_at
 
 if TYPE_CHECKING:
     from b4k3.backend import Tensor
@@ -358,5 +358,5 @@ def before_activation(layer: Any, x: Tensor) -> Tensor:
     """
     if not isinstance(layer, keras.layers.Dense):
         return x
-    x = ops.matmul(x, ops.cast(ops.convert_to_tensor(layer.kernel), x.dtype))
+    x = ops.matmul(x, ops.cast(ops.convert_to_tensor(dense_kernel(layer)), x.dtype))
     return x + ops.cast(ops.convert_to_tensor(layer.bias), x.dtype) if layer.use_bias else x
