@@ -27,7 +27,7 @@ EXTRA_ARROWS = {"b4k3.models.cli.text_input": {"tokenizers"}}
 # Third-party modules that a package uses where they are installed, and does without where they are not.
 OPTIONAL = {
     "backend": FRAMEWORKS,
-    "models": {"h5py", "google_crc32c", "crc32c", "onnx", "openvino"},
+    "models": {"h5py", "google_crc32c", "crc32c", "onnx", "onnxruntime", "openvino"},
     "snippets": {"bottle"},
     "tasks": {"matplotlib", "prometheus_client", "pyarrow", "ray", "starlette", "uvicorn"},
     "tokenizers": {"sentencepiece"},

@@ -124,6 +124,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         apply_rotary_position_embeddings as apply_rotary_position_embeddings,
         sinusoidal_embeddings as sinusoidal_embeddings,
     )
+    from .precision import dtype_scope as dtype_scope
     from .prediction import largest_batch as largest_batch, predict_function as predict_function
     from .recomputing import (
         do_recompute as do_recompute,

@@ -17,6 +17,9 @@ from ._environment import checks, fused, load, ops
 from ._ids import misfit
 from .types import Tensor
 
+_replaying = load("replaying")
+_quantising = load("quantising")
+
 NARROW = ("bool", "int8", "int16", "uint8", "uint16")  # dtypes that cannot hold every limit
 
 
@@ -72,13 +75,13 @@ def matrix_rows(layer: Any, attribute: str, ids: Tensor, padding_id: int | None 
         ...         return matrix_rows(self, "rows", inputs)
         >>> y = Table()(np.array([[2, 0]]))  # [1, 2, 8]
     """
-    table = load("replaying").weight_value(getattr(layer, attribute))
+    table = _replaying.weight_value(getattr(layer, attribute))
     if layer.quantization_mode is None:
         return take_rows(table, ids, layer.name, padding_id)
     scales = take_rows(getattr(layer, f"{attribute}_scale"), ids, layer.name, padding_id)  # [..., 1]
     found = ops.greater(ops.squeeze(scales, -1), 0)  # False where an id has no row: its scale is NaN, or 0 for padding
     ids = ops.cast(ops.where(found, ids, ops.zeros_like(ids)), "int32")
-    return load("quantising").unpacked(layer, attribute, fused.rows_at(table, ids), scales)  # [..., d]
+    return _quantising.unpacked(layer, attribute, fused.rows_at(table, ids), scales)  # [..., d]
 
 
 def checked_ids(ids: Tensor, owner: str, least: int, most: int | Tensor) -> tuple[Tensor, Tensor | None]:

@@ -51,11 +51,26 @@ def attention_dtype(query: Tensor, value: Tensor, dropout: Any, training: Any) -
 def fused_layer_normalization(
     x: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float, zero_mean: bool
 ) -> None:
-    """Return None, because TensorFlow has no fused kernel of it. The arguments are explained in `_keras3`."""
+    """Return None, because TensorFlow has no fused kernel of it.
+
+    Arguments:
+        x: float, [..., d]. The features.
+        gamma: float, [d], or None. The factor.
+        beta: float, [d], or None. The offset.
+        epsilon: float. It is added to the variance.
+        zero_mean: bool. False means RMS normalisation.
+    """
 
 
 def bound_normalization(gamma: Any, beta: Any, epsilon: float, zero_mean: bool) -> None:
-    """Return None, because TensorFlow has no fused kernel of it. The arguments are explained in `_keras3`."""
+    """Return None, because TensorFlow has no fused kernel of it.
+
+    Arguments:
+        gamma: variable of [d], or None. The factor.
+        beta: variable of [d], or None. The offset.
+        epsilon: float. It is added to the variance.
+        zero_mean: bool. False means RMS normalisation.
+    """
 
 
 def matrix_product(x: Tensor, y: Tensor, transpose_b: bool = False) -> Tensor:

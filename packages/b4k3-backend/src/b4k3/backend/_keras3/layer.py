@@ -114,7 +114,15 @@ class Layer(keras.layers.Layer):
         quantise_matrices(self, mode)
 
     def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the layer. Keras calls this method of a quantised layer; `matrix` is all that differs."""
+        """Call the layer. Keras calls this method of a quantised layer; `matrix` is all that differs.
+
+        Arguments:
+            args: the arguments of `call`.
+            kwargs: its keyword arguments.
+
+        Returns:
+            What `call` returns.
+        """
         return self.call(*args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:

@@ -38,6 +38,12 @@ class Rounded(NamedTuple):
         integers: int8, [inputs, outputs]. The matrix.
         scales: float32, [outputs]. The steps of the matrix.
         bias: float32, [outputs]. The mean of what rounding takes away.
+
+    Example:
+        >>> from b4k3.models.exporting.onnx_int8 import rounded
+        >>> found = rounded(np.array([[0.5, 2.0], [-1.0, 1.0]], "float32"), np.array([[1.0], [-0.5]], "float32"))
+        >>> found.integers.dtype, found.scales.shape, found.bias.shape
+        (dtype('int8'), (1,), (1,))
     """
 
     smooth: Any
@@ -87,7 +93,16 @@ def quantise_onnx(source: str | os.PathLike[str], target: str | os.PathLike[str]
 
 
 def write_static(source: str, target: str, feeds: list[Feed]) -> None:
-    """Write a file with fixed scales."""
+    """Write a file with fixed scales.
+
+    Arguments:
+        source: str. A file in float32.
+        target: str. The file to write.
+        feeds: list of dicts from the name of an input to an int64 array, [batch, n].
+
+    Raises:
+        ConfigError: the file has no product with a matrix.
+    """
     import onnx
     from onnx import numpy_helper
 
@@ -113,7 +128,15 @@ def write_static(source: str, target: str, feeds: list[Feed]) -> None:
 
 
 def products(graph: Any, weights: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return the nodes that multiply by a matrix and add a bias, by the name of what they multiply."""
+    """Find the products with a matrix to which a bias is added.
+
+    Arguments:
+        graph: onnx.GraphProto.
+        weights: dict from the name of a constant to its array.
+
+    Returns:
+        dict from the name of what is multiplied to its list of nodes.
+    """
     found: dict[str, list[Any]] = {}
     for node in graph.node:
         if node.op_type == "MatMul" and np.ndim(weights.get(node.input[1])) == 2:
@@ -123,7 +146,16 @@ def products(graph: Any, weights: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def bias_of(graph: Any, product: Any, weights: Mapping[str, Any]) -> tuple[Any, int] | None:
-    """Return the node that adds a bias to a product, and the number of that input; None if there is none."""
+    """Find the node that adds a bias to a product.
+
+    Arguments:
+        graph: onnx.GraphProto.
+        product: onnx.NodeProto. A matrix product.
+        weights: dict from the name of a constant to its array.
+
+    Returns:
+        (the node, the number of its input that is the bias), or None.
+    """
     after = [node for node in graph.node if product.output[0] in node.input]
     if len(after) != 1 or after[0].op_type != "Add":
         return None
@@ -132,7 +164,16 @@ def bias_of(graph: Any, product: Any, weights: Mapping[str, Any]) -> tuple[Any, 
 
 
 def sampled(model: Any, names: list[str], feeds: list[Feed]) -> dict[str, Any]:
-    """Run the float model, and keep the activations of some tokens that are no padding: {name: [tokens, inputs]}."""
+    """Run the float model, and keep the activations of some tokens that are no padding.
+
+    Arguments:
+        model: onnx.ModelProto. The float model.
+        names: list of str. The names of the activations.
+        feeds: list of dicts from the name of an input to an int64 array, [batch, n].
+
+    Returns:
+        dict from a name to float32, [tokens, inputs].
+    """
     import onnx
     import onnxruntime
 
@@ -178,7 +219,18 @@ def rounded(x: Any, matrix: Any) -> Rounded:
 
 
 def replace(graph: Any, name: str, nodes: list[Any], found: Rounded, weights: Mapping[str, Any]) -> list[Any]:
-    """Let the products of one input read integers, and return the nodes that make them."""
+    """Let the products of one input read integers.
+
+    Arguments:
+        graph: onnx.GraphProto. It is changed.
+        name: str. The name of the input.
+        nodes: list of onnx.NodeProto. The products.
+        found: `Rounded`. Their integers.
+        weights: dict from the name of a constant to its array.
+
+    Returns:
+        list of onnx.NodeProto. What makes the rounded activations and matrices; it comes before the products.
+    """
     from onnx import helper, numpy_helper
 
     def constant(end: str, value: Any) -> str:

@@ -120,7 +120,14 @@ def make_int8(path: str, opened: Any, texts: str | None) -> None:
 
 
 def feed_of(encoded: Any) -> dict[str, Any]:
-    """Return the inputs of a graph for one text, of its ids and segment ids."""
+    """Return the inputs of a graph for one text.
+
+    Arguments:
+        encoded: pair of lists of int. The ids and the segment ids of the text.
+
+    Returns:
+        dict from the name of an input to int64, [1, n].
+    """
     import numpy as np
 
     ids, segments = (np.array([values], "int64") for values in encoded[:2])
