@@ -52,6 +52,7 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
     from ._keras3.fused import (
         bound_normalization as bound_normalization,
         matmul_transposed as matmul_transposed,
+        positions_at as positions_at,
         rows_at as rows_at,
     )
     from ._keras3.gradients import gradient as gradient
@@ -266,6 +267,7 @@ _NAMES = {
     "reshape": "tensors",
     "root_mean_square": "tensors",
     "row": "_runtime",
+    "positions_at": "_keras3.fused",
     "rows_at": "_keras3.fused",
     "runs_eagerly": "_keras3.compiling",
     "search_layer": "searching",

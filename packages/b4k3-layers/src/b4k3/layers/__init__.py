@@ -26,7 +26,11 @@ if TYPE_CHECKING:  # what the table below gives at run time, for editors and typ
         MaximumEntropyMarkovModel as MaximumEntropyMarkovModel,
     )
     from .disentangled import DisentangledAttention as DisentangledAttention, DistanceEmbedding as DistanceEmbedding
-    from .embedding import Embedding as Embedding, TaskEmbedding as TaskEmbedding
+    from .embedding import (
+        Embedding as Embedding,
+        TaskEmbedding as TaskEmbedding,
+        first_tokens_masked as first_tokens_masked,
+    )
     from .feedforward import FeedForward as FeedForward
     from .gau import GatedAttentionUnit as GatedAttentionUnit
     from .global_pointer import EfficientGlobalPointer as EfficientGlobalPointer, GlobalPointer as GlobalPointer
@@ -109,6 +113,7 @@ _NAMES = {
     "TokenConvolution": "convolution",
     "UniLMMask": "masks",
     "ZeroPadding": "masks",
+    "first_tokens_masked": "embedding",
     "integerize_shape": "shapes",
 }
 # from b4k3.backend

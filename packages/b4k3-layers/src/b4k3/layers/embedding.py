@@ -32,6 +32,7 @@ class _Calls(threading.local):
     """The innermost call of an `Embedding` that this thread is in, because Keras asks for a mask without the mode."""
 
     layer = mode = None
+    masks_first = False  # within `first_tokens_masked`
 
     @contextlib.contextmanager
     def entered(self, layer: Embedding, mode: str) -> Iterator[None]:
@@ -45,6 +46,29 @@ class _Calls(threading.local):
 
 
 _calls = _Calls()
+
+
+@contextlib.contextmanager
+def first_tokens_masked() -> Iterator[None]:
+    """Let every `Embedding` that this thread calls mask a first token that is padding, as with `mask_first`.
+
+    A batch that is padded on the left needs it.
+
+    Returns:
+        A context manager.
+
+    Example:
+        >>> embedding = Embedding(30, 8, mask_zero=True)
+        >>> with first_tokens_masked():
+        ...     mask = ops.convert_to_numpy(embedding.compute_mask(ops.convert_to_tensor([[0, 5]])))
+        >>> mask.tolist()
+        [[False, True]]
+    """
+    before, _calls.masks_first = _calls.masks_first, True
+    try:
+        yield
+    finally:
+        _calls.masks_first = before
 
 
 @register
@@ -254,7 +278,7 @@ class Embedding(Layer):
         if not self.mask_zero:
             return None
         mask = ops.not_equal(inputs, self.padding_id)
-        if self.mask_first:
+        if self.mask_first or _calls.masks_first:
             return mask
         return ops.concatenate([ops.ones_like(mask[:, :1]), mask[:, 1:]], axis=1)
 

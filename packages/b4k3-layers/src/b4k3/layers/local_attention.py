@@ -10,6 +10,7 @@ from b4k3.backend import (
     attention,
     bias_from_mask,
     ops,
+    positions_at,
     register,
     runs_eagerly,
 )
@@ -73,7 +74,7 @@ def windowed_attention(
     places = ops.minimum(ops.maximum(places, 0), n - 1)  # [count, 3 · size]
     queries = ops.minimum(ops.expand_dims(first, 1) + ops.expand_dims(inner, 0), n - 1)  # [count, size]
     mask = ops.ones_like(query[:, :, 0, 0], dtype="bool") if mask is None else ops.cast(mask, "bool")  # [b, n]
-    seen = ops.logical_and(ops.take(mask, places, axis=1), ops.expand_dims(inside, 0))  # [b, count, 3 · size]
+    seen = ops.logical_and(positions_at(mask, places), ops.expand_dims(inside, 0))  # [b, count, 3 · size]
     near = ops.absolute(ops.expand_dims(outer, 0) - ops.expand_dims(inner, 1)) <= radius  # [size, 3 · size]
     blocks = [_blocks(x, at, width) for x, at, width in ((query, queries, size), (key, places, 3 * size))]
     blocks.append(_blocks(value, places, 3 * size))  # each [b · count, size or 3 · size, h, d]
@@ -85,7 +86,7 @@ def windowed_attention(
 
 def _blocks(x: Tensor, places: Tensor, width: Any) -> Tensor:
     """Pick positions, and make each row of places an example of its own."""
-    return ops.reshape(ops.take(x, places, axis=1), (-1, width) + tuple(ops.shape(x)[2:]))  # [b · count, width, h, d]
+    return ops.reshape(positions_at(x, places), (-1, width) + tuple(ops.shape(x)[2:]))  # [b · count, width, h, d]
 
 
 @register

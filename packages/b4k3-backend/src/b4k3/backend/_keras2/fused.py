@@ -136,6 +136,19 @@ def rows_at(table: Tensor, ids: Tensor) -> Tensor:
     return tf.gather(table, ids)
 
 
+def positions_at(x: Tensor, places: Tensor) -> Tensor:
+    """Pick the same positions of every example; they are known to be inside.
+
+    Arguments:
+        x: [batch, n, ...]. The examples.
+        places: int32, [...]. The numbers of the positions.
+
+    Returns:
+        [batch, ..., ...].
+    """
+    return tf.gather(x, places, axis=1)
+
+
 def rotated_halves(sinusoidal: Tensor, x: Tensor) -> None:
     """Return None, because TensorFlow has no shorter way than the operations of `ops`.
 

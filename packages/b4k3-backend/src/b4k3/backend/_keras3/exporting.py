@@ -112,12 +112,13 @@ def write_torch(function: Any, layers: Any, inputs: Any, outputs: Any, path: str
         # What torch cannot prove of all sizes it checks when the program runs, where it can (since PyTorch 2.9).
         late = {"prefer_deferred_runtime_asserts_over_guards": True}
         known = inspect.signature(torch.export.export).parameters
-        program = torch.export.export(
-            torch_module(function, layers),
-            samples(inputs, limits),
-            dynamic_shapes={"tensors": tuple(shapes)},
-            **{name: value for name, value in late.items() if name in known},
-        )
+        late = {name: value for name, value in late.items() if name in known}
+        module, dynamic = torch_module(function, layers), {"tensors": tuple(shapes)}
+        try:
+            program = torch.export.export(module, samples(inputs, limits), dynamic_shapes=dynamic, **late)
+        except torch._dynamo.exc.UserError as error:  # a cut into blocks holds for the length of the sample alone
+            said = str(error).strip().splitlines()[0]
+            raise ValueError(f"torch.export makes no program of this network for any length: {said}") from None
         torch.export.save(program, path)
 
 

@@ -476,6 +476,25 @@ def rows_at(table: Any, ids: Tensor) -> Tensor:
     return keras.ops.take(table, ids, axis=0)
 
 
+def positions_at(x: Tensor, places: Tensor) -> Tensor:
+    """Pick the same positions of every example; they are known to be inside.
+
+    Arguments:
+        x: [batch, n, ...]. The examples.
+        places: int, [...]. The numbers of the positions.
+
+    Returns:
+        [batch, ..., ...]. As `ops.take` along axis 1.
+
+    Example:
+        >>> picked = positions_at(ops.ones((2, 5, 8)), ops.convert_to_tensor([[0, 3, 1]]))  # [2, 1, 3, 8]
+    """
+    # `keras.ops` drops an axis of size 1 on the way, so that an exported graph has a tensor of unknown rank.
+    if BACKEND == "torch" and isinstance(x, torch.Tensor):
+        return x[:, places]
+    return keras.ops.take(x, places, axis=1)
+
+
 def row_times_rows_in_blocks(x: Tensor, y: Tensor) -> Tensor | None:
     """Multiply a single row by the rows of a table in four blocks, so that XLA uses more than one core of the CPU.
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
-from b4k3.backend import Tensor, keras, ops
+from b4k3.backend import INPUT_NAMES, Tensor, keras, ops
 from b4k3.backend.types import GraphTensor
-from b4k3.layers import Embedding
+from b4k3.layers import Embedding, first_tokens_masked
 
 from ..errors import ConfigError
 from .handed_model import all_layers, load_model, refuse_other_dtypes, save_model
 
-# The name of an input of ours -> the name that other programs know.
-INPUT_NAMES = {
-    "Input-Token": "input_ids",
-    "Input-Segment": "token_type_ids",
-    "Input-Position": "position_ids",
-    "Input-Task": "task_type_ids",
-    "Input-Prompt": "prompt_length",
-}
+# The name of an input of ours -> the name that other programs know, the last one of `INPUT_NAMES`.
+IDS = ("Input-Token", "Input-Segment", "Input-Position", "Input-Task")
+KNOWN_NAMES = dict({ours: INPUT_NAMES[ours][-1] for ours in IDS}, **{"Input-Prompt": "prompt_length"})
 MASK = "attention_mask"
 PLAN = "graph.json"
 
@@ -85,7 +79,7 @@ class ModelGraph:
         """The inputs of the graph, as `GraphTensor`s."""
         ports = []
         for name, tensor in zip(self.feeds, self.model.inputs):
-            dtype = "int64" if name in INPUT_NAMES.values() else keras.backend.standardize_dtype(tensor.dtype)
+            dtype = "int64" if name in KNOWN_NAMES.values() else keras.backend.standardize_dtype(tensor.dtype)
             ports.append(GraphTensor(name, axes_of(tensor), dtype))
             if name == "input_ids" and self.has_mask:
                 ports.append(GraphTensor(MASK, axes_of(tensor)))
@@ -111,7 +105,7 @@ class ModelGraph:
             real = ops.not_equal(given[MASK], 0)  # [batch, n]
             given["input_ids"] = ops.where(real, ids, ops.full_like(ids, padding_id))  # [batch, n]
         values = [ops.cast(given[name], tensor.dtype) for name, tensor in zip(self.feeds, self.model.inputs)]
-        with first_tokens_masked(self.masking):
+        with first_tokens_masked():
             found = self.model(values if len(values) > 1 else values[0], training=False)
         return list(found) if isinstance(found, (list, tuple)) else [found]
 
@@ -153,7 +147,7 @@ def input_name(tensor: Any) -> str:
     Returns:
         str.
     """
-    for ours, known in INPUT_NAMES.items():
+    for ours, known in KNOWN_NAMES.items():
         if tensor.name.endswith(ours):
             return known
     return str(tensor.name)
@@ -184,23 +178,3 @@ def length_limits(model: Any) -> dict[str, int]:
     counted = [x for x in all_layers(model) if hasattr(x, "position_limit") and not x.custom_position_ids]
     limits = [layer.position_limit for layer in counted if layer.position_limit is not None]
     return {"sequence": min(limits)} if limits else {}
-
-
-@contextlib.contextmanager
-def first_tokens_masked(embeddings: Sequence[Any]) -> Iterator[None]:
-    """Let a first token be hidden too, as in batches that are padded on the left.
-
-    Arguments:
-        embeddings: list of `Embedding` layers.
-
-    Returns:
-        A context manager.
-    """
-    before = [layer.mask_first for layer in embeddings]
-    for layer in embeddings:
-        layer.mask_first = True
-    try:
-        yield
-    finally:
-        for layer, value in zip(embeddings, before):
-            layer.mask_first = value
