@@ -152,7 +152,7 @@ WRONG = [
     ([np.ones((1, 40)), np.zeros((1, 40))], "40"),
     ([np.ones((1, 5))], "Input-Token.*Input-Segment"),
     (np.ones((1, 5)), "Input-Token.*Input-Segment"),
-    ({"Input-Token": np.ones((1, 5))}, "'Input-Segment' is missing"),
+    ({"Input-Token": np.ones((1, 5))}, "no Input-Segment or segment_ids"),
     ([np.ones((1, 5, 2)), np.zeros((1, 5))], r"'Input-Token'.*\[1, 5, 2\]"),
     ([np.ones((2, 5)), np.zeros((3, 5))], "'Input-Segment': 3"),
     ([np.ones((1, 5)), np.zeros((1, 6))], "Input-Segment"),

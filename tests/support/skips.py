@@ -362,6 +362,11 @@ SKIPS = [
     ),
     *((f"{SAVING}?{system}?", "*", "another system has this network and is saved") for system in SAME_NETWORK.split()),
     *((f"{SAVING}?{system}?", NEAR + " keras3-tf", ONCE_FOR_EACH) for system in NOT_SAVED_AGAIN.split()),
+    (
+        "tests/models/test_goldens.py::test_weights_and_models_survive_a_new_process",
+        NEAR + " keras3-tf keras3-numpy",
+        "a minute by itself: run once for each kind of Keras, and on JAX and PyTorch",
+    ),
     (TRAINING + "*", "keras3-numpy", "the numpy backend cannot train"),
     ("tests/backend/test_tables.py::test_no_gradient_*", "keras3-numpy", "the numpy backend has no gradients"),
     ("tests/backend/test_losses.py::test_gradients_*", "keras3-numpy", "the numpy backend has no gradients"),
