@@ -106,8 +106,8 @@ def _rotate_neighbours(tensor: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     """Rotate each pair of neighbouring features of one tensor."""
     even, odd = tensor[..., 0::2], tensor[..., 1::2]  # [b, n, …, d / 2]
     pairs = ops.stack([even * cos - odd * sin, odd * cos + even * sin], axis=-1)  # [b, n, …, d / 2, 2]
-    size = getattr(tensor.shape[-1], "value", tensor.shape[-1])  # TensorFlow 1 has objects there
-    return ops.reshape(pairs, tuple(ops.shape(tensor)[:-1]) + (size,))  # [b, n, …, d]
+    shape, size = ops.shape(tensor), getattr(tensor.shape[-1], "value", tensor.shape[-1])  # TensorFlow 1 has objects
+    return ops.reshape(pairs, tuple(shape[:-1]) + (shape[-1] if size is None else size,))  # [b, n, …, d]
 
 
 def _rotate_halves(tensor: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
