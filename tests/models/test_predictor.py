@@ -321,8 +321,6 @@ def test_masks_of_any_layer(layers):
 
 
 def test_a_hook_of_torch_is_called(bert):
-    if row.kind != "keras3" or keras.config.backend() != "torch":
-        return  # the layers have no such hooks
     predictor, calls = Predictor(bert), []
     for layer in (bert.get_layer("Transformer-0-FeedForward"), bert):
         handle = layer.register_forward_hook(lambda *given: calls.append(1))
