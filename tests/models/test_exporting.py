@@ -93,7 +93,8 @@ def test_keras_exports_too(tmp_path):
         model.export(path, format="tf_saved_model", verbose=False)
         import tensorflow as tf
 
-        got = tf.saved_model.load(path).serve([ids, 0 * ids]).numpy()
+        loaded = tf.saved_model.load(path)  # its variables live as long as it does
+        got = loaded.serve([ids, 0 * ids]).numpy()
     else:
         model.export(path + ".onnx", format="onnx", verbose=False)
         import onnxruntime
