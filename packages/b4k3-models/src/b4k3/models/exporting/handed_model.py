@@ -58,7 +58,7 @@ def load_model(folder: str) -> Any:
 
 
 def all_layers(model: Any) -> list[Any]:
-    """Return the layers of a model, those of the models and layers in it included.
+    """Return the layers of a model, and the layers inside them.
 
     Arguments:
         model: Keras model.

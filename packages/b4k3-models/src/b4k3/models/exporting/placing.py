@@ -9,7 +9,7 @@ from ..errors import ConfigError
 
 
 def place(new: str, folder: str, last: str, overwrite: bool) -> None:
-    """Rename the files of a folder into another one, which may have other files: those of another format, for example.
+    """Rename the files of a folder into another one, which may have files of other formats.
 
     Arguments:
         new: str. The folder with the new files, on the disk of the target.
