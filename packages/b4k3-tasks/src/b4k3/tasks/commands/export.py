@@ -83,6 +83,7 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
         CheckpointError: the checkpoint cannot be read.
         FileNotFoundError: there is no checkpoint or no vocabulary.
     """
+    from b4k3.models.exporting.decoders import generates
     from b4k3.models.exporting.formats import checked_format
 
     checked_format(args.format)  # before anything is loaded
@@ -90,31 +91,50 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
         raise ConfigError("--int8 is for --format onnx, and --texts for --int8")
     options = {} if args.opset is None else {"opset": args.opset}
     task = args.task or task_of(args.folder, args.pooling)
+    lines = texts_of(args.texts)
     opened = open_for_export(args, task)
+    if args.int8 and generates(opened.exported_model()[0]):
+        raise ConfigError("--int8: this network is written with its caches, and such graphs stay float: leave it out")
     path = opened.export(args.out, args.format, overwrite=args.force, **options)
     if args.int8:
-        make_int8(path, opened, args.texts)
+        make_int8(path, opened, lines)
     out(path)
     return 0
 
 
-def make_int8(path: str, opened: Any, texts: str | None) -> None:
+def texts_of(path: str | None) -> list[str]:
+    """Read the typical texts of --texts.
+
+    Arguments:
+        path: str or None. The file, a text in each line.
+
+    Returns:
+        list of str, at most `MOST_TEXTS`; empty for None.
+
+    Raises:
+        ConfigError: the file has no text.
+        FileNotFoundError: there is no file.
+    """
+    if path is None:
+        return []
+    with open(path, encoding="utf-8") as file:
+        lines = [line.strip() for line in file if line.strip()][:MOST_TEXTS]
+    if not lines:
+        raise ConfigError(f"--texts {path} has no text")
+    return lines
+
+
+def make_int8(path: str, opened: Any, lines: list[str]) -> None:
     """Make the matrices of an ONNX file int8.
 
     Arguments:
         path: str. The file, which is replaced.
         opened: what `open_for_export` returned.
-        texts: str or None. A file of typical texts, a line each.
+        lines: list of str. Typical texts.
     """
     from b4k3.models.exporting import quantise_onnx
 
-    batches = []
-    if texts is not None:
-        with open(texts, encoding="utf-8") as file:
-            lines = [line.strip() for line in file if line.strip()][:MOST_TEXTS]
-        if not lines:
-            raise ConfigError(f"--texts {texts} has no text")
-        batches = [feed_of(opened.opened.tokenizer.encode(line, maxlen=opened.maxlen)) for line in lines]
+    batches = [feed_of(opened.opened.tokenizer.encode(line, maxlen=opened.maxlen)) for line in lines]
     quantise_onnx(path, path + ".int8", batches)
     os.replace(path + ".int8", path)
 
