@@ -71,7 +71,7 @@ class CachedStep(DecodingStep):
             value: the same of their values.
 
         Returns:
-            (keys, values, mask): those of all tokens, in the same order of axes; bool, [batch, m], or None.
+            (keys, values, mask): of all tokens, with their axes in the same order; bool, [batch, m], or None.
         """
         past, new = next(self._past), [cached(key), cached(value)]
         if past is not None:

@@ -18,7 +18,7 @@ def place(new: str, folder: str, last: str, overwrite: bool) -> None:
         overwrite: bool. Whether other files of these names are replaced.
 
     Raises:
-        ConfigError: another file of such a name is there, and `overwrite` is False. The target stays as it is.
+        ConfigError: a different file has one of these names, and `overwrite` is False. The target stays as it is.
     """
     if not os.path.lexists(folder):
         os.rename(new, folder)
