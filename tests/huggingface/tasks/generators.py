@@ -11,6 +11,8 @@ import random
 import sys
 import tempfile
 
+from huggingface.tasks.unigrams import unigram_tokenizer
+
 TEXTS = [
     "The cat sleeps in the park, and the dog runs home.",
     "今天天气很好，我们去公园散步。",
@@ -49,10 +51,7 @@ def tokenizer_of(name):
 
     specials = SPECIALS[name]
     if name in ("t5", "umt5"):
-        it = Tokenizer(models.Unigram())
-        it.pre_tokenizer, it.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
-        trainer = trainers.UnigramTrainer(vocab_size=100, special_tokens=specials, unk_token="<unk>")
-        it.train_from_iterator(TEXTS, trainer)
+        it = unigram_tokenizer(TEXTS, specials, "<unk>", 100)
         around = [("</s>", 1)]
         it.post_processor = processors.TemplateProcessing("$A </s>", "$A </s> $B </s>", around)
         return it

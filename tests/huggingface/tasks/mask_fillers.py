@@ -10,6 +10,8 @@ import pathlib
 import sys
 import tempfile
 
+from huggingface.tasks.unigrams import unigram_tokenizer
+
 WORDS = "the cat sleeps a dog runs in park ##s ##ing 今 天 气 很 好 我 们 how do i bake bread , . ! ?".split()
 LINES = ["the cat sleeps in the park.", "a dog runs, the dog bakes bread!", "今天天气很好", "how do i bake bread?"]
 TEXTS = [
@@ -62,11 +64,7 @@ def tokenizer_of(kind):
         trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=specials[:-1], initial_alphabet=alphabet)
         it.train_from_iterator(LINES, trainer)
     else:
-        it = Tokenizer(models.Unigram())
-        it.pre_tokenizer, it.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
-        it.train_from_iterator(
-            LINES, trainers.UnigramTrainer(vocab_size=90, special_tokens=specials[:-1], unk_token="<unk>")
-        )
+        it = unigram_tokenizer(LINES, specials[:-1], "<unk>", 90)
     it.add_special_tokens([AddedToken(specials[-1], lstrip=kind != "wordpiece", normalized=False)])
     first, last = SPECIALS[kind]["cls"], SPECIALS[kind]["sep"]
     around = [(first, it.token_to_id(first)), (last, it.token_to_id(last))]

@@ -11,8 +11,9 @@ import pathlib
 import sys
 import tempfile
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from huggingface.tasks.unigrams import unigram_tokenizer  # noqa: E402
 
 TEXTS = [
     "Angela Merkel visited the Eiffel Tower in Paris.",
@@ -77,13 +78,7 @@ def make_tokenizer(kind, has_types):
         )
         tokenizer.train_from_iterator(TEXTS, trainer)
     else:
-        tokenizer = tokenizers.Tokenizer(models.Unigram())
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-        tokenizer.decoder = decoders.Metaspace()
-        trainer = trainers.UnigramTrainer(
-            vocab_size=120, special_tokens=special, unk_token="[UNK]", show_progress=False
-        )
-        tokenizer.train_from_iterator(TEXTS, trainer)
+        tokenizer = unigram_tokenizer(TEXTS, special, "[UNK]", 120)
     ids = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     pair = "[CLS] $A [SEP] $B:1 [SEP]:1" if has_types else "[CLS] $A [SEP] $B [SEP]"
     tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", pair, ids)
