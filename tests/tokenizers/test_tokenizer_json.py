@@ -1,5 +1,6 @@
 import copy
 import json
+import pickle
 
 import pytest
 
@@ -40,6 +41,30 @@ def test_specials_around_a_text(vocab, path, start, end):
     save_tokenizer_json(path, tokenizer)
     again = load_tokenizer_json(path)
     assert (again._token_start, again._token_end) == (start, end)
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("char", ["\ue000", "\uf8ff", "\U000f0000"])
+def test_characters_for_private_use_are_dropped_by_such_a_file_alone(vocab, path, char, lower):
+    tokenizer = Tokenizer(vocab, do_lower_case=lower)
+    save_tokenizer_json(path, tokenizer)
+    again = load_tokenizer_json(path)
+    for text, without in (("ab{0}cs", "abcs"), ("我{0}们", "我们"), ("a {0} b", "a b"), ("ab{0}cs Σ", "abcs Σ")):
+        want = again.encode(without)
+        for reader in (again, pickle.loads(pickle.dumps(again))):
+            assert reader.encode(text.format(char)) == want
+            assert reader.encode_batch([text.format(char)]).ids == [want[0]]
+        assert tokenizer.encode(text.format(char)) != want
+
+
+def test_a_sigma_is_never_final_in_such_a_file(vocab, path):
+    vocab = {**vocab, "ας": len(vocab), "ασ": len(vocab) + 1}
+    tokenizer = Tokenizer(vocab, do_lower_case=True)
+    save_tokenizer_json(path, tokenizer)
+    text = "ΑΣ 我ΑΣ\u0345"  # the last character is combining, and no mark to be dropped
+    assert tokenizer.tokenize(text)[1:2] == ["ας"]
+    assert load_tokenizer_json(path).tokenize(text)[1:2] == ["ασ"]
+    assert load_tokenizer_json(path).encode("我ΑΣ")[0] == [vocab[token] for token in ("[CLS]", "我", "ασ", "[SEP]")]
 
 
 def test_the_older_form_of_the_post_processor(vocab, path):

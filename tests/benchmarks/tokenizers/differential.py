@@ -19,7 +19,7 @@ import corpora  # noqa: E402
 
 import tokenizers  # noqa: E402
 from b4k3.tokenizers import Tokenizer, load_tokenizer_json, save_tokenizer_json  # noqa: E402
-from b4k3.tokenizers._bert_normalizer import spaced  # noqa: E402
+from b4k3.tokenizers._bert_normalizer import char_table, spaced  # noqa: E402
 
 warnings.simplefilter("ignore")
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -44,7 +44,7 @@ def without_specials(text):
 
 def without_long_words(text):
     """Words of 101 to 200 characters are cut by Google; to Hugging Face's default limit they are unknown."""
-    return " ".join(word for word in spaced(text, False).split() if len(word) <= 100)
+    return " ".join(word for word in spaced(text, char_table(lower=False)).split() if len(word) <= 100)
 
 
 CAUSES = [

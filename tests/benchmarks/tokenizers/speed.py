@@ -19,13 +19,13 @@ os.environ.update(TOKENIZERS_PARALLELISM="false", TF_CPP_MIN_LOG_LEVEL="3")
 import corpora  # noqa: E402
 
 from b4k3.tokenizers import Tokenizer  # noqa: E402
-from b4k3.tokenizers._bert_normalizer import TABLES  # noqa: E402
+from b4k3.tokenizers._bert_normalizer import char_table  # noqa: E402
 
 warnings.simplefilter("ignore")
 
 
 def ours(path):
-    for table in TABLES.values():
+    for table in map(char_table, (False, True)):
         table.clear()
     tokenizer = Tokenizer(path, do_lower_case=True)
     return lambda texts: tokenizer.encode_batch(texts).ids

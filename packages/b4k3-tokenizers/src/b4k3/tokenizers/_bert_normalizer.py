@@ -13,6 +13,7 @@ concern is translated to `CONTEXT`, which no other character becomes. If `CONTEX
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 from ._unicode import ASCII_PUNCTUATION, is_cjk_character, is_dropped, is_punctuation, is_space
 
@@ -26,11 +27,19 @@ class CharTable(dict):
 
     Arguments:
         lower: bool. Whether to lower-case and strip accents.
+        like_rust: bool. Whether to do what the `BertNormalizer` of a `tokenizer.json` does in the Rust library, and not
+            what Google's code does: characters for private use (category Co) are dropped, and the lower case of a
+            capital sigma is never the final form.
     """
 
-    def __init__(self, lower: bool) -> None:
+    def __init__(self, lower: bool, like_rust: bool) -> None:
         super().__init__()
-        self.lower = lower
+        self.lower, self.like_rust = lower, like_rust
+        # The characters whose lower case depends on their neighbours.
+        self.undecided = SIGMA if lower and not like_rust else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return char_table, (self.lower, self.like_rust)
 
     def __missing__(self, code: int) -> str:
         value = self._spell(chr(code))
@@ -38,35 +47,60 @@ class CharTable(dict):
             self[code] = value
         return value
 
+    def drops(self, ch: str) -> bool:
+        """Return True for a character that nothing is left of.
+
+        Arguments:
+            ch: str. The character.
+
+        Returns:
+            bool.
+        """
+        return is_dropped(ch) or self.like_rust and unicodedata.category(ch) == "Co"
+
     def _spell(self, ch: str) -> str:
-        if is_dropped(ch):
+        if self.drops(ch):
             return ""
         if is_space(ch):
             return " "
         if not self.lower:
             return " " + ch + " " if is_cjk_character(ch) or is_punctuation(ch) else ch
         decomposed = _nfd(ch.lower())
-        if ch == SIGMA or any(unicodedata.combining(c) and unicodedata.category(c) != "Mn" for c in decomposed):
+        reordered = any(unicodedata.combining(c) and unicodedata.category(c) != "Mn" for c in decomposed)
+        if reordered or ch in self.undecided:
             return CONTEXT
         return _space_out(decomposed, is_cjk_character(ch))
 
 
-TABLES = {False: CharTable(lower=False), True: CharTable(lower=True)}
+_TABLES = {(lower, rust): CharTable(lower, rust) for lower in (False, True) for rust in (False, True)}
 
 
-def spaced(text: str, lower: bool) -> str:
+def char_table(lower: bool, like_rust: bool = False) -> CharTable:
+    """Return the table that all tokenizers of a kind share.
+
+    Arguments:
+        lower: bool. Whether to lower-case and strip accents.
+        like_rust: bool. Whether to do what the Rust library does; see `CharTable`.
+
+    Returns:
+        CharTable.
+    """
+    return _TABLES[lower, like_rust]
+
+
+def spaced(text: str, table: CharTable) -> str:
     """Put spaces around all words of a text.
 
     Arguments:
         text: str. The text.
-        lower: bool. Whether to lower-case and strip accents, as uncased vocabularies need it.
+        table: CharTable. What becomes of its characters.
 
     Returns:
         str. Its `.split()` gives the words that WordPiece cuts into pieces.
     """
-    out = text.translate(TABLES[lower])
+    out = text.translate(table)
     if CONTEXT in out:
-        return "".join(part for part, _ in spelled_in_context(text))
+        return "".join(part for part, _ in spelled_in_context(text, table))
     return out
 
 
@@ -107,35 +141,34 @@ def without_ascii_controls(text: str) -> str:
     return text if text.isprintable() else text.translate(_ASCII_CONTROLS)
 
 
-def spelled(text: str, lower: bool) -> list[tuple[str, int]]:
+def spelled(text: str, table: CharTable) -> list[tuple[str, int]]:
     """Do what `spaced` does, and keep what becomes of each character apart.
 
     Arguments:
         text: str. The text.
-        lower: bool. Whether to lower-case and strip accents.
+        table: CharTable. What becomes of its characters.
 
     Returns:
         list of (str, int). What a character becomes, and its index in the text.
     """
-    table = TABLES[lower]
     pairs = [(table[ord(ch)], i) for i, ch in enumerate(text)]
     if any(part == CONTEXT for part, _ in pairs):
-        return spelled_in_context(text)
+        return spelled_in_context(text, table)
     return pairs
 
 
-def normalized(text: str, lower: bool) -> tuple[str, list[int]]:
+def normalized(text: str, table: CharTable) -> tuple[str, list[int]]:
     """Normalise a text as Hugging Face's normalizer for BERT does. It puts spaces around ideographs, not around marks.
 
     Arguments:
         text: str. The text.
-        lower: bool. Whether to lower-case and strip accents.
+        table: CharTable. What becomes of its characters.
 
     Returns:
         (str, list of int). The normalised text, and for each of its characters the index in `text` where it comes from.
     """
     parts, origins = [], []
-    for part, i in spelled(text, lower):
+    for part, i in spelled(text, table):
         if part != " ":
             part = part.replace(" ", "")
             if is_cjk_character(text[i]):
@@ -145,18 +178,19 @@ def normalized(text: str, lower: bool) -> tuple[str, list[int]]:
     return "".join(parts), origins
 
 
-def spelled_in_context(text: str) -> list[tuple[str, int]]:
+def spelled_in_context(text: str, table: CharTable) -> list[tuple[str, int]]:
     """Do what `spelled` does with lower case, for a text in which neighbours matter.
 
     Arguments:
         text: str. The text.
+        table: CharTable. It says which characters are dropped, and whether a sigma can be final.
 
     Returns:
         list of (str, int). What a character becomes, and its index in the text. They are in the order of the text,
         except for combining characters that the canonical order exchanges.
     """
-    kept = [(i, ch) for i, ch in enumerate(text) if is_space(ch) or not is_dropped(ch)]
-    lowered = "".join(ch for _, ch in kept).lower()
+    kept = [(i, ch) for i, ch in enumerate(text) if is_space(ch) or not table.drops(ch)]
+    lowered = "".join(ch.lower() for _, ch in kept) if table.like_rust else "".join(ch for _, ch in kept).lower()
     pairs, run, position = [], [], 0
     for i, ch in kept:
         end = position + len(ch.lower())  # Neighbours can change which sigma it becomes, but not the length.

@@ -22,7 +22,7 @@ from itertools import accumulate, chain, compress
 from typing import Any, Callable, Sequence
 
 from . import _unicode
-from ._bert_normalizer import SIGMA, mark_spaced, spaced, spelled, without_ascii_controls
+from ._bert_normalizer import CharTable, mark_spaced, spaced, spelled, without_ascii_controls
 from .vocab import stem
 
 # Most characters of Chinese text that are words of their own. The others are found in the chunks.
@@ -74,7 +74,7 @@ class FastWordPiece:
         token_dict: dict of str to int. The tokens that words are made of, and their ids.
         unknown_id: function from str to int. It gives the id of a token that is not in `token_dict`.
         unspelled: function from str to str. It gives the token that stands for a word without pieces.
-        lower: bool. Whether to lower-case and strip accents.
+        table: CharTable. What becomes of the characters of a text before it is cut.
         word_maxlen: int. A longer word is unknown as a whole.
         cache_size: int. The number of results that each cache keeps.
 
@@ -82,8 +82,9 @@ class FastWordPiece:
         pieces: function from str to the sequence of the pieces of a word.
 
     Example:
+        >>> from b4k3.tokenizers._bert_normalizer import char_table
         >>> token_dict = {"[UNK]": 0, "un": 1, "##able": 2, ",": 3}
-        >>> words = FastWordPiece(token_dict, lambda token: 0, lambda word: "[UNK]", True, 200, 100)
+        >>> words = FastWordPiece(token_dict, lambda token: 0, lambda word: "[UNK]", char_table(lower=True), 200, 100)
         >>> words.pieces("unable"), words.ids("Unable, x"), words.offsets("Unable, x")
         (['un', '##able'], [1, 2, 3, 0], [(0, 2), (2, 6), (6, 7), (8, 9)])
     """
@@ -93,14 +94,14 @@ class FastWordPiece:
         token_dict: dict[str, int],
         unknown_id: Callable[[str], int],
         unspelled: Callable[[str], str],
-        lower: bool,
+        table: CharTable,
         word_maxlen: int,
         cache_size: int,
     ) -> None:
         self.token_dict, self.unknown_id, self._unspelled = token_dict, unknown_id, unspelled
-        self.lower, self.word_maxlen = lower, word_maxlen
+        self.table, self.lower, self.word_maxlen = table, table.lower, word_maxlen
         # A text with one of these characters must stay whole.
-        self._whole = _DROPPED_SPACES + (SIGMA if lower else "")
+        self._whole = _DROPPED_SPACES + table.undecided
         self._longest = max(map(len, token_dict), default=0)
         self._insides = {token[2:] for token in token_dict if token[:2] == "##"}
         self.pieces = WordCache(lambda word: self._cut(word) or (self._unspelled(word),), cache_size).__getitem__
@@ -137,7 +138,7 @@ class FastWordPiece:
     def _compute_ids(self, chunk: str) -> tuple[int, ...]:
         if chunk.isalnum() and chunk.isascii():  # Most chunks are one word.
             return self._ids_of_word(chunk.lower() if self.lower else chunk)
-        words = spaced(chunk, self.lower).split()
+        words = spaced(chunk, self.table).split()
         if len(words) == 1:
             return self._ids_of_word(words[0])
         return tuple(_flat(map(self._ids_of_word, words)))
@@ -151,7 +152,7 @@ class FastWordPiece:
         Returns:
             list of int. A new list, as long as `ids(text)`.
         """
-        counts = map(len, map(self._ids_of_word, spaced(text, self.lower).split()))
+        counts = map(len, map(self._ids_of_word, spaced(text, self.table).split()))
         return [word for word, count in enumerate(counts) for _ in range(count)]
 
     def _compute_inner_spans(self, word: str) -> tuple[tuple[int, int], ...] | None:
@@ -166,7 +167,7 @@ class FastWordPiece:
         """Return (start, end) in the chunk for each of its pieces."""
         if chunk.isascii() and chunk.isprintable():
             return tuple(self._offsets_of_words(chunk))
-        pairs = spelled(chunk, self.lower)
+        pairs = spelled(chunk, self.table)
         origins = [i for part, i in pairs for c in part if not c.isspace()]
         spans, position = [], 0
         for word in "".join(part for part, _ in pairs).split():
@@ -213,7 +214,7 @@ class FastWordPiece:
         elif _find_cjk(text) and not self._must_stay_whole(text):
             return self._ids_of_runs(text)
         else:
-            words = spaced(text, self.lower).split()
+            words = spaced(text, self.table).split()
         return [*_flat(map(self._ids_of_word, words))]
 
     def _must_stay_whole(self, text: str) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Sequence
 
 from . import _unicode
-from ._bert_normalizer import normalized, spaced, spelled
+from ._bert_normalizer import CharTable, char_table, normalized, spaced, spelled
 from ._checks import check_text, checked_int, checked_tokens
 from .added_tokens import SPACES, AddedToken, AddedTokens, with_new_tokens
 from .base import TokenizerBase
@@ -89,6 +89,7 @@ class Tokenizer(TokenizerBase):
         if special_tokens not in ("split", "recognise", "refuse"):
             raise ValueError(f"special_tokens={special_tokens!r}; expected 'split', 'recognise' or 'refuse'")
         self._do_lower_case = bool(do_lower_case)
+        self._like_rust = False  # see `CharTable`; the file of the Rust library sets it
         self._token_dict = self._piece_dict = token_dict
         self._token_dict_inv = {v: k for k, v in token_dict.items()}
         self._vocab_size = len(token_dict)
@@ -110,12 +111,16 @@ class Tokenizer(TokenizerBase):
         self.__dict__.update(state)
         self._set_word_pieces()
 
+    @property
+    def _char_table(self) -> CharTable:
+        return char_table(self._do_lower_case, self._like_rust)
+
     def _set_word_pieces(self) -> None:
         self._word_pieces = FastWordPiece(
             self._piece_dict,
             self._unknown_id,
             self._unspelled,
-            self._do_lower_case,
+            self._char_table,
             self._word_maxlen,
             self._cache_size,
         )
@@ -123,7 +128,7 @@ class Tokenizer(TokenizerBase):
     def _set_added(self, tokens: Iterable[AddedToken]) -> None:
         """Set the added tokens. Texts are searched for some of them, `_sought`, as `special_tokens` says."""
         sought = [t for t in tokens if not t.special or self._special_tokens != "split"]
-        self._sought = AddedTokens(sought, partial(normalized, lower=self._do_lower_case))
+        self._sought = AddedTokens(sought, partial(normalized, table=self._char_table))
         self._added_tokens = tuple(tokens)
 
     def add_tokens(
@@ -276,7 +281,7 @@ class Tokenizer(TokenizerBase):
     def _words_of_part(self, text: str, pre_tokenize: bool) -> list[list[str]]:
         if pre_tokenize and self._pre_tokenize is not None:
             return self._pre_tokenized(text)
-        return [self._word_piece_tokenize(word) for word in spaced(text, self._do_lower_case).split()]
+        return [self._word_piece_tokenize(word) for word in spaced(text, self._char_table).split()]
 
     def _pre_tokenized(self, text: str) -> list[list[str]]:
         if self._do_lower_case:
@@ -394,7 +399,7 @@ class Tokenizer(TokenizerBase):
 
     def _normalized(self, text: str) -> tuple[str, list[int]]:
         """Return the text as tokens are spelled, and where in `text` each of its characters comes from."""
-        pairs = [(part if part == " " else part.replace(" ", ""), i) for part, i in spelled(text, self._do_lower_case)]
+        pairs = [(part if part == " " else part.replace(" ", ""), i) for part, i in spelled(text, self._char_table)]
         return "".join(part for part, _ in pairs), [i for part, i in pairs for _ in part]
 
     # ---- tokens to text

@@ -52,6 +52,7 @@ def from_json(description: Node, **kwargs: Any) -> Tokenizer:
     }
     tokenizer = Tokenizer(token_dict, **dict(settings, **kwargs))
     tokenizer._set_vocabulary(dict(token_dict, **{token.content: token.id for token in tokens}))
+    tokenizer._like_rust = True
     tokenizer._trims_added_tokens = trims == [False]
     tokenizer._set_word_pieces()
     apply_settings(tokenizer, description, tokens, kwargs)
