@@ -180,22 +180,23 @@ def test_a_class_of_the_script_is_refused_by_name(tmp_path):
     )
 
 
-@pytest.mark.parametrize("with_texts", [False, True])
-def test_int8_answers_nearly_the_same(with_texts, tmp_path):
-    """Its matrices are int8, whether texts fix the scales of the activations or not."""
+def test_int8_answers_nearly_the_same(tmp_path):
+    """Its matrices are int8, and the largest inputs of those with fewer outputs stay float."""
     if row.backend != "torch":
         return
     import onnx
 
     transformer = bert()
     path, small = export(transformer, str(tmp_path / "model.onnx")), str(tmp_path / "int8.onnx")
-    random = np.random.RandomState(0)
-    feeds = [{"input_ids": random.randint(1, 20, (4, 9)), "attention_mask": np.ones((4, 9), "int64")} for _ in range(9)]
-    feeds = [dict(feed, token_type_ids=np.zeros((4, 9), "int64")) for feed in feeds]
-    quantise_onnx(path, small, feeds[1:] if with_texts else ())
-    kinds = [tensor.data_type for tensor in onnx.load(small).graph.initializer if len(tensor.dims) == 2]
+    ids = np.random.RandomState(0).randint(1, 20, (4, 9))
+    feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    quantise_onnx(path, small)
+    graph = onnx.load(small).graph
+    kinds = [tensor.data_type for tensor in graph.initializer if len(tensor.dims) == 2]
     assert kinds.count(onnx.TensorProto.INT8) == 12, kinds  # four and two in each of two blocks
-    for name, want in exported.runner("onnx", path)(feeds[0]).items():
-        got = exported.runner("onnx", small)(feeds[0])[name]
+    kept = [list(tensor.dims) for tensor in graph.initializer if tensor.name.endswith("_rows")]
+    assert kept == [[6, 16]] * 2, kept  # of 24 inputs
+    for name, want in exported.runner("onnx", path)(feed).items():
+        got = exported.runner("onnx", small)(feed)[name]
         cosines = (got * want).sum(-1) / np.linalg.norm(got, axis=-1) / np.linalg.norm(want, axis=-1)
-        assert cosines.mean() > 0.99, cosines.mean()
+        assert cosines.mean() > 0.999, cosines.mean()
