@@ -11,8 +11,6 @@ cosine of 0.9999 for each text in float32 and of 0.9 in int8, or the contender i
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 
 from text_peers import PEER, CTranslate2, Onnx, OpenVINO, Peer, Transformers, arguments_of, compare
@@ -108,9 +106,7 @@ def write_files(folder, work, args):
     args.files = str(work / "files")
     for name, options in FILES.items():
         target = os.path.join(args.files, name)
-        with contextlib.redirect_stdout(io.StringIO()):
-            failed = b4k3(["export", str(folder), target, "--task", "features"] + options, COMMANDS)
-        if not failed:
+        if not b4k3(["export", str(folder), target, "--task", "features"] + options, COMMANDS):  # it says the path
             sizes = {x.name: x.stat().st_size for x in os.scandir(target) if "model." in x.name}
             print(", ".join(f"{name}/{file}: {size / 1e6:.1f} MB" for file, size in sorted(sizes.items())), flush=True)
 

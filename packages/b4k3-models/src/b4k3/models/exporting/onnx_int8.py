@@ -101,7 +101,7 @@ def largest_inputs(model: Any, names: list[str], weights: Mapping[str, Any]) -> 
         weights: dict from the name of a constant to its array.
 
     Returns:
-        dict from a name to float32, [inputs]. Activations that are not those of all tokens are left out.
+        dict from a name to float32, [inputs]. Activations that do not have a row for each token are left out.
     """
     import onnx
     import onnxruntime
