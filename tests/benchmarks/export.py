@@ -77,6 +77,12 @@ class OpenVINOFile(File):
         return self.request.infer({name: feed[name] for name in self.names})["last_hidden_state"]
 
 
+class OpenVINOInt8(OpenVINOFile):
+    """The file of --format openvino --int8."""
+
+    file, least = "openvino-int8/openvino_model.xml", 0.9
+
+
 class CTranslate2Int8(CTranslate2):
     """CTranslate2, in int8."""
 
@@ -93,8 +99,14 @@ CONTENDERS = {
     "b4k3-onnx-fused": (Fused, "torch"),
     "b4k3-openvino": (OpenVINOFile, "torch"),
     "b4k3-int8": (Int8, "torch"),
+    "b4k3-openvino-int8": (OpenVINOInt8, "torch"),
 }
-FILES = {"float": [], "int8": ["--int8"], "openvino": ["--format", "openvino"]}
+FILES = {
+    "float": [],
+    "int8": ["--int8"],
+    "openvino": ["--format", "openvino"],
+    "openvino-int8": ["--format", "openvino", "--int8"],
+}
 
 
 def write_files(folder, work, args):

@@ -66,13 +66,74 @@ def quantise_onnx(source: str | os.PathLike[str], target: str | os.PathLike[str]
             replace(graph, before, product, name, factor, kept, weights, nodes)
     if not largest:
         raise ConfigError(f"{os.fspath(source)} has no product with a matrix")
-    ordered = [x for node in before for x in nodes[id(node)]]
-    read = {name for node in ordered for name in node.input}
+    put_nodes(graph, [x for node in before for x in nodes[id(node)]])
+    onnx.save(model, os.fspath(target))
+
+
+def round_matrices(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Write an ONNX file whose matrices are int8, and become floats before each product.
+
+    OpenVINO keeps them as integers, and rounds the activations itself: 32 inputs of a token have one step.
+
+    Arguments:
+        source: path. A file that `export` wrote with format='onnx'.
+        target: path. The file to write.
+
+    Example:
+        >>> from b4k3.models.exporting.onnx_int8 import round_matrices
+        >>> round_matrices("model.onnx", "rounded.onnx")  # doctest: +SKIP
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(os.fspath(source))
+    graph = model.graph
+    weights = {x.name: numpy_helper.to_array(x) for x in graph.initializer}
+    nodes = list(graph.node)
+    made = {}
+    for product in [node for listed in products(nodes, weights).values() for node in listed]:
+        name = product.input[1]
+        if name not in made:
+            integers, scales = rounded(weights[name])
+            read = [constant(graph, name + "_int8", integers), constant(graph, name + "_scales", scales)]
+            read.append(constant(graph, name + "_zeros", np.zeros(len(scales), "int8")))
+            made[name] = helper.make_node("DequantizeLinear", read, [name + "_rounded"], axis=1)
+        product.input[1] = name + "_rounded"
+    put_nodes(graph, [*made.values(), *nodes])
+    onnx.save(model, os.fspath(target))
+
+
+def put_nodes(graph: Any, nodes: list[Any]) -> None:
+    """Give a graph other nodes, and only the constants that they read.
+
+    Arguments:
+        graph: onnx.GraphProto.
+        nodes: list of onnx.NodeProto.
+    """
+    read = {name for node in nodes for name in node.input}
     constants = [x for x in graph.initializer if x.name in read]
     del graph.node[:], graph.initializer[:]
-    graph.node.extend(ordered)
+    graph.node.extend(nodes)
     graph.initializer.extend(constants)
-    onnx.save(model, os.fspath(target))
+
+
+def rounded(matrix: Any) -> tuple[Any, Any]:
+    """Round a matrix.
+
+    Arguments:
+        matrix: float32, [inputs, outputs].
+
+    Returns:
+        (int8, [inputs, outputs], and float32, [outputs], the steps).
+
+    Example:
+        >>> from b4k3.models.exporting.onnx_int8 import rounded
+        >>> integers, steps = rounded(np.array([[0.5, 2.54], [-1.27, 1.27]], "float32"))
+        >>> integers.tolist(), steps.round(2).tolist()
+        ([[50, 127], [-127, 64]], [0.01, 0.02])
+    """
+    scales = (np.maximum(np.abs(matrix).max(0), SMALLEST**2) / 127).astype("float32")
+    return np.rint(matrix / scales).astype("int8"), scales
 
 
 def products(nodes: list[Any], weights: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -188,9 +249,7 @@ def replace(
     from onnx import TensorProto, helper
 
     matrix, out = weights[product.input[1]], product.output[0]
-    smoothed = matrix * factor[:, None]
-    scales = (np.maximum(np.abs(smoothed).max(0), SMALLEST**2) / 127).astype("float32")
-    integers = np.rint(smoothed / scales).astype("int8")
+    integers, scales = rounded(matrix * factor[:, None])
     readers = [node for node in before if out in node.input]
     is_bias = len(readers) == 1 and readers[0].op_type == "Add"
     is_bias = is_bias and any(np.ndim(weights.get(x)) == 1 for x in readers[0].input)

@@ -60,7 +60,7 @@ def add_arguments(add: Callable[..., Any]) -> None:
     add("--pooling", help="how a text gets one vector, mean for example, if the folder does not say it")
     add("--maxlen", type=int, help="the length at which a program should cut texts (default: what the folder says)")
     add("--opset", type=int, help="the version of ONNX's operators (default: 17)")
-    add("--int8", action="store_true", help="of ONNX: make the matrices int8")
+    add("--int8", action="store_true", help="of ONNX and OpenVINO: make the matrices int8")
     add("--vocab", metavar="FILE", help="vocabulary, if it is not in the folder")
     add("--case", choices=("auto", "lower", "keep"), default="auto", help="lower-case texts for a vocab.txt")
     add("--force", action="store_true", help="replace files that are there")
@@ -81,23 +81,17 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
         CheckpointError: the checkpoint cannot be read.
         FileNotFoundError: there is no checkpoint or no vocabulary.
     """
-    from b4k3.models.exporting.decoders import generates
     from b4k3.models.exporting.formats import checked_format
 
     checked_format(args.format)  # before anything is loaded
-    if args.int8 and args.format != "onnx":
-        raise ConfigError("--int8 is for --format onnx")
-    options = {} if args.opset is None else {"opset": args.opset}
+    if args.int8 and args.format not in ("onnx", "openvino"):
+        raise ConfigError("--int8 is for --format onnx and openvino")
+    options: dict[str, Any] = {} if args.opset is None else {"opset": args.opset}
+    if args.int8:
+        options["int8"] = True
     task = args.task or task_of(args.folder, args.pooling)
     opened = open_for_export(args, task)
-    if args.int8 and generates(opened.exported_model()[0]):
-        raise ConfigError("--int8: this network is written with its caches, and such graphs stay float: leave it out")
     path = opened.export(args.out, args.format, overwrite=args.force, **options)
-    if args.int8:
-        from b4k3.models.exporting import quantise_onnx
-
-        quantise_onnx(path, path + ".int8")
-        os.replace(path + ".int8", path)
     out(path)
     return 0
 
