@@ -300,21 +300,22 @@ def bound_linear(
     return linear if activation is None else lambda x: activated(linear(x), activation)
 
 
-LEAST_ROWS = 4  # with fewer rows reading the matrix takes the time, and MKL is as fast
+LEAST_ROWS = 4  # with fewer rows reading the matrix takes the time, and MKL reads a kernel [d, units] as fast
 
 
-def by_onednn(x: Tensor, transposed: Tensor, bias: Tensor | None) -> Tensor | None:
+def by_onednn(x: Tensor, transposed: Tensor, bias: Tensor | None, least_rows: int = LEAST_ROWS) -> Tensor | None:
     """Compute x · transposedᵀ + bias by oneDNN, in float32 and without gradients, where this is faster.
 
     Arguments:
         x: float, [..., d]. The features, a tensor of torch.
         transposed: float, [units, d]. The matrix.
         bias: float, [units], or None. The bias.
+        least_rows: int. With fewer rows oneDNN is no faster.
 
     Returns:
         float32, [..., units]; None if torch's own way is as fast, or oneDNN cannot do it.
     """
-    if not onednn_is_faster() or torch.is_grad_enabled() or exporting() or x.numel() < LEAST_ROWS * x.shape[-1]:
+    if not onednn_is_faster() or torch.is_grad_enabled() or exporting() or x.numel() < least_rows * x.shape[-1]:
         return None
     for tensor in (x, transposed):
         if type(tensor) not in PLAIN_TENSORS or tensor.dtype != torch.float32 or tensor.device.type != "cpu":
@@ -497,7 +498,7 @@ def matmul_transposed(x: Tensor, y: Tensor) -> Tensor:
     if isinstance(x, keras.KerasTensor):
         return keras.ops.matmul(x, keras.ops.swapaxes(y, -1, -2))
     if BACKEND == "torch":
-        scores = by_onednn(x, y, None) if y.dim() == 2 else None  # [..., n, m]
+        scores = by_onednn(x, y, None, least_rows=1) if y.dim() == 2 else None  # [..., n, m]
         return torch.matmul(x, y.transpose(-1, -2)) if scores is None else scores
     if BACKEND == "tensorflow":
         if len(y.shape) > 2 or len(x.shape) == 2:
