@@ -10,6 +10,7 @@ process, Keras included.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -25,14 +26,15 @@ def write_model(folder):
     from b4k3.models import BERT
 
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS
-    bert = BERT(vocab_size=len(vocabulary), hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
-                intermediate_size=8, hidden_act="gelu", max_position=64)  # fmt: skip
+    sizes = dict(vocab_size=len(vocabulary), hidden_size=8, num_hidden_layers=1, num_attention_heads=1)
+    sizes.update(intermediate_size=8, hidden_act="gelu")
+    bert = BERT(max_position=64, **sizes)
     bert.build()
     bert.save_weights_as_checkpoint(os.path.join(folder, "bert_model.ckpt"))
     with open(os.path.join(folder, "vocab.txt"), "w") as file:
         file.write("\n".join(vocabulary) + "\n")
     with open(os.path.join(folder, "bert_config.json"), "w") as file:
-        file.write('{"num_attention_heads": 1, "hidden_act": "gelu"}')
+        json.dump(dict(sizes, max_position_embeddings=64, type_vocab_size=2), file)
 
 
 def main():
@@ -47,7 +49,7 @@ def main():
                 file.writelines(f"{WORDS[i % 19 - 1]} {WORDS[i % 7]} {WORDS[i % 11]}\n" for i in range(count))
             begin = time.monotonic()
             command = [sys.executable, "-c", RUN, "features", folder, texts, "--pooling", "mean", "--quiet"]
-            child = subprocess.Popen(command + ["--output", os.path.join(folder, f"{count}.npy")])
+            child = subprocess.Popen(command + ["--maxlen", "64", "--output", os.path.join(folder, f"{count}.npy")])
             _, status, usage = os.wait4(child.pid, 0)
             seconds, peak = time.monotonic() - begin, usage.ru_maxrss / 1024
             print(f"{count:8d} lines: peak {peak:.0f} MB, {seconds:.0f} seconds, exit {status}", flush=True)
