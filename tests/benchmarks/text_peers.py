@@ -61,7 +61,8 @@ def model_folder(name, work):
 
     torch.manual_seed(0)
     folder = work / "base"
-    network = transformers.BertModel(transformers.BertConfig(vocab_size=30522))
+    config = transformers.BertConfig(vocab_size=30522, position_embedding_type="absolute")  # CTranslate2 asks for it
+    network = transformers.BertModel(config)
     network.save_pretrained(folder)
     for path in minilm_folder().glob("*vocab.txt"):
         (folder / path.name).write_bytes(path.read_bytes())
