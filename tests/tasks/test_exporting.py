@@ -77,9 +77,8 @@ def test_the_command(folder, tmp_path, capsys):
     assert main(["export", folder, out, "--format", format, "--force"], COMMANDS) == 0
     network = TextEncoder.from_folder(folder, pooling="cls").transformer.model
     exported.check(ModelGraph(network, ["last_hidden_state"]), path, format, 18)
-    (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
-    int8 = ["export", folder, str(tmp_path / "int8"), "--int8", "--texts", str(tmp_path / "empty.txt")]
-    assert main(int8, COMMANDS) == 1
-    assert "has no text" in capsys.readouterr().err and not (tmp_path / "int8").exists()
+    other = exported.OF_BACKEND[row.backend][-1]
+    assert main(["export", folder, str(tmp_path / "int8"), "--int8", "--format", other], COMMANDS) == 1
+    assert "--int8 is for --format onnx" in capsys.readouterr().err and not (tmp_path / "int8").exists()
     assert main(["export", folder, out, "--format", "a drawing"], COMMANDS) == 1
     assert "expected one of onnx" in capsys.readouterr().err

@@ -56,7 +56,8 @@ def export(
         metadata: dict, or None. It is stored in files of ONNX and OpenVINO: texts as they are, other values as JSON.
         beside: function or None. It gets the path of a folder, and writes there what belongs beside the model.
         overwrite: bool. Whether files that are there are replaced.
-        options: `opset`, int, the version of ONNX's operators, 17 if it is not given.
+        options: `opset`, int, the version of ONNX's operators, 17 if it is not given. `int8`, bool, makes the matrices
+            of ONNX and OpenVINO int8.
 
     Returns:
         str, the path of the file that a program opens; of a SavedModel and of an encoder-decoder, its folder.
@@ -78,8 +79,11 @@ def export(
     """
     path, found = os.fspath(path), checked_format(format)
     graphs = graphs_for(model, found, outputs, metadata)
-    if "opset" in options and found.backend != "torch" or set(options) - {"opset"}:
+    known = {"opset"} if found.backend == "torch" else set()
+    if set(options) - (known | {"int8"} if found.caches else known):
         raise ConfigError(f"{', '.join(sorted(options))}: format={format!r} has no such option")
+    if options.get("int8") and not all(isinstance(graph, ModelGraph) for graph in graphs.values()):
+        raise ConfigError("int8: this network is written with its caches, and such graphs stay float: leave it out")
     single = is_single_file(path, found)
     if single and (beside is not None or len(graphs) > 1):
         raise ConfigError(f"{path} is a file, and there are several to write: name a folder")

@@ -1,69 +1,40 @@
 """An ONNX file with int8 matrices, of one in float32.
 
-Each product of activations with a matrix becomes a product of integers. Without texts the scale of the activations is
-found in each call. With texts it is fixed, and what is hard to round is moved into the matrix first (SmoothQuant):
+Each product of activations with a matrix becomes a product of integers: the matrix has a step for each output, and the
+activations of a call have one step, 1/255 of their range. A few inputs of a transformer are up to forty times larger
+than the others, and alone would use up the 255 steps. Two ways keep them out, each where it costs less:
 
-    x · w = (x / s) · (s · w)      s_j = max|x_j|^½ / max|w_j|^½ for each input j
+    more outputs than inputs      x · w = (x / s) · (s · w)           s_j = max|x_j|^0.7 / max|w_j|^0.3 for each input j
+    fewer outputs than inputs     x · w = rest · w + x[O] · w[O]      O: the 8 largest inputs; their product stays float
 
-A few inputs of a transformer are a hundred times larger than the others. Without s they alone would use up the 256
-steps. The mean error that is left is taken out of the bias.
+`rest` is x with zeros at O. The first way is SmoothQuant's, the second one that of LLM.int8. Which inputs are large
+depends on the network far more than on the text, so that random ids find them. Square matrices need neither.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple
+from typing import Any, Mapping
 
 import numpy as np
 
 from ..errors import ConfigError
 from .formats import missing_packages
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Feed = Mapping[str, NDArray[Any]]
-
-TOKENS = 1024  # of the texts, whose activations are kept
+FLOAT_INPUTS = 8  # of a product, that stay float
+SMOOTHING = 0.7  # how much of the range of the activations goes into the matrix
+SAMPLE = (32, 16)  # texts and tokens of random ids
 SMALLEST = 1e-5
 
 
-class Rounded(NamedTuple):
-    """A product that is rounded.
-
-    Attributes:
-        smooth: float32, [inputs]. What divides the activations, and has multiplied the matrix.
-        step: float. The step of the activations.
-        zero: int. The integer that stands for 0.
-        integers: int8, [inputs, outputs]. The matrix.
-        scales: float32, [outputs]. The steps of the matrix.
-        bias: float32, [outputs]. The mean of what rounding takes away.
-
-    Example:
-        >>> from b4k3.models.exporting.onnx_int8 import rounded
-        >>> found = rounded(np.array([[0.5, 2.0], [-1.0, 1.0]], "float32"), np.array([[1.0], [-0.5]], "float32"))
-        >>> found.integers.dtype, found.scales.shape, found.bias.shape
-        (dtype('int8'), (1,), (1,))
-    """
-
-    smooth: Any
-    step: float
-    zero: int
-    integers: Any
-    scales: Any
-    bias: Any
-
-
-def quantise_onnx(source: str | os.PathLike[str], target: str | os.PathLike[str], batches: Iterable[Feed] = ()) -> None:
+def quantise_onnx(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
     """Write an ONNX file whose matrices are int8, one step for each output.
 
     Attention, normalisation and the tables of embeddings stay float. onnxruntime computes the products in integers.
 
     Arguments:
-        source: path. A file that `export` wrote with format='onnx'.
+        source: path. A file that `export` wrote with format='onnx', of a network of whole texts.
         target: path. The file to write.
-        batches: iterable of dicts from the name of an input to an int64 array, [batch, n]. Typical texts, some
-            hundreds, by which the scales of the activations are fixed. Without them they are found in each call.
 
     Raises:
         ConfigError: onnx or onnxruntime is not installed, or no product is found.
@@ -72,107 +43,126 @@ def quantise_onnx(source: str | os.PathLike[str], target: str | os.PathLike[str]
         >>> from b4k3.models.exporting import quantise_onnx
         >>> quantise_onnx("model.onnx", "model_int8.onnx")  # doctest: +SKIP
 
-    Reference: Xiao et al., SmoothQuant, https://arxiv.org/abs/2211.10438
+    Reference: Xiao et al., SmoothQuant, https://arxiv.org/abs/2211.10438; Dettmers et al., LLM.int8,
+        https://arxiv.org/abs/2208.07339
     """
     missing = missing_packages(["onnx", "onnxruntime"])
     if missing:
         raise ConfigError(f"int8 needs {' and '.join(missing)}, not installed here: pip install onnx onnxruntime")
-    feeds = list(batches)
-    if feeds:
-        write_static(os.fspath(source), os.fspath(target), feeds)
-        return
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    quantize_dynamic(
-        os.fspath(source),
-        os.fspath(target),
-        op_types_to_quantize=["MatMul"],
-        per_channel=True,
-        weight_type=QuantType.QInt8,
-    )
-
-
-def write_static(source: str, target: str, feeds: list[Feed]) -> None:
-    """Write a file with fixed scales.
-
-    Arguments:
-        source: str. A file in float32.
-        target: str. The file to write.
-        feeds: list of dicts from the name of an input to an int64 array, [batch, n].
-
-    Raises:
-        ConfigError: the file has no product with a matrix.
-    """
     import onnx
     from onnx import numpy_helper
 
-    model = onnx.load(source)
+    model = onnx.load(os.fspath(source))
     graph = model.graph
     weights = {x.name: numpy_helper.to_array(x) for x in graph.initializer}
-    found = products(graph, weights)
-    samples = sampled(model, list(found), feeds)
-    added: dict[str, list[Any]] = {}  # output of a product -> the nodes that come before it
-    for name, nodes in found.items():
-        if name in samples:
-            matrix = np.concatenate([weights[node.input[1]] for node in nodes], axis=1)
-            added[nodes[0].output[0]] = replace(graph, name, nodes, rounded(samples[name], matrix), weights)
-    if not added:
-        raise ConfigError(f"{source} has no product with a matrix")
-    nodes = [x for node in graph.node for x in (*added.get(node.output[0] if node.output else "", ()), node)]
-    read = {name for node in nodes for name in node.input}
-    kept = [x for x in graph.initializer if x.name in read]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(kept)
-    onnx.save(model, target)
+    before = list(graph.node)
+    found = products(before, weights)
+    largest = largest_inputs(model, list(found), weights)
+    nodes = {id(node): [node] for node in before}  # what stands in the place of each node
+    for name in largest:
+        rounding, factor, kept = rounded_input(graph, name, found[name], largest[name], weights)
+        nodes[id(found[name][0])][:0] = rounding
+        for product in found[name]:
+            replace(graph, before, product, name, factor, kept, weights, nodes)
+    if not largest:
+        raise ConfigError(f"{os.fspath(source)} has no product with a matrix")
+    put_nodes(graph, [x for node in before for x in nodes[id(node)]])
+    onnx.save(model, os.fspath(target))
 
 
-def products(graph: Any, weights: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Find the products with a matrix to which a bias is added.
+def round_matrices(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Write an ONNX file whose matrices are int8, and become floats before each product.
+
+    OpenVINO keeps them as integers, and rounds the activations itself: 32 inputs of a token have one step.
+
+    Arguments:
+        source: path. A file that `export` wrote with format='onnx'.
+        target: path. The file to write.
+
+    Example:
+        >>> from b4k3.models.exporting.onnx_int8 import round_matrices
+        >>> round_matrices("model.onnx", "rounded.onnx")  # doctest: +SKIP
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(os.fspath(source))
+    graph = model.graph
+    weights = {x.name: numpy_helper.to_array(x) for x in graph.initializer}
+    nodes = list(graph.node)
+    made = {}
+    for product in [node for listed in products(nodes, weights).values() for node in listed]:
+        name = product.input[1]
+        if name not in made:
+            integers, scales = rounded(weights[name])
+            read = [constant(graph, name + "_int8", integers), constant(graph, name + "_scales", scales)]
+            read.append(constant(graph, name + "_zeros", np.zeros(len(scales), "int8")))
+            made[name] = helper.make_node("DequantizeLinear", read, [name + "_rounded"], axis=1)
+        product.input[1] = name + "_rounded"
+    put_nodes(graph, [*made.values(), *nodes])
+    onnx.save(model, os.fspath(target))
+
+
+def put_nodes(graph: Any, nodes: list[Any]) -> None:
+    """Give a graph other nodes, and only the constants that they read.
 
     Arguments:
         graph: onnx.GraphProto.
+        nodes: list of onnx.NodeProto.
+    """
+    read = {name for node in nodes for name in node.input}
+    constants = [x for x in graph.initializer if x.name in read]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(constants)
+
+
+def rounded(matrix: Any) -> tuple[Any, Any]:
+    """Round a matrix.
+
+    Arguments:
+        matrix: float32, [inputs, outputs].
+
+    Returns:
+        (int8, [inputs, outputs], and float32, [outputs], the steps).
+
+    Example:
+        >>> from b4k3.models.exporting.onnx_int8 import rounded
+        >>> integers, steps = rounded(np.array([[0.5, 2.54], [-1.27, 1.27]], "float32"))
+        >>> integers.tolist(), steps.round(2).tolist()
+        ([[50, 127], [-127, 64]], [0.01, 0.02])
+    """
+    scales = (np.maximum(np.abs(matrix).max(0), SMALLEST**2) / 127).astype("float32")
+    return np.rint(matrix / scales).astype("int8"), scales
+
+
+def products(nodes: list[Any], weights: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Find the products with a matrix.
+
+    Arguments:
+        nodes: list of onnx.NodeProto.
         weights: dict from the name of a constant to its array.
 
     Returns:
         dict from the name of what is multiplied to its list of nodes.
     """
     found: dict[str, list[Any]] = {}
-    for node in graph.node:
+    for node in nodes:
         if node.op_type == "MatMul" and np.ndim(weights.get(node.input[1])) == 2:
-            if bias_of(graph, node, weights) is not None:
-                found.setdefault(node.input[0], []).append(node)
+            found.setdefault(node.input[0], []).append(node)
     return found
 
 
-def bias_of(graph: Any, product: Any, weights: Mapping[str, Any]) -> tuple[Any, int] | None:
-    """Find the node that adds a bias to a product.
-
-    Arguments:
-        graph: onnx.GraphProto.
-        product: onnx.NodeProto. A matrix product.
-        weights: dict from the name of a constant to its array.
-
-    Returns:
-        (the node, the number of its input that is the bias), or None.
-    """
-    after = [node for node in graph.node if product.output[0] in node.input]
-    if len(after) != 1 or after[0].op_type != "Add":
-        return None
-    numbers = [i for i, name in enumerate(after[0].input) if np.ndim(weights.get(name)) == 1]
-    return (after[0], numbers[0]) if numbers else None
-
-
-def sampled(model: Any, names: list[str], feeds: list[Feed]) -> dict[str, Any]:
-    """Run the float model, and keep the activations of some tokens that are no padding.
+def largest_inputs(model: Any, names: list[str], weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the float model on random ids, and note how large each input of the products becomes.
 
     Arguments:
         model: onnx.ModelProto. The float model.
         names: list of str. The names of the activations.
-        feeds: list of dicts from the name of an input to an int64 array, [batch, n].
+        weights: dict from the name of a constant to its array.
 
     Returns:
-        dict from a name to float32, [tokens, inputs].
+        dict from a name to float32, [inputs]. Activations that do not have a row for each token are left out.
     """
     import onnx
     import onnxruntime
@@ -181,79 +171,123 @@ def sampled(model: Any, names: list[str], feeds: list[Feed]) -> dict[str, Any]:
     probe.CopyFrom(model)
     probe.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
     session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
-    inputs = [x.name for x in session.get_inputs()]
-    random, parts = np.random.RandomState(0), {name: [] for name in names}  # type: dict[str, list[Any]]
-    for feed in feeds:
-        mask = np.asarray(feed.get("attention_mask", np.ones_like(next(iter(feed.values())))))
-        real = np.flatnonzero(mask.reshape(-1))
-        picked = random.permutation(real)[: -(-TOKENS // len(feeds))]
-        for name, value in zip(names, session.run(names, {key: feed[key] for key in inputs})):
-            if value.shape[:-1] == mask.shape:
-                parts[name].append(value.reshape(-1, value.shape[-1])[picked])
-    return {name: np.concatenate(values) for name, values in parts.items() if values}
+    tables = [weights[x.input[0]] for x in model.graph.node if x.op_type == "Gather" and x.input[0] in weights]
+    vocabulary = max((len(table) for table in tables if table.ndim == 2), default=1)
+    feed = {port.name: np.ones(SAMPLE, "int64") for port in session.get_inputs() if port.name == "attention_mask"}
+    for port in session.get_inputs():
+        feed.setdefault(port.name, np.zeros(SAMPLE, "int64"))
+    feed["input_ids"] = np.random.RandomState(0).randint(0, vocabulary, SAMPLE)
+    values = zip(names, session.run(names, feed))
+    return {name: np.abs(x).max((0, 1)) for name, x in values if x.shape[:-1] == SAMPLE}
 
 
-def rounded(x: Any, matrix: Any) -> Rounded:
-    """Choose the integers of a product.
-
-    Arguments:
-        x: float32, [tokens, inputs]. Activations.
-        matrix: float32, [inputs, outputs].
-
-    Returns:
-        `Rounded`.
-    """
-    most = np.maximum(np.abs(x).max(0), SMALLEST), np.maximum(np.abs(matrix).max(1), SMALLEST)
-    smooth = np.sqrt(most[0] / most[1])
-    smooth = (smooth / np.exp(np.log(smooth).mean())).astype("float32")
-    smoothed = matrix * smooth[:, None]
-    scales = np.maximum(np.abs(smoothed).max(0), SMALLEST**2) / 127
-    integers = np.rint(smoothed / scales)
-    x_smooth = x / smooth
-    least, greatest = min(float(x_smooth.min()), 0.0), max(float(x_smooth.max()), 0.0)
-    step = max(greatest - least, SMALLEST) / 255
-    zero = int(np.rint(-least / step))
-    again = (np.clip(np.rint(x_smooth / step) + zero, 0, 255) - zero) * step
-    lost = (x @ matrix - again.astype("float32") @ (integers * scales).astype("float32")).mean(0)
-    return Rounded(smooth, step, zero, integers.astype("int8"), scales.astype("float32"), lost.astype("float32"))
-
-
-def replace(graph: Any, name: str, nodes: list[Any], found: Rounded, weights: Mapping[str, Any]) -> list[Any]:
-    """Let the products of one input read integers.
+def rounded_input(
+    graph: Any, name: str, nodes: list[Any], largest: Any, weights: Mapping[str, Any]
+) -> tuple[list[Any], Any, Any]:
+    """Make the nodes that turn an activation into integers.
 
     Arguments:
-        graph: onnx.GraphProto. It is changed.
-        name: str. The name of the input.
-        nodes: list of onnx.NodeProto. The products.
-        found: `Rounded`. Their integers.
+        graph: onnx.GraphProto. It gets constants.
+        name: str. The name of the activation.
+        nodes: list of onnx.NodeProto. The products that read it.
+        largest: float32, [inputs]. How large each input becomes.
         weights: dict from the name of a constant to its array.
 
     Returns:
-        list of onnx.NodeProto. What makes the rounded activations and matrices; it comes before the products.
+        (list of onnx.NodeProto, factor, kept): float32, [inputs], by which the matrix is multiplied; and the numbers of
+        the inputs that stay float, or None.
     """
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
-    def constant(end: str, value: Any) -> str:
-        """Add a constant to the graph, and return its name."""
-        graph.initializer.append(numpy_helper.from_array(np.asarray(value), name + end))
-        return name + end
+    matrix = np.concatenate([weights[node.input[1]] for node in nodes], axis=1)  # [inputs, outputs of all]
+    inputs, outputs = matrix.shape
+    factor, divided, kept = np.ones(inputs, "float32"), name, None
+    made = []
+    if outputs != inputs:
+        if outputs > inputs:
+            of_matrix = np.maximum(np.abs(matrix).max(1), SMALLEST)
+            factor = np.maximum(largest, SMALLEST) ** SMOOTHING / of_matrix ** (1 - SMOOTHING)
+            factor = (factor / np.exp(np.log(factor).mean())).astype("float32")
+            before = 1 / factor
+        else:
+            kept = np.argsort(-largest, kind="stable")[: min(FLOAT_INPUTS, inputs // 4)]
+            factor[kept] = 0
+            before = factor
+        divided = name + "_divided"
+        made.append(helper.make_node("Mul", [name, constant(graph, name + "_factor", before)], [divided]))
+        if kept is not None:
+            numbers = constant(graph, name + "_numbers", kept.astype("int64"))
+            made.append(helper.make_node("Gather", [name, numbers], [name + "_kept"], axis=-1))
+    made.append(
+        helper.make_node("DynamicQuantizeLinear", [divided], [name + end for end in ("_int8", "_step", "_zero")])
+    )
+    return made, factor, kept
 
-    quantised, floats = name + "_int8", name + "_rounded"
-    step, zero = constant("_step", np.float32(found.step)), constant("_zero", np.uint8(found.zero))
-    made = [
-        helper.make_node("Mul", [name, constant("_smooth", 1 / found.smooth)], [name + "_smoothed"]),
-        helper.make_node("QuantizeLinear", [name + "_smoothed", step, zero], [quantised]),
-        helper.make_node("DequantizeLinear", [quantised, step, zero], [floats]),
+
+def replace(
+    graph: Any,
+    before: list[Any],
+    product: Any,
+    name: str,
+    factor: Any,
+    kept: Any,
+    weights: Mapping[str, Any],
+    nodes: dict[int, list[Any]],
+) -> None:
+    """Let a product read integers.
+
+    Arguments:
+        graph: onnx.GraphProto. It gets constants.
+        before: list of onnx.NodeProto. The nodes of the float graph.
+        product: onnx.NodeProto. The product.
+        name: str. The name of the activation.
+        factor: float32, [inputs]. By what the matrix is multiplied.
+        kept: int array or None. The numbers of the inputs whose product stays float.
+        weights: dict from the name of a constant to its array.
+        nodes: dict from the id of a node of the graph to the nodes in its place. It is changed.
+    """
+    from onnx import TensorProto, helper
+
+    matrix, out = weights[product.input[1]], product.output[0]
+    integers, scales = rounded(matrix * factor[:, None])
+    readers = [node for node in before if out in node.input]
+    is_bias = len(readers) == 1 and readers[0].op_type == "Add"
+    is_bias = is_bias and any(np.ndim(weights.get(x)) == 1 for x in readers[0].input)
+    last = readers[0] if is_bias else product
+    sums = []
+    if kept is not None:
+        whole = last.output[0]
+        last.output[0] = whole + "_of_rest"
+        out = product.output[0]
+        rows = constant(graph, product.output[0] + "_rows", matrix[kept])
+        sums = [
+            helper.make_node("MatMul", [name + "_kept", rows], [whole + "_of_kept"]),
+            helper.make_node("Add", [last.output[0], whole + "_of_kept"], [whole]),
+        ]
+    read = [name + "_int8", constant(graph, out + "_matrix", integers), name + "_zero"]
+    steps = [name + "_step", constant(graph, out + "_scales", scales)]
+    place = nodes[id(product)]
+    place[place.index(product) :] = [
+        helper.make_node("MatMulInteger", read, [out + "_integers"]),
+        helper.make_node("Cast", [out + "_integers"], [out + "_floats"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", steps, [out + "_steps"]),
+        helper.make_node("Mul", [out + "_floats", out + "_steps"], [out]),
     ]
-    start = 0
-    for i, node in enumerate(nodes):
-        columns = slice(start, start + weights[node.input[1]].shape[1])
-        start = columns.stop
-        adding, number = bias_of(graph, node, weights)  # type: ignore[misc]
-        adding.input[number] = constant(f"_bias_{i}", weights[adding.input[number]] + found.bias[columns])
-        scales = constant(f"_scales_{i}", found.scales[columns])
-        inputs = [constant(f"_matrix_{i}", np.ascontiguousarray(found.integers[:, columns])), scales]
-        inputs.append(constant(f"_zeros_{i}", np.zeros(columns.stop - columns.start, "int8")))
-        made.append(helper.make_node("DequantizeLinear", inputs, [f"{floats}_matrix_{i}"], axis=1))
-        node.input[0], node.input[1] = floats, f"{floats}_matrix_{i}"
-    return made
+    nodes[id(last)].extend(sums)
+
+
+def constant(graph: Any, name: str, value: Any) -> str:
+    """Add a constant to a graph.
+
+    Arguments:
+        graph: onnx.GraphProto.
+        name: str. Its name.
+        value: array.
+
+    Returns:
+        str, the name.
+    """
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+    return name

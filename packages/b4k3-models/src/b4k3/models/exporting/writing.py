@@ -8,24 +8,31 @@ from typing import Any, Mapping, Sequence
 
 from b4k3.backend import write_graph
 
+from .onnx_int8 import quantise_onnx, round_matrices
 
-def write(name: str, graph: Any, path: str, **options: Any) -> None:
+
+def write(name: str, graph: Any, path: str, int8: bool = False, **options: Any) -> None:
     """Write a graph, on the backend that traces its format.
 
     Arguments:
         name: str. The name of the format.
         graph: object, such as a `ModelGraph`.
         path: str. The file, or for a SavedModel the folder.
+        int8: bool. Whether the matrices of 'onnx' and 'openvino' become int8.
         options: further arguments of `write_graph`.
     """
     if name == "openvino":
         with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as folder:
             onnx = os.path.join(folder, "model.onnx")
             write("onnx", graph, onnx, **options)
+            if int8:
+                round_matrices(onnx, onnx)
             convert_to_openvino(onnx, path, graph.metadata, [port.name for port in [*graph.inputs, *graph.outputs]])
         return
     write_graph(name, graph, graph.layers, graph.inputs, graph.outputs, path, graph.limits, **options)
     if name == "onnx":
+        if int8:
+            quantise_onnx(path, path)
         add_metadata(path, graph.metadata)
 
 

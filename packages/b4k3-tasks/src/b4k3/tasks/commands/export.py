@@ -24,7 +24,6 @@ A network that generates is written with its cached keys and values as inputs an
 OUT is a folder, which also gets the config and the tokenizer, or a file of the format: .onnx, .xml, .tflite, .pt2.
 ONNX and OpenVINO are traced by PyTorch, SavedModel and LiteRT by TensorFlow, whatever Keras runs on.
 """
-MOST_TEXTS = 256  # of a file of --texts
 # --task -> (module of b4k3.tasks, class); "features" is the network alone
 TASKS = {
     "features": ("", ""),
@@ -61,8 +60,7 @@ def add_arguments(add: Callable[..., Any]) -> None:
     add("--pooling", help="how a text gets one vector, mean for example, if the folder does not say it")
     add("--maxlen", type=int, help="the length at which a program should cut texts (default: what the folder says)")
     add("--opset", type=int, help="the version of ONNX's operators (default: 17)")
-    add("--int8", action="store_true", help="of ONNX: make the matrices int8")
-    add("--texts", metavar="FILE", help="of --int8: typical texts, a line each, that fix the scales of the activations")
+    add("--int8", action="store_true", help="of ONNX and OpenVINO: make the matrices int8")
     add("--vocab", metavar="FILE", help="vocabulary, if it is not in the folder")
     add("--case", choices=("auto", "lower", "keep"), default="auto", help="lower-case texts for a vocab.txt")
     add("--force", action="store_true", help="replace files that are there")
@@ -83,75 +81,19 @@ def run(args: argparse.Namespace, out: Callable[[str], Any]) -> int:
         CheckpointError: the checkpoint cannot be read.
         FileNotFoundError: there is no checkpoint or no vocabulary.
     """
-    from b4k3.models.exporting.decoders import generates
     from b4k3.models.exporting.formats import checked_format
 
     checked_format(args.format)  # before anything is loaded
-    if args.int8 and args.format != "onnx" or args.texts and not args.int8:
-        raise ConfigError("--int8 is for --format onnx, and --texts for --int8")
-    options = {} if args.opset is None else {"opset": args.opset}
-    task = args.task or task_of(args.folder, args.pooling)
-    lines = texts_of(args.texts)
-    opened = open_for_export(args, task)
-    if args.int8 and generates(opened.exported_model()[0]):
-        raise ConfigError("--int8: this network is written with its caches, and such graphs stay float: leave it out")
-    path = opened.export(args.out, args.format, overwrite=args.force, **options)
+    if args.int8 and args.format not in ("onnx", "openvino"):
+        raise ConfigError("--int8 is for --format onnx and openvino")
+    options: dict[str, Any] = {} if args.opset is None else {"opset": args.opset}
     if args.int8:
-        make_int8(path, opened, lines)
+        options["int8"] = True
+    task = args.task or task_of(args.folder, args.pooling)
+    opened = open_for_export(args, task)
+    path = opened.export(args.out, args.format, overwrite=args.force, **options)
     out(path)
     return 0
-
-
-def texts_of(path: str | None) -> list[str]:
-    """Read the typical texts of --texts.
-
-    Arguments:
-        path: str or None. The file, a text in each line.
-
-    Returns:
-        list of str, at most `MOST_TEXTS`; empty for None.
-
-    Raises:
-        ConfigError: the file has no text.
-        FileNotFoundError: there is no file.
-    """
-    if path is None:
-        return []
-    with open(path, encoding="utf-8") as file:
-        lines = [line.strip() for line in file if line.strip()][:MOST_TEXTS]
-    if not lines:
-        raise ConfigError(f"--texts {path} has no text")
-    return lines
-
-
-def make_int8(path: str, opened: Any, lines: list[str]) -> None:
-    """Make the matrices of an ONNX file int8.
-
-    Arguments:
-        path: str. The file, which is replaced.
-        opened: what `open_for_export` returned.
-        lines: list of str. Typical texts.
-    """
-    from b4k3.models.exporting import quantise_onnx
-
-    batches = [feed_of(opened.opened.tokenizer.encode(line, maxlen=opened.maxlen)) for line in lines]
-    quantise_onnx(path, path + ".int8", batches)
-    os.replace(path + ".int8", path)
-
-
-def feed_of(encoded: Any) -> dict[str, Any]:
-    """Return the inputs of a graph for one text.
-
-    Arguments:
-        encoded: pair of lists of int. The ids and the segment ids of the text.
-
-    Returns:
-        dict from the name of an input to int64, [1, n].
-    """
-    import numpy as np
-
-    ids, segments = (np.array([values], "int64") for values in encoded[:2])
-    return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": segments}
 
 
 def open_for_export(args: argparse.Namespace, task: str) -> Any:
