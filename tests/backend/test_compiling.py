@@ -11,7 +11,6 @@ from b4k3.backend import (
     keras,
     matmul_transposed,
     ops,
-    row,
     runs_eagerly,
     while_loop,
     write_at,
@@ -109,31 +108,6 @@ def test_matmul_transposed(x_shape, y_shape):
     function = compiled(lambda x, y: [matmul_transposed(x, y)])
     got = evaluate(function(as_argument(x), as_argument(y))[0])
     np.testing.assert_allclose(got, np.matmul(x, np.swapaxes(y, -1, -2)), rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("rows", [1, 4, 50])
-def test_products_by_onednn(rows, monkeypatch):
-    """The same numbers as by MKL; whatever has a gradient or another dtype is left to torch."""
-    if row.backend != "torch":
-        return
-    import torch
-
-    from b4k3.backend._keras3 import fused
-
-    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
-        return
-    monkeypatch.setattr(fused, "onednn_is_faster", lambda: True)
-    random = np.random.RandomState(7)
-    x, kernel, bias = (torch.tensor(random.randn(*shape).astype("float32")) for shape in ((2, rows, 8), (8, 12), (12,)))
-    want = x.double() @ kernel.double() + bias.double()
-    with torch.no_grad():
-        got = [fused.bound_linear(kernel, bias, None)(x), fused.fused_linear(x, kernel, bias)]
-        got.append(fused.matmul_transposed(x, kernel.t().contiguous()) + bias)
-        assert (fused.by_onednn(x, kernel.t(), bias) is None) == (rows == 1)
-        assert fused.by_onednn(x.double(), kernel.double().t(), None) is None
-    assert fused.by_onednn(x, kernel.t(), bias) is None
-    for y in got:
-        np.testing.assert_allclose(y.numpy(), want.numpy(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

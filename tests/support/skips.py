@@ -251,6 +251,11 @@ SKIPS = [
         )
     ),
     (
+        "tests/backend/test_onednn.py::*",
+        "default keras231-* tf* keras3-jax* keras3-tf keras3-numpy keras35-jax keras35-tf",
+        "only PyTorch chooses between MKL and oneDNN",
+    ),
+    (
         "tests/models/test_predictor.py::test_a_hook_of_torch_*",
         "default keras231-* tf* keras3-jax* keras3-tf keras3-numpy keras35-jax keras35-tf",
         "only the layers of PyTorch have hooks",
