@@ -105,7 +105,8 @@ def write_staged(
     Arguments:
         format: str. The name of the format.
         found: `Format`.
-        graphs: dict from the name of a file to an object such as a `ModelGraph`; '' is the folder of a SavedModel.
+        graphs: dict from the name of a file to an object such as a `ModelGraph`, all of one model; '' is the folder of a
+            SavedModel.
         folder: str. The folder of the result.
         beside: function or None. It writes what belongs beside the model.
         overwrite: bool. Whether files that are there are replaced.
@@ -120,8 +121,8 @@ def write_staged(
     try:
         new = os.path.join(temporary, "new")
         os.mkdir(new)
-        for name, graph in graphs.items():
-            write_somewhere(format, found, graph, os.path.join(new, name) if name else new, **options)
+        targets = {os.path.join(new, name) if name else new: graph for name, graph in graphs.items()}
+        write_somewhere(format, found, targets, **options)
         if beside is not None:
             beside(new)
         place(new, folder, last=list(graphs)[-1] or "saved_model.pb", overwrite=overwrite)
