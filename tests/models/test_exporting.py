@@ -15,7 +15,7 @@ from b4k3.models import ConfigError, build_transformer_model, export
 from b4k3.models.exporting import quantise_onnx
 from b4k3.models.exporting.exports import graph_of
 from support import exported, goldens
-from support.exported_networks import networks, segments_of
+from support.exported_networks import networks, segments_of, with_lora
 from support.small_models import SMALL, spread
 
 FORMATS_HERE = exported.OF_BACKEND[row.backend]
@@ -50,8 +50,12 @@ def bert(**arguments):
     return spread(build_transformer_model(model="bert", return_keras_model=False, **dict(SMALL, **arguments)))
 
 
-@pytest.mark.parametrize("format", FORMATS_HERE)
-@pytest.mark.parametrize("name", CHOSEN)
+def cases():
+    """(network, format); torch takes long for a program of its own, so it makes one for each network of b4k3."""
+    return [(name, f) for name in CHOSEN for f in FORMATS_HERE if f != "torch" or "kind" in name or name in SHORT]
+
+
+@pytest.mark.parametrize("name, format", cases())
 def test_every_network_in_every_format(name, format, network, tmp_path, record_property):
     model = getattr(network, "model", network)  # without caches
     if format == "torch" and "modernbert" in name:  # its window is cut into blocks
@@ -65,6 +69,26 @@ def test_every_network_in_every_format(name, format, network, tmp_path, record_p
         counts = exported.fused(path, network.num_attention_heads, network.hidden_size)
         assert not {"Softmax", "Erf", "ReduceMean"} & set(counts), counts
         assert counts["Attention"] >= network.num_hidden_layers
+
+
+@pytest.mark.parametrize("format", FORMATS_HERE)
+def test_lora_is_merged(format, tmp_path):
+    """The file has one kernel for each layer, as without LoRA; the model keeps its LoRA."""
+    plain, adapted = bert(with_mlm="linear"), with_lora(bert(with_mlm="linear"))
+    before = goldens.predict(adapted.model, [np.array([[2, 5, 7]]), np.zeros([1, 3])])[0]
+    path = export(adapted, str(tmp_path / "adapted"), format)
+    exported.check(graph_of(adapted), path, format, SMALL["vocab_size"])
+    if format == "onnx":
+        assert operations(path) == operations(export(plain, str(tmp_path / "plain"), format))
+    after = goldens.predict(adapted.model, [np.array([[2, 5, 7]]), np.zeros([1, 3])])[0]
+    np.testing.assert_array_equal(before, after)
+    assert adapted.lora is not None
+
+
+def operations(path):
+    import onnx
+
+    return [node.op_type for node in onnx.load(path).graph.node]
 
 
 def test_keras_exports_too(tmp_path):

@@ -16,6 +16,7 @@ from b4k3.models.generation.engine import start_of
 from b4k3.models.generation.network import Network
 from support import goldens, pages
 from support.exported_decoders import OnnxRuntime, OpenVINO, decoder_tokens, encoder_decoder_tokens, padded
+from support.exported_networks import with_lora
 from support.small_models import SMALL, spread
 
 FOLDERS = "bart cpt gpt2 llama mistral mt5 openai_gpt qwen2 qwen3 smollm3 t5 umt5".split()
@@ -94,6 +95,16 @@ def test_tokens_of_generate(name, tmp_path, record_property):
             difference = np.abs(first - logits).max() / max(1.0, np.abs(logits).max())
             assert difference <= 1e-4, (format, difference)
             record_property(format, float(difference))
+
+
+def test_lora_is_merged(tmp_path):
+    transformer = with_lora(NETWORKS["llama"]())
+    prompts = prompts_of(transformer)
+    want, logits = generated(transformer, prompts, COUNT)
+    transformer.export(str(tmp_path))
+    tokens, first = decoder_tokens(str(tmp_path), prompts, COUNT, True, OnnxRuntime, transformer.pad_token_id)
+    np.testing.assert_array_equal(tokens, want)
+    np.testing.assert_allclose(first, logits, atol=1e-4 * max(1.0, np.abs(logits).max()))
 
 
 def test_the_loop_of_the_page(tmp_path):

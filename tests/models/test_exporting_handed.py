@@ -16,7 +16,7 @@ from b4k3.models.exporting import FORMATS
 from b4k3.models.exporting.exports import graph_of
 from b4k3.models.exporting.handover import run_child, save_job
 from support import exported, goldens
-from support.exported_networks import networks, segments_of
+from support.exported_networks import networks, segments_of, with_lora
 from support.small_models import SMALL, spread
 
 OTHERS = [name for name, format in FORMATS.items() if format.backend != row.backend]
@@ -39,6 +39,12 @@ def test_export_hands_a_model_over(format, tmp_path):
     )
     path = export(spread(transformer), str(tmp_path / "out"), format)
     exported.check(graph_of(transformer), path, format, SMALL["vocab_size"])
+
+
+def test_lora_is_handed_over_merged(tmp_path):
+    transformer = with_lora(spread(build_transformer_model(model="bert", return_keras_model=False, **SMALL)))
+    path = export(transformer, str(tmp_path / "out"), OTHERS[0])
+    exported.check(graph_of(transformer), path, OTHERS[0], SMALL["vocab_size"])
 
 
 @pytest.mark.parametrize("first", range(0, len(CHOSEN), AT_ONCE), ids=lambda i: CHOSEN[i])

@@ -7,6 +7,9 @@ with random weights. `…/encoder` is the encoder of an encoder-decoder.
 
 from __future__ import annotations
 
+import numpy as np
+
+from b4k3.backend import low_rank_of
 from support import goldens
 from support.huggingface import HEADS, ROOT
 from support.small_models import encoders, spread
@@ -64,3 +67,13 @@ def networks():
 def segments_of(network):
     """How many segments a network has, 1 if it has none."""
     return max(1, getattr(network, "segment_vocab_size", 2) or 1)
+
+
+def with_lora(transformer):
+    """Give a transformer LoRA whose products are not zero."""
+    transformer.enable_lora(2, alpha=6, targets=("query", "value", "Embedding-Token"), verbose=False)
+    random = np.random.RandomState(0)
+    for target in transformer.lora.targets:
+        for variable in low_rank_of(target.layer)[1:3]:
+            variable.assign(random.randn(*variable.shape) * 0.4)
+    return transformer

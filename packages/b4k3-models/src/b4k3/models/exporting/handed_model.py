@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from b4k3.backend import keras
+from b4k3.backend import disable_lora, keras, low_rank_of
 from b4k3.layers import custom_objects
 
 from ..errors import ConfigError
@@ -40,7 +40,7 @@ def save_model(model: Any, folder: str) -> None:
 
 
 def load_model(folder: str) -> Any:
-    """Load what `save_model` saved.
+    """Load what `save_model` saved. LoRA is gone: its products are in the kernels.
 
     Arguments:
         folder: str.
@@ -54,7 +54,22 @@ def load_model(folder: str) -> Any:
         if module not in sys.modules:
             importlib.import_module(module)
     objects = dict(custom_objects)
-    return keras.models.load_model(os.path.join(folder, MODEL), custom_objects=objects, compile=False)
+    model = keras.models.load_model(os.path.join(folder, MODEL), custom_objects=objects, compile=False)
+    for layer in all_layers(model):
+        disable_lora(layer)  # it started anew, and adds nothing
+    return model
+
+
+def has_lora(model: Any) -> bool:
+    """Return whether a layer of a model has LoRA.
+
+    Arguments:
+        model: Keras model.
+
+    Returns:
+        bool.
+    """
+    return any(low_rank_of(layer) is not None for layer in all_layers(model))
 
 
 def all_layers(model: Any) -> list[Any]:

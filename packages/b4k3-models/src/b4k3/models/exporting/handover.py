@@ -18,6 +18,7 @@ from b4k3.backend import environment
 
 from ..errors import ConfigError
 from .formats import Format
+from .handed_model import has_lora
 from .writing import write
 
 JOB = "job.json"
@@ -25,6 +26,8 @@ JOB = "job.json"
 
 def write_somewhere(name: str, format: Format, graphs: Mapping[str, Any], **options: Any) -> None:
     """Write graphs here if Keras runs on the backend that traces their format, and otherwise in another process.
+
+    A saved model has the products of LoRA in its kernels. So a model with LoRA is saved too, and its copy is written.
 
     Arguments:
         name: str. The name of the format.
@@ -41,13 +44,14 @@ def write_somewhere(name: str, format: Format, graphs: Mapping[str, Any], **opti
             f"format={name!r} is traced by Keras 3, and this is {environment}; save the weights and export them in an "
             "environment with Keras 3: `b4k3 export FOLDER OUT` does it straight from a checkpoint"
         )
-    if environment.backend == format.backend:
+    is_here = environment.backend == format.backend
+    if is_here and not any(map(has_lora, list(graphs.values())[0].layers)):
         for path, graph in graphs.items():
             write(name, graph, path, **options)
         return
     with tempfile.TemporaryDirectory(prefix="b4k3-export-") as folder:
         save_job(folder, name, graphs, **options)
-        run_child([folder], format.backend)
+        main(folder) if is_here else run_child([folder], format.backend)
 
 
 def save_job(folder: str, name: str, graphs: Mapping[str, Any], **options: Any) -> None:
@@ -89,7 +93,7 @@ def run_child(folders: Sequence[str], backend: str) -> None:
 
 
 def main(*folders: str) -> None:
-    """Do the jobs of the other process.
+    """Do jobs, in the other process.
 
     Arguments:
         folders: str. What `save_job` filled.
