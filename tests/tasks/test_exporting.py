@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 
 from b4k3.backend import row
@@ -18,6 +19,7 @@ from b4k3.tasks import (
     SpanExtractor,
     TextClassifier,
     TextEncoder,
+    TextGenerator,
     TokenTagger,
 )
 from b4k3.tasks.commands import COMMANDS
@@ -102,6 +104,30 @@ def check_metadata(task, path):
         assert json.loads(props["id2label"]) == {str(i): label for i, label in enumerate(task.labels)}
     if isinstance(task, TextEncoder):
         assert json.loads(props["pooling"]) == list(task.modules.modes)
+
+
+@pytest.mark.parametrize("golden", ["gpt2", "qwen3"])
+def test_onnxruntime_genai(golden, tmp_path):
+    """A generator's folder is all that onnxruntime-genai needs for its tokens."""
+    if row.backend != "torch":
+        return
+    import onnxruntime_genai
+
+    head_folder(tmp_path / "it", golden, "QuestionAnswering", {"eos_token_id": 7})
+    generator = TextGenerator.from_folder(str(tmp_path / "it"))
+    generator.export(tmp_path / "out")
+    prompts = np.random.RandomState(0).randint(5, 40, (2, 5))
+    want = generator.transformer.generate(prompts, 12, end_id=generator.end_ids)
+    model = onnxruntime_genai.Model(str(tmp_path / "out"))
+    options = onnxruntime_genai.GeneratorParams(model)
+    options.set_search_options(max_length=17, batch_size=2, do_sample=False)
+    run = onnxruntime_genai.Generator(model, options)
+    run.append_tokens(prompts.astype("int32"))
+    while not run.is_done():
+        run.generate_next_token()
+    for i, tokens in enumerate(want.tolist()):
+        count = tokens.index(7) + 1 if 7 in tokens else 12
+        assert run.get_sequence(i)[5 : 5 + count].tolist() == tokens[:count]
 
 
 def test_the_command(folder, tmp_path, capsys):

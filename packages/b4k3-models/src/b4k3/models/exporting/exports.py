@@ -105,8 +105,8 @@ def write_staged(
     Arguments:
         format: str. The name of the format.
         found: `Format`.
-        graphs: dict from the name of a file to an object such as a `ModelGraph`, all of one model; '' is the folder of a
-            SavedModel.
+        graphs: dict from the name of a file to an object such as a `ModelGraph`, all of one model; '' is the folder
+            of a SavedModel.
         folder: str. The folder of the result.
         beside: function or None. It writes what belongs beside the model.
         overwrite: bool. Whether files that are there are replaced.

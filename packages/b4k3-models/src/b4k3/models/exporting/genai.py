@@ -65,7 +65,6 @@ def genai_config(transformer: Any, end_ids: Sequence[int] = (), filename: str = 
         "type": "decoder",
         "vocab_size": transformer.vocab_size,
         "context_length": longest,
-        "bos_token_id": ends[0],
         "eos_token_id": ends if len(ends) > 1 else ends[0],
         "pad_token_id": pad,
         "decoder": decoder,
