@@ -187,6 +187,18 @@ def test_refusals(tmp_path):
     assert not os.listdir(str(tmp_path))
 
 
+def test_a_quantised_model(tmp_path):
+    """A SavedModel can hold its products; the other formats refuse it by name."""
+    transformer = bert(with_mlm="linear")
+    transformer.model.quantize("int8")
+    for format in set(FORMATS_HERE) - {"saved_model"}:
+        with pytest.raises(ConfigError, match=f"format='{format}': .* is quantised to int8.* before model.quantize"):
+            transformer.export(str(tmp_path / format), format)
+    if "saved_model" in FORMATS_HERE:
+        path = transformer.export(str(tmp_path / "out"), "saved_model")
+        exported.check(graph_of(transformer), path, "saved_model", SMALL["vocab_size"])
+
+
 def test_what_is_there_stays(tmp_path):
     format = FORMATS_HERE[0]
     (tmp_path / "out").mkdir()

@@ -16,9 +16,9 @@ VOCABULARY = "[PAD] [UNK] [CLS] [SEP] [MASK] a cat sleeps the dog runs here and 
 WORDS = "a cat sleeps the dog runs here and there park".split()
 
 
-def google_folder(folder, scale=None):
+def google_folder(folder, scale=None, **heads):
     """Write a checkpoint as google-research publishes it; with a scale its weights are random numbers of this size."""
-    transformer = build_transformer_model(CONFIG, return_keras_model=False)
+    transformer = build_transformer_model(CONFIG, return_keras_model=False, **heads)
     spread(transformer)
     if scale is not None:
         for layer in transformer.model.layers:

@@ -78,6 +78,7 @@ REFUSED = {
     ("tensorflow", "torch"): (ANY, "has no such format"),
     ("jax", "tf_saved_model"): (SEVERAL, "takes the lengths of the inputs for different ones"),
     ("jax", "openvino"): (SEVERAL, "takes the lengths of the inputs for different ones"),
+    ("jax", "onnx"): (ANY, "needs jax2onnx, with which nobody has tested our models"),
     ("jax", "litert"): (ANY, "has no such format"),
     ("jax", "torch"): (ANY, "has no such format"),
 }

@@ -13,6 +13,7 @@ from b4k3.backend import keras
 from ..errors import ConfigError
 from .decoders import generates, graphs_of
 from .formats import Format, checked_format, is_single_file
+from .handed_model import refuse_integers
 from .handover import write_somewhere
 from .model_graph import ModelGraph
 from .naming import output_names
@@ -63,8 +64,8 @@ def export(
 
     Raises:
         ConfigError: there is no such format; something must be installed, which the message names; a file is there; the
-            model computes in another dtype than float32; or a class of the script cannot be handed to the second
-            process.
+            model computes in another dtype than float32, or is quantised and the format is not 'saved_model'; or a
+            class of the script cannot be handed to the second process.
 
     Example:
         >>> from b4k3.models import BERT, export
@@ -78,6 +79,7 @@ def export(
     """
     path, found = os.fspath(path), checked_format(format)
     graphs = graphs_for(model, found, outputs, metadata)
+    refuse_integers(list(graphs.values())[0].layers[0], format)
     if "opset" in options and found.backend != "torch" or set(options) - {"opset"}:
         raise ConfigError(f"{', '.join(sorted(options))}: format={format!r} has no such option")
     single = is_single_file(path, found)

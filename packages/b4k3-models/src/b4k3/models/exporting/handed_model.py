@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from b4k3.backend import disable_lora, keras, low_rank_of
+from b4k3.backend import disable_lora, keras, low_rank_of, quantised_layers
 from b4k3.layers import custom_objects
 
 from ..errors import ConfigError
@@ -82,6 +82,25 @@ def all_layers(model: Any) -> list[Any]:
         list of layers.
     """
     return list(model._flatten_layers(include_self=False))
+
+
+def refuse_integers(model: Any, format: str) -> None:
+    """Refuse a model that `model.quantize` has changed, in a format that knows no such products.
+
+    Arguments:
+        model: Keras model.
+        format: str. The name of the format.
+
+    Raises:
+        ConfigError: it has a layer whose weights are integers; the message names it.
+    """
+    found = quantised_layers(model)
+    if found and format != "saved_model":
+        raise ConfigError(
+            f"format={format!r}: {found[0].path} is quantised to {found[0].quantization_mode}, and only 'saved_model' "
+            "holds that: export the model before model.quantize; quantise_onnx of b4k3.models.exporting (b4k3 export "
+            "--int8) makes an ONNX file int8"
+        )
 
 
 def refuse_other_dtypes(model: Any) -> None:
