@@ -91,50 +91,25 @@ def operations(path):
     return [node.op_type for node in onnx.load(path).graph.node]
 
 
-def run_keras_file(format, path):
-    """A function from the inputs of a Keras model to its output, by a file that Keras' own `export` wrote."""
-    if format == "tf_saved_model":
-        import tensorflow as tf
-
-        loaded = tf.saved_model.load(path)
-        return lambda xs, kept=loaded: kept.serve(xs if len(xs) > 1 else xs[0]).numpy()  # its variables live with it
-    if format == "onnx":
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        return lambda xs: session.run(None, dict(zip([port.name for port in session.get_inputs()], xs)))[0]
-    if format == "openvino":
-        import openvino
-
-        compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        return lambda xs: compiled(xs)[0]
-    from ai_edge_litert.interpreter import Interpreter
-
-    runner = Interpreter(path).get_signature_runner()
-    names = sorted(runner.get_input_details())
-    return lambda xs: next(iter(runner(**dict(zip(names, xs))).values()))
-
-
 # What Keras' own `export` writes: (format, kind, arguments of `build_transformer_model`)
 OF_KERAS = {
-    "torch": [("onnx", kind) for kind in ("bert", "roformer", "deberta_v2", "distilbert")],
+    "torch": [("onnx", k) for k in ("bert", "roformer", "deberta_v2", "distilbert")] + [("openvino", "distilbert")],
     "tensorflow": [(f, k) for f in ("tf_saved_model", "openvino", "litert") for k in ("bert", "deberta_v2")],
 }[row.backend]
-SUFFIXES = {"tf_saved_model": "", "onnx": ".onnx", "openvino": ".xml", "litert": ".tflite", "torch": ".pt2"}
 
 
 @pytest.mark.parametrize("format, kind", OF_KERAS)
 def test_keras_exports_too(format, kind, tmp_path):
     """Keras' own `export` writes the same numbers, for the inputs that the Keras model has."""
     transformer = NETWORKS[f"kind/{kind}"]()
-    model, path = transformer.model, str(tmp_path / "out") + SUFFIXES[format]
+    model, path = transformer.model, str(tmp_path / "out") + exported.KERAS_SUFFIXES[format]
     random = np.random.RandomState(0)
     feeds = [random.randint(2, 20, (batch, n)) for batch, n in ((1, 4), (3, 7), (2, 1))]
     feeds = [[ids.astype("float32"), (0 * ids).astype("float32")][: len(model.inputs)] for ids in feeds]
     feeds[0][0][0, 3] = transformer.pad_token_id
     model(feeds[0] if len(feeds[0]) > 1 else feeds[0][0])  # Keras exports no model that was never called
     model.export(path, format=format, verbose=False)
-    run = run_keras_file(format, path)
+    run = exported.keras_runner(format, path)
     for feed in feeds:
         np.testing.assert_allclose(run(feed), goldens.predict(model, feed)[0], atol=1e-4)
 
@@ -142,9 +117,9 @@ def test_keras_exports_too(format, kind, tmp_path):
 def test_what_keras_cannot_export_is_refused(tmp_path):
     """The message names the way that works; nothing is written."""
     model = bert().model
-    for format in sorted(set(SUFFIXES) - {format for format, _ in OF_KERAS}):
+    for format in sorted(set(exported.KERAS_SUFFIXES) - {format for format, kind in OF_KERAS if kind == "bert"}):
         with pytest.raises(ValueError, match=f"format='{format}': Keras .* b4k3.models.export.*for any batch"):
-            model.export(str(tmp_path / "out") + SUFFIXES[format], format=format)
+            model.export(str(tmp_path / "out") + exported.KERAS_SUFFIXES[format], format=format)
     assert not os.listdir(str(tmp_path))
 
 

@@ -8,9 +8,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from b4k3.backend import row
+from b4k3.backend import keras, row
 from b4k3.models import build_transformer_model, export
 from b4k3.models.exporting import FORMATS
 from b4k3.models.exporting.exports import graph_of
@@ -64,6 +65,22 @@ def test_every_network_is_handed_over(first, tmp_path, record_property):
         run_child(folders, backend)
     for name, *arguments in written:
         record_property(f"{arguments[2]} {name}", exported.check(*arguments))
+
+
+def test_keras_exports_one_size(tmp_path):
+    """What Keras' own `export` writes only for the sizes of `input_signature`, and says so without it."""
+    format = {"torch": "torch", "jax": "tf_saved_model"}.get(row.backend)
+    if format is None:  # TensorFlow traces any size
+        return
+    model, path = NETWORKS["kind/deberta_v2"]().model, str(tmp_path / "out") + exported.KERAS_SUFFIXES[format]
+    ids = np.random.RandomState(0).randint(2, 19, (2, 7)).astype("float32")
+    model([ids, 0 * ids])
+    with pytest.raises(ValueError, match="give input_signature.*b4k3.models.export"):
+        model.export(path, format=format, verbose=False)
+    sizes = [[keras.InputSpec(shape=(2, 7), dtype="float32", name=tensor.name) for tensor in model.inputs]]
+    model.export(path, format=format, verbose=False, input_signature=sizes)
+    got = exported.keras_runner(format, path)([ids, 0 * ids])
+    np.testing.assert_allclose(got, goldens.predict(model, [ids, 0 * ids])[0], atol=1e-4)
 
 
 SCRIPT = """

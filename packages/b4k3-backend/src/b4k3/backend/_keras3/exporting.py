@@ -68,6 +68,7 @@ def write_graph(
 
 ANY, SEVERAL, UNSAID = range(3)  # models; models with several inputs; calls that do not say the sizes of the inputs
 SAMPLE = "takes a sample of one token, and the file is for nothing else: give input_signature"
+UNKNOWN = "traces no length that it does not know: give input_signature"
 # (backend, format of Keras' own `export`) -> (what it cannot write, why)
 REFUSED = {
     ("torch", "openvino"): (SEVERAL, "traces no model with a list of inputs"),
@@ -76,13 +77,13 @@ REFUSED = {
     ("torch", "torch"): (UNSAID, SAMPLE),
     ("tensorflow", "onnx"): (ANY, "writes an operation that ONNX does not have (Erfc of tf2onnx)"),
     ("tensorflow", "torch"): (ANY, "has no such format"),
-    ("jax", "tf_saved_model"): (SEVERAL, "takes the lengths of the inputs for different ones"),
-    ("jax", "openvino"): (SEVERAL, "takes the lengths of the inputs for different ones"),
+    ("jax", "tf_saved_model"): (UNSAID, UNKNOWN),
+    ("jax", "openvino"): (ANY, "gives OpenVINO an operation that it does not have"),
     ("jax", "onnx"): (ANY, "needs jax2onnx, with which nobody has tested our models"),
     ("jax", "litert"): (ANY, "has no such format"),
     ("jax", "torch"): (ANY, "has no such format"),
 }
-SIZES = {"input_signature", "dynamic_shapes", "jax2tf_kwargs"}  # arguments that say sizes
+SIZES = {"input_signature", "dynamic_shapes"}  # arguments that say sizes
 OURS = {"tf_saved_model": "saved_model"}  # names of formats for b4k3.models.export
 
 
