@@ -14,6 +14,7 @@ from b4k3.backend import keras, row
 from b4k3.models import ConfigError, build_transformer_model, export
 from b4k3.models.exporting import quantise_onnx
 from b4k3.models.exporting.exports import graph_of
+from b4k3.models.exporting.writing import add_metadata
 from support import exported, goldens
 from support.exported_networks import networks, segments_of, with_lora
 from support.small_models import SMALL, spread
@@ -121,6 +122,25 @@ def test_what_keras_cannot_export_is_refused(tmp_path):
         with pytest.raises(ValueError, match=f"format='{format}': Keras .* b4k3.models.export.*for any batch"):
             model.export(str(tmp_path / "out") + exported.KERAS_SUFFIXES[format], format=format)
     assert not os.listdir(str(tmp_path))
+
+
+def test_weights_over_2_gb_lie_in_one_file(tmp_path):
+    """PyTorch writes a file for each of them; the file of this test is small."""
+    if row.backend != "torch":
+        return
+    import onnx
+
+    transformer = bert()
+    path = str(tmp_path / "model.onnx")
+    model = onnx.load(transformer.export(path))
+    (tmp_path / "out").mkdir()
+    path = str(tmp_path / "out" / "model.onnx")
+    onnx.save_model(model, path, save_as_external_data=True, all_tensors_to_one_file=False, size_threshold=0)
+    assert len(os.listdir(str(tmp_path / "out"))) > 30
+    add_metadata(path, {"note": "mine"})
+    assert sorted(os.listdir(str(tmp_path / "out"))) == ["model.onnx", "model.onnx_data"]
+    for format in ("onnx", "openvino"):
+        exported.check(graph_of(transformer), path, format, SMALL["vocab_size"])
 
 
 def test_names_and_metadata(tmp_path):
