@@ -25,6 +25,7 @@ from b4k3.tasks import (
 from b4k3.tasks.commands import COMMANDS
 from b4k3.tasks.head_descriptions import HEADS, TASKS as TASK_NAMES
 from support import exported, goldens, huggingface
+from support.exported_networks import segments_of
 from support.task_folders import google_folder, head_folder
 
 ALL = os.environ.get("B4K3_EXPORT") == "all"
@@ -92,7 +93,7 @@ def test_every_head_of_transformers(golden, task, tmp_path, record_property):
     graph = graph_of(*made.exported_model())
     for format in set(FORMATS) - {"torch"}:  # the tasks above are written as programs of torch
         path = made.export(str(tmp_path / format), format)
-        record_property(format, exported.check(graph, path, format, 14))
+        record_property(format, exported.check(graph, path, format, 14, segments_of(made.transformer)))
 
 
 def check_metadata(task, path):
