@@ -85,7 +85,7 @@ CASES = [
 def test_every_head_of_transformers(golden, task, tmp_path, record_property):
     labels = {"SequenceClassification": 3, "TokenClassification": 3, "QuestionAnswering": 2, "MultipleChoice": 1}
     head_folder(tmp_path / "it", golden, task, {"pad_token_id": 0} if golden == "gpt2" else {}, labels[task])
-    made = CLASSES[task].from_folder(str(tmp_path / "it"))
+    made = CLASSES[task].from_folder(str(tmp_path / "it"), ignore_invalid_weights=True)  # some files have no pooler
     if len([tensor for tensor in made.model.inputs if "Input-Token" in tensor.name]) > 1:
         with pytest.raises(ConfigError, match="two inputs of ids"):
             made.export(str(tmp_path / "out"), ONE[0])
