@@ -152,5 +152,5 @@ def keras_runner(format, path):
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(path).get_signature_runner()
-    names = sorted(runner.get_input_details())
+    names = sorted(runner.get_input_details(), reverse=True)  # tokens before segments
     return lambda xs: next(iter(runner(**dict(zip(names, xs))).values()))
