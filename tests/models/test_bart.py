@@ -57,6 +57,13 @@ def test_encoder_and_decoder_apart(tmp_path):
     assert {kind for _, kind in decoder.load_report.unexpected} == {"encoder of model='bart'"}
 
 
+def test_a_source_is_padded_no_further_than_the_positions():
+    """Compiled code pads it to a round number; these files have 18 positions."""
+    transformer = golden("bart", with_lm="linear")
+    assert transformer.generate([[5, 6, 7]], 4).shape == (1, 4)
+    assert transformer.generate([list(range(5, 23))], 4).shape == (1, 4)
+
+
 def test_an_output_that_is_not_tied_has_three_tables(tmp_path):
     untied = spread(build(with_lm="linear", tie_word_embeddings=False))
     again = build(checkpoint=saved(untied, tmp_path), with_lm="linear")  # the file tells

@@ -442,6 +442,7 @@ SKIPS = [
     ("tests/distributed/test_ray.py::*", "default keras* tf*", "has an environment of its own: hatch run ray:test"),
     ("tests/models/test_exporting.py::*", "default keras* tf*", EXPORT),
     ("tests/models/test_exporting_decoders.py::*", "default keras* tf*", EXPORT),
+    ("tests/models/test_exporting_handed.py::*", "default keras* tf*", EXPORT),
     ("tests/tasks/test_exporting.py::*", "default keras* tf*", EXPORT),
     ("tests/tasks/serving/*", "default keras* tf*", "has an environment of its own: hatch run serve:test"),
     ("tests/tasks/test_[!e]*", "keras231-* tfkeras-115 tfkeras-22", "the tasks need tf.keras 2.15 or newer"),

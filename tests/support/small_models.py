@@ -57,9 +57,9 @@ KINDS = {
 def encoders():
     """{kind: the arguments that build it}, XLNet's and T5's encoder among them."""
     found = {kind: dict(SMALL, **dict({"model": kind}, **special)) for kind, special in KINDS.items()}
-    found["xlnet"] = {key: value for key, value in SMALL.items() if key != "max_position"}
-    found["xlnet"]["model"] = "xlnet"
-    found["t5_encoder"] = dict(SMALL, model="t5.1.1_encoder", hidden_act=["gelu", "linear"])
+    endless = {key: value for key, value in SMALL.items() if key != "max_position"}
+    found["xlnet"] = dict(endless, model="xlnet")
+    found["t5_encoder"] = dict(endless, model="t5.1.1_encoder", hidden_act=["gelu", "linear"])
     return found
 
 

@@ -12,9 +12,9 @@ import pytest
 from b4k3.backend import keras
 from b4k3.models import ConfigError
 from b4k3.models.checkpoints import CheckpointError, open_checkpoint, save_checkpoint
-from b4k3.tasks.head_descriptions import HEADS, TASKS, Dense, Drop, Norm, Said, head_of
+from b4k3.tasks.head_descriptions import HEADS, TASKS, Dense, Norm, head_of
 from b4k3.tasks.task import Rows, Task
-from support import goldens
+from support.task_folders import head_folder
 
 LABELS = ["bad", "so-so", "good"]
 END = 3
@@ -28,42 +28,7 @@ CASES = [
     ("t5", "TokenClassification", {}),
     ("gpt2", "SequenceClassification", {"pad_token_id": 0}),
 ]
-NAMES = {"t5": "t5.1.0", "openai_gpt": "gpt"}
 ROWS = [[6, 7, 8, 9, 11, 12, 13, END], [14, 15, 16, 17, END]]
-
-
-def head_arrays(head, size, labels, settings):
-    """Random variables of a head, under the names of transformers."""
-    random, arrays = np.random.RandomState(5), {}
-    for step in head.steps:
-        if isinstance(step, Drop):
-            continue
-        units = {"hidden_size": size, "labels": labels}.get(getattr(step, "units", "hidden_size"), 2)
-        wide = isinstance(step, Dense)
-        arrays[step.name + ".weight"] = random.randn(*((units, size) if wide else (size,))) * 0.5
-        if settings.get(step.bias.key) if isinstance(step.bias, Said) else step.bias:
-            arrays[step.name + ".bias"] = random.randn(units) * 0.5
-    return {name: value.astype("float32") for name, value in arrays.items()}
-
-
-def write(folder, golden, task, settings, labels=3, head=None):
-    """A folder of transformers: a golden network, a head, a vocabulary."""
-    source = goldens.ROOT / "huggingface" / golden
-    config = json.loads((source / "config.json").read_text())
-    size = config.get("hidden_size") or config.get("d_model") or config.get("dim") or config["n_embd"]
-    checkpoint = open_checkpoint(str(source / "model.safetensors"))
-    tensors = {name: np.asarray(checkpoint[name]) for name in checkpoint.keys()}
-    arrays = head_arrays(head or head_of(NAMES.get(golden, golden), task), size, labels, settings)
-    tensors.update(arrays)
-    folder.mkdir()
-    save_checkpoint(str(folder / "model.safetensors"), tensors, format="safetensors")
-    config.pop("architectures", None)
-    (folder / "config.json").write_text(json.dumps(dict(config, **settings)))
-    pad = settings.get("pad_token_id", config.get("pad_token_id")) or 0
-    tokens = ["[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"word{i}" for i in range(config["vocab_size"] - 5)]
-    tokens.insert(pad, "[PAD]")
-    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
-    return arrays
 
 
 def opened(folder, task, **arguments):
@@ -102,7 +67,7 @@ def oracle(made, arrays, vectors, length):
 
 @pytest.mark.parametrize("golden, task, settings", CASES, ids=[f"{name}-{task}" for name, task, _ in CASES])
 def test_a_head_is_right_and_independent_of_padding(golden, task, settings, tmp_path):
-    arrays = write(tmp_path / "it", golden, task, settings, labels=1 if task == "MultipleChoice" else 3)
+    arrays = head_folder(tmp_path / "it", golden, task, settings, labels=1 if task == "MultipleChoice" else 3)
     made = opened(tmp_path / "it", task)
     rows = Rows(ROWS, [[0] * len(row) for row in ROWS])
     is_gpt = golden == "gpt2"
@@ -157,18 +122,18 @@ REFUSED = {
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_what_a_folder_may_not_say(name, tmp_path):
     golden, task, settings, message = REFUSED[name]
-    write(tmp_path / "it", golden, task, settings)
+    head_folder(tmp_path / "it", golden, task, settings)
     with pytest.raises(ConfigError, match=message):
         opened(tmp_path / "it", task)
 
 
 def test_a_head_that_does_not_fit_its_network(tmp_path):
     head = HEADS["bert"]["SequenceClassification"]
-    write(tmp_path / "it", "bert", "SequenceClassification", {"architectures": ["BertForQuestionAnswering"]})
+    head_folder(tmp_path / "it", "bert", "SequenceClassification", {"architectures": ["BertForQuestionAnswering"]})
     with pytest.raises(CheckpointError, match=r"BertForQuestionAnswering has qa_outputs.weight, qa_outputs.bias, and"):
         opened(tmp_path / "it", "QuestionAnswering")
     wrong = head._replace(steps=(Dense("classifier", 2),))
-    write(tmp_path / "wide", "bert", "SequenceClassification", {}, head=wrong)
+    head_folder(tmp_path / "wide", "bert", "SequenceClassification", {}, head=wrong)
     tensors = open_checkpoint(str(tmp_path / "wide" / "model.safetensors"))
     arrays = {name: np.asarray(tensors[name]) for name in tensors.keys()}
     arrays["classifier.weight"] = np.zeros((2, 7), dtype="float32")

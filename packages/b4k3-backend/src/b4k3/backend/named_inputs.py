@@ -178,6 +178,28 @@ class Functional(keras.Model):
         """
         return super().predict_on_batch(self.arranged(x))
 
+    def export(self, filepath: Any, format: str = "tf_saved_model", *args: Any, **kwargs: Any) -> Any:
+        """Write the model as `keras.Model.export` does, with the inputs of the Keras model.
+
+        `b4k3.models.export` writes the inputs that other programs expect, an attention mask among them, whatever
+        backend Keras runs on.
+
+        Arguments:
+            filepath: path. The file or folder to write.
+            format: str. The format, as Keras calls it.
+            args: Any. Further arguments, as for `keras.Model.export`.
+            kwargs: Any. Further arguments by name.
+
+        Returns:
+            What Keras returns.
+
+        Raises:
+            ValueError: Keras cannot write the model in this format on this backend; the message says what can.
+        """
+        given = dict(kwargs) if format == "tf_saved_model" else dict(kwargs, format=format)  # Keras 2 has no formats
+        with load("exporting").keras_export(format, self.inputs, kwargs):
+            return super().export(filepath, *args, **given)
+
 
 # The class has the name of Keras' own, because Keras makes names of models, and paths in files of weights, from it.
 # Where Keras has no module `functional`, its functional models are of the class Model.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Mapping
 
 from b4k3.models.checkpoints._files import is_regular
 from b4k3.models.cli.target import write_json
+from b4k3.models.exporting import FORMATS
+from b4k3.models.exporting.genai import GENAI, genai_config
 
 from .opening import Opened
 from .saving import write_folder, write_network
@@ -95,6 +97,19 @@ def write_generation_config(generator: TextGenerator, folder: str) -> None:
     said = {"eos_token_id": generator.end_ids or None, "decoder_start_token_id": generator._form.start_id}
     said["b4k3_application"] = generator.application
     write_json(os.path.join(folder, GENERATION), {key: value for key, value in said.items() if value is not None})
+
+
+def write_genai_config(generator: TextGenerator, folder: str) -> None:
+    """Write a genai_config.json beside the ONNX file of a decoder, if onnxruntime-genai can run it.
+
+    Arguments:
+        generator: `TextGenerator`.
+        folder: str. What the export has written so far.
+    """
+    if os.path.isfile(os.path.join(folder, FORMATS["onnx"].file)):
+        said = genai_config(generator.transformer, generator.end_ids)
+        if said is not None:
+            write_json(os.path.join(folder, GENAI), said)
 
 
 def _read(folder: str, name: str) -> dict[str, Any]:

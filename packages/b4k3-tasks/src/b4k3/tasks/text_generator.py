@@ -11,7 +11,13 @@ from b4k3.models.cli.subject import Subject
 from b4k3.models.errors import warn_caller
 
 from .batches import checked_validation, run_batches
-from .generator_files import end_ids_of, read_generation_config, save_generator, write_generation_config
+from .generator_files import (
+    end_ids_of,
+    read_generation_config,
+    save_generator,
+    write_genai_config,
+    write_generation_config,
+)
 from .one_line import one_line
 from .opening import Opened, checked_texts, open_folder
 from .prompts import Answer, Continuation, SecondSegment
@@ -296,13 +302,14 @@ class TextGenerator(TaskExport):
         return self.transformer, None
 
     def write_beside(self, folder: str) -> None:
-        """Write the config, the tokenizer, and how the network generates.
+        """Write the config, the tokenizer, and how the network generates; for onnxruntime-genai too, if it can run it.
 
         Arguments:
             folder: str.
         """
         write_config(self.opened, folder)
         write_generation_config(self, folder)
+        write_genai_config(self, folder)
 
     # ------------------------------------------------------------------------------------------------ helpers
 

@@ -66,6 +66,53 @@ def write_graph(
         write(function, list(layers), list(inputs), list(outputs), path, dict(limits or {}), **options)
 
 
+ANY, SEVERAL, UNSAID = range(3)  # models; models with several inputs; calls that do not say the sizes of the inputs
+SAMPLE = "takes a sample of one token, and the file is for nothing else: give input_signature"
+UNKNOWN = "traces no length that it does not know: give input_signature"
+# (backend, format of Keras' own `export`) -> (what it cannot write, why)
+REFUSED = {
+    ("torch", "openvino"): (SEVERAL, "traces no model with a list of inputs"),
+    ("torch", "tf_saved_model"): (ANY, "traces no model of PyTorch"),
+    ("torch", "litert"): (UNSAID, SAMPLE),
+    ("torch", "torch"): (UNSAID, SAMPLE),
+    ("tensorflow", "onnx"): (ANY, "writes an operation that ONNX does not have (Erfc of tf2onnx)"),
+    ("tensorflow", "torch"): (ANY, "has no such format"),
+    ("jax", "tf_saved_model"): (UNSAID, UNKNOWN),
+    ("jax", "openvino"): (ANY, "gives OpenVINO an operation that it does not have"),
+    ("jax", "onnx"): (ANY, "needs jax2onnx, with which nobody has tested our models"),
+    ("jax", "litert"): (ANY, "has no such format"),
+    ("jax", "torch"): (ANY, "has no such format"),
+}
+SIZES = {"input_signature", "dynamic_shapes"}  # arguments that say sizes
+OURS = {"tf_saved_model": "saved_model"}  # names of formats for b4k3.models.export
+
+
+@contextlib.contextmanager
+def keras_export(format: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Iterator[None]:
+    """Let layers take the forms that other programs know while Keras' own `export` runs.
+
+    Arguments:
+        format: str. The format, as Keras calls it.
+        inputs: list of tensors, symbolic. The inputs of the model.
+        options: dict. The further arguments of `export`.
+
+    Returns:
+        A context manager.
+
+    Raises:
+        ValueError: Keras cannot write the model in this format on this backend; the message says what can.
+    """
+    what, reason = REFUSED.get((BACKEND, format), (None, ""))
+    unsaid = not SIZES & set(options)
+    if what == ANY or (what == UNSAID and unsaid) or (what == SEVERAL and unsaid and len(inputs) > 1):
+        raise ValueError(
+            f"format={format!r}: Keras {keras.__version__} on {BACKEND} {reason}. "
+            f"b4k3.models.export(model, path, format={OURS.get(format, format)!r}) writes it for any batch and length"
+        )
+    with tracing, export_scope(), symbolic_ravel(9) if BACKEND == "torch" else contextlib.nullcontext():
+        yield
+
+
 # --------------------------------------------------------------------------------------------------- torch
 
 

@@ -301,8 +301,8 @@ class EncoderGraph(GenerativeGraph):
     @property
     def limits(self) -> dict[str, int]:
         """The largest size of each axis that has one."""
-        counted = [getattr(layer, "position_limit", None) for layer in self.network.encoder.layers.values()]
-        return {SOURCE: min(limit for limit in counted if limit)} if any(counted) else {}
+        limit = self.network.source_limit
+        return {} if limit is None else {SOURCE: limit}
 
     @property
     def inputs(self) -> list[GraphTensor]:

@@ -13,6 +13,7 @@ from b4k3.backend import keras
 from ..errors import ConfigError
 from .decoders import generates, graphs_of
 from .formats import Format, checked_format, is_single_file
+from .handed_model import refuse_integers
 from .handover import write_somewhere
 from .model_graph import ModelGraph
 from .naming import output_names
@@ -64,8 +65,8 @@ def export(
 
     Raises:
         ConfigError: there is no such format; something must be installed, which the message names; a file is there; the
-            model computes in another dtype than float32; or a class of the script cannot be handed to the second
-            process.
+            model computes in another dtype than float32, or is quantised and the format is not 'saved_model'; or a
+            class of the script cannot be handed to the second process.
 
     Example:
         >>> from b4k3.models import BERT, export
@@ -79,6 +80,7 @@ def export(
     """
     path, found = os.fspath(path), checked_format(format)
     graphs = graphs_for(model, found, outputs, metadata)
+    refuse_integers(list(graphs.values())[0].layers[0], format)
     known = {"opset"} if found.backend == "torch" else set()
     if set(options) - (known | {"int8"} if found.caches else known):
         raise ConfigError(f"{', '.join(sorted(options))}: format={format!r} has no such option")
@@ -109,7 +111,8 @@ def write_staged(
     Arguments:
         format: str. The name of the format.
         found: `Format`.
-        graphs: dict from the name of a file to an object such as a `ModelGraph`; '' is the folder of a SavedModel.
+        graphs: dict from the name of a file to an object such as a `ModelGraph`, all of one model; '' is the folder
+            of a SavedModel.
         folder: str. The folder of the result.
         beside: function or None. It writes what belongs beside the model.
         overwrite: bool. Whether files that are there are replaced.
@@ -124,8 +127,8 @@ def write_staged(
     try:
         new = os.path.join(temporary, "new")
         os.mkdir(new)
-        for name, graph in graphs.items():
-            write_somewhere(format, found, graph, os.path.join(new, name) if name else new, **options)
+        targets = {os.path.join(new, name) if name else new: graph for name, graph in graphs.items()}
+        write_somewhere(format, found, targets, **options)
         if beside is not None:
             beside(new)
         place(new, folder, last=list(graphs)[-1] or "saved_model.pb", overwrite=overwrite)

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from b4k3.backend import keras
+from b4k3.backend import disable_lora, keras, low_rank_of, quantised_layers
 from b4k3.layers import custom_objects
 
 from ..errors import ConfigError
@@ -40,7 +40,7 @@ def save_model(model: Any, folder: str) -> None:
 
 
 def load_model(folder: str) -> Any:
-    """Load what `save_model` saved.
+    """Load what `save_model` saved. LoRA is gone: its products are in the kernels.
 
     Arguments:
         folder: str.
@@ -54,7 +54,22 @@ def load_model(folder: str) -> Any:
         if module not in sys.modules:
             importlib.import_module(module)
     objects = dict(custom_objects)
-    return keras.models.load_model(os.path.join(folder, MODEL), custom_objects=objects, compile=False)
+    model = keras.models.load_model(os.path.join(folder, MODEL), custom_objects=objects, compile=False)
+    for layer in all_layers(model):
+        disable_lora(layer)  # it started anew, and adds nothing
+    return model
+
+
+def has_lora(model: Any) -> bool:
+    """Return whether a layer of a model has LoRA.
+
+    Arguments:
+        model: Keras model.
+
+    Returns:
+        bool.
+    """
+    return any(low_rank_of(layer) is not None for layer in all_layers(model))
 
 
 def all_layers(model: Any) -> list[Any]:
@@ -67,6 +82,25 @@ def all_layers(model: Any) -> list[Any]:
         list of layers.
     """
     return list(model._flatten_layers(include_self=False))
+
+
+def refuse_integers(model: Any, format: str) -> None:
+    """Refuse a model that `model.quantize` has changed, in a format that knows no such products.
+
+    Arguments:
+        model: Keras model.
+        format: str. The name of the format.
+
+    Raises:
+        ConfigError: it has a layer whose weights are integers; the message names it.
+    """
+    found = quantised_layers(model)
+    if found and format != "saved_model":
+        raise ConfigError(
+            f"format={format!r}: {found[0].path} is quantised to {found[0].quantization_mode}, and only 'saved_model' "
+            "holds that: export the model before model.quantize; quantise_onnx of b4k3.models.exporting (b4k3 export "
+            "--int8) makes an ONNX file int8"
+        )
 
 
 def refuse_other_dtypes(model: Any) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from typing import Any, Mapping, Sequence
 
 from b4k3.backend import write_graph
 
+from ..errors import ConfigError
 from .onnx_int8 import quantise_onnx, round_matrices
+
+ALIGNMENT = 4096  # of weights in a file of their own, so that they can be mapped into memory
 
 
 def write(name: str, graph: Any, path: str, int8: bool = False, **options: Any) -> None:
@@ -26,18 +30,49 @@ def write(name: str, graph: Any, path: str, int8: bool = False, **options: Any) 
             onnx = os.path.join(folder, "model.onnx")
             write("onnx", graph, onnx, **options)
             if int8:
+                need_one_file(onnx)
                 round_matrices(onnx, onnx)
             convert_to_openvino(onnx, path, graph.metadata, [port.name for port in [*graph.inputs, *graph.outputs]])
         return
     write_graph(name, graph, graph.layers, graph.inputs, graph.outputs, path, graph.limits, **options)
     if name == "onnx":
         if int8:
+            need_one_file(path)
             quantise_onnx(path, path)
         add_metadata(path, graph.metadata)
 
 
+def outside_weights(model: Any) -> list[Any]:
+    """Return the weights of a model that lie in other files.
+
+    Arguments:
+        model: `onnx.ModelProto`, which was read without them.
+
+    Returns:
+        list of `onnx.TensorProto`.
+    """
+    from onnx import TensorProto
+
+    return [tensor for tensor in model.graph.initializer if tensor.data_location == TensorProto.EXTERNAL]
+
+
+def need_one_file(path: str) -> None:
+    """Refuse to make a file int8 whose weights lie outside of it.
+
+    Arguments:
+        path: str. The ONNX file.
+
+    Raises:
+        ConfigError: they do, because they are over 2 GB.
+    """
+    import onnx
+
+    if outside_weights(onnx.load(path, load_external_data=False)):
+        raise ConfigError("int8: the weights are over 2 GB, which an ONNX file does not hold: leave int8 out")
+
+
 def add_metadata(path: str, metadata: Mapping[str, str]) -> None:
-    """Store metadata in an ONNX file.
+    """Store metadata in an ONNX file; weights that lie in files of their own are brought into one.
 
     Arguments:
         path: str. The file.
@@ -47,7 +82,36 @@ def add_metadata(path: str, metadata: Mapping[str, str]) -> None:
 
     model = onnx.load(path, load_external_data=False)
     onnx.helper.set_model_props(model, dict(metadata))
+    gather_weights(model, path)
     onnx.save(model, path)
+
+
+def gather_weights(model: Any, path: str) -> None:
+    """Bring the weights of a model that lie in files of their own into one file, `model.onnx_data`.
+
+    PyTorch writes a file for each weight if all of them are over 2 GB, the limit of a file of ONNX.
+
+    Arguments:
+        model: `onnx.ModelProto`, which is changed. It was read without these weights.
+        path: str. Its file; the weights lie beside it.
+    """
+    outside = outside_weights(model)
+    if not outside:
+        return
+    folder, location = os.path.dirname(path), os.path.basename(path) + "_data"
+    with open(os.path.join(folder, location), "wb") as file:
+        for tensor in outside:
+            at = {entry.key: entry.value for entry in tensor.external_data}
+            source = os.path.join(folder, at["location"])
+            file.write(b"\0" * (-file.tell() % ALIGNMENT))
+            start = file.tell()
+            with open(source, "rb") as single:
+                single.seek(int(at.get("offset", 0)))
+                shutil.copyfileobj(single, file)
+            os.remove(source)
+            del tensor.external_data[:]
+            for key, value in (("location", location), ("offset", start), ("length", file.tell() - start)):
+                tensor.external_data.add(key=key, value=str(value))
 
 
 def convert_to_openvino(onnx: str, path: str, metadata: Mapping[str, str], names: Sequence[str] = ()) -> None:

@@ -201,7 +201,9 @@ class Engine:
         first: dict[str, Any] = {}
         if encoder is not None:
             source = Prompts(ids, None, None, encoder.vocab_size, padding_id=encoder.pad_token_id)
-            source.resize(rounded_up(source.lengths.max(), PROMPT_UNIT))
+            n, limit = int(source.lengths.max()), network.source_limit
+            width = rounded_up(n, PROMPT_UNIT)
+            source.resize(width if limit is None else max(n, min(width, limit)))
             first["source"] = source.ids
             name = "decoder_start_token_id" if start_id is None else "start_id"
             start_id = id_within(name, start_of(decoder) if start_id is None else start_id, decoder.vocab_size)

@@ -73,8 +73,12 @@ class Network:
     @property
     def position_limit(self) -> int | None:
         """The number of positions that the decoder has; None if there is no limit."""
-        limits = [getattr(layer, "position_limit", None) for layer in self.decoder.layers.values()]
-        return min((limit for limit in limits if limit is not None), default=None)
+        return positions_in(self.decoder)
+
+    @property
+    def source_limit(self) -> int | None:
+        """The number of positions that the encoder has; None if there is no limit, or no encoder."""
+        return None if self.encoder is None else positions_in(self.encoder)
 
     @property
     def segment_limit(self) -> int | None:
@@ -259,6 +263,19 @@ def in_step(transformer: Any, step: DecodingStep, inputs: list[Any]) -> Any:
     twin.decoding_step, twin.inputs = step, inputs
     twin.attention_bias = twin.position_bias = twin.attention_scores = None
     return twin
+
+
+def positions_in(transformer: Any) -> int | None:
+    """Return the number of positions that a transformer has.
+
+    Arguments:
+        transformer: a built `Transformer`.
+
+    Returns:
+        int; None if there is no limit.
+    """
+    limits = [getattr(layer, "position_limit", None) for layer in transformer.layers.values()]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def real_tokens(ids: Tensor, padding_id: int) -> Tensor:
