@@ -25,6 +25,8 @@ NETWORKS = networks()
 EVERY = os.environ.get("B4K3_EXPORT") == "all" and row.backend == "jax"
 CHOSEN = sorted(NETWORKS) if EVERY else ["google_electra/discriminator", "kind/gau"]
 AT_ONCE = 12
+# In a short run one format of each backend.
+FORMATS_HERE = [name for name in OTHERS if os.environ.get("B4K3_EXPORT") == "all" or name in ("onnx", "litert")]
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +35,7 @@ def forget():
     goldens.forget()
 
 
-@pytest.mark.parametrize("format", OTHERS)
+@pytest.mark.parametrize("format", FORMATS_HERE)
 def test_export_hands_a_model_over(format, tmp_path):
     transformer = build_transformer_model(
         model="bert", return_keras_model=False, **dict(SMALL, with_pool=True, with_mlm="linear")
