@@ -129,7 +129,7 @@ def rounded(matrix: Any) -> tuple[Any, Any]:
     Example:
         >>> from b4k3.models.exporting.onnx_int8 import rounded
         >>> integers, steps = rounded(np.array([[0.5, 2.54], [-1.27, 1.27]], "float32"))
-        >>> integers.tolist(), steps.round(2).tolist()
+        >>> integers.tolist(), steps.astype("float64").round(2).tolist()
         ([[50, 127], [-127, 64]], [0.01, 0.02])
     """
     scales = (np.maximum(np.abs(matrix).max(0), SMALLEST**2) / 127).astype("float32")
