@@ -7,7 +7,7 @@ else.
 import collections
 import math
 
-LONGEST = 4  # letters of a piece, beside whole words
+LONGEST = 5  # letters of a piece: a text of one token would be no text
 
 
 def unigram_tokenizer(texts, special, unknown, size):
@@ -18,7 +18,7 @@ def unigram_tokenizer(texts, special, unknown, size):
     for word, times in collections.Counter(word for text in texts for word in text.split()).items():
         word = "▁" + word
         for begin in range(len(word)):
-            ends = {*range(begin + 1, min(begin + LONGEST, len(word)) + 1), len(word)}
+            ends = range(begin + 1, min(begin + LONGEST, len(word)) + 1)
             counts.update({word[begin:end]: times * (end - begin) for end in ends})
     pieces = sorted(counts, key=lambda piece: (len(piece) > 1, -counts[piece], piece))[: size - len(special)]
     total = sum(counts[piece] for piece in pieces)
