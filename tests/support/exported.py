@@ -62,6 +62,9 @@ RUNNERS = {
 }
 
 
+SEGMENTS = range(2)
+
+
 def feeds(graph, vocab_size, segments):
     """Three batches for a graph, in the order of its inputs."""
     names = [port.name for port in graph.inputs]
@@ -73,7 +76,7 @@ def feeds(graph, vocab_size, segments):
         values = {
             "input_ids": random.randint(2, vocab_size, (batch, n)),
             "attention_mask": mask,
-            "token_type_ids": random.randint(0, segments, (batch, n)),
+            "token_type_ids": random.randint(segments.start, segments.stop, (batch, n)),
             "prompt_length": np.full((batch, 1), 2),
         }
         yield {name: values[name] for name in names}
@@ -90,7 +93,7 @@ def expected(graph, feed):
     return mask, goldens.predict(graph.model, list(given.values()))
 
 
-def check(graph, path, format, vocab_size, segments=2, tolerance=1e-4):
+def check(graph, path, format, vocab_size, segments=SEGMENTS, tolerance=1e-4):
     """Compare a file with the Keras model on three batches; the largest relative error is returned."""
     run, largest = runner(format, path), 0.0
     for feed in feeds(graph, vocab_size, segments):

@@ -65,8 +65,14 @@ def networks():
 
 
 def segments_of(network):
-    """How many segments a network has, 1 if it has none."""
-    return max(1, getattr(network, "segment_vocab_size", 2) or 1)
+    """The segments of a network, a range.
+
+    Where segments are tokens, 0 is padding and hides its token. The Keras model sees a first token all the same, the
+    file does not.
+    """
+    if getattr(network, "shared_segment_embeddings", False):
+        return range(1, 14)
+    return range(max(1, getattr(network, "segment_vocab_size", 2) or 1))
 
 
 def with_lora(transformer):
