@@ -37,7 +37,7 @@ def quantise_onnx(source: str | os.PathLike[str], target: str | os.PathLike[str]
         target: path. The file to write.
 
     Raises:
-        ConfigError: onnx or onnxruntime is not installed, or no product is found.
+        ConfigError: onnx or onnxruntime is not installed, the weights are over 2 GB, or no product is found.
 
     Example:
         >>> from b4k3.models.exporting import quantise_onnx
@@ -52,7 +52,7 @@ def quantise_onnx(source: str | os.PathLike[str], target: str | os.PathLike[str]
     import onnx
     from onnx import numpy_helper
 
-    model = onnx.load(os.fspath(source))
+    model = read_whole(source)
     graph = model.graph
     weights = {x.name: numpy_helper.to_array(x) for x in graph.initializer}
     before = list(graph.node)
@@ -86,7 +86,7 @@ def round_matrices(source: str | os.PathLike[str], target: str | os.PathLike[str
     import onnx
     from onnx import helper, numpy_helper
 
-    model = onnx.load(os.fspath(source))
+    model = read_whole(source)
     graph = model.graph
     weights = {x.name: numpy_helper.to_array(x) for x in graph.initializer}
     nodes = list(graph.node)
@@ -101,6 +101,42 @@ def round_matrices(source: str | os.PathLike[str], target: str | os.PathLike[str
         product.input[1] = name + "_rounded"
     put_nodes(graph, [*made.values(), *nodes])
     onnx.save(model, os.fspath(target))
+
+
+def outside_weights(model: Any) -> list[Any]:
+    """Return the weights of a model that lie in other files.
+
+    Arguments:
+        model: `onnx.ModelProto`, which was read without them.
+
+    Returns:
+        list of `onnx.TensorProto`.
+    """
+    from onnx import TensorProto
+
+    return [tensor for tensor in model.graph.initializer if tensor.data_location == TensorProto.EXTERNAL]
+
+
+def read_whole(path: str | os.PathLike[str]) -> Any:
+    """Read an ONNX file that has all its weights in it.
+
+    Arguments:
+        path: path. The file.
+
+    Returns:
+        `onnx.ModelProto`.
+
+    Raises:
+        ConfigError: weights lie in other files, because all of them are over 2 GB.
+    """
+    import onnx
+
+    model = onnx.load(os.fspath(path), load_external_data=False)
+    if outside_weights(model):
+        raise ConfigError(
+            f"{os.fspath(path)}: int8: the weights are over 2 GB, which an ONNX file does not hold: leave int8 out"
+        )
+    return model
 
 
 def put_nodes(graph: Any, nodes: list[Any]) -> None:

@@ -9,8 +9,7 @@ from typing import Any, Mapping, Sequence
 
 from b4k3.backend import write_graph
 
-from ..errors import ConfigError
-from .onnx_int8 import quantise_onnx, round_matrices
+from .onnx_int8 import outside_weights, quantise_onnx, round_matrices
 
 ALIGNMENT = 4096  # of weights in a file of their own, so that they can be mapped into memory
 
@@ -30,45 +29,14 @@ def write(name: str, graph: Any, path: str, int8: bool = False, **options: Any) 
             onnx = os.path.join(folder, "model.onnx")
             write("onnx", graph, onnx, **options)
             if int8:
-                need_one_file(onnx)
                 round_matrices(onnx, onnx)
             convert_to_openvino(onnx, path, graph.metadata, [port.name for port in [*graph.inputs, *graph.outputs]])
         return
     write_graph(name, graph, graph.layers, graph.inputs, graph.outputs, path, graph.limits, **options)
     if name == "onnx":
         if int8:
-            need_one_file(path)
             quantise_onnx(path, path)
         add_metadata(path, graph.metadata)
-
-
-def outside_weights(model: Any) -> list[Any]:
-    """Return the weights of a model that lie in other files.
-
-    Arguments:
-        model: `onnx.ModelProto`, which was read without them.
-
-    Returns:
-        list of `onnx.TensorProto`.
-    """
-    from onnx import TensorProto
-
-    return [tensor for tensor in model.graph.initializer if tensor.data_location == TensorProto.EXTERNAL]
-
-
-def need_one_file(path: str) -> None:
-    """Refuse to make a file int8 whose weights lie outside of it.
-
-    Arguments:
-        path: str. The ONNX file.
-
-    Raises:
-        ConfigError: they do, because they are over 2 GB.
-    """
-    import onnx
-
-    if outside_weights(onnx.load(path, load_external_data=False)):
-        raise ConfigError("int8: the weights are over 2 GB, which an ONNX file does not hold: leave int8 out")
 
 
 def add_metadata(path: str, metadata: Mapping[str, str]) -> None:
